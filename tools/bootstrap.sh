@@ -1,0 +1,54 @@
+#!/bin/sh
+# Owns the choice of the interpreter: finds a Python that will do, then hands over to
+# tools/environment.py, which makes .venv.
+#
+#   tools/bootstrap.sh run|dev
+#
+# PYTHON names the interpreter to use; without it an existing .venv keeps the one it has.
+set -eu
+cd "$(dirname "$0")/.."
+
+NEEDED="3.11 to 3.14"
+
+fails() {
+    printf 'error: %s\nhint: %s\n' "$1" "$2" >&2
+    exit 2
+}
+
+version_of() {
+    "$1" -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])' 2>/dev/null
+}
+
+suitable() {
+    case "$(version_of "$1")" in
+        3.11.* | 3.12.* | 3.13.* | 3.14.*) return 0 ;;
+        *) return 1 ;;
+    esac
+}
+
+find_interpreter() {
+    for candidate in .venv/bin/python python3 python3.13 python3.12 python3.11 python3.14 python; do
+        if suitable "$candidate"; then
+            echo "$candidate"
+            return 0
+        fi
+    done
+    return 1
+}
+
+if [ -n "${PYTHON:-}" ]; then
+    found=$(version_of "$PYTHON") || fails "cannot run the interpreter: $PYTHON" \
+        "name one that is Python $NEEDED, such as: make PYTHON=/usr/bin/python3.11"
+    suitable "$PYTHON" || fails "Python $NEEDED is needed, and $PYTHON is: $found" \
+        "name another one, such as: make PYTHON=/usr/bin/python3.11"
+    interpreter=$PYTHON
+else
+    interpreter=$(find_interpreter) || fails \
+        "Python $NEEDED is needed, and python3 is: $(version_of python3 || echo not found)" \
+        "install Python 3.11 or newer, or name one: make PYTHON=/path/to/python3.11"
+fi
+
+command -v git >/dev/null 2>&1 || fails "Git is needed, and is not on PATH: git" \
+    "install it with the system's package manager, such as: apt-get install git"
+
+exec "$interpreter" -I tools/environment.py "$@"

@@ -1,0 +1,51 @@
+#!/bin/sh
+# Owns the lock files: requirements/*.lock from pyproject.toml, with hashes, without addresses.
+#
+#   tools/lock.sh            keep the pins that still fit, add and drop what pyproject.toml changed
+#   tools/lock.sh --upgrade  take the newest versions that fit
+#
+# dev.lock is resolved first and constrains the other two, so that a version is the same in all.
+set -eu
+cd "$(dirname "$0")/.."
+
+for argument in "$@"; do
+    if [ "$argument" != --upgrade ]; then
+        echo "error: unknown option: $argument" >&2
+        echo "hint: tools/lock.sh [--upgrade]" >&2
+        exit 2
+    fi
+done
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+trap 'exit 130' INT TERM
+
+if command -v uv >/dev/null 2>&1 && uv --version >/dev/null 2>&1; then
+    uv=uv
+else
+    echo "lock: uv is not on PATH, installing it into a throw-away environment"
+    "${PYTHON:-python3}" -m venv "$work/environment"
+    "$work/environment/bin/pip" install --quiet --disable-pip-version-check uv
+    uv="$work/environment/bin/uv"
+fi
+
+# One version for all Python versions and systems (fewest forks); pre-releases only where asked for
+# or where there is nothing else; extras kept, because pip refuses a hashed file without them.
+resolve() {
+    output=$1
+    shift
+    echo "lock: requirements/$output.lock"
+    "$uv" pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest \
+        --prerelease if-necessary-or-explicit --generate-hashes --no-strip-extras \
+        --no-emit-index-url --no-annotate --custom-compile-command "make lock" \
+        --output-file "$work/$output.lock" "$@"
+}
+
+if [ "${1:-}" != --upgrade ] && [ -f requirements/dev.lock ]; then
+    cp requirements/dev.lock "$work/dev.lock" # pins in the output file are preferred by uv
+fi
+resolve dev pyproject.toml --all-extras --group build
+resolve run pyproject.toml --extra example --group build --constraints "$work/dev.lock"
+resolve build --group build --constraints "$work/dev.lock"
+mkdir -p requirements
+mv "$work/dev.lock" "$work/run.lock" "$work/build.lock" requirements/
