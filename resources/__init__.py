@@ -1,0 +1,1 @@
+"""The hands: one module or package per outside system."""

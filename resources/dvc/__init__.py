@@ -1,0 +1,1 @@
+"""DVC: what it defines (manifest), what it decides (freshness), what it records (dvc.lock)."""

@@ -1,0 +1,111 @@
+"""A checkout: one working tree with everything that judging and running its stages needs."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from resources.dvc.content import Content, ContentReader, Walk
+from resources.dvc.digest_store import DigestStore
+from resources.dvc.documents import Documents
+from resources.dvc.lock_file import Entry, LockFile
+from resources.dvc.manifest import Manifest, Stage
+from resources.dvc.object_cache import ObjectCache
+from resources.dvc.run_cache import RunCache
+
+if TYPE_CHECKING:
+    from resources.dvc.delegate import Delegate
+
+
+class Checkout:
+    """A working tree at its DVC root.
+
+    Args:
+        root: the DVC root, absolute.
+        state: where caches that may be deleted at any time are kept.
+        manifest: the working tree's graph.
+
+    Attributes:
+        commit: the commit that it is, where it is one and not a working tree.
+    """
+
+    def __init__(self, root: Path, state: Path, manifest: Manifest) -> None:
+        self.root = root
+        self.state = state
+        self.manifest = manifest
+        self.commit: str | None = None
+        self.store = DigestStore(state / "digests.sqlite")
+        self.documents = Documents(state / "documents")
+        self.cache = ObjectCache(Path(manifest.layout.cache_dir), self.store)
+        self.runs = RunCache(Path(manifest.layout.cache_dir))
+        self._guard = threading.Lock()
+        self._delegate: Delegate | None = None
+        self._locks: dict[str, LockFile] = {}
+
+    @cached_property
+    def reader(self) -> ContentReader:
+        """Reads what paths hold, as DVC would see them."""
+        return ContentReader(self.store, self._walk())
+
+    @property
+    def delegate(self) -> Delegate:
+        """DVC's own view of this checkout; asking for it imports dvc."""
+        with self._guard:
+            if self._delegate is None:
+                from resources.dvc.delegate import Delegate
+
+                self._delegate = Delegate(self.root)
+            return self._delegate
+
+    def _walk(self) -> Walk | None:
+        if not self.manifest.layout.ignores:
+            return None
+        guard = threading.Lock()
+
+        def walk(top: str) -> Iterator[tuple[str, list[str]]]:
+            from resources.dvc.delegate import ignored_walk
+
+            with guard:
+                listing = list(ignored_walk(self.root, top))
+            yield from listing
+
+        return walk
+
+    def path(self, location: str) -> str:
+        """Return the absolute path of a location of the manifest."""
+        return os.path.normpath(os.path.join(self.root, location))
+
+    def read(self, location: str) -> Content | None:
+        """Read what a location holds; None when nothing is there."""
+        return self.reader.read(self.path(location))
+
+    def parse(self, location: str) -> Any:
+        """Parse a parameters file.
+
+        Raises:
+            FileNotFoundError: there is none.
+            ConfigurationError: it cannot be parsed.
+        """
+        return self.documents.parse(self.root / location)
+
+    def lock(self, path: str) -> LockFile:
+        """Return a lock file of this checkout, loaded once.
+
+        Raises:
+            ConfigurationError: it is not a lock file that DVC 3 reads.
+        """
+        if path not in self._locks:
+            self._locks[path] = LockFile(self.root / path, self.documents)
+        return self._locks[path]
+
+    def forget_locks(self) -> None:
+        """Read the lock files anew the next time they are asked for."""
+        self._locks.clear()
+
+    def recorded(self, stage: Stage) -> Entry | None:
+        """Return what ``dvc.lock`` records of a stage; None when it never ran."""
+        return self.lock(stage.lock_path).entries.get(stage.key)

@@ -1,0 +1,101 @@
+"""The digest store: digests of files that have not changed since they were last read.
+
+A cache and nothing more: it may be deleted at any time. A row is used only while the file's
+inode, size, modification time and status-change time are those that were seen.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from pathlib import Path
+
+from security.digest import Digests, digest_file
+
+_TABLE = """
+CREATE TABLE IF NOT EXISTS digests (
+    path TEXT PRIMARY KEY, inode INTEGER, size INTEGER, modified INTEGER, changed INTEGER,
+    md5 TEXT, sha256 TEXT
+) WITHOUT ROWID
+"""
+
+_Stamp = tuple[int, int, int, int]
+
+
+def stamp(status: os.stat_result) -> _Stamp:
+    """Return what must stay the same for a file to count as unchanged (times in nanoseconds)."""
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+class DigestStore:
+    """Digests files, each state of a file once. Safe for threads."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._lock = threading.Lock()
+        self._rows: dict[str, tuple[_Stamp, Digests]] = {}
+        self._fresh: dict[str, tuple[_Stamp, Digests]] = {}
+        self._load()
+
+    def digest(self, path: str, status: os.stat_result | None = None) -> Digests:
+        """Digest one file, from memory when it has not changed.
+
+        Raises:
+            OSError: the file cannot be read.
+        """
+        seen = stamp(status or os.stat(path))
+        row = self._rows.get(path)
+        if row is not None and row[0] == seen:
+            return row[1]
+        digests = digest_file(path)
+        # Only remember what was stable while it was read.
+        if stamp(os.stat(path)) == seen:
+            self._remember(path, seen, digests)
+        return digests
+
+    def remember(self, path: str, digests: Digests) -> None:
+        """Record digests that were computed while the file was being written by us."""
+        self._remember(path, stamp(os.stat(path)), digests)
+
+    def _remember(self, path: str, seen: _Stamp, digests: Digests) -> None:
+        with self._lock:
+            self._rows[path] = self._fresh[path] = (seen, digests)
+
+    def save(self) -> None:
+        """Write what is new to the file; a cache that cannot be written is no error."""
+        with self._lock:
+            fresh, self._fresh = self._fresh, {}
+        if not fresh:
+            return
+        rows = [(path, *seen, d.md5, d.sha256) for path, (seen, d) in fresh.items()]
+        try:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            with sqlite3.connect(self._file, timeout=10) as database:
+                database.execute("PRAGMA journal_mode=WAL")
+                database.execute("PRAGMA synchronous=OFF")
+                database.execute(_TABLE)
+                database.executemany("REPLACE INTO digests VALUES (?,?,?,?,?,?,?)", rows)
+            database.close()
+        except (sqlite3.Error, OSError):
+            self._forget()
+
+    def _load(self) -> None:
+        if not self._file.exists():
+            return
+        try:
+            with sqlite3.connect(self._file, timeout=10) as database:
+                for path, inode, size, modified, changed, md5, sha256 in database.execute(
+                    "SELECT path, inode, size, modified, changed, md5, sha256 FROM digests"
+                ):
+                    digests = Digests(md5, sha256, size)
+                    self._rows[path] = ((inode, size, modified, changed), digests)
+            database.close()
+        except sqlite3.Error:
+            self._rows.clear()
+            self._forget()
+
+    def _forget(self) -> None:
+        """Drop a file that SQLite cannot use: everything in it can be computed again."""
+        for suffix in ("", "-wal", "-shm"):
+            self._file.with_name(self._file.name + suffix).unlink(missing_ok=True)

@@ -1,0 +1,14 @@
+"""Messages: what DVC itself says; its warnings go to standard error, the rest nowhere.
+
+As soon as it is imported, DVC writes its progress to standard output, where programs expect one
+JSON document and nothing else.
+"""
+
+from __future__ import annotations
+
+import logging
+
+import dvc  # noqa: F401  # sets its loggers up, so that the levels below are the last word
+
+for _name in ("dvc", "dvc_objects", "dvc_data"):
+    logging.getLogger(_name).setLevel(logging.WARNING)

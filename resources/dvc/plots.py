@@ -1,0 +1,61 @@
+"""Plots: what ``dvc plots show`` would draw, as PNG images, without a browser or a network."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import vl_convert
+from dvc.exceptions import DvcException
+from dvc.render.match import match_defs_renderers
+from dvc.repo import Repo
+from dvc_render import ImageRenderer, VegaRenderer
+from dvc_render.exceptions import DvcRenderError
+
+import resources.dvc.messages  # noqa: F401  # quiet before anything of dvc speaks
+from resources.errors import UnavailableError
+
+
+@dataclass(frozen=True)
+class Image:
+    """One rendered plot: its id in DVC, and the bytes of a PNG."""
+
+    id: str
+    png: bytes
+
+
+def render_plots(root: Path, ids: set[str]) -> list[Image]:
+    """Render plots of the working tree through DVC's own templates.
+
+    Args:
+        root: the DVC root.
+        ids: DVC's ids of the plots wanted: the id of a top-level plot, or an out's location.
+
+    Raises:
+        UnavailableError: DVC or the renderer cannot draw one.
+    """
+    try:
+        with Repo(os.fspath(root)) as repo:
+            data = repo.plots.show(revs=["workspace"])
+            matches = match_defs_renderers(data, templates_dir=repo.plots.templates_dir)
+            wanted = [match.renderer for match in matches if _id(match.renderer.name) in ids]
+            return [image for renderer in wanted for image in _draw(renderer)]
+    except (DvcException, DvcRenderError, ValueError) as error:
+        raise UnavailableError(f"cannot draw a plot: {error}", "look: dvc plots show") from error
+
+
+def _draw(renderer: VegaRenderer | ImageRenderer) -> Iterator[Image]:
+    if renderer.TYPE != "vega" or not renderer.datapoints:
+        return
+    specification = renderer.get_filled_template()
+    if specification:
+        png = vl_convert.vegalite_to_png(json.dumps(specification), allowed_base_urls=[])
+        yield Image(_id(renderer.name), png)
+
+
+def _id(name: str) -> str:
+    """Strip the file that defines a plot from DVC's name of it (``dvc.yaml::id``)."""
+    return str(name).rpartition("::")[2]

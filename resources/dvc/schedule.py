@@ -1,0 +1,174 @@
+"""The schedule: which stage may start now. Knows nothing of DVC: names, edges and capacity.
+
+Workers take the next stage themselves when they finish one, so that whoever reads the results
+(and writes them to a database) is never in the way of the next start.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+_R = TypeVar("_R")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much may happen at once.
+
+    Attributes:
+        jobs: capacity; a stage takes its weight of it.
+        weights: of stages that take more than 1; one heavier than ``jobs`` runs alone.
+        mutexes: names by stage; two stages that share one never run together.
+        keep_going: after a failure go on with what does not depend on it.
+    """
+
+    jobs: int
+    weights: Mapping[str, int]
+    mutexes: Mapping[str, Sequence[str]]
+    keep_going: bool = False
+
+
+@dataclass(frozen=True)
+class Finished(Generic[_R]):
+    """The end of one node: a result, an error, or the name of the failed node that blocked it."""
+
+    name: str
+    result: _R | None = None
+    error: BaseException | None = None
+    blocked_by: str | None = None
+
+
+class Schedule(Generic[_R]):
+    """Runs a graph of names in parallel.
+
+    Args:
+        upstream: by name, in the order of preference, the names that must be done before it.
+        execute: does the work of one name; called from several threads.
+    """
+
+    def __init__(
+        self,
+        upstream: Mapping[str, Sequence[str]],
+        execute: Callable[[str], _R],
+        limits: Limits,
+    ) -> None:
+        self._waiting = {
+            name: {up for up in ups if up in upstream} for name, ups in upstream.items()
+        }
+        self._downstream: dict[str, list[str]] = {name: [] for name in upstream}
+        for name, ups in self._waiting.items():
+            for up in ups:
+                self._downstream[up].append(name)
+        self._order = {name: position for position, name in enumerate(upstream)}
+        self._ready = [name for name, ups in self._waiting.items() if not ups]
+        self._execute = execute
+        self._limits = limits
+        self._running: set[str] = set()
+        self._done: set[str] = set()
+        self._stopped = False
+        self._workers: list[threading.Thread] = []
+        self._ended = 0
+        self._change = threading.Condition()
+        self._results: queue.SimpleQueue[Finished[_R] | None] = queue.SimpleQueue()
+
+    def run(self) -> Iterator[Finished[_R]]:
+        """Run everything; yield each node as it ends. Left early, it starts nothing more."""
+        self._workers = [
+            threading.Thread(target=self._work, name=f"stage-{number}", daemon=True)
+            for number in range(min(self._limits.jobs, len(self._order)))
+        ]
+        for worker in self._workers:
+            worker.start()
+        try:
+            yield from self._take_results()
+        finally:
+            self.stop()
+
+    def drain(self) -> Iterator[Finished[_R]]:
+        """Start nothing more, wait for what runs, and yield what ``run`` did not."""
+        self.stop()
+        yield from self._take_results()
+
+    def _take_results(self) -> Iterator[Finished[_R]]:
+        while self._ended < len(self._workers):
+            finished = self._results.get()
+            if finished is None:
+                self._ended += 1
+            else:
+                yield finished
+
+    def stop(self) -> None:
+        """Start nothing more."""
+        with self._change:
+            self._stopped = True
+            self._change.notify_all()
+
+    def _work(self) -> None:
+        try:
+            while (name := self._take()) is not None:
+                self._finish(self._try(name))
+        finally:
+            self._results.put(None)
+
+    def _try(self, name: str) -> Finished[_R]:
+        try:
+            return Finished(name, result=self._execute(name))
+        except BaseException as error:  # noqa: B036  # handed to the reader, never swallowed
+            return Finished(name, error=error)
+
+    def _take(self) -> str | None:
+        with self._change:
+            while True:
+                if self._stopped or len(self._done) == len(self._order):
+                    return None
+                name = next((name for name in self._ready if self._fits(name)), None)
+                if name is not None:
+                    self._ready.remove(name)
+                    self._running.add(name)
+                    return name
+                self._change.wait()
+
+    def _fits(self, name: str) -> bool:
+        if not self._running:
+            return True
+        used = sum(self._weight(other) for other in self._running)
+        if used + self._weight(name) > self._limits.jobs:
+            return False
+        mine = set(self._limits.mutexes.get(name, ()))
+        return not any(mine & set(self._limits.mutexes.get(other, ())) for other in self._running)
+
+    def _weight(self, name: str) -> int:
+        return self._limits.weights.get(name, 1)
+
+    def _finish(self, finished: Finished[_R]) -> None:
+        with self._change:
+            self._running.discard(finished.name)
+            self._done.add(finished.name)
+            self._results.put(finished)
+            if finished.error is None:
+                self._release(finished.name)
+            else:
+                self._block(finished.name)
+                if not self._limits.keep_going:
+                    self._stopped = True
+            self._change.notify_all()
+
+    def _release(self, name: str) -> None:
+        for down in self._downstream[name]:
+            self._waiting[down].discard(name)
+            if not self._waiting[down] and down not in self._done:
+                self._ready.append(down)
+        self._ready.sort(key=self._order.__getitem__)
+
+    def _block(self, culprit: str) -> None:
+        pending = list(self._downstream[culprit])
+        while pending:
+            name = pending.pop()
+            if name not in self._done:
+                self._done.add(name)
+                self._results.put(Finished(name, blocked_by=culprit))
+                pending += self._downstream[name]

@@ -1,0 +1,320 @@
+"""The stage runner: takes one stage from stale to recorded, and says how.
+
+1. Judge it as DVC would; a fresh stage is left alone.
+2. Remove its outs, unless they persist.
+3. Restore them from DVC's caches when the same inputs ran before; every object's bytes are
+   checked against its name.
+4. Otherwise run its commands, one after another, each in DVC's shell.
+5. Hash deps and outs outside of the stage's process, put the outs into the cache and the entry
+   into the run cache, and return the lock entry. Nothing is written to ``dvc.lock`` here.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from resources.dvc import freshness, inputs
+from resources.dvc.checkout import Checkout
+from resources.dvc.command import Cancellation, Usage, run_command
+from resources.dvc.comparison import Comparison, compare_runs
+from resources.dvc.content import Content
+from resources.dvc.environment import Environment, find_shell, stage_variables
+from resources.dvc.lock_file import Entry
+from resources.dvc.manifest import Out, Stage
+from resources.dvc.restoration import find_restorable
+from resources.errors import (
+    CommandError,
+    MissingInputError,
+    MissingOutError,
+    StageError,
+    UnavailableError,
+    wrap_os_error,
+)
+
+if TYPE_CHECKING:
+    from resources.dvc.delegate import Delegate
+
+
+class Action(Enum):
+    """What a stage needs, or what was done with it."""
+
+    RUN = "run"
+    RESTORE = "restore"
+    SKIP = "skip"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of one stage.
+
+    Attributes:
+        entry: its lock entry; None for a ``.dvc`` file.
+        contents: what its outs hold, by location.
+        ignored: absolute paths that Git should ignore.
+        usage: of its commands, together; None when none ran.
+        comparison: with the recorded run of the same command, parameters and code, if any.
+    """
+
+    action: Action
+    reasons: tuple[str, ...] = ()
+    entry: Entry | None = None
+    contents: dict[str, Content] = field(default_factory=dict)
+    ignored: tuple[str, ...] = ()
+    usage: Usage | None = None
+    comparison: Comparison | None = None
+
+
+class StageRunner:
+    """Runs single stages of one checkout. Safe for threads.
+
+    Args:
+        environment: what the stages' processes may see.
+        on_line: called with a stage's name and one line of its output.
+        cancellation: stops commands that run.
+        tracked: absolute paths of outs that Git tracks, which DVC refuses to cache.
+        visible: absolute paths of outs that Git does not ignore yet.
+    """
+
+    def __init__(
+        self,
+        checkout: Checkout,
+        *,
+        environment: Environment,
+        on_line: Callable[[str, str], None],
+        cancellation: Cancellation,
+        tracked: frozenset[str] = frozenset(),
+        visible: frozenset[str] = frozenset(),
+    ) -> None:
+        self._checkout = checkout
+        self._environment = environment
+        self._on_line = on_line
+        self._cancellation = cancellation
+        self._tracked = tracked
+        self._visible = visible
+
+    def run(self, stage: Stage, *, force: bool = False) -> Result:
+        """Bring one stage up to date; its upstream stages are.
+
+        Args:
+            force: run its commands even when it is fresh or could be restored.
+
+        Raises:
+            ResourceError: it failed, or could not be tried.
+        """
+        try:
+            if not freshness.is_native(self._checkout, stage):
+                return self._run_delegated(stage, force)
+            reasons = freshness.find_reasons(self._checkout, stage)
+            if not reasons and not force:
+                return Result(Action.SKIP, contents=self._contents(stage))
+            if stage.is_source:
+                return self._renew_source(stage, reasons)
+            if stage.frozen:
+                return self._renew_frozen(stage, reasons)
+            return self._run_native(stage, reasons or ["forced"], force)
+        except OSError as error:
+            wrapped = wrap_os_error(error)
+            raise UnavailableError(f"{stage.name}: {wrapped.message}", wrapped.hint) from error
+
+    def _run_native(self, stage: Stage, reasons: list[str], force: bool) -> Result:
+        self._refuse_tracked(stage)
+        start = inputs.read_inputs(self._checkout, stage)
+        found = None if force else find_restorable(self._checkout, stage, start)
+        if found is not None:
+            self._verify(found)
+        self._remove_outs(stage)
+        usage = None
+        if found is not None:
+            self._restore(stage, found)
+        else:
+            usage = self._execute(stage)
+        entry = inputs.read_inputs(self._checkout, stage)
+        contents = self._written(stage)
+        if stage.outs:
+            entry["outs"] = inputs.out_entries(stage, contents)
+        self._keep(stage, entry, contents)
+        recorded = self._checkout.recorded(stage) if found is None else None
+        return Result(
+            Action.RUN if found is None else Action.RESTORE,
+            tuple(reasons),
+            entry,
+            contents,
+            tuple(p for p in map(self._out_path, stage.outs) if p in self._visible),
+            usage,
+            compare_runs(stage, recorded, entry),
+        )
+
+    def _run_delegated(self, stage: Stage, force: bool) -> Result:
+        delegate = self._delegate
+        reasons = delegate.find_reasons(stage)
+        if not reasons and not force:
+            return Result(Action.SKIP, contents=self._contents(stage))
+        if stage.is_source:
+            return self._renew_source(stage, reasons)
+        if stage.frozen:
+            return self._renew_frozen(stage, reasons)
+        usages: list[Usage] = []
+        restored, entry, ignored = delegate.run(stage, lambda: usages.append(self._execute(stage)))
+        return Result(
+            Action.RESTORE if restored else Action.RUN,
+            tuple(reasons),
+            entry,
+            self._contents(stage),
+            tuple(ignored),
+            usages[0] if usages else None,
+        )
+
+    def _renew_source(self, stage: Stage, reasons: list[str]) -> Result:
+        missing = any(self._checkout.read(out.location) is None for out in stage.outs)
+        if missing and all(out.recorded for out in stage.outs):
+            for out in stage.outs:
+                md5 = str((out.recorded or {}).get("md5"))
+                if self._checkout.cache.holds(md5):
+                    self._checkout.cache.verify_all(md5)
+            self._delegate.fetch(stage)
+            return Result(Action.RESTORE, tuple(reasons), contents=self._contents(stage))
+        ignored = self._delegate.update(stage)
+        contents = self._contents(stage)
+        return Result(Action.RUN, tuple(reasons), None, contents, tuple(ignored))
+
+    def _renew_frozen(self, stage: Stage, reasons: list[str]) -> Result:
+        for out in stage.outs:
+            if self._checkout.read(out.location) is None:
+                raise MissingInputError(
+                    f"{stage.name} is frozen and its out is missing: {out.location}",
+                    f"fetch it: dvc pull {out.location}, or: dvc unfreeze {stage.name}",
+                )
+        ignored = self._delegate.update(stage)
+        entry = self._delegate.entry(stage)
+        return Result(Action.RUN, tuple(reasons), entry, self._contents(stage), tuple(ignored))
+
+    @property
+    def _delegate(self) -> Delegate:
+        return self._checkout.delegate
+
+    def _out_path(self, out: Out) -> str:
+        return self._checkout.path(out.location)
+
+    def _contents(self, stage: Stage) -> dict[str, Content]:
+        local = [out for out in stage.outs if "://" not in out.location]
+        found = {out.location: self._checkout.read(out.location) for out in local}
+        return {location: content for location, content in found.items() if content is not None}
+
+    def _refuse_tracked(self, stage: Stage) -> None:
+        for out in stage.outs:
+            if out.cache and self._out_path(out) in self._tracked:
+                raise StageError(
+                    f"{stage.name}: out is already tracked by Git: {out.location}",
+                    f"git rm -r --cached '{out.location}', or declare it with cache: false",
+                )
+
+    def _verify(self, entry: Entry) -> None:
+        for out in entry.get("outs", ()):
+            self._checkout.cache.verify_all(out["md5"])
+
+    def _remove_outs(self, stage: Stage) -> None:
+        for out in stage.outs:
+            path = self._out_path(out)
+            if out.persist:
+                continue
+            if os.path.isdir(path) and not os.path.islink(path):
+                shutil.rmtree(path)
+            elif os.path.lexists(path):
+                os.unlink(path)
+
+    def _restore(self, stage: Stage, found: Entry) -> None:
+        by_path = {out["path"]: out for out in found["outs"]}
+        for out in stage.outs:
+            recorded = by_path[out.path]
+            self._checkout.cache.take(
+                recorded["md5"], self._out_path(out), executable=bool(recorded.get("isexec"))
+            )
+
+    def _execute(self, stage: Stage) -> Usage:
+        variables = stage_variables(self._environment, str(self._checkout.root), stage.name)
+        commands = stage.commands
+        total = Usage(0, 0.0, 0.0, None)
+        for command in commands:
+            self._on_line(stage.name, f"> {command}")
+            usage = self._start(stage, command, variables)
+            total = _add(total, usage)
+            if usage.exit_code != 0:
+                raise CommandError(
+                    f"{stage.name}: command {_ending(usage.exit_code)}: {command}",
+                    _command_hint(usage.exit_code, stage),
+                )
+        return total
+
+    def _start(self, stage: Stage, command: str, variables: dict[str, str]) -> Usage:
+        if self._cancellation.cancelled:
+            raise CommandError(f"{stage.name}: cancelled", "run again: ml-assets run")
+        try:
+            return run_command(
+                [*find_shell(variables), command],
+                cwd=self._checkout.path(stage.wdir),
+                variables=variables,
+                on_line=lambda line: self._on_line(stage.name, line),
+                cancellation=self._cancellation,
+            )
+        except OSError as error:
+            raise CommandError(
+                f"{stage.name}: cannot start a shell: {error.strerror}: {error.filename}",
+                "set SHELL to a shell that exists, and wdir to a directory that does",
+            ) from error
+
+    def _written(self, stage: Stage) -> dict[str, Content]:
+        contents: dict[str, Content] = {}
+        for out in stage.outs:
+            content = self._checkout.read(out.location)
+            if content is None:
+                raise MissingOutError(
+                    f"{stage.name}: its command never wrote an out: {out.location}",
+                    f"write it there, or remove it from outs in: {stage.file}",
+                )
+            contents[out.location] = content
+            if out.role == "metric":
+                _refuse_binary(stage, out, self._out_path(out))
+        return contents
+
+    def _keep(self, stage: Stage, entry: Entry, contents: dict[str, Content]) -> None:
+        kept = inputs.keeps_runs(stage)
+        for out in stage.outs:
+            if out.cache or kept:
+                self._checkout.cache.keep(self._out_path(out), contents[out.location])
+        if kept:
+            self._checkout.runs.keep(entry)
+
+
+def _add(one: Usage, other: Usage) -> Usage:
+    return Usage(
+        exit_code=other.exit_code,
+        seconds=one.seconds + other.seconds,
+        cpu_seconds=one.cpu_seconds + other.cpu_seconds,
+        peak_bytes=max((u.peak_bytes for u in (one, other) if u.peak_bytes), default=None),
+    )
+
+
+def _ending(exit_code: int) -> str:
+    return f"was ended by signal {-exit_code}" if exit_code < 0 else f"exited with {exit_code}"
+
+
+def _command_hint(exit_code: int, stage: Stage) -> str:
+    if exit_code in (126, 127):
+        return "install the program, or put it on PATH; the stage's output names it"
+    return f"read its output above, mend it, then: ml-assets run --select {stage.name}"
+
+
+def _refuse_binary(stage: Stage, out: Out, path: str) -> None:
+    if os.path.isdir(path):
+        return
+    with open(path, "rb") as stream:
+        if b"\0" in stream.read(512):
+            raise StageError(
+                f"{stage.name}: binary file cannot be a metric: {out.location}",
+                "write metrics as JSON, YAML or TOML",
+            )

@@ -1,0 +1,123 @@
+"""Git: which commit and branch a working tree is at, and whether it differs from its commit."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from resources.errors import ConfigurationError, UnavailableError
+
+
+@dataclass(frozen=True)
+class Head:
+    """Where a working tree stands.
+
+    Attributes:
+        commit: the full hash; None before the first commit.
+        branch: the short name; None when HEAD is detached.
+        dirty: tracked files differ from the commit, or files are neither tracked nor ignored.
+    """
+
+    commit: str | None
+    branch: str | None
+    dirty: bool
+
+
+def read_head(directory: Path) -> Head | None:
+    """Read where the working tree of a directory stands; None outside of Git.
+
+    Raises:
+        UnavailableError: Git is missing, or cannot tell.
+    """
+    done = _git(directory, "status", "--porcelain=v2", "--branch", "--untracked-files=normal")
+    if done.returncode != 0:
+        if b"not a git repository" in done.stderr:
+            return None
+        raise UnavailableError(f"git status failed: {_text(done.stderr)}", "look: git status")
+    header: dict[str, str] = {}
+    dirty = False
+    for line in _text(done.stdout).splitlines():
+        if line.startswith("# "):
+            name, _, value = line[2:].partition(" ")
+            header[name] = value
+        else:
+            dirty = True
+    commit = header.get("branch.oid")
+    branch = header.get("branch.head")
+    return Head(
+        commit=None if commit == "(initial)" else commit,
+        branch=None if branch == "(detached)" else branch,
+        dirty=dirty,
+    )
+
+
+def resolve_commit(directory: Path, rev: str) -> str:
+    """Return the full hash of the commit that a revision names.
+
+    Raises:
+        ConfigurationError: it names none.
+    """
+    done = _git(
+        directory, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{rev}^{{commit}}"
+    )
+    if done.returncode != 0:
+        raise ConfigurationError(f"not a commit: {rev}", "look: git log --oneline --all")
+    return _text(done.stdout)
+
+
+def read_remote_url(directory: Path) -> str | None:
+    """Return the URL of the remote ``origin``, without credentials; None when there is none."""
+    done = _git(directory, "config", "--get", "remote.origin.url")
+    url = _text(done.stdout) if done.returncode == 0 else ""
+    if "://" in url and "@" in url.split("://", 1)[1].split("/", 1)[0]:
+        scheme, _, rest = url.partition("://")
+        url = f"{scheme}://{rest.partition('@')[2]}"
+    return url or None
+
+
+def list_files_at(directory: Path, commit: str) -> dict[str, bool]:
+    """Say of each file below a directory at a commit, by its path, whether it is executable.
+
+    Raises:
+        UnavailableError: Git cannot tell.
+    """
+    done = _git(directory, "ls-tree", "-r", "-z", commit)
+    if done.returncode != 0:
+        raise UnavailableError(f"git ls-tree failed: {_text(done.stderr)}", "look: git fsck")
+    lines = (line.partition("\t") for line in os.fsdecode(done.stdout).split("\0") if line)
+    return {path: header.startswith("100755") for header, _, path in lines}
+
+
+def read_file_at(directory: Path, commit: str, path: str) -> bytes:
+    """Return a file's bytes at a commit.
+
+    Args:
+        path: relative to ``directory``.
+
+    Raises:
+        UnavailableError: Git has no such file.
+    """
+    done = _git(directory, "cat-file", "blob", f"{commit}:./{path}")
+    if done.returncode != 0:
+        raise UnavailableError(f"git cat-file failed: {_text(done.stderr)}", "look: git fsck")
+    return done.stdout
+
+
+def _git(directory: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    try:
+        return subprocess.run(
+            ["git", "-C", os.fspath(directory), *arguments],
+            capture_output=True,
+            check=False,
+            env={**os.environ, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"},
+        )
+    except FileNotFoundError as error:
+        raise UnavailableError(
+            "git is not installed", "install Git, version 2.30 or newer"
+        ) from error
+
+
+def _text(output: bytes) -> str:
+    return output.decode("utf-8", "replace").strip()

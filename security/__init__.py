@@ -1,0 +1,1 @@
+"""The judge: bytes, paths and values in; digests, findings and verdicts out."""

@@ -1,0 +1,63 @@
+"""Digests of bytes, files and directory trees, computed in one read.
+
+md5 is identity for DVC's cache and is never evidence; sha256 is evidence.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Digests:
+    """The two digests of one sequence of bytes, as lower-case hex, and its length in bytes."""
+
+    md5: str
+    sha256: str
+    size: int
+
+
+def digest_bytes(content: bytes) -> Digests:
+    """Digest bytes that are already in memory."""
+    md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
+    return Digests(md5, hashlib.sha256(content).hexdigest(), len(content))
+
+
+def digest_file(path: Path | str) -> Digests:
+    """Digest one file in a single read of its bytes.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    md5 = hashlib.md5(usedforsecurity=False)
+    sha256 = hashlib.sha256()
+    size = 0
+    with open(path, "rb", buffering=0) as stream:
+        while chunk := stream.read(_CHUNK):
+            md5.update(chunk)
+            sha256.update(chunk)
+            size += len(chunk)
+    return Digests(md5.hexdigest(), sha256.hexdigest(), size)
+
+
+def digest_tree(entries: Iterable[tuple[str, str]]) -> str:
+    """Return the sha256 of a directory: of its sorted listing in the format of ``sha256sum``.
+
+    Args:
+        entries: pairs of a file's path relative to the directory (POSIX separators) and its
+            sha256 as hex. The listing is sorted by the paths' UTF-8 bytes, one line a file:
+            ``<sha256>  <path>`` and a newline. A path that holds a newline or a backslash is
+            written with these escaped as ``\\n`` and ``\\\\``, so that two different trees can
+            never have the same listing.
+    """
+    listing = hashlib.sha256()
+    for path, sha256 in sorted(entries, key=lambda entry: os.fsencode(entry[0])):
+        escaped = path.replace("\\", "\\\\").replace("\n", "\\n")
+        listing.update(os.fsencode(f"{sha256}  {escaped}\n"))
+    return listing.hexdigest()

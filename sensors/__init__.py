@@ -1,0 +1,1 @@
+"""The clock: decides when the graph runs."""
