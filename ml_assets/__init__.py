@@ -1,0 +1,1 @@
+"""The graph: composes resources and judgement into Dagster definitions and a command line."""

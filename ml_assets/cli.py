@@ -1,0 +1,171 @@
+"""The command line: ``ml-assets [--project PATH] COMMAND``.
+
+Exit codes: 0 passed; 1 judged and failed; 2 usage or configuration; 3 could not judge. Where 1
+and 3 both happened, 1 is returned. 130 after Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import atexit
+import importlib
+import json
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn, Protocol
+
+from resources.errors import (
+    ConfigurationError,
+    ResourceError,
+    UnavailableError,
+    wrap_os_error,
+)
+
+_COMMANDS = {
+    "plan": "say what a run would do, and why",
+    "run": "bring the graph up to date, in parallel",
+    "ui": "open the Dagster UI of this project on 127.0.0.1",
+}
+
+_INTERRUPTED = {
+    "kind": "interrupted",
+    "message": "interrupted: what had finished is recorded",
+    "hint": "go on with: ml-assets run",
+}
+
+_EPILOG = """\
+examples:
+  ml-assets plan
+  ml-assets run
+  ml-assets --project ../other run --jobs 4
+  ml-assets ui
+"""
+
+
+class Command(Protocol):
+    """What each module of ``ml_assets.commands`` offers."""
+
+    def configure(self, parser: argparse.ArgumentParser) -> None:
+        """Add the command's options to its parser, and its examples as the epilog."""
+
+    def execute(self, arguments: argparse.Namespace) -> int:
+        """Do what the command says and return its exit code."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors look like all others."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ConfigurationError(message, f"look: {self.prog} --help")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Build the parser of all commands."""
+    parser = _Parser(
+        prog="ml-assets",
+        description="Run any Git + DVC repository as a Dagster asset graph.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--project", type=Path, metavar="PATH", help="the repository (default: here)"
+    )
+    parser.add_argument(
+        "--debug", action="store_true", help="show the traceback of an error as well"
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, summary in _COMMANDS.items():
+        command = commands.add_parser(
+            name,
+            help=summary,
+            description=f"{summary[0].upper()}{summary[1:]}.",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        command.add_argument("--json", action="store_true", help="print one JSON document")
+        command.add_argument(
+            "--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS
+        )
+        _load(name).configure(command)
+    return parser
+
+
+def _load(name: str) -> Command:
+    module: Command = importlib.import_module(f"ml_assets.commands.{name}")
+    return module
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Returns:
+        The exit code.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    as_json = "--json" in words
+    debug = "--debug" in words
+    try:
+        arguments = build_parser().parse_args(words)
+        return _load(arguments.command).execute(arguments)
+    except ResourceError as error:
+        return _report(error, as_json, debug)
+    except KeyboardInterrupt:
+        if as_json:
+            print(json.dumps({"error": _INTERRUPTED}))
+        sys.stderr.write(
+            "interrupted: what had finished is recorded\nhint: go on with: ml-assets run\n"
+        )
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 1
+    except OSError as error:
+        return _report(wrap_os_error(error), as_json, debug)
+    except Exception as error:  # noqa: BLE001  # the last resort: an answer, and never a success
+        unexpected = UnavailableError(
+            f"unexpected: {type(error).__name__}: {error}", "see where: add --debug, and report it"
+        )
+        return _report(unexpected, as_json, debug)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    """Take a request to end, from a CI job or a service manager, for a Ctrl-C."""
+    raise KeyboardInterrupt
+
+
+def enter() -> NoReturn:
+    """Run one command as a process of its own: the console script.
+
+    The interpreter would take apart every module that dagster brought before it ends, which takes
+    longer than many a run; what registered itself to be done at exit is done all the same.
+    """
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    code = main()
+    atexit._run_exitfuncs()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BrokenPipeError:
+        # Whoever read the output wanted no more of it; the exit code stands.
+        pass
+    os._exit(code)
+
+
+def _report(error: ResourceError, as_json: bool, debug: bool) -> int:
+    if debug:
+        traceback.print_exc()
+    if as_json:
+        body = {"kind": error.kind, "message": error.message, "hint": error.hint}
+        print(json.dumps({"error": body}))
+    else:
+        sys.stderr.write(f"error: {error.message}\nhint: {error.hint}\n")
+    return error.exit_code
+
+
+if __name__ == "__main__":
+    enter()

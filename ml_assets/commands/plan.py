@@ -1,0 +1,102 @@
+"""``ml-assets plan``: what a run would do with each asset, and why."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+
+from ml_assets.console import write_table
+from ml_assets.graph import describe_assets
+from ml_assets.project import find_project
+from ml_assets.selection import select_stages
+from ml_assets.translator import Asset
+from resources.dvc.plan import Step, build_plan
+from resources.dvc.stage_runner import Action
+from resources.git import Head
+
+_EPILOG = """\
+examples:
+  ml-assets plan
+  ml-assets plan --select train+
+  ml-assets plan --commit HEAD~1
+  ml-assets plan --json
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this command."""
+    parser.epilog = _EPILOG
+    parser.add_argument(
+        "--select",
+        metavar="SELECTION",
+        help="stages, outs or asset keys; +NAME upstream, NAME+ down",
+    )
+
+    parser.add_argument(
+        "--commit", metavar="REV", help="plan for a commit as it stands (default: the working tree)"
+    )
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Print the plan."""
+    project = find_project(arguments.project)
+    rev = arguments.commit
+    checkout = project.open_checkout() if rev is None else project.view_commit(rev)
+    assets = describe_assets(project, checkout)
+    selected = select_stages(arguments.select, checkout.manifest, assets)
+    steps = build_plan(checkout, selected)
+    checkout.store.save()
+    if arguments.json:
+        head = project.head if rev is None else Head(checkout.commit, project.branch, False)
+        print(json.dumps(plan_document(head, steps, assets)))
+    else:
+        _print(steps, assets)
+    return 0
+
+
+def plan_document(head: Head, steps: Sequence[Step], assets: Sequence[Asset]) -> dict[str, object]:
+    """Return the plan in the shape that other programs rely on."""
+    by_stage = group_by_stage(assets)
+    return {
+        "commit": head.commit,
+        "dirty": head.dirty,
+        "assets": [
+            {
+                "key": asset.name,
+                "stage": step.stage.name,
+                "action": step.action.value,
+                "reasons": list(step.reasons),
+            }
+            for step in steps
+            for asset in by_stage[step.stage.name]
+        ],
+    }
+
+
+def group_by_stage(assets: Sequence[Asset]) -> dict[str, list[Asset]]:
+    """Return the assets of each stage."""
+    grouped: dict[str, list[Asset]] = {}
+    for asset in assets:
+        grouped.setdefault(asset.stage, []).append(asset)
+    return grouped
+
+
+def _print(steps: Sequence[Step], assets: Sequence[Asset]) -> None:
+    by_stage = group_by_stage(assets)
+    rows = [
+        (
+            step.action.value,
+            step.stage.name,
+            ", ".join(asset.location or asset.name for asset in by_stage[step.stage.name]),
+            "; ".join(step.reasons),
+        )
+        for step in steps
+        if step.action is not Action.SKIP
+    ]
+    if rows:
+        write_table(rows, ("action", "stage", "writes", "why"), sys.stdout)
+    counts = {action: sum(step.action is action for step in steps) for action in Action}
+    fresh = counts[Action.SKIP]
+    print(f"{counts[Action.RUN]} to run, {counts[Action.RESTORE]} to restore, {fresh} fresh")

@@ -1,0 +1,194 @@
+"""``ml-assets run``: bring the graph up to date, in parallel.
+
+A run with nothing to do neither imports dagster or dvc nor starts a process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Collection, Mapping, Sequence
+
+from ml_assets.commands.plan import group_by_stage
+from ml_assets.console import ConsoleReporter
+from ml_assets.graph import describe_assets
+from ml_assets.options import build_options, build_reproduction
+from ml_assets.project import Project, find_project
+from ml_assets.record import Record
+from ml_assets.report import Report
+from ml_assets.selection import select_stages
+from ml_assets.translator import Asset
+from resources.dvc.content import Content
+from resources.dvc.environment import build_environment
+from resources.dvc.plan import Step, build_plan
+from resources.dvc.reproduction import Options, StartedReproduction
+from resources.dvc.schedule import Finished
+from resources.dvc.stage_runner import Action, Result
+from resources.errors import ConfigurationError, ResourceError, UnavailableError
+
+_EPILOG = """\
+examples:
+  ml-assets run
+  ml-assets run --select train --jobs 1
+  ml-assets run --select +evaluate --keep-going
+  ml-assets run --json
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this command."""
+    parser.epilog = _EPILOG
+    parser.add_argument(
+        "--select",
+        metavar="SELECTION",
+        help="stages, outs or asset keys; +NAME upstream, NAME+ down",
+    )
+    parser.add_argument(
+        "--jobs", type=int, metavar="N", help="stages at once (default: the cores, or settings)"
+    )
+    parser.add_argument(
+        "--keep-going", action="store_true", help="after a failure go on with what can still run"
+    )
+    parser.add_argument("--force", action="store_true", help="run commands even of fresh stages")
+    parser.add_argument(
+        "--wait", type=float, metavar="SECONDS", help="for another run here to end (default: 600)"
+    )
+    parser.add_argument("--quiet", action="store_true", help="leave out the stages' own output")
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Run, and print how it went."""
+    if arguments.jobs is not None and arguments.jobs < 1:
+        raise ConfigurationError("--jobs must be 1 or more", "leave it out to use all cores")
+    project = find_project(arguments.project)
+    run = _Run(project, arguments)
+    report = run.execute()
+    if arguments.json:
+        print(json.dumps(report.document()))
+    else:
+        report.write()
+    return report.exit_code
+
+
+class _Run:
+    """One run of the command."""
+
+    def __init__(self, project: Project, arguments: argparse.Namespace) -> None:
+        self._started = time.monotonic()
+        self._project = project
+        self._arguments = arguments
+        self._checkout = project.open_checkout()
+        assets = describe_assets(project, self._checkout)
+        selected = select_stages(arguments.select, self._checkout.manifest, assets)
+        self._assets = [asset for asset in assets if asset.stage in selected]
+        self._report = Report(project, self._assets)
+        self._record = Record(project)
+
+    def execute(self) -> Report:
+        """Do what there is to do."""
+        steps = build_plan(self._checkout, {asset.stage for asset in self._assets})
+        pending = self._find_pending(steps)
+        versions = self._skip(steps, pending)
+        unknown = {
+            name for name, version in versions.items() if not self._record.knows(name, version)
+        }
+        chosen = [a for a in self._assets if a.stage in pending or a.name in unknown]
+        self._checkout.store.save()
+        if chosen:
+            self._materialize(chosen, versions)
+        self._report.seconds = time.monotonic() - self._started
+        return self._report
+
+    def _find_pending(self, steps: Sequence[Step]) -> set[str]:
+        """Return what has to be judged again when its turn comes: what is not fresh, and all below.
+
+        The plan cannot know what bytes a stage will write; the run itself skips what stays fresh.
+        """
+        pending: set[str] = set()
+        for step in steps:
+            behind = not pending.isdisjoint(step.stage.upstream)
+            if self._arguments.force or behind or step.action is not Action.SKIP:
+                pending.add(step.stage.name)
+        return pending
+
+    def _skip(self, steps: Sequence[Step], pending: Collection[str]) -> dict[str, str]:
+        """Note every fresh stage, and return the data versions of its assets by their names."""
+        by_stage = group_by_stage(self._assets)
+        versions: dict[str, str] = {}
+        for step in steps:
+            if step.stage.name in pending:
+                continue
+            contents = self._contents(by_stage[step.stage.name])
+            result = Result(Action.SKIP, contents=contents)
+            self._report.results[step.stage.name] = result
+            for asset in by_stage[step.stage.name]:
+                content = contents.get(asset.location or "")
+                versions[asset.name] = asset.state(content.md5 if content else asset.code_version)
+        return versions
+
+    def _contents(self, assets: Sequence[Asset]) -> dict[str, Content]:
+        found = {
+            asset.location: self._checkout.read(asset.location)
+            for asset in assets
+            if asset.location is not None and "://" not in asset.location
+        }
+        return {location: content for location, content in found.items() if content is not None}
+
+    def _materialize(self, chosen: Sequence[Asset], versions: Mapping[str, str]) -> None:
+        stages = {asset.stage for asset in chosen}
+        reporter = _Collector(self._report, len(stages), quiet=self._arguments.quiet)
+        reproduction = build_reproduction(self._checkout, stages, self._options(stages), reporter)
+        # The first stages run while this process spends its seconds on importing dagster.
+        with StartedReproduction(reproduction) as started:
+            from ml_assets.execution import execute_run
+
+            execution = execute_run(self._project, chosen, started, reporter)
+        if reporter.was_interrupted or execution.cancelled:
+            raise KeyboardInterrupt
+        self._report.run_id = execution.run_id
+        self._report.checks = execution.checks
+        if not execution.succeeded and self._report.exit_code == 0:
+            self._report.aborted = UnavailableError(
+                "the Dagster run failed, and none of its stages says why",
+                f"look at run {execution.run_id} in the UI: ml-assets ui",
+            )
+        self._record.add(
+            {**versions, **execution.recorded} if execution.succeeded else execution.recorded
+        )
+
+    def _options(self, stages: Collection[str]) -> Options:
+        arguments = self._arguments
+        settings = self._project.settings
+        return build_options(
+            self._project,
+            list(stages),
+            jobs=arguments.jobs or settings.capacity,
+            environment=build_environment(os.environ, allowed=settings.environment),
+            keep_going=arguments.keep_going,
+            wait=arguments.wait,
+            force=arguments.force,
+        )
+
+
+class _Collector(ConsoleReporter):
+    """A console reporter that also fills the report."""
+
+    def __init__(self, report: Report, total: int, *, quiet: bool) -> None:
+        super().__init__(total, quiet=quiet)
+        self.was_interrupted = False
+        self._report = report
+
+    def finished(self, finished: Finished[Result]) -> None:
+        """Take the end of a stage."""
+        self._report.collect(finished)
+        super().finished(finished)
+
+    def aborted(self, error: ResourceError) -> None:
+        """Take what ended the run itself."""
+        self._report.aborted = error
+
+    def interrupted(self) -> None:
+        """Remember it: Dagster takes the interruption for a failure of the run."""
+        self.was_interrupted = True

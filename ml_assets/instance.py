@@ -1,0 +1,62 @@
+"""The instance: where this project's Dagster keeps runs and events, and with which settings.
+
+``DAGSTER_HOME`` wins when it is set. Otherwise the project's local state holds an instance with
+telemetry off and the event storage of ``ml_assets.event_log``.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ml_assets.project import Project
+from resources.files import write_atomically
+
+_SETTINGS = """\
+# Written by ml-assets; edit DAGSTER_HOME's own dagster.yaml instead of this one.
+telemetry:
+  enabled: false
+nux:
+  enabled: false
+run_storage:
+  module: dagster._core.storage.runs
+  class: SqliteRunStorage
+  config:
+    base_dir: {storage}/runs
+event_log_storage:
+  module: ml_assets.event_log
+  class: PooledSqliteEventLogStorage
+  config:
+    base_dir: {storage}/events
+schedule_storage:
+  module: dagster._core.storage.schedules
+  class: SqliteScheduleStorage
+  config:
+    base_dir: {storage}/schedules
+compute_logs:
+  module: ml_assets.stage_log
+  class: StageLogManager
+  config:
+    base_dir: {storage}/logs
+run_coordinator:
+  module: dagster._core.run_coordinator
+  class: DefaultRunCoordinator
+"""
+
+
+def use_instance(project: Project) -> Path:
+    """Point Dagster, here and in processes started from here, to the project's instance.
+
+    Returns:
+        The instance's directory.
+    """
+    named = os.environ.get("DAGSTER_HOME")
+    if named:
+        return Path(named)
+    home = project.make_state() / "dagster"
+    settings = _SETTINGS.format(storage=home / "storage").encode()
+    file = home / "dagster.yaml"
+    if not file.exists() or file.read_bytes() != settings:
+        write_atomically(file, settings)
+    os.environ["DAGSTER_HOME"] = str(home)
+    return home

@@ -1,0 +1,68 @@
+"""The options of a run: from the settings, the command line and the environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Sequence
+
+from ml_assets.project import Project
+from ml_assets.reporter import Reporter
+from ml_assets.settings import Granularity
+from resources.dvc.checkout import Checkout
+from resources.dvc.environment import Environment, build_environment
+from resources.dvc.reproduction import Options, Reproduction
+from resources.dvc.schedule import Limits
+
+
+def server_options(project: Project, stages: Sequence[str]) -> Options:
+    """Return how stages are run where the environment is not the user's: from the settings."""
+    settings = project.settings
+    return build_options(
+        project,
+        stages,
+        jobs=settings.capacity,
+        environment=build_environment(os.environ, server=True, allowed=settings.environment),
+        shared=settings.granularity is Granularity.STAGE,
+    )
+
+
+def build_options(
+    project: Project,
+    stages: Sequence[str],
+    *,
+    jobs: int,
+    environment: Environment,
+    keep_going: bool = False,
+    wait: float | None = None,
+    force: bool = False,
+    shared: bool = False,
+) -> Options:
+    """Return how stages are run.
+
+    Args:
+        jobs: capacity.
+        wait: seconds to wait for another run; None takes the settings'.
+        shared: other processes of the same run work in the checkout.
+    """
+    settings = project.settings
+    return Options(
+        limits=Limits(
+            jobs=jobs,
+            weights=settings.weights_of(stages),
+            mutexes=settings.mutexes_of(stages),
+            keep_going=keep_going or settings.keep_going,
+        ),
+        environment=environment,
+        wait=settings.wait if wait is None else wait,
+        force=force,
+        shared=shared,
+    )
+
+
+def build_reproduction(
+    checkout: Checkout, stages: Collection[str], options: Options, reporter: Reporter
+) -> Reproduction:
+    """Return a run of stages that tells a reporter what happens, and first what they do not get."""
+    if options.environment.withheld:
+        reporter.notice(f"not passed to stages: {', '.join(options.environment.withheld)}")
+    return Reproduction(checkout, stages, options, on_line=reporter.line, on_notice=reporter.notice)

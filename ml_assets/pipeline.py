@@ -1,0 +1,104 @@
+"""The pipeline: a DVC graph as Dagster assets.
+
+The whole graph is one op with a thread pool inside, because a Dagster step costs seconds and a
+stage here costs milliseconds. For executors that spread steps over machines a setting gives one
+op per stage. Both run stages through the same Reproduction.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import dagster as dg
+
+from ml_assets.materialization import Materialization
+from ml_assets.options import build_reproduction, server_options
+from ml_assets.project import Project
+from ml_assets.reporter import Reporter, StandardOutput
+from ml_assets.settings import Granularity
+from ml_assets.translator import Asset
+from resources.dvc.reproduction import Runs
+
+
+def build_pipeline(
+    project: Project,
+    assets: Sequence[Asset],
+    *,
+    started: Runs | None = None,
+    reporter: Reporter | None = None,
+) -> list[dg.AssetsDefinition]:
+    """Build the assets of a graph.
+
+    Args:
+        assets: the descriptions of all of the manifest's assets, or of some.
+        started: a run of just these assets' stages, under way already; the definitions then serve
+            this one process. None starts one whenever Dagster asks for assets.
+        reporter: None prints to standard output.
+    """
+    if not assets:
+        return []
+    granularity = project.settings.granularity
+    if granularity is Granularity.PIPELINE or started is not None:
+        return [_build_op(project, "dvc", assets, started, reporter or StandardOutput())]
+    names = dict.fromkeys(asset.stage for asset in assets)
+    return [
+        _build_op(
+            project,
+            f"stage_{position}",
+            [asset for asset in assets if asset.stage == name],
+            None,
+            reporter or StandardOutput(),
+        )
+        for position, name in enumerate(names)
+    ]
+
+
+def _build_op(
+    project: Project,
+    name: str,
+    assets: Sequence[Asset],
+    started: Runs | None,
+    reporter: Reporter,
+) -> dg.AssetsDefinition:
+    by_key = {dg.AssetKey(asset.key): asset for asset in assets}
+    # Nobody looks at the lineage of definitions that serve one run; declared deps would only make
+    # Dagster look up the data version of each.
+    deps = {asset.key: asset.deps if started is None else () for asset in assets}
+    outside = dict.fromkeys(key for keys in deps.values() for key in keys if key not in deps)
+
+    # Outs and not specs: these would have to be named like Python identifiers.
+    @dg.multi_asset(
+        name=name,
+        outs={f"out_{number}": _declare(asset) for number, asset in enumerate(assets)},
+        internal_asset_deps={
+            f"out_{number}": {dg.AssetKey(dep) for dep in deps[asset.key]}
+            for number, asset in enumerate(assets)
+        },
+        deps=[dg.AssetKey(key) for key in outside],
+        can_subset=True,
+    )
+    def materialize(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
+        selected = [asset for key, asset in by_key.items() if key in context.selected_asset_keys]
+        run = started or _begin(project, selected, reporter)
+        yield from Materialization(project, context, selected, run, reporter).run()
+
+    return materialize
+
+
+def _begin(project: Project, selected: Sequence[Asset], reporter: Reporter) -> Runs:
+    stages = list(dict.fromkeys(asset.stage for asset in selected))
+    options = server_options(project, stages)
+    return build_reproduction(project.open_checkout(), stages, options, reporter)
+
+
+def _declare(asset: Asset) -> dg.AssetOut:
+    return dg.AssetOut(
+        key=dg.AssetKey(asset.key),
+        dagster_type=dg.Nothing,
+        is_required=False,
+        description=asset.description,
+        group_name=asset.group,
+        code_version=asset.code_version,
+        owners=list(asset.owners),
+        kinds=set(asset.kinds),
+        metadata=dict(asset.metadata),
+    )

@@ -1,0 +1,126 @@
+"""A project: one Git + DVC repository on this machine, with its settings and local state."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from ml_assets.settings import Settings, load_settings
+from resources.dvc.checkout import Checkout
+from resources.dvc.commit_view import CommitView
+from resources.dvc.manifest import Manifest
+from resources.dvc.manifest_cache import load_manifest, load_manifest_at
+from resources.errors import ConfigurationError
+from resources.git import Head, list_files_at, read_file_at, read_head, resolve_commit
+
+#: Names the project's directory for processes that Dagster starts.
+PROJECT_VARIABLE = "ML_ASSETS_PROJECT"
+
+
+@dataclass(frozen=True)
+class Project:
+    """A repository at its DVC root.
+
+    Attributes:
+        root: the directory that holds ``.dvc``, absolute.
+    """
+
+    root: Path
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The project's settings.
+
+        Raises:
+            ConfigurationError: they cannot be read.
+        """
+        return load_settings(self.root)
+
+    @cached_property
+    def head(self) -> Head:
+        """Where the working tree stands; outside of Git: nowhere, and dirty."""
+        return read_head(self.root) or Head(commit=None, branch=None, dirty=True)
+
+    @property
+    def branch(self) -> str:
+        """The name under which this working tree's assets are known."""
+        return self.head.branch or "detached"
+
+    @property
+    def state(self) -> Path:
+        """Where local state is kept; Git ignores it."""
+        return self.root / ".ml-assets" / "state"
+
+    def make_state(self) -> Path:
+        """Make the directory of local state.
+
+        Raises:
+            ConfigurationError: it cannot be written.
+        """
+        try:
+            self.state.mkdir(parents=True, exist_ok=True)
+            marker = self.state / ".gitignore"
+            if not marker.exists():
+                marker.write_text("*\n", encoding="utf-8")
+        except OSError as error:
+            raise ConfigurationError(
+                f"cannot write: {self.state}: {(error.strerror or '').lower()}",
+                "make the project writable, or free the disk",
+            ) from error
+        return self.state
+
+    def load_manifest(self) -> Manifest:
+        """Load the working tree's graph.
+
+        Raises:
+            ConfigurationError: there is no DVC repository, or DVC cannot make sense of it.
+        """
+        return load_manifest(self.root, self.make_state())
+
+    def view_commit(self, rev: str) -> CommitView:
+        """Open a commit for judging its stages, without a checkout.
+
+        Raises:
+            ConfigurationError: there is no such commit, or DVC cannot make sense of it.
+        """
+        commit = resolve_commit(self.root, rev)
+        manifest = load_manifest_at(self.root, commit, self.make_state())
+        return CommitView(
+            self.root,
+            self.state,
+            manifest,
+            commit,
+            files=list_files_at(self.root, commit),
+            read_file=lambda path: read_file_at(self.root, commit, path),
+        )
+
+    def open_checkout(self) -> Checkout:
+        """Open the working tree for judging and running its stages.
+
+        Raises:
+            ConfigurationError: there is no DVC repository, or DVC cannot make sense of it.
+        """
+        return Checkout(self.root, self.make_state(), self.load_manifest())
+
+
+def find_project(directory: Path | None = None) -> Project:
+    """Find the project that a directory lies in: the nearest one upwards that holds ``.dvc``.
+
+    Args:
+        directory: None takes what the environment names, else the current directory.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
+    named = directory or Path(os.environ.get(PROJECT_VARIABLE) or os.getcwd())
+    start = Path(os.path.abspath(named))
+    if not start.is_dir():
+        raise ConfigurationError(f"no such directory: {named}", "name another --project")
+    for candidate in (start, *start.parents):
+        if (candidate / ".dvc").is_dir():
+            return Project(candidate)
+    raise ConfigurationError(
+        f"not in a DVC repository: {start}", "run `dvc init` there, or name another --project"
+    )

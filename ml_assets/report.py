@@ -1,0 +1,183 @@
+"""The report: what became of every asset of a run, for people and for programs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ml_assets.console import write_table
+from ml_assets.project import Project
+from ml_assets.translator import Asset
+from resources.dvc.content import Content
+from resources.dvc.schedule import Finished
+from resources.dvc.stage_runner import Action, Result
+from resources.errors import ResourceError, UnavailableError
+
+if TYPE_CHECKING:
+    from ml_assets.execution import Check
+
+#: Exit codes by verdict.
+_CODES = {"passed": 0, "failed": 1, "error": 3}
+
+
+@dataclass
+class Report:
+    """What became of every selected asset.
+
+    Attributes:
+        errors: of stages that failed, by stage name.
+        aborted: what ended the run itself, whatever its stages did.
+        blocked: names of the failed stages by the names of those they blocked.
+    """
+
+    project: Project
+    assets: Sequence[Asset]
+    results: dict[str, Result] = field(default_factory=dict)
+    errors: dict[str, BaseException] = field(default_factory=dict)
+    aborted: ResourceError | None = None
+    blocked: dict[str, str] = field(default_factory=dict)
+    checks: Sequence[Check] = ()
+    run_id: str | None = None
+    seconds: float = 0.0
+
+    def collect(self, finished: Finished[Result]) -> None:
+        """Take the end of one stage."""
+        if finished.result is not None:
+            self.results[finished.name] = finished.result
+        if finished.error is not None:
+            self.errors[finished.name] = finished.error
+        if finished.blocked_by is not None:
+            self.blocked[finished.name] = finished.blocked_by
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code: what was judged and failed outranks what could not be judged."""
+        codes = {error.exit_code for error in self._problems()}
+        codes |= {_CODES.get(check.verdict, 3) for check in self.checks}
+        return next((code for code in (1, 2, 3) if code in codes), 0)
+
+    def _problems(self) -> list[ResourceError]:
+        """Return everything that went wrong, what ended the run first."""
+        return [
+            *([self.aborted] if self.aborted is not None else []),
+            *(_as_resource_error(error) for error in self.errors.values()),
+        ]
+
+    @property
+    def status(self) -> str:
+        """``passed``, ``failed`` or ``error``."""
+        return {0: "passed", 1: "failed"}.get(self.exit_code, "error")
+
+    def document(self) -> dict[str, object]:
+        """Return the shape that other programs rely on."""
+        document: dict[str, object] = {
+            "run_id": self.run_id,
+            "commit": self.project.head.commit,
+            "status": self.status,
+            "assets": [self._asset(asset) for asset in self.assets],
+            "gates": [_gate(check) for check in self.checks],
+            "deployment": None,
+            "seconds": round(self.seconds, 3),
+        }
+        for problem in self._problems()[:1]:
+            body = {"kind": problem.kind, "message": problem.message, "hint": problem.hint}
+            document["error"] = body
+        return document
+
+    def _asset(self, asset: Asset) -> dict[str, object]:
+        result = self.results.get(asset.stage)
+        content = result.contents.get(asset.location or "") if result else None
+        usage = result.usage if result else None
+        return {
+            "key": asset.name,
+            "stage": asset.stage,
+            "action": result.action.value if result else Action.RUN.value,
+            "status": self._status_of(asset.stage),
+            "digest": _digest(content),
+            "reproduced": self._reproduced(asset),
+            "seconds": round(usage.seconds, 3) if usage else 0.0,
+        }
+
+    def _reproduced(self, asset: Asset) -> bool | None:
+        """Say whether a run gave the recorded bytes; None when there is nothing to compare."""
+        result = self.results.get(asset.stage)
+        if result is None or result.comparison is None:
+            return None
+        return asset.location not in result.comparison.differing
+
+    def _unreproduced(self) -> list[str]:
+        """Return outs that differ from the recorded ones though nothing else does.
+
+        The stage is not deterministic, or another machine recorded them. What differs only
+        because its inputs were changed on purpose is left out.
+        """
+        named: list[str] = []
+        for asset in self.assets:
+            result = self.results.get(asset.stage)
+            comparison = result.comparison if result is not None else None
+            if comparison is None or asset.location not in comparison.differing:
+                continue
+            if all(dep in named for dep in comparison.changed_deps):
+                named.append(str(asset.location))
+        return named
+
+    def _status_of(self, stage: str) -> str:
+        if stage in self.results:
+            return "passed"
+        if stage in self.errors:
+            judged = _as_resource_error(self.errors[stage]).exit_code == 1
+            return "failed" if judged else "error"
+        return "not run"
+
+    def write(self) -> None:
+        """Write a summary for people."""
+        counts = {action: 0 for action in Action}
+        for result in self.results.values():
+            counts[result.action] += 1
+        for problem in self._problems():
+            sys.stderr.write(f"error: {problem.message}\nhint: {problem.hint}\n")
+        rows = [
+            (self.results[asset.stage].action.value, asset.name, content.md5, content.sha256)
+            for asset in self.assets
+            if asset.stage in self.results and self.results[asset.stage].action is not Action.SKIP
+            for content in [self.results[asset.stage].contents.get(asset.location or "")]
+            if content is not None
+        ]
+        if rows and len(rows) <= 40:
+            write_table(rows, ("did", "asset", "md5", "sha256"), sys.stdout)
+        for location in self._unreproduced():
+            print(f"not reproduced, differs from dvc.lock as it was: {location}")
+        for check in self.checks:
+            print(f"check {check.name} on {check.asset}: {check.verdict}: {check.reason}")
+        print(
+            f"{self.status}: {counts[Action.RUN]} ran, {counts[Action.RESTORE]} restored, "
+            f"{counts[Action.SKIP]} fresh, {len(self.errors)} failed, "
+            f"{len(self._unstarted())} not run, in {self.seconds:.1f} s"
+        )
+
+    def _unstarted(self) -> set[str]:
+        stages = {asset.stage for asset in self.assets}
+        return stages - set(self.results) - set(self.errors)
+
+
+def _gate(check: Check) -> dict[str, object]:
+    return {
+        "name": check.name,
+        "verdict": check.verdict,
+        "findings": [] if check.verdict == "passed" else [check.reason],
+        "cached": False,
+        "reason": check.reason,
+    }
+
+
+def _as_resource_error(error: BaseException) -> ResourceError:
+    if isinstance(error, ResourceError):
+        return error
+    text = f"unexpected: {type(error).__name__}: {error}"
+    return UnavailableError(text, "see where: add --debug, and report it")
+
+
+def _digest(content: Content | None) -> dict[str, str] | None:
+    return {"sha256": content.sha256, "md5": content.md5} if content is not None else None

@@ -1,0 +1,92 @@
+"""Selections: which stages a command is about."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Sequence
+
+from ml_assets.translator import Asset
+from resources.dvc.manifest import Manifest
+from resources.errors import ConfigurationError
+
+
+def select_stages(selection: str | None, manifest: Manifest, assets: Sequence[Asset]) -> set[str]:
+    """Return the names of the stages that a selection means.
+
+    A selection is a comma-separated list. A part is a stage, an out's path or an asset's key, or
+    a pattern of one; a ``+`` before it takes everything upstream as well, one behind it
+    everything downstream. Anything else is read as Dagster's selection syntax.
+
+    Raises:
+        ConfigurationError: it means nothing here.
+    """
+    if selection is None:
+        return {stage.name for stage in manifest.stages}
+    chosen: set[str] = set()
+    for part in (part.strip() for part in selection.split(",")):
+        matched = _match(part.strip("+"), assets)
+        if not matched:
+            return _select_with_dagster(selection, assets)
+        if part.startswith("+"):
+            matched |= _reach(matched, _upstream(manifest))
+        if part.endswith("+"):
+            matched |= _reach(matched, _downstream(manifest))
+        chosen |= matched
+    return chosen
+
+
+def _match(pattern: str, assets: Sequence[Asset]) -> set[str]:
+    return {
+        asset.stage
+        for asset in assets
+        for name in (asset.stage, asset.location, asset.name)
+        if name is not None and (name == pattern or fnmatch.fnmatchcase(name, pattern))
+    }
+
+
+def _upstream(manifest: Manifest) -> dict[str, set[str]]:
+    return {stage.name: set(stage.upstream) for stage in manifest.stages}
+
+
+def _downstream(manifest: Manifest) -> dict[str, set[str]]:
+    edges: dict[str, set[str]] = {stage.name: set() for stage in manifest.stages}
+    for stage in manifest.stages:
+        for name in stage.upstream:
+            edges[name].add(stage.name)
+    return edges
+
+
+def _reach(start: set[str], edges: dict[str, set[str]]) -> set[str]:
+    reached: set[str] = set()
+    pending = list(start)
+    while pending:
+        for name in edges[pending.pop()] - reached:
+            reached.add(name)
+            pending.append(name)
+    return reached
+
+
+def _select_with_dagster(selection: str, assets: Sequence[Asset]) -> set[str]:
+    import dagster as dg
+    from dagster_shared.error import DagsterError
+
+    hint = "name a stage, an out or an asset key; see them: ml-assets plan"
+    specs = [
+        dg.AssetSpec(
+            dg.AssetKey(asset.key),
+            deps=[dg.AssetKey(key) for key in asset.deps],
+            group_name=asset.group,
+            kinds=set(asset.kinds),
+            owners=list(asset.owners),
+        )
+        for asset in assets
+    ]
+    try:
+        graph = dg.Definitions(assets=specs).resolve_asset_graph()
+        keys = dg.AssetSelection.from_string(selection).resolve(graph)
+    except DagsterError as error:
+        raise ConfigurationError(f"not a selection: {selection}: {error}", hint) from error
+    chosen = {asset.stage for asset in assets if dg.AssetKey(asset.key) in keys}
+    if not chosen:
+        raise ConfigurationError(f"nothing here is selected by: {selection}", hint)
+    return chosen

@@ -1,0 +1,220 @@
+"""The translator: stages and outs of a manifest to descriptions of Dagster assets. Pure.
+
+It knows neither dagster nor dvc, so that a plan can name assets without importing either.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Any
+
+from resources.dvc.manifest import Artifact, Manifest, Out, Stage
+
+Key = tuple[str, ...]
+
+#: Says what identifies a location that no stage writes (DVC's md5); None when nothing is there.
+Identify = Callable[[str], str | None]
+
+#: Returns a stage's parameters by file, as far as they can be read.
+ReadParams = Callable[[Stage], Mapping[str, Mapping[str, Any]]]
+
+_FORMATS = {
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".parquet": "parquet",
+    ".json": "json",
+    ".yaml": "yaml",
+    ".yml": "yaml",
+    ".onnx": "onnx",
+    ".pkl": "pickle",
+    ".joblib": "pickle",
+    ".npy": "numpy",
+    ".npz": "numpy",
+    ".png": "image",
+    ".jpg": "image",
+    ".svg": "image",
+    ".md": "markdown",
+    ".html": "html",
+    ".db": "sqlite",
+}
+
+
+@dataclass(frozen=True)
+class Asset:
+    """One out of a stage, or a stage without outs, as an asset.
+
+    Attributes:
+        stage: the name of the stage that makes it.
+        location: of the out; None for a stage without outs.
+        deps: keys of the assets that its stage reads.
+        code_version: changes with the command, the parameters or the code deps.
+        metadata: plain values that do not change from run to run.
+    """
+
+    key: Key
+    stage: str
+    location: str | None
+    deps: tuple[Key, ...]
+    group: str
+    kinds: frozenset[str]
+    owners: tuple[str, ...]
+    description: str
+    code_version: str
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    def state(self, data_version: str) -> str:
+        """Return what has to be the same for a record of the asset to be up to date."""
+        return f"{data_version} {self.code_version}"
+
+    @property
+    def name(self) -> str:
+        """The key as people and selections write it."""
+        return "/".join(self.key)
+
+
+def asset_key(branch: str, location: str) -> Key:
+    """Return the key of a location on a branch: ``[branch, *path]``."""
+    return (*branch.split("/"), *PurePosixPath(location).parts)
+
+
+class Translator:
+    """Describes every asset of one manifest on one branch.
+
+    Args:
+        identify: used for code deps; their identity goes into the code version.
+        owners: says who owns a location.
+        source_url: where a reader finds the repository, or None.
+    """
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        branch: str,
+        *,
+        identify: Identify,
+        read_params: ReadParams,
+        owners: Callable[[str], tuple[str, ...]] = lambda _: (),
+        source_url: str | None = None,
+    ) -> None:
+        self._manifest = manifest
+        self._branch = branch
+        self._identify = identify
+        self._read_params = read_params
+        self._owners = owners
+        self._source_url = source_url
+        self._artifacts = {artifact.path: artifact for artifact in manifest.artifacts}
+
+    def describe(self) -> list[Asset]:
+        """Describe all assets, in the order of the manifest's stages."""
+        return [asset for stage in self._manifest.stages for asset in self._describe(stage)]
+
+    def _describe(self, stage: Stage) -> list[Asset]:
+        version = self._code_version(stage)
+        deps = self._deps(stage)
+        if stage.outs:
+            return [self._asset(stage, out, deps, version) for out in stage.outs]
+        return [
+            Asset(
+                key=self._stage_key(stage),
+                stage=stage.name,
+                location=None,
+                deps=deps,
+                group=self._group("stages"),
+                kinds=frozenset({"dvc"}),
+                owners=self._owners(stage.name),
+                description=stage.desc or f"Stage `{stage.name}`, which writes no outs.",
+                code_version=version,
+                metadata=self._metadata(stage, None),
+            )
+        ]
+
+    def _asset(self, stage: Stage, out: Out, deps: tuple[Key, ...], version: str) -> Asset:
+        artifact = self._artifacts.get(out.location)
+        return Asset(
+            key=asset_key(self._branch, out.location),
+            stage=stage.name,
+            location=out.location,
+            deps=deps,
+            group=self._group(_group_of(stage, out, artifact)),
+            kinds=_kinds_of(stage, out, artifact),
+            owners=self._owners(out.location),
+            description=_description_of(stage, out, artifact),
+            code_version=version,
+            metadata=self._metadata(stage, out),
+        )
+
+    def _stage_key(self, stage: Stage) -> Key:
+        """Return the key of a stage without outs: as if its name were a file beside dvc.yaml."""
+        location = str(PurePosixPath(stage.file).parent / stage.key)
+        taken = location in self._manifest.producer
+        return asset_key(self._branch, f"{location}.stage" if taken else location)
+
+    def _group(self, name: str) -> str:
+        return re.sub(r"[^A-Za-z0-9_]", "_", f"{self._branch}_{name}")
+
+    def _deps(self, stage: Stage) -> tuple[Key, ...]:
+        produced = [location for dep in stage.deps for location in dep.producers]
+        return tuple(dict.fromkeys(asset_key(self._branch, location) for location in produced))
+
+    def _code_version(self, stage: Stage) -> str:
+        """Digest what makes a stage's outs other than the data it reads."""
+        code = {dep.path: self._identify(dep.location) for dep in stage.deps if not dep.producers}
+        parts = {"cmd": stage.command, "code": code, "params": self._read_params(stage)}
+        text = json.dumps(parts, sort_keys=True, default=str)
+        return hashlib.sha256(text.encode("utf-8")).hexdigest()[:16]
+
+    def _metadata(self, stage: Stage, out: Out | None) -> dict[str, Any]:
+        command = "\n".join(stage.commands)
+        values: dict[str, Any] = {"dvc/stage": stage.name, "dvc/file": stage.file}
+        if command:
+            values["dvc/command"] = command
+        if out is not None:
+            values["dvc/path"] = out.location
+            artifact = self._artifacts.get(out.location)
+            labels = [*out.labels, *(artifact.labels if artifact else ())]
+            if artifact is not None:
+                values["dvc/artifact"] = artifact.name
+            if labels:
+                values["dvc/labels"] = ", ".join(labels)
+        if stage.frozen and not stage.is_source:
+            values["dvc/frozen"] = True
+        if self._source_url:
+            values["source"] = self._source_url
+        return values
+
+
+def _group_of(stage: Stage, out: Out, artifact: Artifact | None) -> str:
+    kind = (artifact.type if artifact else None) or out.type
+    if kind in ("model", "dataset"):
+        return f"{kind}s"
+    if out.role in ("metric", "plot"):
+        return "evaluation"
+    if stage.is_source:
+        return "datasets"
+    directory = str(PurePosixPath(stage.file).parent)
+    return "stages" if directory == "." else directory
+
+
+def _kinds_of(stage: Stage, out: Out, artifact: Artifact | None) -> frozenset[str]:
+    """Return at most three kinds, which is what Dagster's UI shows."""
+    kind = (
+        (artifact.type if artifact else None) or out.type or ("dataset" if stage.is_source else "")
+    )
+    if not kind and out.role != "out":
+        kind = out.role
+    suffix = _FORMATS.get(PurePosixPath(out.location).suffix.lower())
+    return frozenset(part for part in ("dvc", kind, suffix) if part)
+
+
+def _description_of(stage: Stage, out: Out, artifact: Artifact | None) -> str:
+    texts = [artifact.desc if artifact else None, out.desc, stage.desc]
+    found = next((text for text in texts if text), None)
+    if found:
+        return found
+    origin = f"`{stage.file}`" if stage.is_source else f"stage `{stage.name}`"
+    return f"`{out.location}`, written by {origin}."
