@@ -1,0 +1,127 @@
+"""Own the candidates: the scikit-learn pipelines that compete to be the model.
+
+Each takes one table: the categories as text first, then the numbers, missing where not known.
+Each is deterministic for a seed and a number of threads, and converts to ONNX exactly.
+"""
+
+from dataclasses import dataclass
+
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler, TargetEncoder
+
+from flight_delays.errors import ParameterError
+from flight_delays.schema import CATEGORIES, NUMBERS
+from flight_delays.parameters import Section
+
+_CATEGORY_POSITIONS = list(range(len(CATEGORIES)))
+_NUMBER_POSITIONS = list(range(len(CATEGORIES), len(CATEGORIES) + len(NUMBERS)))
+
+
+@dataclass(frozen=True)
+class LogisticRegressionParameters:
+    """Set the linear candidate.
+
+    Attributes:
+        inverse_regularization: Larger is freer.
+        iterations: At most this many steps of the solver.
+    """
+
+    inverse_regularization: float
+    iterations: int
+
+
+@dataclass(frozen=True)
+class GradientBoostingParameters:
+    """Set the candidate of boosted trees.
+
+    Attributes:
+        iterations: Trees.
+        learning_rate: Share of each tree's answer that is kept.
+        leaves: At most this many leaves in a tree.
+        leaf_flights: At least this many flights in a leaf.
+        encoder_folds: Folds of the target encoder, so that no flight's own outcome encodes it.
+    """
+
+    iterations: int
+    learning_rate: float
+    leaves: int
+    leaf_flights: int
+    encoder_folds: int
+
+
+def build_candidate(name: str, section: Section, *, seed: int) -> Pipeline:
+    """Return the unfitted candidate of that name.
+
+    Args:
+        name: ``logistic_regression`` or ``gradient_boosting``.
+        section: Its parameters.
+        seed: Of every random choice in it.
+
+    Raises:
+        ParameterError: There is no such candidate, or a parameter is missing or wrong.
+    """
+    match name:
+        case "logistic_regression":
+            return build_logistic_regression(
+                LogisticRegressionParameters(
+                    inverse_regularization=section.number("inverse_regularization"),
+                    iterations=section.integer("iterations", least=1),
+                )
+            )
+        case "gradient_boosting":
+            return build_gradient_boosting(
+                GradientBoostingParameters(
+                    iterations=section.integer("iterations", least=1),
+                    learning_rate=section.number("learning_rate"),
+                    leaves=section.integer("leaves", least=2),
+                    leaf_flights=section.integer("leaf_flights", least=1),
+                    encoder_folds=section.integer("encoder_folds", least=2),
+                ),
+                seed=seed,
+            )
+        case _:
+            raise ParameterError(
+                f"no such candidate: {name}",
+                hint="name logistic_regression or gradient_boosting",
+            )
+
+
+def build_logistic_regression(parameters: LogisticRegressionParameters) -> Pipeline:
+    """Return a logistic regression on one-hot categories and scaled numbers."""
+    numbers = make_pipeline(SimpleImputer(strategy="median"), StandardScaler())
+    columns = ColumnTransformer(
+        [
+            ("categories", OneHotEncoder(handle_unknown="ignore"), _CATEGORY_POSITIONS),
+            ("numbers", numbers, _NUMBER_POSITIONS),
+        ]
+    )
+    classifier = LogisticRegression(
+        C=parameters.inverse_regularization, max_iter=parameters.iterations
+    )
+    return make_pipeline(columns, classifier)
+
+
+def build_gradient_boosting(parameters: GradientBoostingParameters, *, seed: int) -> Pipeline:
+    """Return boosted trees on target-encoded categories and numbers as they are."""
+    folds = StratifiedKFold(parameters.encoder_folds, shuffle=True, random_state=seed)
+    columns = ColumnTransformer(
+        [
+            ("categories", TargetEncoder(cv=folds), _CATEGORY_POSITIONS),
+            ("numbers", "passthrough", _NUMBER_POSITIONS),
+        ]
+    )
+    classifier = HistGradientBoostingClassifier(
+        max_iter=parameters.iterations,
+        learning_rate=parameters.learning_rate,
+        max_leaf_nodes=parameters.leaves,
+        min_samples_leaf=parameters.leaf_flights,
+        # Early stopping would set rows aside at random, and look at them.
+        early_stopping=False,
+        random_state=seed,
+    )
+    return make_pipeline(columns, classifier)
