@@ -1,0 +1,1 @@
+"""The benchmarks: what ``ml-assets`` costs, measured beside its peers in the same run."""

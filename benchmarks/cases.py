@@ -1,0 +1,99 @@
+"""The cases: what is measured, against whom, and the most it may take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from benchmarks.figures import Limit, Unit
+from benchmarks.graphs import cpu_graph, sleep_graph, trivial_graph
+from benchmarks.procedures import (
+    Outcome,
+    measure_cold,
+    measure_example,
+    measure_growth,
+    measure_load,
+    measure_noop,
+    measure_overhead,
+)
+from benchmarks.workbench import Workbench
+
+
+@dataclass(frozen=True)
+class Case:
+    """One case.
+
+    Attributes:
+        limits: its targets, in the order in which `procedure` takes them.
+        procedure: measures it, or raises `BenchmarkError` where it cannot.
+    """
+
+    name: str
+    summary: str
+    limits: tuple[Limit, ...]
+    procedure: Callable[[Workbench, tuple[Limit, ...]], Outcome]
+
+    def measure(self, bench: Workbench) -> Outcome:
+        """Measure it."""
+        return self.procedure(bench, self.limits)
+
+
+def _of_peer(most: float) -> Limit:
+    return Limit("dvc repro", Unit.RATIO, most)
+
+
+CASES = (
+    Case(
+        "cold-500",
+        "500 trivial stages, nothing run before",
+        (_of_peer(0.1),),
+        lambda bench, limits: measure_cold(
+            bench, trivial_graph(500), *limits, runs=3, slow_peer=True
+        ),
+    ),
+    Case(
+        "noop-500",
+        "500 stages with nothing to do, the whole command",
+        (_of_peer(0.25), Limit("whole command", Unit.SECONDS, 1.0)),
+        lambda bench, limits: measure_noop(bench, 500, *limits, runs=5),
+    ),
+    Case(
+        "noop-5000",
+        "5,000 stages with nothing to do: whether the cost per stage grows",
+        # 1 is what does not grow; a tenth is for the noise in two small differences of medians.
+        (Limit("cost per stage at 500", Unit.RATIO, 1.1),),
+        lambda bench, limits: measure_growth(bench, 500, 5000, *limits, runs=7),
+    ),
+    Case(
+        "parallel-cpu",
+        "8 independent stages of 2 s CPU, on 2 cores",
+        (_of_peer(0.6),),
+        lambda bench, limits: measure_cold(
+            bench, cpu_graph(8, 2), *limits, runs=3, jobs=2, cores=2
+        ),
+    ),
+    Case(
+        "parallel-sleep",
+        "8 independent stages that sleep 2 s, --jobs 8",
+        (_of_peer(0.25),),
+        lambda bench, limits: measure_cold(bench, sleep_graph(8, 2), *limits, runs=3, jobs=8),
+    ),
+    Case(
+        "overhead",
+        "a stage on top of its bare command, 200 trivial stages",
+        (Limit("per stage", Unit.MILLISECONDS, 50.0),),
+        lambda bench, limits: measure_overhead(bench, 200, 100, *limits, runs=3),
+    ),
+    Case(
+        "load-1000",
+        "Dagster's definitions of 1,000 stages, from the cached manifest",
+        (Limit("after import dagster", Unit.SECONDS, 1.0),),
+        lambda bench, limits: measure_load(bench, 1000, *limits, runs=5),
+    ),
+    Case(
+        "flight-delays",
+        "this repository's own pipeline, nothing run before",
+        (_of_peer(1.0),),
+        lambda bench, limits: measure_example(bench, *limits, runs=3),
+    ),
+)

@@ -1,0 +1,116 @@
+"""Graphs: the stages of a generated repository, and what each must leave behind.
+
+Each stage reads one file and writes one. What it writes is known beforehand, so both the result of
+a run and the ``dvc.lock`` that DVC writes for it are known without running anything.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+_ROOTS = 20
+_SPIN = """\
+import sys
+import time
+
+while time.process_time() < float(sys.argv[1]):
+    pass
+"""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage; its number is what it writes."""
+
+    number: int
+    dep: str
+    before: str = ""
+
+    @property
+    def name(self) -> str:
+        """Its name in ``dvc.yaml``."""
+        return f"s{self.number}"
+
+    @property
+    def out(self) -> str:
+        """The file it writes."""
+        return f"o{self.number}.txt"
+
+    @property
+    def content(self) -> bytes:
+        """What that file holds afterwards."""
+        return f"{self.number}\n".encode()
+
+    @property
+    def command(self) -> str:
+        """Its command."""
+        return f"{self.before}echo {self.number} > {self.out}"
+
+
+@dataclass(frozen=True)
+class Graph:
+    """The stages of one repository, and the one file that is not an out of theirs."""
+
+    stages: tuple[Stage, ...]
+    source: str
+    source_content: bytes
+
+    def __len__(self) -> int:
+        """How many stages there are."""
+        return len(self.stages)
+
+    def dvc_yaml(self) -> str:
+        """Return the text of ``dvc.yaml``."""
+        lines = ["stages:"]
+        for stage in self.stages:
+            lines += [f"  {stage.name}:", f"    cmd: {stage.command}"]
+            lines += ["    deps:", f"    - {stage.dep}", "    outs:", f"    - {stage.out}"]
+        return "\n".join(lines) + "\n"
+
+    def dvc_lock(self) -> str:
+        """Return the text of the ``dvc.lock`` that a run of all stages leaves."""
+        contents = {stage.out: stage.content for stage in self.stages}
+        contents[self.source] = self.source_content
+        lines = ["schema: '2.0'", "stages:"]
+        for stage in self.stages:
+            lines += [f"  {stage.name}:", f"    cmd: {stage.command}"]
+            for heading, path in (("deps", stage.dep), ("outs", stage.out)):
+                content = contents[path]
+                lines += [f"    {heading}:", f"    - path: {path}", "      hash: md5"]
+                lines += [f"      md5: {md5(content)}", f"      size: {len(content)}"]
+        return "\n".join(lines) + "\n"
+
+    def shell_script(self) -> str:
+        """Return the bare commands: a script with one a line, and nothing around them."""
+        return "set -e\n" + "".join(f"{stage.command}\n" for stage in self.stages)
+
+
+def md5(content: bytes) -> str:
+    """Return the digest by which DVC's cache knows a file."""
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
+
+
+def trivial_graph(count: int) -> Graph:
+    """Return stages that cost nothing: 20 roots, each later one after the one 20 before it."""
+    source = "src.txt"
+    stages = (Stage(n, source if n < _ROOTS else f"o{n - _ROOTS}.txt") for n in range(count))
+    return Graph(tuple(stages), source, b"hello\n")
+
+
+def cpu_graph(count: int, seconds: float) -> Graph:
+    """Return independent stages, each of which keeps one processor busy.
+
+    Args:
+        seconds: CPU time of each, whatever else the machine does.
+    """
+    source = "spin.py"
+    before = f"python {source} {seconds} && "
+    return Graph(tuple(Stage(n, source, before) for n in range(count)), source, _SPIN.encode())
+
+
+def sleep_graph(count: int, seconds: float) -> Graph:
+    """Return independent stages that only wait."""
+    source = "src.txt"
+    stages = (Stage(n, source, f"sleep {seconds} && ") for n in range(count))
+    return Graph(tuple(stages), source, b"hello\n")
