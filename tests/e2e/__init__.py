@@ -1,0 +1,1 @@
+"""End-to-end tests: the installed product, driven from outside as a user does."""

@@ -1,0 +1,87 @@
+"""Definitions: what Dagster is shown of a repository before anything has run."""
+
+import dagster as dg
+
+from ml_assets.definitions import build_definitions
+from ml_assets.project import Project
+from tests.integration.dagster.asset_flow import Flow, location
+
+OUTS = {"raw.txt", "sorted.txt", "model", "m.json", "loss.csv", "other.txt"}
+
+
+def test_every_out_is_an_asset_with_its_lineage(flow: Flow) -> None:
+    graph = flow.definitions().resolve_asset_graph()
+
+    parents = {
+        location(key): {location(parent) for parent in graph.get(key).parent_keys}
+        for key in graph.get_all_asset_keys()
+    }
+    assert parents == {
+        "raw.txt": set(),
+        "sorted.txt": {"raw.txt"},
+        "model": {"sorted.txt"},
+        "m.json": {"model"},
+        "loss.csv": {"model"},
+        "other.txt": set(),
+    }
+
+
+def test_assets_carry_what_people_look_for(flow: Flow) -> None:
+    graph = flow.definitions().resolve_asset_graph()
+
+    node = graph.get(dg.AssetKey(["main", "sorted.txt"]))
+
+    assert node.description == "sorts the raw data"
+    assert node.group_name == "main_stages"
+    assert node.kinds == {"dvc"}
+    assert node.metadata["dvc/command"] == "sh code.sh"
+    assert node.code_version
+
+
+def test_one_job_brings_the_branch_up_to_date(flow: Flow) -> None:
+    job = flow.definitions().resolve_job_def("reproduce_main")
+
+    assert {location(key) for key in job.asset_layer.selected_asset_keys} == OUTS
+
+
+def test_whole_graph_is_one_step_and_with_the_setting_one_for_each_stage(flow: Flow) -> None:
+    job = flow.definitions().resolve_implicit_global_asset_job_def()
+    assert [node.name for node in job.nodes] == ["dvc"]
+
+    flow.repository.write("ml-assets.toml", 'granularity = "stage"\n')
+
+    job = flow.definitions().resolve_implicit_global_asset_job_def()
+    assert len(job.nodes) == 5
+
+
+def test_repository_without_stages_has_definitions_without_assets(flow: Flow) -> None:
+    for name in ("dvc.yaml", "raw.txt.dvc"):
+        (flow.root / name).unlink()
+
+    definitions = flow.definitions()
+
+    assert not definitions.resolve_asset_graph().get_all_asset_keys()
+    assert not list(definitions.jobs or [])
+
+
+def test_names_with_odd_characters_are_accepted(flow: Flow) -> None:
+    names = ["a b.txt", "ünï.txt", "x'y.txt", "50%.txt", "a,b.txt", "[1].txt", "deep/er/#.txt"]
+    flow.repository.stages(
+        {f"s-{n}_é": {"cmd": "x", "outs": [name]} for n, name in enumerate(names)}
+    )
+    flow.repository.git("checkout", "--quiet", "-b", "feature/größe-1")
+
+    definitions = build_definitions(Project(flow.root))
+
+    keys = definitions.resolve_asset_graph().get_all_asset_keys()
+    prefix = "feature/größe-1/"
+    assert {key.to_user_string().removeprefix(prefix) for key in keys} == {*names, "raw.txt"}
+
+
+def test_loading_runs_nothing_and_writes_only_local_state(flow: Flow) -> None:
+    before = flow.repository.git("status", "--porcelain")
+
+    flow.definitions()
+
+    assert flow.repository.git("status", "--porcelain") == before
+    assert not (flow.root / "sorted.txt").exists()

@@ -1,0 +1,1 @@
+"""Own the tests that judge the produced model of the example "flight delays"."""

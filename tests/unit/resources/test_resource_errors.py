@@ -1,0 +1,59 @@
+"""Resource errors: each has a name of its own, the right exit code, and fits on one line."""
+
+import errno
+from collections.abc import Iterator
+
+import pytest
+
+from resources import errors
+from resources.errors import ResourceError, wrap_os_error
+
+CODES = {
+    "configuration": 2,
+    "busy": 3,
+    "unavailable": 3,
+    "stage": 1,
+    "command": 1,
+    "missing-out": 1,
+    "missing-input": 1,
+    "corrupt-object": 1,
+}
+
+
+def all_below(root: type[ResourceError]) -> Iterator[type[ResourceError]]:
+    for error in root.__subclasses__():
+        yield error
+        yield from all_below(error)
+
+
+def test_every_error_has_its_own_kind_and_the_exit_code_of_the_contract() -> None:
+    found = [(error.kind, error.exit_code) for error in all_below(ResourceError)]
+
+    assert sorted(found) == sorted(CODES.items())
+
+
+def test_tree_in_the_docstring_names_every_error() -> None:
+    for error in all_below(ResourceError):
+        assert f"─ {error.__name__} " in str(errors.__doc__)
+
+
+def test_message_of_several_lines_is_told_on_one() -> None:
+    error = ResourceError("one\n  two\t three", "type this")
+
+    assert (error.message, error.hint) == ("one two three", "type this")
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "/a/b"), "no space left on device: /a/b"),
+        (OSError(errno.EIO, "Input/output error"), "input/output error"),
+        (OSError("Odd"), "odd"),
+    ],
+)
+def test_what_the_system_refused_is_said_with_its_file(error: OSError, message: str) -> None:
+    wrapped = wrap_os_error(error)
+
+    assert wrapped.message == message
+    assert wrapped.exit_code == 3
+    assert wrapped.hint
