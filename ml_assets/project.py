@@ -13,7 +13,14 @@ from resources.dvc.commit_view import CommitView
 from resources.dvc.manifest import Manifest
 from resources.dvc.manifest_cache import load_manifest, load_manifest_at
 from resources.errors import ConfigurationError
-from resources.git import Head, list_files_at, read_file_at, read_head, resolve_commit
+from resources.git import (
+    Head,
+    list_files_at,
+    list_tracked,
+    read_file_at,
+    read_head,
+    resolve_commit,
+)
 
 #: Names the project's directory for processes that Dagster starts.
 PROJECT_VARIABLE = "ML_ASSETS_PROJECT"
@@ -53,12 +60,26 @@ class Project:
         """Where local state is kept; Git ignores it."""
         return self.root / ".ml-assets" / "state"
 
+    @cached_property
+    def _owns_state(self) -> bool:
+        if self.state.is_symlink() or self.state.parent.is_symlink():
+            return False
+        return not list_tracked(self.root, os.path.relpath(self.state, self.root))
+
     def make_state(self) -> Path:
         """Make the directory of local state.
 
+        What lies in it is believed: the graph that was read, digests, Dagster's own instance. So it
+        may hold only what was made here, and never what somebody has committed.
+
         Raises:
-            ConfigurationError: it cannot be written.
+            ConfigurationError: it cannot be written, or a commit brings it or leads it elsewhere.
         """
+        if not self._owns_state:
+            raise ConfigurationError(
+                f"a commit brings local state along: {self.state}",
+                "look who added it (git log -- .ml-assets), then: git rm -r .ml-assets/state",
+            )
         try:
             self.state.mkdir(parents=True, exist_ok=True)
             marker = self.state / ".gitignore"

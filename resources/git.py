@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 from resources.errors import ConfigurationError, UnavailableError
+from resources.git_command import run_git
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ def read_head(directory: Path) -> Head | None:
     Raises:
         UnavailableError: Git is missing, or cannot tell.
     """
-    done = _git(directory, "status", "--porcelain=v2", "--branch", "--untracked-files=normal")
+    done = run_git(directory, "status", "--porcelain=v2", "--branch", "--untracked-files=normal")
     if done.returncode != 0:
         if b"not a git repository" in done.stderr:
             return None
@@ -59,7 +59,7 @@ def resolve_commit(directory: Path, rev: str) -> str:
     Raises:
         ConfigurationError: it names none.
     """
-    done = _git(
+    done = run_git(
         directory, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{rev}^{{commit}}"
     )
     if done.returncode != 0:
@@ -69,11 +69,12 @@ def resolve_commit(directory: Path, rev: str) -> str:
 
 def read_remote_url(directory: Path) -> str | None:
     """Return the URL of the remote ``origin``, without credentials; None when there is none."""
-    done = _git(directory, "config", "--get", "remote.origin.url")
+    done = run_git(directory, "config", "--get", "remote.origin.url")
     url = _text(done.stdout) if done.returncode == 0 else ""
     if "://" in url and "@" in url.split("://", 1)[1].split("/", 1)[0]:
         scheme, _, rest = url.partition("://")
-        url = f"{scheme}://{rest.partition('@')[2]}"
+        host, slash, path = rest.partition("/")
+        url = f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
     return url or None
 
 
@@ -83,7 +84,7 @@ def list_files_at(directory: Path, commit: str) -> dict[str, bool]:
     Raises:
         UnavailableError: Git cannot tell.
     """
-    done = _git(directory, "ls-tree", "-r", "-z", commit)
+    done = run_git(directory, "ls-tree", "-r", "-z", commit)
     if done.returncode != 0:
         raise UnavailableError(f"git ls-tree failed: {_text(done.stderr)}", "look: git fsck")
     lines = (line.partition("\t") for line in os.fsdecode(done.stdout).split("\0") if line)
@@ -99,24 +100,30 @@ def read_file_at(directory: Path, commit: str, path: str) -> bytes:
     Raises:
         UnavailableError: Git has no such file.
     """
-    done = _git(directory, "cat-file", "blob", f"{commit}:./{path}")
+    done = run_git(directory, "cat-file", "blob", f"{commit}:./{path}")
     if done.returncode != 0:
         raise UnavailableError(f"git cat-file failed: {_text(done.stderr)}", "look: git fsck")
     return done.stdout
 
 
-def _git(directory: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
-    try:
-        return subprocess.run(
-            ["git", "-C", os.fspath(directory), *arguments],
-            capture_output=True,
-            check=False,
-            env={**os.environ, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"},
-        )
-    except FileNotFoundError as error:
-        raise UnavailableError(
-            "git is not installed", "install Git, version 2.30 or newer"
-        ) from error
+def list_tracked(directory: Path, path: str) -> list[str]:
+    """Return what Git tracks at or below a path, whatever the case of its letters.
+
+    Args:
+        path: relative to ``directory``.
+
+    Returns:
+        Paths relative to ``directory``; none outside of Git.
+
+    Raises:
+        UnavailableError: Git is missing, or cannot tell.
+    """
+    done = run_git(directory, "ls-files", "-z", "--", f":(icase){path}")
+    if done.returncode != 0:
+        if b"not a git repository" in done.stderr:
+            return []
+        raise UnavailableError(f"git ls-files failed: {_text(done.stderr)}", "look: git status")
+    return [name for name in os.fsdecode(done.stdout).split("\0") if name]
 
 
 def _text(output: bytes) -> str:

@@ -9,10 +9,10 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
-from pathlib import Path
 
 from ml_assets.instance import use_instance
 from ml_assets.project import PROJECT_VARIABLE, find_project
@@ -40,13 +40,19 @@ def execute(arguments: argparse.Namespace) -> int:
     project = find_project(arguments.project)
     project.load_manifest()
     _refuse_taken(arguments.port)
-    home = use_instance(project)
+    use_instance(project)
     os.environ[PROJECT_VARIABLE] = str(project.root)
+    # Python puts the current directory first on its path: it must be nothing that a commit reaches.
+    with tempfile.TemporaryDirectory(prefix="ml-assets-ui-") as directory:
+        return _serve(arguments, directory)
+
+
+def _serve(arguments: argparse.Namespace, directory: str) -> int:
+    address = ["--host", "127.0.0.1", "--port", str(arguments.port)]
     server = subprocess.Popen(
         [sys.executable, "-m", "dagster", "dev", "--module-name", "ml_assets.definitions"]
-        + ["--working-directory", str(home), "--host", "127.0.0.1", "--port", str(arguments.port)],
-        # Python puts the current directory first on its path: it must not be the checkout.
-        cwd=_safe_directory(home),
+        + ["--working-directory", directory, *address],
+        cwd=directory,
         stdout=sys.stderr,
         start_new_session=True,
     )
@@ -60,11 +66,6 @@ def execute(arguments: argparse.Namespace) -> int:
         return 0
     finally:
         _stop(server)
-
-
-def _safe_directory(home: Path) -> Path:
-    home.mkdir(parents=True, exist_ok=True)
-    return home
 
 
 def _refuse_taken(port: int) -> None:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import bisect
 import os
-import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
 from resources.errors import UnavailableError
 from resources.files import write_atomically
+from resources.git_command import run_git
 
 _SPECIAL = "\\[]!*#?"
 
@@ -56,12 +56,8 @@ class GitIgnore:
         return {path for path in asked if _covers(names, path)}
 
     def _git(self, arguments: list[str], lines: list[str], accepted: tuple[int, ...]) -> list[str]:
-        done = subprocess.run(
-            ["git", "-C", os.fspath(self._root), *arguments],
-            input=os.fsencode("".join(f"{line}\0" for line in lines)),
-            capture_output=True,
-            check=False,
-        )
+        stdin = os.fsencode("".join(f"{line}\0" for line in lines))
+        done = run_git(self._root, *arguments, stdin=stdin)
         if done.returncode not in accepted:
             detail = done.stderr.decode("utf-8", "replace").strip()
             raise UnavailableError(f"git {arguments[0]} failed: {detail}", "look: git status")

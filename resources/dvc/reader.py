@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import posixpath
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +24,7 @@ from dvc.stage import Stage as DvcStage
 import resources.dvc.messages  # noqa: F401  # quiet before anything of dvc speaks
 from resources.dvc.manifest import Artifact, Dep, Layout, Manifest, Out, Params, Plot, Stage
 from resources.errors import ConfigurationError, ResourceError
+from resources.git_command import run_git
 
 _NATIVE_LINKS = {"reflink", "copy"}
 
@@ -238,11 +238,14 @@ class _Reader:
             yield from (self._location(out) for out in stage.outs if out.is_in_repo)
         if not os.path.isdir(self.root) or type(self.repo.scm).__name__ == "NoSCM":
             return
-        listing = subprocess.run(
-            ["git", "-C", self.root, "ls-files", "-z", "--others", "--ignored"]
-            + ["--exclude-standard", "--directory"],
-            capture_output=True,
-            check=False,
+        listing = run_git(
+            Path(self.root),
+            "ls-files",
+            "-z",
+            "--others",
+            "--ignored",
+            "--exclude-standard",
+            "--directory",
         )
         for name in os.fsdecode(listing.stdout).split("\0"):
             if name.endswith("/"):

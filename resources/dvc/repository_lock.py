@@ -92,7 +92,8 @@ def hold_paths(
         RepositoryBusyError: a DVC command that still runs uses one of them.
     """
     ours = {"pid": os.getpid(), "cmd": " ".join(sys.argv)}
-    reading, writing = sorted(set(reads) - set(writes)), sorted(set(writes))
+    written = set(writes)
+    reading, writing = sorted(set(reads) - written), sorted(written)
     with _edit(root, on_repair) as held:
         _refuse_blockers(held, ours, reading, writing)
         for path in writing:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import queue
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator
@@ -27,6 +26,7 @@ from resources.dvc.repository_lock import hold_paths, hold_record, hold_reposito
 from resources.dvc.schedule import Finished, Limits, Schedule
 from resources.dvc.stage_runner import Result, StageRunner
 from resources.errors import StageError
+from resources.git_command import run_git
 
 #: A written record may lag behind what finished by this many times what writing it costs.
 _LAG = 10
@@ -294,10 +294,7 @@ class StartedReproduction:
 
 
 def _stage_in_git(root: Path, files: list[Path]) -> None:
-    names = [os.fspath(file) for file in files]
-    done = subprocess.run(
-        ["git", "-C", os.fspath(root), "add", "--", *names], capture_output=True, check=False
-    )
+    done = run_git(root, "add", "--", *(os.fspath(file) for file in files))
     if done.returncode != 0:
         detail = done.stderr.decode("utf-8", "replace").strip()
         raise StageError(f"git add failed: {detail}", "look: git status, or: core.autostage=false")

@@ -138,25 +138,54 @@ def test_ui_started_in_the_checkout_never_executes_it(hostile: DvcProject, note:
     assert executed(note) == ""
 
 
-@pytest.mark.slow
-@pytest.mark.xfail(reason="the UI's processes start in the local state, which the checkout holds")
-def test_ui_never_executes_what_a_checkout_brings_as_local_state(
-    repository: DvcProject, note: Path
+def assert_refused(finished: subprocess.CompletedProcess[str]) -> None:
+    assert finished.returncode == 2, finished
+    said = finished.stderr.splitlines()
+    assert len(said) == 2, said
+    assert said[0].startswith("error: a commit brings local state along: ")
+    assert said[1].startswith("hint: ")
+
+
+@pytest.mark.parametrize("command", [["plan"], ["run"], ["ui", "--port", "0"]])
+def test_local_state_that_a_commit_brings_is_refused(
+    repository: DvcProject, note: Path, command: list[str]
 ) -> None:
-    home = repository.root / ".ml-assets" / "state" / "dagster"
-    plant(home, note)
+    plant(repository.root / ".ml-assets" / "state" / "dagster", note)
     repository.git("add", "--force", ".ml-assets")
     repository.commit()
 
-    with served(repository) as url:
-        shown = shown_assets(url) if url else set()
-
+    assert_refused(run_script(repository, *command))
     assert executed(note) == ""
+
+
+@pytest.mark.parametrize("place", [".ml-assets", ".ml-assets/state"])
+def test_local_state_that_leads_elsewhere_is_refused(repository: DvcProject, place: str) -> None:
+    elsewhere = repository.root / "elsewhere"
+    (elsewhere / "state").mkdir(parents=True)
+    (repository.root / place).parent.mkdir(exist_ok=True)
+    (repository.root / place).symlink_to(elsewhere)
+
+    assert_refused(run_script(repository, "plan"))
+    assert list(elsewhere.rglob("*")) == [elsewhere / "state"]
+
+
+@pytest.mark.slow
+def test_local_state_that_comes_while_the_ui_runs_is_never_executed(
+    hostile: DvcProject, note: Path
+) -> None:
+    home = hostile.root / ".ml-assets" / "state" / "dagster"
+    run_script(hostile, "plan")
+    home.mkdir(exist_ok=True)
+    plant(home, note)
+
+    with served(hostile) as url:
+        shown = shown_assets(url)
+
     assert "sorted.txt" in shown
+    assert executed(note) == ""
 
 
-@pytest.mark.xfail(reason="a manifest in the local state is believed, whoever put it there")
-def test_manifest_that_a_checkout_brings_as_local_state_is_not_believed(
+def test_manifest_that_a_commit_brings_is_not_believed(
     repository: DvcProject, note: Path, tmp_path: Path
 ) -> None:
     # The reviewed dvc.yaml is harmless; the commands come from a file that nobody looks at.
@@ -173,8 +202,5 @@ def test_manifest_that_a_checkout_brings_as_local_state_is_not_believed(
     clone = DvcProject(tmp_path / "clone")
     repository.git("clone", "--quiet", ".", str(clone.root))
 
-    finished = run_script(clone, "run", "--select", "other")
-
-    assert finished.returncode == 0, finished.stderr
-
+    assert_refused(run_script(clone, "run", "--select", "other"))
     assert not note.exists()

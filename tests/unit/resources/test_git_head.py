@@ -113,7 +113,6 @@ def test_repository_that_git_cannot_read_is_not_taken_for_clean(tree: DvcProject
         read_head(tree.root)
 
 
-@pytest.mark.xfail(reason="the caller's GIT_DIR decides which repository is read")
 def test_hook_that_starts_us_does_not_choose_the_repository(
     tree: DvcProject, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -151,11 +150,7 @@ def test_what_names_no_commit_is_refused(tree: DvcProject, rev: str) -> None:
         ("https://user:secret@host.invalid/x@y", "https://host.invalid/x@y"),
         ("git@host.invalid:team/x.git", "git@host.invalid:team/x.git"),
         ("/srv/git/x@y.git", "/srv/git/x@y.git"),
-        pytest.param(
-            "https://user:p@secret@host.invalid/x",
-            "https://host.invalid/x",
-            marks=pytest.mark.xfail(reason="what follows the first @ of a password is shown"),
-        ),
+        ("https://user:p@secret@host.invalid/x", "https://host.invalid/x"),
     ],
 )
 def test_credentials_never_appear_in_the_address_of_the_remote(

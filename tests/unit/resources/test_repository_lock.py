@@ -158,8 +158,8 @@ def paths(root: Path, reads: list[str], writes: list[str]) -> AbstractContextMan
 
     return hold_paths(
         root,
-        reads=[str(root / path) for path in reads],
-        writes=[str(root / path) for path in writes],
+        reads=(str(root / path) for path in reads),
+        writes=(str(root / path) for path in writes),
         on_repair=refuse,
     )
 
