@@ -6,6 +6,7 @@ on the model's bytes as they are, and its report is kept as the check's metadata
 
 import json
 import os
+import re
 import shlex
 import tempfile
 import threading
@@ -87,7 +88,8 @@ def measure_performance(project: Project, model: str) -> Measurement:
     settings = project.settings.performance
     with tempfile.TemporaryDirectory(dir=project.make_state()) as directory:
         report = Path(directory) / "performance.json"
-        command = settings.command.format(model=shlex.quote(model), report=shlex.quote(str(report)))
+        paths = {"{model}": shlex.quote(model), "{report}": shlex.quote(str(report))}
+        command = re.sub(r"\{model\}|\{report\}", lambda name: paths[name[0]], settings.command)
         exit_code, tail = _run(project, command, settings.timeout)
         if exit_code is None:
             reason = f"could not judge: still running after {settings.timeout:.0f} s"

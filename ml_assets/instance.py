@@ -6,6 +6,7 @@ telemetry off and the event storage of ``ml_assets.event_log``.
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -22,22 +23,22 @@ run_storage:
   module: dagster._core.storage.runs
   class: SqliteRunStorage
   config:
-    base_dir: {storage}/runs
+    base_dir: {runs}
 event_log_storage:
   module: ml_assets.event_log
   class: PooledSqliteEventLogStorage
   config:
-    base_dir: {storage}/events
+    base_dir: {events}
 schedule_storage:
   module: dagster._core.storage.schedules
   class: SqliteScheduleStorage
   config:
-    base_dir: {storage}/schedules
+    base_dir: {schedules}
 compute_logs:
   module: ml_assets.stage_log
   class: StageLogManager
   config:
-    base_dir: {storage}/logs
+    base_dir: {logs}
 run_coordinator:
   module: dagster._core.run_coordinator
   class: DefaultRunCoordinator
@@ -54,7 +55,10 @@ def use_instance(project: Project) -> Path:
     if named:
         return Path(named)
     home = project.make_state() / "dagster"
-    settings = _SETTINGS.format(storage=home / "storage").encode()
+    # A JSON string is a YAML string, whatever it holds.
+    places = ("runs", "events", "schedules", "logs")
+    paths = {place: json.dumps(str(home / "storage" / place)) for place in places}
+    settings = _SETTINGS.format(**paths).encode()
     file = home / "dagster.yaml"
     if not file.exists() or file.read_bytes() != settings:
         write_atomically(file, settings)

@@ -60,22 +60,10 @@ def _build_op(
     reporter: Reporter,
 ) -> dg.AssetsDefinition:
     by_key = {dg.AssetKey(asset.key): asset for asset in assets}
+
     # Nobody looks at the lineage of definitions that serve one run; declared deps would only make
     # Dagster look up the data version of each.
-    deps = {asset.key: asset.deps if started is None else () for asset in assets}
-    outside = dict.fromkeys(key for keys in deps.values() for key in keys if key not in deps)
-
-    # Outs and not specs: these would have to be named like Python identifiers.
-    @dg.multi_asset(
-        name=name,
-        outs={f"out_{number}": _declare(asset) for number, asset in enumerate(assets)},
-        internal_asset_deps={
-            f"out_{number}": {dg.AssetKey(dep) for dep in deps[asset.key]}
-            for number, asset in enumerate(assets)
-        },
-        deps=[dg.AssetKey(key) for key in outside],
-        can_subset=True,
-    )
+    @dg.multi_asset(name=name, can_subset=True, **declare(assets, lineage=started is None))
     def materialize(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
         selected = [asset for key, asset in by_key.items() if key in context.selected_asset_keys]
         run = started or _begin(project, selected, reporter)
@@ -88,6 +76,23 @@ def _begin(project: Project, selected: Sequence[Asset], reporter: Reporter) -> R
     stages = list(dict.fromkeys(asset.stage for asset in selected))
     options = server_options(project, stages)
     return build_reproduction(project.open_checkout(), stages, options, reporter)
+
+
+def declare(assets: Sequence[Asset], *, lineage: bool = True) -> dict[str, Any]:
+    """Return what makes one multi-asset of some assets, as arguments of ``dg.multi_asset``.
+
+    Outs and not specs: these would have to be named like Python identifiers.
+    """
+    deps = {asset.key: asset.deps if lineage else () for asset in assets}
+    outside = dict.fromkeys(key for keys in deps.values() for key in keys if key not in deps)
+    return {
+        "outs": {f"out_{number}": _declare(asset) for number, asset in enumerate(assets)},
+        "internal_asset_deps": {
+            f"out_{number}": {dg.AssetKey(dep) for dep in deps[asset.key]}
+            for number, asset in enumerate(assets)
+        },
+        "deps": [dg.AssetKey(key) for key in outside],
+    }
 
 
 def _declare(asset: Asset) -> dg.AssetOut:

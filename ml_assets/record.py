@@ -6,6 +6,7 @@ nothing to do reads it instead of asking Dagster, which costs seconds to import.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -20,8 +21,9 @@ class Record:
 
     def __init__(self, project: Project) -> None:
         home = Path(os.environ.get("DAGSTER_HOME") or project.state / "dagster")
-        identity = project.root.as_posix().strip("/").replace("/", "_")
-        self._file = home / "ml-assets" / f"{identity}.json"
+        # One storage may serve several projects.
+        identity = hashlib.sha256(os.fsencode(project.root)).hexdigest()
+        self._file = home / "ml-assets" / f"{identity[:32]}.json"
         try:
             document = json.loads(self._file.read_bytes())
         except (OSError, ValueError):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from ml_assets.translator import Asset
 from resources.dvc.manifest import Manifest
@@ -27,11 +28,11 @@ def select_stages(selection: str | None, manifest: Manifest, assets: Sequence[As
         matched = _match(part.strip("+"), assets)
         if not matched:
             return _select_with_dagster(selection, assets)
-        if part.startswith("+"):
-            matched |= _reach(matched, _upstream(manifest))
-        if part.endswith("+"):
-            matched |= _reach(matched, _downstream(manifest))
         chosen |= matched
+        if part.startswith("+"):
+            chosen |= _reach(matched, _upstream(manifest))
+        if part.endswith("+"):
+            chosen |= _reach(matched, _downstream(manifest))
     return chosen
 
 
@@ -70,19 +71,17 @@ def _select_with_dagster(selection: str, assets: Sequence[Asset]) -> set[str]:
     import dagster as dg
     from dagster_shared.error import DagsterError
 
+    from ml_assets.pipeline import declare
+
     hint = "name a stage, an out or an asset key; see them: ml-assets plan"
-    specs = [
-        dg.AssetSpec(
-            dg.AssetKey(asset.key),
-            deps=[dg.AssetKey(key) for key in asset.deps],
-            group_name=asset.group,
-            kinds=set(asset.kinds),
-            owners=list(asset.owners),
-        )
-        for asset in assets
-    ]
+
+    # Dagster's selections leave out what it cannot materialize: nothing runs here, but it could.
+    @dg.multi_asset(can_subset=True, **declare(assets))
+    def pipeline() -> Iterator[Any]:
+        yield from ()
+
     try:
-        graph = dg.Definitions(assets=specs).resolve_asset_graph()
+        graph = dg.Definitions(assets=[pipeline]).resolve_asset_graph()
         keys = dg.AssetSelection.from_string(selection).resolve(graph)
     except DagsterError as error:
         raise ConfigurationError(f"not a selection: {selection}: {error}", hint) from error

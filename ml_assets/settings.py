@@ -7,7 +7,9 @@ silently do nothing.
 from __future__ import annotations
 
 import fnmatch
+import math
 import os
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from resources.errors import ConfigurationError
+
+#: What Dagster takes for an owner.
+_OWNER = re.compile(r"team:\S+|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z0-9-]+")
 
 
 class Granularity(Enum):
@@ -114,7 +119,7 @@ def load_settings(root: Path) -> Settings:
                 f"cannot parse: {file}: {error}", f"mend it: {file}"
             ) from error
         for key in path:
-            table = table.get(key, {})
+            table = _Table(table, name).mapping(key)
         if table:
             return parse_settings(table, name)
     return Settings()
@@ -132,14 +137,14 @@ def parse_settings(table: Mapping[str, Any], where: str) -> Settings:
     reader = _Table(table, where)
     performance = _Table(reader.mapping("performance"), f"{where}: performance")
     settings = Settings(
-        jobs=int(reader.number("jobs", 0)),
+        jobs=reader.whole_number("jobs"),
         granularity=reader.granularity(),
         keep_going=reader.flag("keep-going"),
         wait=reader.number("wait", 600.0),
         environment=reader.texts("environment"),
         weights={str(k): _weight(v, where) for k, v in reader.mapping("weights").items()},
         mutexes=_Table(reader.mapping("mutexes"), f"{where}: mutexes").all_texts(),
-        owners=_Table(reader.mapping("owners"), f"{where}: owners").all_texts(),
+        owners=_owners(_Table(reader.mapping("owners"), f"{where}: owners").all_texts(), where),
         performance=Performance(
             command=performance.text("command") or Performance.command,
             model=performance.text("model"),
@@ -170,9 +175,15 @@ class _Table:
 
     def number(self, key: str, default: float) -> float:
         value = self._get(key, (int, float), "a number that is not negative")
-        if value is not None and value < 0:
+        if value is not None and not 0 <= value < math.inf:
             raise _wrong(self._where, key, "a number that is not negative")
         return default if value is None else float(value)
+
+    def whole_number(self, key: str) -> int:
+        value = self._get(key, int, "a whole number, 0 or more") or 0
+        if value < 0:
+            raise _wrong(self._where, key, "a whole number, 0 or more")
+        return int(value)
 
     def flag(self, key: str) -> bool:
         return bool(self._get(key, bool, "true or false"))
@@ -214,6 +225,12 @@ def _weight(value: Any, where: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise _wrong(where, "weights", "whole numbers from 1 on")
     return value
+
+
+def _owners(owners: dict[str, tuple[str, ...]], where: str) -> dict[str, tuple[str, ...]]:
+    if not all(_OWNER.fullmatch(owner) for each in owners.values() for owner in each):
+        raise _wrong(where, "owners", "e-mail addresses, or names as in: team:vision")
+    return owners
 
 
 def _wrong(where: str, key: str, expected: str) -> ConfigurationError:

@@ -165,7 +165,7 @@ class Translator:
         """Digest what makes a stage's outs other than the data it reads."""
         code = {dep.path: self._identify(dep.location) for dep in stage.deps if not dep.producers}
         parts = {"cmd": stage.command, "code": code, "params": self._read_params(stage)}
-        text = json.dumps(parts, sort_keys=True, default=str)
+        text = json.dumps(_with_text_keys(parts), sort_keys=True, default=str)
         return hashlib.sha256(text.encode("utf-8")).hexdigest()[:16]
 
     def _metadata(self, stage: Stage, out: Out | None) -> dict[str, Any]:
@@ -188,6 +188,16 @@ class Translator:
         return values
 
 
+def _with_text_keys(value: Any) -> Any:
+    """Return a value whose mappings can be sorted, and in which 1 is another key than "1"."""
+    if isinstance(value, Mapping):
+        return {
+            key if isinstance(key, str) else f"{type(key).__name__} {key!r}": _with_text_keys(item)
+            for key, item in value.items()
+        }
+    return [_with_text_keys(item) for item in value] if isinstance(value, list) else value
+
+
 def _group_of(stage: Stage, out: Out, artifact: Artifact | None) -> str:
     kind = (artifact.type if artifact else None) or out.type
     if kind in ("model", "dataset"):
@@ -208,7 +218,12 @@ def _kinds_of(stage: Stage, out: Out, artifact: Artifact | None) -> frozenset[st
     if not kind and out.role != "out":
         kind = out.role
     suffix = _FORMATS.get(PurePosixPath(out.location).suffix.lower())
-    return frozenset(part for part in ("dvc", kind, suffix) if part)
+    return frozenset(_kind_name(part) for part in ("dvc", kind, suffix) if part)
+
+
+def _kind_name(text: str) -> str:
+    """Return a type as Dagster takes a kind: it becomes the key of a tag."""
+    return re.sub(r"[^A-Za-z0-9_.-]", "_", text)[:63]
 
 
 def _description_of(stage: Stage, out: Out, artifact: Artifact | None) -> str:

@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, cast
 
+from resources.dvc.leftovers import adopt_leftovers, end_leftovers
+
 _LINE_LIMIT = 64 * 1024  # bytes; a longer line arrives in pieces
 _GRACE = 5.0  # seconds between asking a process to end and ending it
 
@@ -62,12 +64,12 @@ def run_command(
     """Run a command to its end in a process group of its own and hand out its output.
 
     Standard input is empty; standard output and error are one stream. Whatever the command
-    leaves running in its group is stopped when it ends, so that nothing writes to an out after
-    it was hashed.
+    leaves running is stopped when it ends, so that nothing writes to an out after it was hashed.
 
     Raises:
         OSError: the command cannot be started.
     """
+    adopt_leftovers()
     started = time.monotonic()
     process = subprocess.Popen(
         list(arguments),
@@ -88,6 +90,7 @@ def run_command(
         _signal_group(process.pid, signal.SIGKILL)
         _, status, usage = os.wait4(process.pid, 0)
         output.close()
+        end_leftovers(process.pid, variables)
     process.returncode = os.waitstatus_to_exitcode(status)
     return Usage(
         exit_code=process.returncode,
@@ -129,10 +132,23 @@ def _follow(
 def _hand_out(text: bytes, on_line: Callable[[str], None]) -> bytes:
     *lines, rest = text.split(b"\n")
     if len(rest) > _LINE_LIMIT:
-        lines, rest = [*lines, rest], b""
+        end = _end_of_letters(rest)
+        lines, rest = [*lines, rest[:end]], rest[end:]
     for line in lines:
         on_line(_text(line))
     return rest
+
+
+def _end_of_letters(text: bytes) -> int:
+    """Return where the last letter ends that is there as a whole (UTF-8, RFC 3629 section 3)."""
+    for back in range(1, 4):
+        byte = text[-back]
+        if byte >= 0xC0:
+            length = 2 + (byte >= 0xE0) + (byte >= 0xF0)
+            return len(text) if back >= length else len(text) - back
+        if byte < 0x80:
+            break
+    return len(text)
 
 
 def _ask_to_stop(pid: int, asked_at: float | None) -> float:

@@ -86,7 +86,7 @@ class ContentReader:
         if modes.S_ISDIR(status.st_mode):
             return self._read_directory(path)
         if not modes.S_ISREG(status.st_mode):
-            raise StageError(f"not a file or directory: {path}", "remove it, or declare a file")
+            raise _no_file(path)
         digests = self.store.digest(path, status)
         executable = bool(status.st_mode & (modes.S_IXUSR | modes.S_IXGRP | modes.S_IXOTH))
         return Content(digests.md5, digests.sha256, digests.size, executable=executable)
@@ -100,7 +100,10 @@ class ContentReader:
                 raise StageError(f".dvcignore inside a tracked directory: {directory}", hint)
             for name in names:
                 file = os.path.join(directory, name)
-                digests = self.store.digest(file)
+                status = os.stat(file)
+                if not modes.S_ISREG(status.st_mode):
+                    raise _no_file(file)
+                digests = self.store.digest(file, status)
                 relative = os.path.relpath(file, path).replace(os.sep, "/")
                 entries.append(Entry(relative, digests.md5, digests.sha256))
                 size += digests.size
@@ -108,6 +111,10 @@ class ContentReader:
         identity = md5(tree_bytes(listing), usedforsecurity=False).hexdigest()
         sha256 = digest_tree((entry.path, entry.sha256) for entry in listing)
         return Content(f"{identity}.dir", sha256, size, listing)
+
+
+def _no_file(path: str) -> StageError:
+    return StageError(f"not a file or directory: {path}", "remove it, or declare a file")
 
 
 def plain_walk(top: str) -> Iterator[tuple[str, list[str]]]:

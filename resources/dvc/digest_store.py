@@ -98,4 +98,8 @@ class DigestStore:
     def _forget(self) -> None:
         """Drop a file that SQLite cannot use: everything in it can be computed again."""
         for suffix in ("", "-wal", "-shm"):
-            self._file.with_name(self._file.name + suffix).unlink(missing_ok=True)
+            try:
+                self._file.with_name(self._file.name + suffix).unlink(missing_ok=True)
+            except OSError:
+                # What cannot be dropped cannot be kept either: digests are computed each time.
+                return

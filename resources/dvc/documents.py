@@ -69,6 +69,6 @@ def _parse(content: bytes, file: Path) -> Any:
 
     try:
         return PARSERS[file.suffix.lower()](content.decode("utf-8"), str(file))
-    except (ParseError, UnicodeDecodeError) as error:
+    except (ParseError, ValueError, RecursionError) as error:
         detail = " ".join(str(error.__cause__ or error).split())
         raise ConfigurationError(f"cannot parse: {file}: {detail}", f"mend it: {file}") from error

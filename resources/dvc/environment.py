@@ -13,7 +13,10 @@ from dataclasses import dataclass
 
 #: Names that look like a credential, matched without regard to case. Documented in docs/stages.md.
 CREDENTIALS = (
-    "*TOKEN*",
+    # All but TOKENIZERS_PARALLELISM and its like.
+    "*TOKEN",
+    "*TOKEN[!I]*",
+    "*TOKENI[!Z]*",
     "*SECRET*",
     "*PASSWORD*",
     "*PASSWD*",

@@ -24,6 +24,22 @@ Entry = dict[str, Any]
 _HEADER = "schema: '2.0'\nstages:\n"
 _EMPTY = "schema: '2.0'\nstages: {}\n"
 # Keys as DVC's stage names allow them; any other sends the file the long way.
+# Lines that DVC writes in no other way. Where one is another, its entry is dumped to compare.
+_WORDS = (
+    r"(?!(?i:true|false|null|yes|no|on|off|y|n)\n)"
+    r"[A-Za-z_/][A-Za-z0-9_./@=+,-]*(?: [A-Za-z0-9_./@=+,-]+)*"
+)
+_CANONICAL = re.compile(
+    rf"  [A-Za-z_][A-Za-z0-9_.@-]*:\n"
+    rf"|    cmd: {_WORDS}\n"
+    rf"|    (?:deps|outs):\n"
+    rf"|    - path: {_WORDS}\n"
+    rf"|      hash: md5\n"
+    rf"|      md5: (?=[0-9e]*[abcdf])[0-9a-f]{{32}}(?:\.dir)?\n"
+    rf"|      (?:size|nfiles): (?:0|[1-9][0-9]*)\n"
+    rf"|      isexec: true\n"
+)
+_WIDTH = 80  # characters, behind which DVC goes on in the next line
 _KEY = re.compile(r"^  ([A-Za-z_][A-Za-z0-9_.@-]*|'[^'\\n]*'):\n", re.M)
 
 
@@ -83,7 +99,17 @@ class LockFile:
         starts = [match.start() for match in keys]
         ends = [*starts[1:], len(body)]
         pieces = [body[start:end] for start, end in zip(starts, ends, strict=True)]
-        return dict(zip(self.entries, pieces, strict=True)) if starts[0] == 0 else None
+        blocks = dict(zip(self.entries, pieces, strict=True))
+        if starts[0] != 0 or not all(self._is_canonical(*block) for block in blocks.items()):
+            return None
+        return blocks
+
+    def _is_canonical(self, name: str, block: str) -> bool:
+        """Whether DVC would write an entry with these very bytes."""
+        lines = block.splitlines(keepends=True)
+        if all(len(line) <= _WIDTH and _CANONICAL.fullmatch(line) for line in lines):
+            return True
+        return self._rendered(name, self.entries[name]) == block
 
     def _round_trip(self, updates: Mapping[str, Entry]) -> str:
         from dvc.utils.serialize import parse_yaml_for_update
@@ -117,7 +143,7 @@ def validate_lock(path: Path, document: Any) -> dict[str, Entry]:
         return {}
     if not isinstance(document, dict) or str(document.get("schema")) != "2.0":
         raise ConfigurationError(f"not a lock file of DVC 2 or 3: {path}", hint)
-    stages = document.get("stages") or {}
+    stages = document.get("stages", {})
     if not isinstance(stages, dict):
         raise ConfigurationError(f"broken lock file: {path}: stages is not a mapping", hint)
     for name, entry in stages.items():

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any, Self, TypeVar
 
 #: Raised whenever the shape below changes, so that an older cached manifest is read anew.
-SCHEMA = 6
+SCHEMA = 7
 
 _T = TypeVar("_T")
 
@@ -60,7 +60,6 @@ class Out:
     desc: str | None = None
     type: str | None = None
     labels: tuple[str, ...] = ()
-    meta: dict[str, Json] = field(default_factory=dict)
     plot: dict[str, Json] = field(default_factory=dict)
     recorded: dict[str, Json] | None = None
 
@@ -90,7 +89,6 @@ class Stage:
     frozen: bool = False
     always_changed: bool = False
     desc: str | None = None
-    meta: Json = None
     delegated: str | None = None
 
     @property
@@ -125,7 +123,6 @@ class Artifact:
     type: str | None = None
     desc: str | None = None
     labels: tuple[str, ...] = ()
-    meta: dict[str, Json] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -73,13 +73,14 @@ def _digest_configuration(root: Path, manifest: Manifest) -> str:
 
 
 def digest_sources(root: Path, sources: Iterable[str], pruned: Iterable[str] | None) -> str:
-    """Return the sha256 of everything that a manifest is read from.
+    """Return the sha256 of everything that a manifest is read from, its place included.
 
     Args:
         sources: files named one by one, relative to ``root`` or absolute; one may be missing.
         pruned: directories left out of the search for DVC's own files; None searches nothing.
     """
-    digest = hashlib.sha256()
+    # A manifest holds absolute paths: that of the cache, and those of what lies outside.
+    digest = hashlib.sha256(os.fsencode(root) + b"\0")
     names = set(sources)
     if pruned is not None:
         names.update(_dvc_files(os.fspath(root), set(pruned)))

@@ -11,6 +11,7 @@ import errno
 import fcntl
 import json
 import os
+import re
 import shutil
 import stat as modes
 import tempfile
@@ -18,11 +19,13 @@ from pathlib import Path
 
 from resources.dvc.content import Content, tree_bytes
 from resources.dvc.digest_store import DigestStore
-from resources.errors import CorruptObjectError, UnavailableError
+from resources.errors import ConfigurationError, CorruptObjectError, UnavailableError
 from resources.files import current_umask
 from security.digest import Digests
 
 _PROTECTED = 0o444
+_FILE = re.compile("[0-9a-f]{32}")
+_OBJECT = re.compile(r"[0-9a-f]{32}(\.dir)?")
 _FICLONE = 0x40049409  # linux/fs.h: ioctl that makes a reflink
 _NO_REFLINK = {errno.EOPNOTSUPP, errno.ENOTTY, errno.EXDEV, errno.EINVAL, errno.ENOSYS}
 
@@ -41,7 +44,16 @@ class ObjectCache:
         self._reflink = True
 
     def path(self, md5: str) -> str:
-        """Return where an object lies."""
+        """Return where an object lies.
+
+        Raises:
+            ConfigurationError: it is no md5: what names it would lead elsewhere.
+        """
+        if not _OBJECT.fullmatch(md5):
+            raise ConfigurationError(
+                f"not the md5 of a cache object: {md5}",
+                "restore the lock file or .dvc file that records it: git status",
+            )
         return f"{self._objects}/{md5[:2]}/{md5[2:]}"
 
     def holds(self, md5: str) -> bool:
@@ -118,6 +130,8 @@ class ObjectCache:
         try:
             listing = json.loads(Path(self.path(md5)).read_bytes())
             pairs = [(entry["relpath"], entry["md5"]) for entry in listing]
+            if not all(isinstance(name, str) and _FILE.fullmatch(file) for name, file in pairs):
+                raise ValueError("not the path and the md5 of a file")
         except (ValueError, KeyError, TypeError) as error:
             path = self.path(md5)
             raise CorruptObjectError(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from resources.dvc import freshness, inputs
 from resources.dvc.checkout import Checkout
 from resources.dvc.lock_file import Entry
-from resources.dvc.manifest import Stage
+from resources.dvc.manifest import Out, Stage
 from resources.dvc.restoration import find_restorable
 from resources.dvc.stage_runner import Action
 from resources.errors import MissingInputError
@@ -73,14 +73,22 @@ def _plan_stage(
     if not reasons:
         return Step(stage, Action.SKIP)
     if stage.is_source:
-        missing = all(checkout.read(out.location) is None for out in stage.outs)
-        return Step(stage, Action.RESTORE if missing else Action.RUN, tuple(reasons))
+        if any(checkout.read(out.location) is not None for out in stage.outs):
+            return Step(stage, Action.RUN, tuple(reasons))
+        foreseen.update({out.location: _recorded_fields(out) for out in stage.outs})
+        return Step(stage, Action.RESTORE, tuple(reasons))
     found = None if stage.frozen else _foresee(checkout, stage, foreseen)
     if found is None:
         return Step(stage, Action.RUN, tuple(reasons))
     fields = {out["path"]: {k: v for k, v in out.items() if k != "path"} for out in found["outs"]}
     foreseen.update({out.location: fields[out.path] for out in stage.outs})
     return Step(stage, Action.RESTORE, tuple(reasons))
+
+
+def _recorded_fields(out: Out) -> Entry:
+    """Return what a lock entry will record of the out of a ``.dvc`` file once it is restored."""
+    recorded = out.recorded or {}
+    return {"hash": "md5", **{name: value for name, value in recorded.items() if value is not None}}
 
 
 def _own_reasons(checkout: Checkout, stage: Stage, foreseen: dict[str, Entry]) -> list[str]:

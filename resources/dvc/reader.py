@@ -52,6 +52,11 @@ def dvc_errors() -> Iterator[None]:
         raise
     except NotDvcRepoError as error:
         raise ConfigurationError(str(error), "run `dvc init` here, or name a --project") from error
+    except ImportError as error:
+        # DVC's own words name the package that an address needs.
+        raise ConfigurationError(
+            _causes(error), "install that package in the environment that ml-assets runs in"
+        ) from error
     except (DvcException, TypeError, ValueError, OSError) as error:
         message = _causes(error)
         raise ConfigurationError(message, "mend it, then look: ml-assets plan") from error
@@ -136,7 +141,6 @@ class _Reader:
             frozen=bool(stage.frozen),
             always_changed=bool(stage.always_changed),
             desc=stage.desc,
-            meta=stage.meta,
             delegated=self._delegation(stage),
         )
 
@@ -170,7 +174,6 @@ class _Reader:
             desc=out.annot.desc,
             type=out.annot.type,
             labels=tuple(out.annot.labels),
-            meta=dict(out.annot.meta),
             plot=dict(out.plot) if isinstance(out.plot, dict) else {},
             recorded=recorded,
         )
@@ -201,7 +204,6 @@ class _Reader:
                 type=values.get("type"),
                 desc=values.get("desc"),
                 labels=tuple(values.get("labels") or ()),
-                meta=dict(values.get("meta") or {}),
             )
 
     def _plots(self, file: ProjectFile) -> Iterator[Plot]:

@@ -128,17 +128,21 @@ def _edit(root: Path, on_repair: Callable[[str], None]) -> Iterator[dict[str, An
 def _read(file: Path, on_repair: Callable[[str], None]) -> dict[str, Any]:
     empty: dict[str, Any] = {"write": {}, "read": {}}
     try:
-        held = json.loads(file.read_text("utf-8"))
-        if not isinstance(held, dict) or not all(isinstance(v, dict) for v in held.values()):
-            raise ValueError("not a mapping of paths")
+        held = {**empty, **json.loads(file.read_text("utf-8"))}
+        holders = [
+            *held["write"].values(),
+            *(who for all_of in held["read"].values() for who in all_of),
+        ]
+        if not all(isinstance(who["pid"], int) and isinstance(who["cmd"], str) for who in holders):
+            raise ValueError("a holder that is no process")
     except FileNotFoundError:
         return empty
-    except ValueError:
+    except (ValueError, TypeError, AttributeError, KeyError):
         broken = file.with_name("rwlock.broken")
         os.replace(file, broken)
         on_repair(f"an interrupted DVC command left a broken lock; set aside as: {broken}")
         return empty
-    return {**empty, **held}
+    return held
 
 
 def _refuse_blockers(

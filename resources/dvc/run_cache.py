@@ -24,14 +24,14 @@ class RunCache:
     def find(self, entry: Entry) -> Entry | None:
         """Return the newest entry with the same inputs; None when there is no usable one."""
         directory = self._directory(entry)
+        if directory is None:
+            return None
         try:
-            newest = max(directory.iterdir(), key=lambda file: file.stat().st_mtime_ns)
-        except (OSError, ValueError):
+            files = sorted(directory.iterdir(), key=lambda file: -file.stat().st_mtime_ns)
+        except OSError:
             return None
-        found = _parse(newest)
-        if found is None or not _same_inputs(found, entry):
-            return None
-        return found
+        entries = (_parse(file) for file in files)
+        return next((found for found in entries if found and _same_inputs(found, entry)), None)
 
     def keep(self, entry: Entry) -> None:
         """Record an entry; a readable one with the same digests is left as it is.
@@ -39,20 +39,27 @@ class RunCache:
         Raises:
             OSError: the cache cannot be written.
         """
-        file = self._directory(entry) / _digest(entry)
+        directory, name = self._directory(entry), _digest(entry)
+        if directory is None or name is None:
+            return
+        file = directory / name
         if file.exists() and _parse(file) is not None:
             return
         from dvc.utils.serialize import dumps_yaml
 
         write_atomically(file, str(dumps_yaml(entry)).encode("utf-8"))
 
-    def _directory(self, entry: Entry) -> Path:
+    def _directory(self, entry: Entry) -> Path | None:
         key = _digest({**entry, "outs": [out["path"] for out in entry.get("outs", [])]})
-        return self._runs / key[:2] / key
+        return None if key is None else self._runs / key[:2] / key
 
 
-def _digest(entry: Entry) -> str:
-    text = json.dumps(_without_sizes(entry), sort_keys=True)
+def _digest(entry: Entry) -> str | None:
+    """Return what DVC names an entry by; None where it has no name, as for dates."""
+    try:
+        text = json.dumps(_without_sizes(entry), sort_keys=True)
+    except TypeError:
+        return None
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 

@@ -116,7 +116,6 @@ def test_model_with_odd_characters_reaches_the_test_as_one_word(flow: Flow) -> N
     assert not (flow.root / "hacked").exists()
 
 
-@pytest.mark.xfail(reason="any brace but the two is an error of str.format")
 def test_command_may_hold_braces_of_its_own(flow: Flow) -> None:
     project = give_command(flow, "cp {model} ${HOME}/x; false {report}")
 

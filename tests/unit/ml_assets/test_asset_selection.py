@@ -100,7 +100,6 @@ def test_all_else_is_read_as_dagster_reads_it(selection: str, stages: set[str]) 
     assert select(selection) == stages
 
 
-@pytest.mark.xfail(reason="the assets are external ones to Dagster, which it leaves out there")
 @pytest.mark.parametrize(
     ("selection", "stages"),
     [
@@ -116,7 +115,6 @@ def test_upstream_groups_and_complements_are_those_of_dagster(
     assert select(selection) == stages
 
 
-@pytest.mark.xfail(reason="what lies downstream of all that lies upstream is taken as well")
 def test_upstream_and_downstream_of_a_stage_leave_its_siblings_out() -> None:
     assert select("+train@a+") == {"prepare", "train@a", "evaluate", "notify"}
 

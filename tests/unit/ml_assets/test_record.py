@@ -83,7 +83,6 @@ def test_projects_in_one_storage_do_not_share_a_record(
     assert not Record(Project(tmp_path / "other")).knows("main/a", "1")
 
 
-@pytest.mark.xfail(reason="separators and underscores of the path become the same")
 def test_projects_with_similar_paths_do_not_share_a_record(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -94,7 +93,6 @@ def test_projects_with_similar_paths_do_not_share_a_record(
     assert not Record(Project(tmp_path / "a_b")).knows("main/a", "1")
 
 
-@pytest.mark.xfail(reason="the whole path becomes one name, which the file system refuses")
 def test_project_deep_down_has_a_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home"))
     project = Project(tmp_path / "/".join(["d" * 60] * 5))

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -12,13 +13,21 @@ import psutil
 import pytest
 
 from resources.dvc.command import Cancellation, Usage, run_command
+from resources.dvc.environment import Environment, stage_variables
 
 
-def run(command: str, directory: Path, cancellation: Cancellation | None = None) -> Usage:
+def run(
+    command: str,
+    directory: Path,
+    cancellation: Cancellation | None = None,
+    stage: str = "train",
+) -> Usage:
     return run_command(
         ["/bin/sh", "-c", command],
         cwd=str(directory),
-        variables={"PATH": os.environ["PATH"]},
+        variables=stage_variables(
+            Environment({"PATH": os.environ["PATH"]}, withheld=()), str(directory), stage
+        ),
         on_line=lambda line: None,
         cancellation=cancellation or Cancellation(),
     )
@@ -73,10 +82,9 @@ def leftover(tmp_path: Path) -> Iterator[Path]:
         "sh stay.sh >/dev/null 2>&1 &",
         "nohup sh stay.sh &",
         "(sh stay.sh &)",
-        pytest.param(
-            "setsid sh stay.sh &",
-            marks=pytest.mark.xfail(reason="a process in a session of its own is not found"),
-        ),
+        "setsid sh stay.sh &",
+        "setsid sh -c 'setsid sh stay.sh & sleep 60' &",
+        "(nohup setsid sh stay.sh >/dev/null 2>&1 &)",
     ],
 )
 def test_process_left_behind_is_stopped(tmp_path: Path, leftover: Path, leave: str) -> None:
@@ -85,6 +93,39 @@ def test_process_left_behind_is_stopped(tmp_path: Path, leftover: Path, leave: s
     assert usage.exit_code == 0
     assert usage.seconds < 10
     assert has_ended(int(leftover.read_text()), within=1)
+
+
+def test_process_in_a_session_of_its_own_is_left_to_its_own_stage(
+    tmp_path: Path, leftover: Path
+) -> None:
+    finished = threading.Event()
+
+    def run_slow() -> None:
+        run("setsid sh stay.sh & until [ -e go ]; do sleep 0.01; done", tmp_path, stage="slow")
+        finished.set()
+
+    thread = threading.Thread(target=run_slow)
+    thread.start()
+    pid = int(wait_for(leftover))
+
+    run("true", tmp_path, stage="quick")
+
+    assert psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    (tmp_path / "go").touch()
+    assert finished.wait(10)
+    assert has_ended(pid, within=1)
+    thread.join()
+
+
+def test_our_own_children_are_not_taken_for_leftovers(tmp_path: Path) -> None:
+    variables = {"DVC_ROOT": str(tmp_path), "DVC_STAGE": "train"}
+    ours = subprocess.Popen(["sleep", "60"], env={**os.environ, **variables})
+
+    run("true", tmp_path)
+
+    assert ours.poll() is None
+    ours.kill()
+    ours.wait()
 
 
 def test_process_left_behind_writes_no_more(tmp_path: Path) -> None:

@@ -200,7 +200,6 @@ def test_database_that_breaks_while_it_is_open_is_made_anew(database: Path, file
     assert DigestStore(database).digest(str(file)) == TOLD_LATER
 
 
-@pytest.mark.xfail(reason="dropping the file fails as well, and that error comes through")
 @pytest.mark.parametrize("obstacle", ["file for a directory", "directory for a file"])
 def test_cache_that_cannot_be_kept_is_no_error(tmp_path: Path, file: Path, obstacle: str) -> None:
     if obstacle == "file for a directory":

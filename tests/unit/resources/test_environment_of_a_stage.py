@@ -18,7 +18,9 @@ DOCUMENTATION = Path(__file__).parents[3] / "docs" / "stages.md"
 
 #: Names as they occur, by the documented pattern that each is withheld for.
 WITHHELD = {
-    "*TOKEN*": ["GITHUB_TOKEN", "HF_TOKEN", "TOKEN", "CI_JOB_TOKEN_FILE"],
+    "*TOKEN": ["GITHUB_TOKEN", "HF_TOKEN", "TOKEN", "MYTOKEN"],
+    "*TOKEN[!I]*": ["CI_JOB_TOKEN_FILE", "TOKENS", "TOKEN2", "TOKENIZER_TOKEN_FILE"],
+    "*TOKENI[!Z]*": ["TOKENID"],
     "*SECRET*": ["AWS_SECRET_ACCESS_KEY", "SECRET", "MY_SECRETS"],
     "*PASSWORD*": ["PGPASSWORD", "MLFLOW_TRACKING_PASSWORD", "SMTP_PASSWORD_FILE"],
     "*PASSWD*": ["MYSQL_PASSWD"],
@@ -77,7 +79,7 @@ def test_every_documented_pattern_has_an_example_here_and_a_line_in_the_code() -
     command_line, _, server = text.partition("**In the Dagster UI**")
     server = server.partition("A stage that needs")[0]
 
-    documented = re.findall(r"`([A-Z_*]+)`", command_line.partition("**On the command")[2])
+    documented = re.findall(r"`([A-Z_*!\[\]]+)`", command_line.partition("**On the command")[2])
     assert sorted(documented) == sorted(CREDENTIALS) == sorted(WITHHELD)
     assert sorted(re.findall(r"`([A-Z_*]+)`", server)) == sorted(SERVER)
 
@@ -147,7 +149,6 @@ def test_withheld_names_are_sorted_and_no_value_is_among_them() -> None:
     assert build_environment(ours).withheld == ("A_TOKEN", "Z_TOKEN")
 
 
-@pytest.mark.xfail(reason="*TOKEN* takes a switch of the tokenizers library for a credential")
 def test_switch_of_a_tokenizer_arrives() -> None:
     ours = {"TOKENIZERS_PARALLELISM": "false"}
 

@@ -98,53 +98,37 @@ def test_last_write_of_an_entry_wins(file: Path) -> None:
 
 
 Y = "  y:\n    cmd: y\n"
-#: By name: the text, and what is wrong with the text that comes out, where something is.
 HAND_EDITED = {
-    "comment above": (f"# by hand\n{HEADER}  a:\n    cmd: x\n{Y}", ""),
-    "comment between": (f"{HEADER}  a:\n    cmd: x\n# by hand\n{Y}", ""),
-    "comment behind": (f"{HEADER}  a:\n    cmd: x # by hand\n{Y}", ""),
-    "comment in an entry": (f"{HEADER}  a:\n    # by hand\n    cmd: x\n{Y}", ""),
-    "comment at the end": (f"{HEADER}  a:\n    cmd: x\n{Y}# by hand\n", ""),
-    "hash in a command": (f"{HEADER}  a:\n    cmd: x\n  b:\n    cmd: 'echo # no'\n{Y}", ""),
-    "flow style": (f"{HEADER}  a: {{cmd: x}}\n{Y}", ""),
-    "double-quoted name": (f'{HEADER}  a:\n    cmd: x\n  "b":\n    cmd: y\n{Y}', ""),
-    "document start": (f"---\n{HEADER}  a:\n    cmd: x\n{Y}", ""),
-    "schema behind": (f"stages:\n  a:\n    cmd: x\n{Y}schema: '2.0'\n", ""),
-    "double quotes": (f'schema: "2.0"\nstages:\n  a:\n    cmd: x\n{Y}', ""),
-    "four spaces": ("schema: '2.0'\nstages:\n    a:\n        cmd: x\n", ""),
-    "no stages": ("schema: '2.0'\n", ""),
-    "empty stages": ("schema: '2.0'\nstages: {}\n", ""),
-    "data sets first": (f"schema: '2.0'\ndatasets:\n- name: d\nstages:\n  a:\n    cmd: x\n{Y}", ""),
-    "data sets last": (f"{HEADER}  a:\n    cmd: x\n{Y}datasets:\n- name: d\n", "broken"),
-    "blank lines": (f"{HEADER}  a:\n    cmd: x\n\n\n{Y}\n", ""),
-    "no newline at the end": (f"{HEADER}  a:\n    cmd: x\n{Y}".rstrip(), "broken"),
-    "anchor": (f"{HEADER}  a:\n    cmd: &c x\n  b:\n    cmd: *c\n{Y}", "broken"),
-    "quoted command": (f'{HEADER}  a:\n    cmd: x\n  b:\n    cmd: "y"\n{Y}', "other bytes"),
-    "quoted name": (f"{HEADER}  a:\n    cmd: x\n  'b':\n    cmd: y\n{Y}", "other bytes"),
-    "deeper entry": (f"{HEADER}  a:\n    cmd: x\n  b:\n      cmd: y\n{Y}", "other bytes"),
+    "comment above": f"# by hand\n{HEADER}  a:\n    cmd: x\n{Y}",
+    "comment between": f"{HEADER}  a:\n    cmd: x\n# by hand\n{Y}",
+    "comment behind": f"{HEADER}  a:\n    cmd: x # by hand\n{Y}",
+    "comment in an entry": f"{HEADER}  a:\n    # by hand\n    cmd: x\n{Y}",
+    "comment at the end": f"{HEADER}  a:\n    cmd: x\n{Y}# by hand\n",
+    "hash in a command": f"{HEADER}  a:\n    cmd: x\n  b:\n    cmd: 'echo # no'\n{Y}",
+    "flow style": f"{HEADER}  a: {{cmd: x}}\n{Y}",
+    "double-quoted name": f'{HEADER}  a:\n    cmd: x\n  "b":\n    cmd: y\n{Y}',
+    "document start": f"---\n{HEADER}  a:\n    cmd: x\n{Y}",
+    "schema behind": f"stages:\n  a:\n    cmd: x\n{Y}schema: '2.0'\n",
+    "double quotes": f'schema: "2.0"\nstages:\n  a:\n    cmd: x\n{Y}',
+    "four spaces": "schema: '2.0'\nstages:\n    a:\n        cmd: x\n",
+    "no stages": "schema: '2.0'\n",
+    "empty stages": "schema: '2.0'\nstages: {}\n",
+    "data sets first": f"schema: '2.0'\ndatasets:\n- name: d\nstages:\n  a:\n    cmd: x\n{Y}",
+    "data sets last": f"{HEADER}  a:\n    cmd: x\n{Y}datasets:\n- name: d\n",
+    "blank lines": f"{HEADER}  a:\n    cmd: x\n\n\n{Y}\n",
+    "no newline at the end": f"{HEADER}  a:\n    cmd: x\n{Y}".rstrip(),
+    "anchor": f"{HEADER}  a:\n    cmd: &c x\n  b:\n    cmd: *c\n{Y}",
+    "quoted command": f'{HEADER}  a:\n    cmd: x\n  b:\n    cmd: "y"\n{Y}',
+    "quoted name": f"{HEADER}  a:\n    cmd: x\n  'b':\n    cmd: y\n{Y}",
+    "deeper entry": f"{HEADER}  a:\n    cmd: x\n  b:\n      cmd: y\n{Y}",
     "indented list": (
-        f"{HEADER}  a:\n    cmd: x\n  b:\n    cmd: y\n    deps:\n      - path: p\n{Y}",
-        "other bytes",
+        f"{HEADER}  a:\n    cmd: x\n  b:\n    cmd: y\n    deps:\n      - path: p\n{Y}"
     ),
-    "long line": (
-        f"{HEADER}  a:\n    cmd: x\n  b:\n    cmd: {'word ' * 40}end\n{Y}",
-        "other bytes",
-    ),
+    "long line": (f"{HEADER}  a:\n    cmd: x\n  b:\n    cmd: {'word ' * 40}end\n{Y}"),
 }
 
 
-def edited(*defects: str) -> list[Any]:
-    return [
-        pytest.param(
-            text,
-            id=name,
-            marks=[pytest.mark.xfail(reason="taken for DVC's own text")] * (defect in defects),
-        )
-        for name, (text, defect) in HAND_EDITED.items()
-    ]
-
-
-@pytest.mark.parametrize("text", edited("broken", "other bytes"))
+@pytest.mark.parametrize("text", HAND_EDITED.values(), ids=HAND_EDITED)
 def test_file_edited_by_hand_is_written_as_dvc_would(file: Path, text: str) -> None:
     updates = {"a": {"cmd": "new"}, "z": ENTRY}
     file.write_text(text)
@@ -157,7 +141,7 @@ def test_file_edited_by_hand_is_written_as_dvc_would(file: Path, text: str) -> N
     assert file.read_text() == expected
 
 
-@pytest.mark.parametrize("text", edited("broken"))
+@pytest.mark.parametrize("text", HAND_EDITED.values(), ids=HAND_EDITED)
 def test_file_edited_by_hand_loses_nothing(file: Path, text: str) -> None:
     from dvc.utils.serialize import load_yaml
 
@@ -203,15 +187,8 @@ REFUSED = {
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [
-        pytest.param(
-            *case,
-            id=name,
-            marks=[pytest.mark.xfail(reason="read as if there were no stages")]
-            * (name == "no mapping"),
-        )
-        for name, case in REFUSED.items()
-    ],
+    REFUSED.values(),
+    ids=REFUSED,
 )
 def test_what_is_no_lock_file_is_refused_and_left_as_it_is(
     file: Path, text: str, message: str

@@ -176,7 +176,6 @@ def test_cache_of_another_schema_is_read_anew(cached: DvcProject) -> None:
     assert load(cached) == before
 
 
-@pytest.mark.xfail(reason="what makes a cached manifest good does not include where it was read")
 def test_copy_of_a_repository_does_not_use_the_cache_of_the_original(
     template: DvcProject, tmp_path: Path
 ) -> None:

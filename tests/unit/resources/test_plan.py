@@ -143,7 +143,6 @@ def test_actions_and_reasons(
     assert directly == changed(done) or RESTORE in actions.values()
 
 
-@pytest.mark.xfail(reason="what a source will hold again is not foreseen, so its readers run")
 def test_raw_data_that_is_only_to_be_put_back_makes_nothing_else_run(done: DvcProject) -> None:
     (done.root / "data.csv").unlink()
 

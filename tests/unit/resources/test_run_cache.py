@@ -174,7 +174,6 @@ def test_garbage_is_as_if_it_were_not_there(runs: RunCache, tmp_path: Path, garb
     assert runs.find(start(entry())) is None
 
 
-@pytest.mark.xfail(reason="only the newest file is looked at")
 @pytest.mark.parametrize("garbage", [b"{", b"cmd: x\nouts: 1\n"])
 def test_garbage_does_not_hide_an_older_run(runs: RunCache, tmp_path: Path, garbage: bytes) -> None:
     kept(tmp_path).with_name("garbage").write_bytes(garbage)
