@@ -6,8 +6,8 @@ telemetry off and the event storage of ``ml_assets.event_log``.
 
 from __future__ import annotations
 
-import json
 import os
+import string
 from pathlib import Path
 
 from ml_assets.project import Project
@@ -55,12 +55,18 @@ def use_instance(project: Project) -> Path:
     if named:
         return Path(named)
     home = project.make_state() / "dagster"
-    # A JSON string is a YAML string, whatever it holds.
     places = ("runs", "events", "schedules", "logs")
-    paths = {place: json.dumps(str(home / "storage" / place)) for place in places}
+    paths = {place: _quote(home / "storage" / place) for place in places}
     settings = _SETTINGS.format(**paths).encode()
     file = home / "dagster.yaml"
     if not file.exists() or file.read_bytes() != settings:
         write_atomically(file, settings)
     os.environ["DAGSTER_HOME"] = str(home)
     return home
+
+
+def _quote(path: Path) -> str:
+    """Return a path as a double-quoted scalar of YAML 1.1, whatever characters it holds."""
+    plain = set(string.ascii_letters + string.digits + "/._- ")
+    text = os.fspath(path)
+    return '"' + "".join(c if c in plain else f"\\U{ord(c):08x}" for c in text) + '"'

@@ -40,7 +40,7 @@ def test_memory_lies_in_the_local_state_and_tells_nobody(tmp_path: Path) -> None
 
 @pytest.mark.parametrize(
     "name",
-    ["a b", "{a}", "'a\"", "- a", "&a", "100%", "ü", "a #b", "a: b"],
+    ["a b", "{a}", "'a\"", "- a", "&a", "100%", "ü", "a #b", "a: b", "😀", "a\nb", "\x7f", "a\\b"],
 )
 def test_memory_of_a_project_with_an_odd_name_lies_in_its_local_state(
     tmp_path: Path, name: str
