@@ -15,8 +15,8 @@ def select_stages(selection: str | None, manifest: Manifest, assets: Sequence[As
     """Return the names of the stages that a selection means.
 
     A selection is a comma-separated list. A part is a stage, an out's path or an asset's key, or
-    a pattern of one; a ``+`` before it takes everything upstream as well, one behind it
-    everything downstream. Anything else is read as Dagster's selection syntax.
+    a pattern of one; a ``+`` before it takes everything upstream of it as well, one behind it
+    everything downstream of it. Anything else is read as Dagster's selection syntax.
 
     Raises:
         ConfigurationError: it means nothing here.
@@ -25,7 +25,7 @@ def select_stages(selection: str | None, manifest: Manifest, assets: Sequence[As
         return {stage.name for stage in manifest.stages}
     chosen: set[str] = set()
     for part in (part.strip() for part in selection.split(",")):
-        matched = _match(part.strip("+"), assets)
+        matched = _match(part.removeprefix("+").removesuffix("+"), assets)
         if not matched:
             return _select_with_dagster(selection, assets)
         chosen |= matched
@@ -69,6 +69,7 @@ def _reach(start: set[str], edges: dict[str, set[str]]) -> set[str]:
 
 def _select_with_dagster(selection: str, assets: Sequence[Asset]) -> set[str]:
     import dagster as dg
+    from dagster_shared.check import CheckError
     from dagster_shared.error import DagsterError
 
     from ml_assets.pipeline import declare
@@ -80,11 +81,15 @@ def _select_with_dagster(selection: str, assets: Sequence[Asset]) -> set[str]:
     def pipeline() -> Iterator[Any]:
         yield from ()
 
+    graph = dg.Definitions(assets=[pipeline]).resolve_asset_graph()
     try:
-        graph = dg.Definitions(assets=[pipeline]).resolve_asset_graph()
         keys = dg.AssetSelection.from_string(selection).resolve(graph)
     except DagsterError as error:
         raise ConfigurationError(f"not a selection: {selection}: {error}", hint) from error
+    except (CheckError, NotImplementedError) as error:
+        # Dagster's answer to attributes that only a deployment of it knows, such as status.
+        reason = "asks for what only a Dagster deployment knows"
+        raise ConfigurationError(f"not a selection: {selection}: {reason}", hint) from error
     chosen = {asset.stage for asset in assets if dg.AssetKey(asset.key) in keys}
     if not chosen:
         raise ConfigurationError(f"nothing here is selected by: {selection}", hint)

@@ -115,6 +115,17 @@ def test_upstream_groups_and_complements_are_those_of_dagster(
     assert select(selection) == stages
 
 
+@pytest.mark.parametrize("selection", ['status:"x"', 'job:"x"', 'code_location:"x"', 'column:"x"'])
+def test_selection_by_what_only_a_deployment_knows_is_refused(selection: str) -> None:
+    with pytest.raises(ConfigurationError, match="not a selection: .*: asks for what only"):
+        select(selection)
+
+
+def test_plus_signs_in_a_row_are_not_taken_for_one() -> None:
+    with pytest.raises(ConfigurationError, match="not a selection: "):
+        select("++train@a")
+
+
 def test_upstream_and_downstream_of_a_stage_leave_its_siblings_out() -> None:
     assert select("+train@a+") == {"prepare", "train@a", "evaluate", "notify"}
 
