@@ -7,7 +7,6 @@ silently do nothing.
 from __future__ import annotations
 
 import fnmatch
-import math
 import os
 import re
 import tomllib
@@ -19,8 +18,11 @@ from typing import Any
 
 from resources.errors import ConfigurationError
 
-#: What Dagster takes for an owner.
-_OWNER = re.compile(r"team:\S+|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z0-9-]+")
+#: The owners that Dagster takes, but for teams with a space in their names.
+_OWNER = re.compile(r"team:\S+|[A-Za-z0-9_][A-Za-z0-9._%+-]*@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}")
+
+#: Seconds. A time-out of far more would overflow when it is set, and never come.
+LONGEST = 10**9
 
 
 class Granularity(Enum):
@@ -140,7 +142,7 @@ def parse_settings(table: Mapping[str, Any], where: str) -> Settings:
         jobs=reader.whole_number("jobs"),
         granularity=reader.granularity(),
         keep_going=reader.flag("keep-going"),
-        wait=reader.number("wait", 600.0),
+        wait=reader.seconds("wait", 600.0),
         environment=reader.texts("environment"),
         weights={str(k): _weight(v, where) for k, v in reader.mapping("weights").items()},
         mutexes=_Table(reader.mapping("mutexes"), f"{where}: mutexes").all_texts(),
@@ -148,7 +150,7 @@ def parse_settings(table: Mapping[str, Any], where: str) -> Settings:
         performance=Performance(
             command=performance.text("command") or Performance.command,
             model=performance.text("model"),
-            timeout=performance.number("timeout", Performance.timeout),
+            timeout=performance.seconds("timeout", Performance.timeout),
         ),
     )
     reader.refuse_unknown()
@@ -173,10 +175,12 @@ class _Table:
             raise _wrong(self._where, key, expected)
         return value
 
-    def number(self, key: str, default: float) -> float:
+    def seconds(self, key: str, default: float) -> float:
         value = self._get(key, (int, float), "a number that is not negative")
-        if value is not None and not 0 <= value < math.inf:
+        if value is not None and not value >= 0:
             raise _wrong(self._where, key, "a number that is not negative")
+        if value is not None and value > LONGEST:
+            raise _wrong(self._where, key, f"a number up to {LONGEST}")
         return default if value is None else float(value)
 
     def whole_number(self, key: str) -> int:
@@ -228,8 +232,10 @@ def _weight(value: Any, where: str) -> int:
 
 
 def _owners(owners: dict[str, tuple[str, ...]], where: str) -> dict[str, tuple[str, ...]]:
-    if not all(_OWNER.fullmatch(owner) for each in owners.values() for owner in each):
-        raise _wrong(where, "owners", "e-mail addresses, or names as in: team:vision")
+    for pattern, names in owners.items():
+        if not all(_OWNER.fullmatch(name) for name in names):
+            expected = "e-mail addresses, or names as in: team:vision"
+            raise _wrong(f"{where}: owners", pattern, expected)
     return owners
 
 

@@ -19,6 +19,7 @@ from ml_assets.project import Project, find_project
 from ml_assets.record import Record
 from ml_assets.report import Report
 from ml_assets.selection import select_stages
+from ml_assets.settings import LONGEST
 from ml_assets.translator import Asset
 from resources.dvc.content import Content
 from resources.dvc.environment import build_environment
@@ -62,6 +63,10 @@ def execute(arguments: argparse.Namespace) -> int:
     """Run, and print how it went."""
     if arguments.jobs is not None and arguments.jobs < 1:
         raise ConfigurationError("--jobs must be 1 or more", "leave it out to use all cores")
+    if arguments.wait is not None and not 0 <= arguments.wait <= LONGEST:
+        raise ConfigurationError(
+            f"--wait must be from 0 to {LONGEST}", "leave it out to wait as the settings say"
+        )
     project = find_project(arguments.project)
     run = _Run(project, arguments)
     report = run.execute()

@@ -165,7 +165,11 @@ def test_table_of_another_type_is_refused(tmp_path: Path, text: str) -> None:
         load_settings(tmp_path)
 
 
-@pytest.mark.parametrize("text", ["jobs = inf", "jobs = nan", "jobs = 0.5", "wait = nan"])
+@pytest.mark.parametrize(
+    "text",
+    ["jobs = inf", "jobs = nan", "jobs = 0.5", "wait = nan", "wait = inf", "wait = 1e300"]
+    + [f"wait = 1{'0' * 400}", "performance.timeout = 1e300"],
+)
 def test_number_that_means_nothing_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "ml-assets.toml").write_text(text)
 
@@ -173,10 +177,21 @@ def test_number_that_means_nothing_is_refused(tmp_path: Path, text: str) -> None
         load_settings(tmp_path)
 
 
-@pytest.mark.parametrize("owner", ["me", "team:", "", "team:a b"])
+@pytest.mark.parametrize(
+    "owner", ["me", "team:", "", "team:a b", ".a@b.org", "a@b.x1", "a@b.technology", "a@b.org\n"]
+)
 def test_owner_that_dagster_will_not_take_is_refused(owner: str) -> None:
     with pytest.raises(ConfigurationError, match="owners"):
         parse_settings({"owners": {"*": [owner]}}, "x.toml")
+
+
+@pytest.mark.parametrize("owner", ["team:ü", "team:a/b", "a.b+c@d-e.f.org", "_@b.invalid"])
+def test_owner_that_is_accepted_is_one_that_dagster_takes(owner: str) -> None:
+    import dagster as dg
+
+    settings = parse_settings({"owners": {"*": [owner]}}, "x.toml")
+
+    assert dg.AssetSpec("a", owners=list(settings.owners_of("a"))).owners == [owner]
 
 
 def test_capacity_is_the_number_of_jobs_where_there_is_one() -> None:
