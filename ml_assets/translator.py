@@ -151,8 +151,9 @@ class Translator:
     def _stage_key(self, stage: Stage) -> Key:
         """Return the key of a stage without outs: as if its name were a file beside dvc.yaml."""
         location = str(PurePosixPath(stage.file).parent / stage.key)
-        taken = location in self._manifest.producer
-        return asset_key(self._branch, f"{location}.stage" if taken else location)
+        while location in self._manifest.producer:
+            location += ".stage"
+        return asset_key(self._branch, location)
 
     def _group(self, name: str) -> str:
         return re.sub(r"[^A-Za-z0-9_]", "_", f"{self._branch}_{name}")

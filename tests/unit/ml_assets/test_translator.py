@@ -180,6 +180,8 @@ def test_stage_without_outs_never_takes_the_key_of_an_out() -> None:
         "notify": "prepare",
         "notify.stage": "notify",
     }
+    both = replace(PREPARE, outs=(Out("notify", "notify"), Out("notify.stage", "notify.stage")))
+    assert "notify.stage.stage" in describe(replace(MANIFEST, stages=(RAW, both, NOTIFY)))
 
 
 def version(**changes: Any) -> str:
