@@ -53,10 +53,10 @@ def build_checks(project: Project, assets: Sequence[Asset]) -> list[dg.AssetChec
 def _find_model(project: Project, assets: Sequence[Asset]) -> Asset | None:
     """Return the one model that there is a performance test for."""
     settings = project.settings.performance
-    if settings.command == Performance.command and not (project.root / _DEFAULT_SCRIPT).is_file():
-        return None
     if settings.model is not None:
         return next((asset for asset in assets if asset.location == settings.model), None)
+    if settings.command == Performance.command and not (project.root / _DEFAULT_SCRIPT).is_file():
+        return None
     models = [asset for asset in assets if "model" in asset.kinds]
     return models[0] if len(models) == 1 else None
 

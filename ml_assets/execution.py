@@ -65,8 +65,10 @@ def execute_run(
         result = job.execute_in_process(
             instance=instance,
             raise_on_error=False,
+            # What the list of runs shows as the run's target.
+            asset_selection=[dg.AssetKey(asset.key) for asset in assets],
             run_config=_QUIET,
-            tags=_tags(project),
+            tags=project.run_tags,
         )
         recorded = {
             event.asset_key.to_user_string(): _state(event.materialization.tags)
@@ -95,11 +97,3 @@ def _check(evaluation: dg.AssetCheckEvaluation) -> Check:
         verdict=said if (said == "passed") == evaluation.passed else "error",
         reason=evaluation.description or "",
     )
-
-
-def _tags(project: Project) -> dict[str, str]:
-    head = project.head
-    tags = {"ml-assets/branch": project.branch, "ml-assets/dirty": str(head.dirty).lower()}
-    if head.commit:
-        tags["ml-assets/commit"] = head.commit
-    return tags

@@ -10,6 +10,7 @@ from ml_assets.translator import Asset, Translator
 from resources.dvc.checkout import Checkout
 from resources.dvc.inputs import find_values
 from resources.dvc.manifest import Stage
+from resources.errors import ConfigurationError
 from resources.git import read_remote_url
 
 
@@ -17,8 +18,15 @@ def describe_assets(project: Project, checkout: Checkout) -> list[Asset]:
     """Describe all assets of a project's working tree, in the order of its stages.
 
     Raises:
-        ConfigurationError: the settings or a parameters file cannot be read.
+        ConfigurationError: the settings or a parameters file cannot be read, or the settings
+            name a model that no stage writes: its check would silently be none.
     """
+    model = project.settings.performance.model
+    if model is not None and model not in checkout.manifest.producer:
+        raise ConfigurationError(
+            f"the performance check is of what no stage writes: {model}",
+            "name the location of an out in the settings: performance.model",
+        )
 
     def identify(location: str) -> str | None:
         if "://" in location:

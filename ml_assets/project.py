@@ -56,6 +56,12 @@ class Project:
         return self.head.branch or "detached"
 
     @property
+    def run_tags(self) -> dict[str, str]:
+        """What a Dagster run is told of the working tree that it works in."""
+        tags = {"ml-assets/branch": self.branch, "ml-assets/dirty": str(self.head.dirty).lower()}
+        return {**tags, "ml-assets/commit": self.head.commit} if self.head.commit else tags
+
+    @property
     def state(self) -> Path:
         """Where local state is kept; Git ignores it."""
         return self.root / ".ml-assets" / "state"

@@ -124,7 +124,7 @@ class Translator:
                 stage=stage.name,
                 location=None,
                 deps=deps,
-                group=self._group("stages"),
+                group=self._group(_group_of(stage)),
                 kinds=frozenset({"dvc"}),
                 owners=self._owners(stage.name),
                 description=stage.desc or f"Stage `{stage.name}`, which writes no outs.",
@@ -140,8 +140,8 @@ class Translator:
             stage=stage.name,
             location=out.location,
             deps=deps,
-            group=self._group(_group_of(stage, out, artifact)),
-            kinds=_kinds_of(stage, out, artifact),
+            group=self._group(_group_of(stage)),
+            kinds=_kinds_of(stage, out, artifact, self._role(out)),
             owners=self._owners(out.location),
             description=_description_of(stage, out, artifact),
             code_version=version,
@@ -157,6 +157,16 @@ class Translator:
 
     def _group(self, name: str) -> str:
         return re.sub(r"[^A-Za-z0-9_]", "_", f"{self._branch}_{name}")
+
+    def _role(self, out: Out) -> str:
+        """Return an out's role; what a plot of the whole project is drawn from is one, too."""
+        if out.role == "out" and any(
+            source == out.location or source.startswith(f"{out.location}/")
+            for plot in self._manifest.plots
+            for source in plot.sources
+        ):
+            return "plot"
+        return out.role
 
     def _deps(self, stage: Stage) -> tuple[Key, ...]:
         produced = [location for dep in stage.deps for location in dep.producers]
@@ -199,25 +209,24 @@ def _with_text_keys(value: Any) -> Any:
     return [_with_text_keys(item) for item in value] if isinstance(value, list) else value
 
 
-def _group_of(stage: Stage, out: Out, artifact: Artifact | None) -> str:
-    kind = (artifact.type if artifact else None) or out.type
-    if kind in ("model", "dataset"):
-        return f"{kind}s"
-    if out.role in ("metric", "plot"):
-        return "evaluation"
+def _group_of(stage: Stage) -> str:
+    """Return the stage's own name, so that collapsed groups are DVC's graph of stages.
+
+    All items of a ``foreach`` or ``matrix`` are one group, and so are all ``.dvc`` files.
+    """
     if stage.is_source:
-        return "datasets"
-    directory = str(PurePosixPath(stage.file).parent)
-    return "stages" if directory == "." else directory
+        return "sources"
+    directory = PurePosixPath(stage.file).parent
+    return str(directory / stage.key.partition("@")[0])
 
 
-def _kinds_of(stage: Stage, out: Out, artifact: Artifact | None) -> frozenset[str]:
+def _kinds_of(stage: Stage, out: Out, artifact: Artifact | None, role: str) -> frozenset[str]:
     """Return at most three kinds, which is what Dagster's UI shows."""
     kind = (
         (artifact.type if artifact else None) or out.type or ("dataset" if stage.is_source else "")
     )
-    if not kind and out.role != "out":
-        kind = out.role
+    if not kind and role != "out":
+        kind = role
     suffix = _FORMATS.get(PurePosixPath(out.location).suffix.lower())
     return frozenset(_kind_name(part) for part in ("dvc", kind, suffix) if part)
 

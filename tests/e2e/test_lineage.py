@@ -53,21 +53,21 @@ def test_lineage_reads_from_left_to_right(screen: Screen) -> None:
     [
         (
             "main/data/measurements.csv",
-            "main_datasets",
+            "main_sources",
             {"dvc", "dataset", "csv"},
             "Measurements of two hundred days",
             "data@example.invalid",
         ),
         (
             "main/models/best.json",
-            "main_models",
+            "main_evaluate",
             {"dvc", "model", "json"},
             "The better candidate",
             "forecasting",
         ),
         (
             "main/reports/roc.csv",
-            "main_evaluation",
+            "main_evaluate",
             {"dvc", "plot", "csv"},
             "Choose the better candidate and measure it",
             None,

@@ -104,3 +104,16 @@ def test_run_on_the_command_line_after_one_in_the_ui_tells_nothing_twice(
     assert {asset["action"] for asset in document["assets"]} == {"skip"}
     assert {name: event(console, name) for name in OUTS} == before
     assert console.statuses() == dict.fromkeys(OUTS, "fresh")
+
+
+@pytest.mark.parametrize(
+    ("words", "names"), [([], OUTS), (["--select", "prepare"], {"sorted.txt"})]
+)
+def test_list_of_runs_shows_what_a_run_was_about(
+    console: Flow, capsys: pytest.CaptureFixture[str], words: list[str], names: set[str]
+) -> None:
+    run(console, capsys, *words)
+
+    (record,) = console.instance.get_runs()
+    assert {location(key) for key in record.asset_selection or ()} == names
+    assert record.tags["ml-assets/commit"] == console.repository.git("rev-parse", "HEAD").strip()

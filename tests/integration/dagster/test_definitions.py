@@ -32,7 +32,7 @@ def test_assets_carry_what_people_look_for(flow: Flow) -> None:
     node = graph.get(dg.AssetKey(["main", "sorted.txt"]))
 
     assert node.description == "sorts the raw data"
-    assert node.group_name == "main_stages"
+    assert node.group_name == "main_prepare"
     assert node.kinds == {"dvc"}
     assert node.metadata["dvc/command"] == "sh code.sh"
     assert node.code_version

@@ -72,7 +72,7 @@ def test_storage_that_knows_nothing_is_told_everything_once(flow: Flow) -> None:
         ('key:"main/sorted.txt"', {"sorted.txt"}),
         ('+key:"main/model"', {"raw.txt", "sorted.txt", "model"}),
         ('key:"main/other.txt" or key:"main/raw.txt"', {"other.txt", "raw.txt"}),
-        ('group:"main_evaluation"+ or +group:"main_evaluation"', OUTS - {"other.txt"}),
+        ('group:"main_train"+ or +group:"main_train"', OUTS - {"other.txt"}),
     ],
 )
 def test_selection_as_a_text_runs_what_it_names(
@@ -175,3 +175,16 @@ def test_stage_started_by_dagster_gets_the_environment_of_a_server(
     assert "hunter2" not in environment and "MY_FLAG" not in environment
     out = capfd.readouterr().out
     assert "not passed to stages:" in out and "GITHUB_TOKEN" in out and "hunter2" not in out
+
+
+def test_run_says_of_which_commit_it_is(flow: Flow) -> None:
+    result = flow.materialize('key:"main/other.txt"')
+
+    run = flow.instance.get_run_by_id(result.run_id)
+    assert run is not None
+    commit = flow.repository.git("rev-parse", "HEAD").strip()
+    assert {name: run.tags.get(name) for name in ("ml-assets/branch", "ml-assets/commit")} == {
+        "ml-assets/branch": "main",
+        "ml-assets/commit": commit,
+    }
+    assert run.tags["ml-assets/dirty"] in ("true", "false")

@@ -10,6 +10,7 @@ import pytest
 from ml_assets.checks import Verdict, build_checks, measure_performance, read_report
 from ml_assets.graph import describe_assets
 from ml_assets.project import Project
+from resources.errors import ConfigurationError
 from tests.integration.dagster.asset_flow import Flow
 
 REPORT = {"verdict": "passed", "metrics": {"p95 (ms)": 1.5, "size": 10}, "failures": []}
@@ -126,3 +127,19 @@ def test_repository_without_a_performance_test_has_no_check(flow: Flow) -> None:
     project = Project(flow.root)
 
     assert build_checks(project, describe_assets(project, project.open_checkout())) == []
+
+
+def test_model_that_no_stage_writes_is_refused_and_no_check_forgotten(flow: Flow) -> None:
+    flow.repository.write("ml-assets.toml", '[performance]\nmodel = "modle"\n')
+    project = Project(flow.root)
+
+    with pytest.raises(ConfigurationError, match="what no stage writes: modle"):
+        describe_assets(project, project.open_checkout())
+
+
+def test_model_that_is_named_has_a_check_even_without_a_script(flow: Flow) -> None:
+    flow.repository.write("ml-assets.toml", '[performance]\nmodel = "model"\n')
+    project = Project(flow.root)
+
+    assert len(build_checks(project, describe_assets(project, project.open_checkout()))) == 1
+    assert measure_performance(project, "model").verdict is Verdict.ERROR

@@ -106,7 +106,8 @@ def test_all_else_is_read_as_dagster_reads_it(selection: str, stages: set[str]) 
         ('+key:"main/report"', {"prepare", "train@a", "train@b", "evaluate"}),
         ('1+key:"main/report"', {"train@a", "train@b", "evaluate"}),
         ('kind:"onnx" and not key:"main/models/a.onnx"', {"train@b"}),
-        ('group:"main_stages" and kind:"csv"', {"prepare"}),
+        ('group:"main_prepare" and kind:"csv"', {"prepare"}),
+        ('group:"main_train"', {"train@a", "train@b"}),
     ],
 )
 def test_upstream_groups_and_complements_are_those_of_dagster(

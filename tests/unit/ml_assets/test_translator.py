@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ml_assets.translator import Asset, Translator, asset_key
-from resources.dvc.manifest import Artifact, Dep, Layout, Manifest, Out, Params, Stage
+from resources.dvc.manifest import Artifact, Dep, Layout, Manifest, Out, Params, Plot, Stage
 
 RAW = Stage(
     "raw.csv.dvc", "", "raw.csv.dvc", ".", None, outs=(Out("raw.csv", "raw.csv", recorded={}),)
@@ -102,17 +102,25 @@ def test_groups_are_names_that_dagster_accepts(branch: str) -> None:
         assert asset.group.replace("_", "a").isalnum() and asset.group.isascii()
 
 
-def test_groups_tell_data_models_evaluation_and_directories_apart() -> None:
+def test_groups_are_the_stages_so_that_collapsed_they_are_the_graph_of_dvc() -> None:
     assert {name: asset.group for name, asset in describe().items()} == {
-        "raw.csv": "main_datasets",
-        "clean": "main_stages",
-        "sub/model.onnx": "main_models",
-        "sub/m.json": "main_evaluation",
-        "sub/p.csv": "main_evaluation",
-        "notify": "main_stages",
+        "raw.csv": "main_sources",
+        "clean": "main_prepare",
+        "sub/model.onnx": "main_sub_train",
+        "sub/m.json": "main_sub_train",
+        "sub/p.csv": "main_sub_train",
+        "notify": "main_notify",
     }
-    plain = describe(replace(MANIFEST, artifacts=()))
-    assert plain["sub/model.onnx"].group == "main_sub"
+
+
+def test_what_a_plot_of_the_project_is_drawn_from_is_a_plot() -> None:
+    manifest = replace(with_out(Out("clean", "clean")), plots=(Plot("roc", ("clean/roc.csv",)),))
+    (asset,) = describe(manifest).values()
+    assert asset.kinds == {"dvc", "plot"}
+
+    beside = replace(manifest, plots=(Plot("roc", ("cleaner.csv",)),))
+    (asset,) = describe(beside).values()
+    assert asset.kinds == {"dvc"}
 
 
 @pytest.mark.parametrize(
