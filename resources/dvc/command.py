@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, cast
 
-from resources.dvc.leftovers import adopt_leftovers, end_leftovers
+from resources.dvc.leftovers import end_leftovers, start_command
 
 _LINE_LIMIT = 64 * 1024  # bytes; a longer line arrives in pieces
 _GRACE = 5.0  # seconds between asking a process to end and ending it
@@ -69,16 +69,17 @@ def run_command(
     Raises:
         OSError: the command cannot be started.
     """
-    adopt_leftovers()
     started = time.monotonic()
-    process = subprocess.Popen(
-        list(arguments),
-        cwd=cwd,
-        env=dict(variables),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
+    process = start_command(
+        lambda: subprocess.Popen(
+            list(arguments),
+            cwd=cwd,
+            env=dict(variables),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
     )
     # Between fork and exec a child has this process's memory, and its peak keeps that.
     floor = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -1,25 +1,50 @@
-"""Leftovers: processes that a stage's command started in sessions of their own, and left.
+"""Leftovers: processes that a stage's command started and left, in whatever session they are.
 
 The kernel hands a process whose parent has ended to the nearest *subreaper* above it (prctl(2),
 ``PR_SET_CHILD_SUBREAPER``). This process makes itself one, so that what a stage leaves behind
 becomes its own child, however far away it had gone. Linux only: elsewhere nothing is found.
+
+Who adopts also has to bury: what a stage left and what has ended by itself is waited for.
 """
 
 from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator, Mapping
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
 _PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 #: Say of which stage a process is, and of which repository (``environment.stage_variables``).
 _MARKS = ("DVC_ROOT", "DVC_STAGE")
+_LOOKS = 10  # at variables that are out of sight, as while a process starts another program
+_PAUSE = 0.0005  # seconds between two looks
+
+#: Commands that are waited for by those who started them, and by nobody else.
+_commands: set[int] = set()
+_guard = threading.Lock()
+
+
+def start_command(start: Callable[[], subprocess.Popen[bytes]]) -> subprocess.Popen[bytes]:
+    """Start a command so that what it leaves behind is found by ``end_leftovers``.
+
+    Args:
+        start: starts it, in a session of its own.
+    """
+    _adopt()
+    # Under the guard, so that nobody takes a command that ends at once for what another left.
+    with _guard:
+        process = start()
+        _commands.add(process.pid)
+    return process
 
 
 @cache
-def adopt_leftovers() -> bool:
+def _adopt() -> bool:
     """Make this process the one that gets what commands leave behind; False where it cannot be."""
     try:
         import ctypes
@@ -29,31 +54,58 @@ def adopt_leftovers() -> bool:
         return False
 
 
-def end_leftovers(group: int, variables: Mapping[str, str]) -> None:
+def end_leftovers(command: int, variables: Mapping[str, str]) -> None:
     """End what a command left behind, until nothing of it is left.
 
     Args:
-        group: the command's process group, which has been killed.
-        variables: those the command was started with; they tell its processes from all others.
+        command: its process id, which is that of its group as well; it has been waited for, and
+            its group has been killed.
+        variables: those it was started with; they tell its processes from all others.
     """
-    _reap(group)
-    marks = [f"{name}={variables[name]}" for name in _MARKS if name in variables]
-    if len(marks) < len(_MARKS) or not adopt_leftovers():
+    _reap_group(command)
+    with _guard:
+        _commands.discard(command)
+    marks = {f"{name}={variables[name]}" for name in _MARKS if name in variables}
+    if len(marks) < len(_MARKS) or not _adopt():
         return
-    while found := [pid for pid in _children() if _is_left(pid, marks)]:
-        for pid in found:
+    killed: set[int] = set()
+    looks = _LOOKS
+    while looks:
+        with _guard:
+            adopted = {pid: _read_variables(pid) for pid in _adopted()}
+            found = {pid for pid, seen in adopted.items() if marks <= seen}
             # A child that nobody has waited for keeps its number: no other can be hit.
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
+            for pid in found - killed:
+                os.kill(pid, signal.SIGKILL)
+        killed = (killed | found) & adopted.keys()
+        if not killed:
+            if all(adopted.values()):
+                return
+            looks -= 1
+        time.sleep(_PAUSE)
 
 
-def _reap(group: int) -> None:
+def _reap_group(group: int) -> None:
     """Wait for the processes of a group that have become children of this one."""
     try:
         while True:
             os.waitpid(-group, 0)
     except ChildProcessError:
         pass
+
+
+def _adopted() -> list[int]:
+    """Return the living children that this process has not started; wait for the dead ones."""
+    # A set: a thread's end hands its children to another one, where they are met again.
+    strangers = {pid for pid in _children() if pid not in _commands and _is_elsewhere(pid)}
+    return [pid for pid in strangers if not _is_buried(pid)]
+
+
+def _is_buried(pid: int) -> bool:
+    try:
+        return os.waitpid(pid, os.WNOHANG) != (0, 0)
+    except ChildProcessError:
+        return True  # together with the group that it was in
 
 
 def _children() -> Iterator[int]:
@@ -64,12 +116,19 @@ def _children() -> Iterator[int]:
             continue  # the thread has ended
 
 
-def _is_left(pid: int, marks: list[str]) -> bool:
-    """Whether a child is what the marked command left, and nothing that we started ourselves."""
+def _is_elsewhere(pid: int) -> bool:
+    """Whether a child is in another session than this process, where none of our own is."""
     try:
-        if os.getsid(pid) == os.getsid(0):
-            return False
-        variables = os.fsdecode(Path(f"/proc/{pid}/environ").read_bytes()).split("\0")
-    except (FileNotFoundError, ProcessLookupError, PermissionError):
-        return False
-    return set(marks) <= set(variables)
+        return os.getsid(pid) != os.getsid(0)
+    except ProcessLookupError:
+        return False  # one of our own, waited for meanwhile
+
+
+def _read_variables(pid: int) -> set[str]:
+    """Return a child's variables: none while it starts another program, or ends."""
+    try:
+        return set(os.fsdecode(Path(f"/proc/{pid}/environ").read_bytes()).split("\0")) - {""}
+    except (FileNotFoundError, ProcessLookupError):
+        return set()
+    except PermissionError:
+        return {"another user's"}  # nothing that we could end

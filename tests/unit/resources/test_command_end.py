@@ -224,8 +224,39 @@ def test_reader_that_fails_does_not_leave_the_command_running(tmp_path: Path) ->
     assert has_ended(int(str(error.value)))
 
 
-def test_nothing_is_left_to_be_reaped(tmp_path: Path) -> None:
-    run("sleep 60 & true", tmp_path)
-
+def zombies() -> list[psutil.Process]:
     children = psutil.Process().children()
-    assert [child for child in children if child.status() == psutil.STATUS_ZOMBIE] == []
+    return [child for child in children if child.status() == psutil.STATUS_ZOMBIE]
+
+
+@pytest.mark.parametrize(
+    "leave",
+    [
+        "sleep 60 & true",
+        "(setsid true &); sleep 0.1",
+        "(setsid sh -c 'sleep 60 & true' &); sleep 0.1",
+    ],
+)
+def test_nothing_is_left_to_be_reaped(tmp_path: Path, leave: str) -> None:
+    run(leave, tmp_path)
+
+    assert zombies() == []
+
+
+def test_commands_that_end_at_once_do_not_take_what_another_one_left(tmp_path: Path) -> None:
+    leave = "(setsid sleep 60 >/dev/null 2>&1 &); (setsid true &); exit 5"
+    usages: list[Usage] = []
+
+    def run_some(number: int) -> None:
+        for _ in range(15):
+            usages.append(run(leave, tmp_path, stage=f"stage{number}"))
+
+    threads = [threading.Thread(target=run_some, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert [usage.exit_code for usage in usages] == [5] * 90
+    children = psutil.Process().children()
+    assert [child for child in children if child.name() in ("sleep", "true")] == []
