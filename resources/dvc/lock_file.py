@@ -11,10 +11,12 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from resources.dvc.documents import Documents
+from resources.dvc.lock_text import is_usual, render_entry
 from resources.errors import ConfigurationError
 from resources.files import write_atomically
 
@@ -24,22 +26,6 @@ Entry = dict[str, Any]
 _HEADER = "schema: '2.0'\nstages:\n"
 _EMPTY = "schema: '2.0'\nstages: {}\n"
 # Keys as DVC's stage names allow them; any other sends the file the long way.
-# Lines that DVC writes in no other way. Where one is another, its entry is dumped to compare.
-_WORDS = (
-    r"(?!(?i:true|false|null|yes|no|on|off|y|n)\n)"
-    r"[A-Za-z_/][A-Za-z0-9_./@=+,-]*(?: [A-Za-z0-9_./@=+,-]+)*"
-)
-_CANONICAL = re.compile(
-    rf"  [A-Za-z_][A-Za-z0-9_.@-]*:\n"
-    rf"|    cmd: {_WORDS}\n"
-    rf"|    (?:deps|outs):\n"
-    rf"|    - path: {_WORDS}\n"
-    rf"|      hash: md5\n"
-    rf"|      md5: (?=[0-9e]*[abcdf])[0-9a-f]{{32}}(?:\.dir)?\n"
-    rf"|      (?:size|nfiles): (?:0|[1-9][0-9]*)\n"
-    rf"|      isexec: true\n"
-)
-_WIDTH = 80  # characters, behind which DVC goes on in the next line
 _KEY = re.compile(r"^  ([A-Za-z_][A-Za-z0-9_.@-]*|'[^'\\n]*'):\n", re.M)
 
 
@@ -72,11 +58,10 @@ class LockFile:
 
     def render(self, updates: Mapping[str, Entry]) -> str:
         """Return the whole text with ``updates`` in it, byte for byte as DVC would dump it."""
-        blocks = self._blocks()
-        if blocks is None:
+        if self._blocks is None:
             return self._round_trip(updates)
-        for name, entry in updates.items():
-            blocks[name] = self._rendered(name, entry)
+        rendered = {name: self._rendered(name, entry) for name, entry in updates.items()}
+        blocks = {**self._blocks, **rendered}
         return _HEADER + "".join(blocks.values()) if blocks else _EMPTY
 
     def _rendered(self, name: str, entry: Entry) -> str:
@@ -86,8 +71,9 @@ class LockFile:
             known = self._dumps[name] = (entry, render_entry(name, entry))
         return known[1]
 
-    def _blocks(self) -> dict[str, str] | None:
-        """Split the text into one block for each entry; None when DVC must rewrite it."""
+    @cached_property
+    def _blocks(self) -> Mapping[str, str] | None:
+        """The text of each entry; None when DVC must rewrite the file."""
         if not self.text or self.text == _EMPTY:
             return {}
         if not self.text.startswith(_HEADER) or "\n#" in self.text or " #" in self.text:
@@ -100,16 +86,13 @@ class LockFile:
         ends = [*starts[1:], len(body)]
         pieces = [body[start:end] for start, end in zip(starts, ends, strict=True)]
         blocks = dict(zip(self.entries, pieces, strict=True))
-        if starts[0] != 0 or not all(self._is_canonical(*block) for block in blocks.items()):
+        if starts[0] != 0 or not all(self._is_dvcs(*block) for block in blocks.items()):
             return None
         return blocks
 
-    def _is_canonical(self, name: str, block: str) -> bool:
+    def _is_dvcs(self, name: str, block: str) -> bool:
         """Whether DVC would write an entry with these very bytes."""
-        lines = block.splitlines(keepends=True)
-        if all(len(line) <= _WIDTH and _CANONICAL.fullmatch(line) for line in lines):
-            return True
-        return self._rendered(name, self.entries[name]) == block
+        return is_usual(block) or render_entry(name, self.entries[name]) == block
 
     def _round_trip(self, updates: Mapping[str, Entry]) -> str:
         from dvc.utils.serialize import parse_yaml_for_update
@@ -123,13 +106,6 @@ class LockFile:
         stream = io.StringIO()
         _dump(document, stream)
         return stream.getvalue()
-
-
-def render_entry(name: str, entry: Entry) -> str:
-    """Dump one entry as it stands under ``stages:``."""
-    from dvc.utils.serialize import dumps_yaml
-
-    return str(dumps_yaml({"stages": {name: entry}})).removeprefix("stages:\n")
 
 
 def validate_lock(path: Path, document: Any) -> dict[str, Entry]:
