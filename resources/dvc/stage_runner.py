@@ -20,15 +20,15 @@ from typing import TYPE_CHECKING
 
 from resources.dvc import freshness, inputs
 from resources.dvc.checkout import Checkout
-from resources.dvc.command import Cancellation, Usage, run_command
+from resources.dvc.command import Cancellation, Usage
 from resources.dvc.comparison import Comparison, compare_runs
 from resources.dvc.content import Content
-from resources.dvc.environment import Environment, find_shell, stage_variables
+from resources.dvc.environment import Environment
 from resources.dvc.lock_file import Entry
 from resources.dvc.manifest import Out, Stage
 from resources.dvc.restoration import find_restorable
+from resources.dvc.stage_commands import StageCommands
 from resources.errors import (
-    CommandError,
     MissingInputError,
     MissingOutError,
     StageError,
@@ -91,9 +91,7 @@ class StageRunner:
         visible: frozenset[str] = frozenset(),
     ) -> None:
         self._checkout = checkout
-        self._environment = environment
-        self._on_line = on_line
-        self._cancellation = cancellation
+        self._commands = StageCommands(checkout, environment, on_line, cancellation)
         self._tracked = tracked
         self._visible = visible
 
@@ -132,7 +130,7 @@ class StageRunner:
         if found is not None:
             self._restore(stage, found)
         else:
-            usage = self._execute(stage)
+            usage = self._commands.run(stage)
         entry = inputs.read_inputs(self._checkout, stage)
         contents = self._written(stage)
         if stage.outs:
@@ -159,7 +157,9 @@ class StageRunner:
         if stage.frozen:
             return self._renew_frozen(stage, reasons)
         usages: list[Usage] = []
-        restored, entry, ignored = delegate.run(stage, lambda: usages.append(self._execute(stage)))
+        restored, entry, ignored = delegate.run(
+            stage, lambda: usages.append(self._commands.run(stage))
+        )
         return Result(
             Action.RESTORE if restored else Action.RUN,
             tuple(reasons),
@@ -235,38 +235,6 @@ class StageRunner:
                 recorded["md5"], self._out_path(out), executable=bool(recorded.get("isexec"))
             )
 
-    def _execute(self, stage: Stage) -> Usage:
-        variables = stage_variables(self._environment, str(self._checkout.root), stage.name)
-        commands = stage.commands
-        total = Usage(0, 0.0, 0.0, None)
-        for command in commands:
-            self._on_line(stage.name, f"> {command}")
-            usage = self._start(stage, command, variables)
-            total = _add(total, usage)
-            if usage.exit_code != 0:
-                raise CommandError(
-                    f"{stage.name}: command {_ending(usage.exit_code)}: {command}",
-                    _command_hint(usage.exit_code, stage),
-                )
-        return total
-
-    def _start(self, stage: Stage, command: str, variables: dict[str, str]) -> Usage:
-        if self._cancellation.cancelled:
-            raise CommandError(f"{stage.name}: cancelled", "run again: ml-assets run")
-        try:
-            return run_command(
-                [*find_shell(variables), command],
-                cwd=self._checkout.path(stage.wdir),
-                variables=variables,
-                on_line=lambda line: self._on_line(stage.name, line),
-                cancellation=self._cancellation,
-            )
-        except OSError as error:
-            raise CommandError(
-                f"{stage.name}: cannot start a shell: {error.strerror}: {error.filename}",
-                "set SHELL to a shell that exists, and wdir to a directory that does",
-            ) from error
-
     def _written(self, stage: Stage) -> dict[str, Content]:
         contents: dict[str, Content] = {}
         for out in stage.outs:
@@ -288,25 +256,6 @@ class StageRunner:
                 self._checkout.cache.keep(self._out_path(out), contents[out.location])
         if kept:
             self._checkout.runs.keep(entry)
-
-
-def _add(one: Usage, other: Usage) -> Usage:
-    return Usage(
-        exit_code=other.exit_code,
-        seconds=one.seconds + other.seconds,
-        cpu_seconds=one.cpu_seconds + other.cpu_seconds,
-        peak_bytes=max((u.peak_bytes for u in (one, other) if u.peak_bytes), default=None),
-    )
-
-
-def _ending(exit_code: int) -> str:
-    return f"was ended by signal {-exit_code}" if exit_code < 0 else f"exited with {exit_code}"
-
-
-def _command_hint(exit_code: int, stage: Stage) -> str:
-    if exit_code in (126, 127):
-        return "install the program, or put it on PATH; the stage's output names it"
-    return f"read its output above, mend it, then: ml-assets run --select {stage.name}"
 
 
 def _refuse_binary(stage: Stage, out: Out, path: str) -> None:
