@@ -10,6 +10,9 @@ from typing import Any
 from resources.errors import ConfigurationError
 from resources.files import write_atomically
 
+#: What parsers raise of themselves, without calling it a mistake in the text.
+_REFUSALS = (ValueError, TypeError, LookupError, AttributeError, RecursionError, MemoryError)
+
 
 class Documents:
     """Parses files, each content once; what was parsed is kept as JSON under ``directory``.
@@ -69,6 +72,6 @@ def _parse(content: bytes, file: Path) -> Any:
 
     try:
         return PARSERS[file.suffix.lower()](content.decode("utf-8"), str(file))
-    except (ParseError, ValueError, RecursionError) as error:
-        detail = " ".join(str(error.__cause__ or error).split())
+    except (ParseError, *_REFUSALS) as error:
+        detail = " ".join(str(error.__cause__ or error).split()) or type(error).__name__
         raise ConfigurationError(f"cannot parse: {file}: {detail}", f"mend it: {file}") from error

@@ -13,10 +13,7 @@ from dataclasses import dataclass
 
 #: Names that look like a credential, matched without regard to case. Documented in docs/stages.md.
 CREDENTIALS = (
-    # All but TOKENIZERS_PARALLELISM and its like.
-    "*TOKEN",
-    "*TOKEN[!I]*",
-    "*TOKENI[!Z]*",
+    "*TOKEN*",
     "*SECRET*",
     "*PASSWORD*",
     "*PASSWD*",
@@ -45,6 +42,9 @@ CREDENTIALS = (
     "ACTIONS_ID_TOKEN_*",
     "ACTIONS_RUNTIME_*",
 )
+
+#: Switches of libraries, whose names only look like a credential. Documented there as well.
+SWITCHES = ("TOKENIZERS_PARALLELISM",)
 
 #: What a stage gets in a server, next to what settings pass.
 SERVER = (
@@ -110,13 +110,17 @@ def build_environment(
     def visible(name: str) -> bool:
         if _matches(name, passes):
             return True
-        if _matches(name, CREDENTIALS):
+        if _looks_secret(name):
             return False
         return not server or _matches(name, SERVER)
 
     kept = {name: value for name, value in ours.items() if visible(name)}
-    secret = (name for name in ours if name not in kept and _matches(name, CREDENTIALS))
+    secret = (name for name in ours if name not in kept and _looks_secret(name))
     return Environment(kept, tuple(sorted(secret)))
+
+
+def _looks_secret(name: str) -> bool:
+    return _matches(name, CREDENTIALS) and not _matches(name, SWITCHES)
 
 
 def _matches(name: str, patterns: Iterable[str]) -> bool:

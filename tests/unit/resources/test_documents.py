@@ -136,7 +136,10 @@ def test_cached_document_that_is_broken_is_parsed_again(tmp_path: Path) -> None:
         ("x.yaml", b"a: \xff\n"),
         ("x.yaml", b"a: !!python/object:os.system x\n"),
         ("x.yaml", b"day: 2020-13-45\n"),
+        ("x.yaml", b"a: !!bool x\n"),
         ("x.json", b"[" * 100_000),
+        ("x.py", b"a = {[]: 1}\n"),
+        ("x.py", b"a = " + b"-" * 10_000 + b"1\n"),
     ],
 )
 def test_what_cannot_be_parsed_names_the_file(tmp_path: Path, name: str, content: bytes) -> None:

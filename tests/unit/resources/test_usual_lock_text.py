@@ -44,11 +44,9 @@ def written(text: str) -> str:
 
 
 #: Words that a text can hold, and those that DVC quotes, or writes in another way, somewhere.
-WORDS = (
-    """a A_1 _1 ./x /x $x ~ - -- -a 1 01 1.0 1.50 -0 -0.0 0x1f 1e3 1_000 12:30 2020-01-01 true No
-on y Y null NULL .inf .5 nan << = | > ? ! & * % @ ` ' " [ ] { } a| a> a, a: a:b :a a# #a # a' 'a' "a"
-[a] {a} a\\ \\a ü --- ... a;b (a) a=b a^b a~b !a &a *a %a @a""".split()
-)
+WORDS = """a A_1 _1 ./x /x $x ~ - -- -a 1 01 1.0 1.50 -0 -0.0 0x1f 1e3 1_000 12:30 2020-01-01 true
+No on y Y null NULL .inf .5 nan << = | > ? ! & * % @ ` ' " [ ] { } a| a> a, a: a:b :a a# #a # a' 'a'
+"a" [a] {a} a\\ \\a ü --- ... a;b (a) a=b a^b a~b !a &a *a %a @a""".split()
 
 
 def places(text: str) -> list[str]:
