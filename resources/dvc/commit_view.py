@@ -15,6 +15,7 @@ from resources.dvc.content import Content, Entry, tree_bytes
 from resources.dvc.lock_file import Entry as LockEntry
 from resources.dvc.lock_file import validate_lock
 from resources.dvc.manifest import Manifest, Stage
+from resources.dvc.recorded_tree import read_inside
 from security.digest import digest_bytes, digest_tree
 
 
@@ -49,6 +50,8 @@ class CommitView(Checkout):
             stage = self.manifest.producer.get(location)
             if stage is not None:
                 self._contents[location] = self._recorded_content(stage, location)
+            elif location in self.manifest.inside:
+                self._contents[location] = self._content_inside(location)
             else:
                 self._contents[location] = self._committed_content(location)
         return self._contents[location]
@@ -86,6 +89,14 @@ class CommitView(Checkout):
         entries = None if files is None else (Entry("", "", ""),) * int(files)
         size = int(fields.get("size") or 0)
         return Content(str(fields["md5"]), "", size, entries, bool(fields.get("isexec")))
+
+    def _content_inside(self, location: str) -> Content | None:
+        """Return what lies inside an out: Git does not have it, but the cache may."""
+        out = self.manifest.inside[location]
+        recorded = self.read(out)
+        if recorded is None:
+            return None
+        return read_inside(self.cache, recorded.md5, location.removeprefix(f"{out}/"))
 
     def _committed_content(self, location: str) -> Content | None:
         content = self._bytes(location)

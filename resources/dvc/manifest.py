@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any, Self, TypeVar
 
 #: Raised whenever the shape below changes, so that an older cached manifest is read anew.
-SCHEMA = 7
+SCHEMA = 8
 
 _T = TypeVar("_T")
 
@@ -49,7 +49,7 @@ class Out:
         role: ``out``, ``metric`` or ``plot``.
         cache: DVC keeps it in its cache and Git ignores it.
         plot: the plot's properties (template, x, y, ...), when it has any.
-        recorded: what the ``.dvc`` file itself records of it (md5, size, nfiles), else None.
+        recorded: what the ``.dvc`` file itself records of it, as ``dvc.lock`` would; else None.
     """
 
     path: str
@@ -183,6 +183,17 @@ class Manifest:
     def producer(self) -> dict[str, Stage]:
         """The stage that writes each location."""
         return {out.location: stage for stage in self.stages for out in stage.outs}
+
+    @cached_property
+    def inside(self) -> dict[str, str]:
+        """The directory among the outs that each dep lies inside of, if it does."""
+        return {
+            dep.location: out
+            for stage in self.stages
+            for dep in stage.deps
+            for out in dep.producers
+            if dep.location.startswith(f"{out}/")
+        }
 
     def to_json(self) -> str:
         """Serialize; ``from_json`` gives an equal manifest back."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from resources.dvc import freshness, inputs
 from resources.dvc.checkout import Checkout
 from resources.dvc.lock_file import Entry
-from resources.dvc.manifest import Out, Stage
+from resources.dvc.manifest import Stage
+from resources.dvc.recorded_tree import read_inside
 from resources.dvc.restoration import find_restorable
 from resources.dvc.stage_runner import Action
 from resources.errors import MissingInputError
@@ -75,20 +76,27 @@ def _plan_stage(
     if stage.is_source:
         if any(checkout.read(out.location) is not None for out in stage.outs):
             return Step(stage, Action.RUN, tuple(reasons))
-        foreseen.update({out.location: _recorded_fields(out) for out in stage.outs})
+        _foresee_outs(checkout, {o.location: dict(o.recorded or {}) for o in stage.outs}, foreseen)
         return Step(stage, Action.RESTORE, tuple(reasons))
     found = None if stage.frozen else _foresee(checkout, stage, foreseen)
     if found is None:
         return Step(stage, Action.RUN, tuple(reasons))
     fields = {out["path"]: {k: v for k, v in out.items() if k != "path"} for out in found["outs"]}
-    foreseen.update({out.location: fields[out.path] for out in stage.outs})
+    _foresee_outs(checkout, {out.location: fields[out.path] for out in stage.outs}, foreseen)
     return Step(stage, Action.RESTORE, tuple(reasons))
 
 
-def _recorded_fields(out: Out) -> Entry:
-    """Return what a lock entry will record of the out of a ``.dvc`` file once it is restored."""
-    recorded = out.recorded or {}
-    return {"hash": "md5", **{name: value for name, value in recorded.items() if value is not None}}
+def _foresee_outs(
+    checkout: Checkout, fields: Mapping[str, Entry], foreseen: dict[str, Entry]
+) -> None:
+    """Remember what outs will hold once they are restored, and deps that lie inside of them."""
+    foreseen.update(fields)
+    for location, out in checkout.manifest.inside.items():
+        if out in fields:
+            path = location.removeprefix(f"{out}/")
+            content = read_inside(checkout.cache, str(fields[out].get("md5")), path)
+            if content is not None:
+                foreseen[location] = dict(content.lock_fields())
 
 
 def _own_reasons(checkout: Checkout, stage: Stage, foreseen: dict[str, Entry]) -> list[str]:

@@ -163,8 +163,7 @@ class _Reader:
     def _out(self, out: Output, stage: DvcStage) -> Out:
         recorded = None
         if stage.cmd is None and out.hash_info:
-            meta = out.meta
-            recorded = {"md5": out.hash_info.value, "size": meta.size, "nfiles": meta.nfiles}
+            recorded = _recorded(out)
         return Out(
             path=out.def_path,
             location=self._location(out),
@@ -275,6 +274,14 @@ class _Reader:
                     if any(line.strip() and not line.startswith("#") for line in stream):
                         return True
         return False
+
+
+def _recorded(out: Output) -> dict[str, Any]:
+    """Return what a ``.dvc`` file records, as ``dvc.lock`` would once the data is there."""
+    meta = out.meta
+    fields = {"size": meta.size, "nfiles": meta.nfiles, "isexec": meta.isexec or None}
+    known = {name: value for name, value in fields.items() if value is not None}
+    return {"hash": str(out.hash_name), "md5": out.hash_info.value, **known}
 
 
 def _config_places() -> list[str]:

@@ -21,6 +21,8 @@ from typing import IO, Any
 from resources.errors import RepositoryBusyError
 from resources.files import write_atomically
 
+_PIDS = range(1, 1 << 31)  # process ids that there can be
+
 
 @contextmanager
 def hold_repository(
@@ -133,7 +135,7 @@ def _read(file: Path, on_repair: Callable[[str], None]) -> dict[str, Any]:
             *held["write"].values(),
             *(who for all_of in held["read"].values() for who in all_of),
         ]
-        if not all(isinstance(who["pid"], int) and isinstance(who["cmd"], str) for who in holders):
+        if not all(who["pid"] in _PIDS and isinstance(who["cmd"], str) for who in holders):
             raise ValueError("a holder that is no process")
     except FileNotFoundError:
         return empty

@@ -45,7 +45,7 @@ SOURCE = Stage(
     file="in.dvc",
     wdir=".",
     command=None,
-    outs=(Out("in", "in", recorded={"md5": "0" * 32, "size": 1, "nfiles": None}),),
+    outs=(Out("in", "in", recorded={"hash": "md5", "md5": "0" * 32, "size": 1}),),
 )
 MANIFEST = Manifest(
     stages=(SOURCE, TRAIN),

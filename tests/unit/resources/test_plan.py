@@ -1,6 +1,7 @@
 """The plan: it says of each stage what ``dvc status`` says, for a checkout and for a commit."""
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -150,6 +151,70 @@ def test_raw_data_that_is_only_to_be_put_back_makes_nothing_else_run(done: DvcPr
 
     assert steps["data.csv.dvc"].action is RESTORE
     assert [name for name, step in steps.items() if step.action is RUN] == []
+
+
+@pytest.fixture
+def trees(project: DvcProject) -> DvcProject:
+    """Stages that read an executable source, and parts of directories; run with other rates."""
+    project.write("tool.sh", "echo tool\n", executable=True)
+    for name in ("a", "deep/b", "deep/er/c"):
+        project.write(f"raw/{name}", name)
+    for source in ("tool.sh", "raw"):
+        project.add(source)
+    project.stages(
+        {
+            "make": {
+                "cmd": "sh tool.sh > made; mkdir out; cp -r raw/deep out",
+                "deps": ["tool.sh", "raw/deep"],
+                "params": ["rate"],
+                "outs": ["made", "out"],
+            },
+            "file": {"cmd": "cp raw/a file", "deps": ["raw/a"], "outs": ["file"]},
+            "inner": {"cmd": "cp out/deep/er/c i", "deps": ["out/deep/er"], "outs": ["i"]},
+        }
+    )
+    for rate in ("1", "2"):
+        project.write("params.yaml", f"rate: {rate}\n")
+        project.reproduce()
+    project.commit()
+    return project
+
+
+def remove_data(project: DvcProject) -> None:
+    (project.root / "tool.sh").unlink()
+    for directory in ("raw", "out"):
+        shutil.rmtree(project.root / directory)
+
+
+def test_parts_of_what_is_only_to_be_put_back_are_foreseen(trees: DvcProject) -> None:
+    remove_data(trees)
+    trees.write("params.yaml", "rate: 1\n")
+
+    steps = plan(trees)
+
+    assert {name: step.action for name, step in steps.items()} == {
+        "tool.sh.dvc": RESTORE,
+        "raw.dvc": RESTORE,
+        "make": RESTORE,
+        "file": SKIP,
+        "inner": SKIP,
+    }
+
+
+def test_parts_of_recorded_outs_are_those_of_the_commit(trees: DvcProject) -> None:
+    remove_data(trees)
+
+    steps = build_plan(Project(trees.root).view_commit("HEAD"))
+
+    assert [(step.stage.name, step.reasons) for step in steps if step.reasons] == []
+
+
+def test_part_that_the_directory_will_not_hold_is_missed(trees: DvcProject) -> None:
+    text = (trees.root / "dvc.yaml").read_text()
+    trees.write("dvc.yaml", text.replace("deps:\n    - raw/a", "deps:\n    - raw/gone"))
+    remove_data(trees)
+
+    assert plan(trees)["file"].reasons[0] == "deleted dependency: raw/gone"
 
 
 def test_stages_that_were_not_asked_about_are_left_out(done: DvcProject) -> None:
