@@ -68,7 +68,7 @@ def _build_op(
         selected = [asset for key, asset in by_key.items() if key in context.selected_asset_keys]
         run = started or _begin(project, selected, reporter)
         if started is None:
-            context.instance.add_run_tags(context.run_id, project.run_tags)
+            context.instance.add_run_tags(context.run.run_id, project.run_tags)
         yield from Materialization(project, context, selected, run, reporter).run()
 
     return materialize

@@ -8,6 +8,7 @@ that DVC did not write itself (comments, anchors, other indentation) takes DVC's
 
 from __future__ import annotations
 
+import copy
 import io
 import re
 from collections.abc import Mapping
@@ -102,7 +103,8 @@ class LockFile:
         if not document:
             document["schema"] = "2.0"
         document["stages"] = document.get("stages", {})
-        document["stages"].update(updates)
+        # Each entry is a copy: what two of them share would become an anchor in one, for the other.
+        document["stages"].update({name: copy.deepcopy(entry) for name, entry in updates.items()})
         stream = io.StringIO()
         _dump(document, stream)
         return stream.getvalue()
