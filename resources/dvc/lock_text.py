@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 _WIDTH = 80  # characters, behind which DVC goes on in the next line
@@ -29,15 +30,20 @@ _ITEM = (
 )
 _VALUE = rf"        {_KEY}: {_SCALAR}\n"
 _LIST = rf"        {_KEY}:\n(?:        - {_SCALAR}\n)+"
-_USUAL = re.compile(
+_USUAL = (
     rf"  {_KEY}:\n"
     rf"    cmd: {_TEXT}$\n"
     rf"(?:    deps:\n(?:{_ITEM})+)?"
     rf"(?:    params:\n(?:      {_KEY}:\n(?:{_VALUE}|{_LIST})+)+)?"
-    rf"(?:    outs:\n(?:{_ITEM})+)?",
-    re.M,
+    rf"(?:    outs:\n(?:{_ITEM})+)?"
 )
 _LONG = re.compile(rf".{{{_WIDTH}}}")
+
+
+@cache
+def _usual() -> re.Pattern[str]:
+    # Not at import: it takes milliseconds, which a run with nothing to do need not pay.
+    return re.compile(_USUAL, re.M)
 
 
 def render_entry(name: str, entry: Mapping[str, Any]) -> str:
@@ -49,4 +55,4 @@ def render_entry(name: str, entry: Mapping[str, Any]) -> str:
 
 def is_usual(text: str) -> bool:
     """Whether an entry's text has the usual form, which DVC writes with these very bytes."""
-    return _USUAL.fullmatch(text) is not None and _LONG.search(text) is None
+    return _usual().fullmatch(text) is not None and _LONG.search(text) is None
