@@ -49,7 +49,8 @@ class ObjectCache:
         Raises:
             ConfigurationError: it is no md5: what names it would lead elsewhere.
         """
-        if not _OBJECT.fullmatch(md5):
+        # A lock file that was edited by hand may hold a number here.
+        if not _OBJECT.fullmatch(str(md5)):
             raise ConfigurationError(
                 f"not the md5 of a cache object: {md5}",
                 "restore the lock file or .dvc file that records it: git status",
