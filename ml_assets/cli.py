@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import atexit
+import gc
 import importlib
 import json
 import os
@@ -146,6 +147,8 @@ def enter() -> NoReturn:
     The interpreter would take apart every module that dagster brought before it ends, which takes
     longer than many a run; what registered itself to be done at exit is done all the same.
     """
+    # A graph of thousands of stages is a million small objects and no garbage: look less often.
+    gc.set_threshold(200_000)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     code = main()

@@ -47,13 +47,18 @@ class Execution:
 
 
 def execute_run(
-    project: Project, assets: Sequence[Asset], started: Runs, reporter: ConsoleReporter
+    project: Project,
+    assets: Sequence[Asset],
+    started: Runs,
+    reporter: ConsoleReporter,
+    tags: Mapping[str, str],
 ) -> Execution:
     """Materialize assets in one Dagster run in this process.
 
     Args:
         assets: the assets to materialize; all others are left alone.
         started: the run of their stages, which is under way already.
+        tags: of the run (``Project.run_tags``).
     """
     use_instance(project)
     StageLogManager.direct = log = StageLog()
@@ -68,7 +73,7 @@ def execute_run(
             # What the list of runs shows as the run's target.
             asset_selection=[dg.AssetKey(asset.key) for asset in assets],
             run_config=_QUIET,
-            tags=project.run_tags,
+            tags=tags,
         )
         recorded = {
             event.asset_key.to_user_string(): _state(event.materialization.tags)

@@ -66,9 +66,9 @@ def _build_op(
     @dg.multi_asset(name=name, can_subset=True, **declare(assets, lineage=started is None))
     def materialize(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
         selected = [asset for key, asset in by_key.items() if key in context.selected_asset_keys]
-        run = started or _begin(project, selected, reporter)
         if started is None:
             context.instance.add_run_tags(context.run.run_id, project.run_tags)
+        run = started or _begin(project, selected, reporter)
         yield from Materialization(project, context, selected, run, reporter).run()
 
     return materialize

@@ -15,6 +15,7 @@ from resources.dvc.manifest_cache import load_manifest, load_manifest_at
 from resources.errors import ConfigurationError
 from resources.git import (
     Head,
+    is_dirty,
     list_files_at,
     list_tracked,
     read_file_at,
@@ -47,18 +48,23 @@ class Project:
 
     @cached_property
     def head(self) -> Head:
-        """Where the working tree stands; outside of Git: nowhere, and dirty."""
-        return read_head(self.root) or Head(commit=None, branch=None, dirty=True)
+        """Where the working tree stands; outside of Git: nowhere."""
+        return read_head(self.root) or Head(commit=None, branch=None)
+
+    @cached_property
+    def dirty(self) -> bool:
+        """Whether the working tree differs from its commit, when first asked."""
+        return is_dirty(self.root)
 
     @property
     def branch(self) -> str:
         """The name under which this working tree's assets are known."""
         return self.head.branch or "detached"
 
-    @property
+    @cached_property
     def run_tags(self) -> dict[str, str]:
-        """What a Dagster run is told of the working tree that it works in."""
-        tags = {"ml-assets/branch": self.branch, "ml-assets/dirty": str(self.head.dirty).lower()}
+        """What a Dagster run is told of the working tree, as it is before the run changes it."""
+        tags = {"ml-assets/branch": self.branch, "ml-assets/dirty": str(self.dirty).lower()}
         return {**tags, "ml-assets/commit": self.head.commit} if self.head.commit else tags
 
     @property

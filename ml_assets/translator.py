@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import posixpath
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -42,6 +43,9 @@ _FORMATS = {
     ".html": "html",
     ".db": "sqlite",
 }
+
+_NO_WORD = re.compile(r"[^A-Za-z0-9_]")
+_NO_KIND = re.compile(r"[^A-Za-z0-9_.-]")
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,8 @@ class Asset:
 
 def asset_key(branch: str, location: str) -> Key:
     """Return the key of a location on a branch: ``[branch, *path]``."""
-    return (*branch.split("/"), *PurePosixPath(location).parts)
+    parts = [part for part in location.split("/") if part not in ("", ".")]
+    return (*branch.split("/"), *(["/"] if location.startswith("/") else []), *parts)
 
 
 class Translator:
@@ -116,15 +121,16 @@ class Translator:
     def _describe(self, stage: Stage) -> list[Asset]:
         version = self._code_version(stage)
         deps = self._deps(stage)
+        group = self._group(stage)
         if stage.outs:
-            return [self._asset(stage, out, deps, version) for out in stage.outs]
+            return [self._asset(stage, out, deps, version, group) for out in stage.outs]
         return [
             Asset(
                 key=self._stage_key(stage),
                 stage=stage.name,
                 location=None,
                 deps=deps,
-                group=self._group(_group_of(stage)),
+                group=group,
                 kinds=frozenset({"dvc"}),
                 owners=self._owners(stage.name),
                 description=stage.desc or f"Stage `{stage.name}`, which writes no outs.",
@@ -133,14 +139,16 @@ class Translator:
             )
         ]
 
-    def _asset(self, stage: Stage, out: Out, deps: tuple[Key, ...], version: str) -> Asset:
+    def _asset(
+        self, stage: Stage, out: Out, deps: tuple[Key, ...], version: str, group: str
+    ) -> Asset:
         artifact = self._artifacts.get(out.location)
         return Asset(
             key=asset_key(self._branch, out.location),
             stage=stage.name,
             location=out.location,
             deps=deps,
-            group=self._group(_group_of(stage)),
+            group=group,
             kinds=_kinds_of(stage, out, artifact, self._role(out)),
             owners=self._owners(out.location),
             description=_description_of(stage, out, artifact),
@@ -155,8 +163,13 @@ class Translator:
             location += ".stage"
         return asset_key(self._branch, location)
 
-    def _group(self, name: str) -> str:
-        return re.sub(r"[^A-Za-z0-9_]", "_", f"{self._branch}_{name}")
+    def _group(self, stage: Stage) -> str:
+        """Return the stage's own name, so that collapsed groups are DVC's graph of stages.
+
+        All items of a ``foreach`` or ``matrix`` are one group, and so are all ``.dvc`` files.
+        """
+        name = posixpath.join(posixpath.dirname(stage.file), stage.key.partition("@")[0])
+        return _NO_WORD.sub("_", f"{self._branch}_{'sources' if stage.is_source else name}")
 
     def _role(self, out: Out) -> str:
         """Return an out's role; what a plot of the whole project is drawn from is one, too."""
@@ -209,17 +222,6 @@ def _with_text_keys(value: Any) -> Any:
     return [_with_text_keys(item) for item in value] if isinstance(value, list) else value
 
 
-def _group_of(stage: Stage) -> str:
-    """Return the stage's own name, so that collapsed groups are DVC's graph of stages.
-
-    All items of a ``foreach`` or ``matrix`` are one group, and so are all ``.dvc`` files.
-    """
-    if stage.is_source:
-        return "sources"
-    directory = PurePosixPath(stage.file).parent
-    return str(directory / stage.key.partition("@")[0])
-
-
 def _kinds_of(stage: Stage, out: Out, artifact: Artifact | None, role: str) -> frozenset[str]:
     """Return at most three kinds, which is what Dagster's UI shows."""
     kind = (
@@ -227,13 +229,13 @@ def _kinds_of(stage: Stage, out: Out, artifact: Artifact | None, role: str) -> f
     )
     if not kind and role != "out":
         kind = role
-    suffix = _FORMATS.get(PurePosixPath(out.location).suffix.lower())
+    suffix = _FORMATS.get(posixpath.splitext(out.location)[1].lower())
     return frozenset(_kind_name(part) for part in ("dvc", kind, suffix) if part)
 
 
 def _kind_name(text: str) -> str:
     """Return a type as Dagster takes a kind: it becomes the key of a tag."""
-    return re.sub(r"[^A-Za-z0-9_.-]", "_", text)[:63]
+    return _NO_KIND.sub("_", text)[:63]
 
 
 def _description_of(stage: Stage, out: Out, artifact: Artifact | None) -> str:

@@ -17,12 +17,10 @@ class Head:
     Attributes:
         commit: the full hash; None before the first commit.
         branch: the short name; None when HEAD is detached.
-        dirty: tracked files differ from the commit, or files are neither tracked nor ignored.
     """
 
     commit: str | None
     branch: str | None
-    dirty: bool
 
 
 def read_head(directory: Path) -> Head | None:
@@ -31,26 +29,41 @@ def read_head(directory: Path) -> Head | None:
     Raises:
         UnavailableError: Git is missing, or cannot tell.
     """
-    done = run_git(directory, "status", "--porcelain=v2", "--branch", "--untracked-files=normal")
-    if done.returncode != 0:
-        if b"not a git repository" in done.stderr:
-            return None
-        raise UnavailableError(f"git status failed: {_text(done.stderr)}", "look: git status")
+    status = _read_status(directory, "--branch", "--untracked-files=no")
+    if status is None:
+        return None
     header: dict[str, str] = {}
-    dirty = False
-    for line in _text(done.stdout).splitlines():
+    for line in status.splitlines():
         if line.startswith("# "):
             name, _, value = line[2:].partition(" ")
             header[name] = value
-        else:
-            dirty = True
     commit = header.get("branch.oid")
     branch = header.get("branch.head")
     return Head(
         commit=None if commit == "(initial)" else commit,
         branch=None if branch == "(detached)" else branch,
-        dirty=dirty,
     )
+
+
+def is_dirty(directory: Path) -> bool:
+    """Whether a working tree differs from its commit; outside of Git everything does.
+
+    Tracked files count, and files that are neither tracked nor ignored. To find these, Git
+    compares every file with every line of the ignore files: slow where there are thousands.
+
+    Raises:
+        UnavailableError: Git is missing, or cannot tell.
+    """
+    return _read_status(directory, "--untracked-files=normal") != ""
+
+
+def _read_status(directory: Path, *options: str) -> str | None:
+    done = run_git(directory, "status", "--porcelain=v2", *options)
+    if done.returncode == 0:
+        return _text(done.stdout)
+    if b"not a git repository" in done.stderr:
+        return None
+    raise UnavailableError(f"git status failed: {_text(done.stderr)}", "look: git status")
 
 
 def resolve_commit(directory: Path, rev: str) -> str:

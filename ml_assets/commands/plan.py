@@ -14,7 +14,6 @@ from ml_assets.selection import select_stages
 from ml_assets.translator import Asset
 from resources.dvc.plan import Step, build_plan
 from resources.dvc.stage_runner import Action
-from resources.git import Head
 
 _EPILOG = """\
 examples:
@@ -49,19 +48,22 @@ def execute(arguments: argparse.Namespace) -> int:
     steps = build_plan(checkout, selected)
     checkout.store.save()
     if arguments.json:
-        head = project.head if rev is None else Head(checkout.commit, project.branch, False)
-        print(json.dumps(plan_document(head, steps, assets)))
+        commit = project.head.commit if rev is None else checkout.commit
+        dirty = project.dirty if rev is None else False
+        print(json.dumps(plan_document(commit, dirty, steps, assets)))
     else:
         _print(steps, assets)
     return 0
 
 
-def plan_document(head: Head, steps: Sequence[Step], assets: Sequence[Asset]) -> dict[str, object]:
+def plan_document(
+    commit: str | None, dirty: bool, steps: Sequence[Step], assets: Sequence[Asset]
+) -> dict[str, object]:
     """Return the plan in the shape that other programs rely on."""
     by_stage = group_by_stage(assets)
     return {
-        "commit": head.commit,
-        "dirty": head.dirty,
+        "commit": commit,
+        "dirty": dirty,
         "assets": [
             {
                 "key": asset.name,

@@ -145,11 +145,12 @@ class _Run:
         stages = {asset.stage for asset in chosen}
         reporter = _Collector(self._report, len(stages), quiet=self._arguments.quiet)
         reproduction = build_reproduction(self._checkout, stages, self._options(stages), reporter)
+        tags = self._project.run_tags
         # The first stages run while this process spends its seconds on importing dagster.
         with StartedReproduction(reproduction) as started:
             from ml_assets.execution import execute_run
 
-            execution = execute_run(self._project, chosen, started, reporter)
+            execution = execute_run(self._project, chosen, started, reporter, tags)
         if reporter.was_interrupted or execution.cancelled:
             raise KeyboardInterrupt
         self._report.run_id = execution.run_id

@@ -80,7 +80,7 @@ def test_branch_names_the_assets(repository: DvcProject) -> None:
 def test_outside_of_git_a_project_stands_nowhere(tmp_path: Path) -> None:
     head = Project(tmp_path).head
 
-    assert (head.commit, head.branch, head.dirty) == (None, None, True)
+    assert (head.commit, head.branch) == (None, None)
     assert Project(tmp_path).branch == "detached"
 
 
@@ -93,7 +93,7 @@ def test_local_state_is_not_seen_by_git(repository: DvcProject) -> None:
 
     assert state == repository.root / ".ml-assets" / "state"
     assert repository.git("status", "--porcelain") == before == ""
-    assert Project(repository.root).head.dirty is False
+    assert Project(repository.root).dirty is False
 
 
 def test_making_the_state_twice_changes_nothing(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from resources.errors import ConfigurationError, UnavailableError
 from resources.git import (
     Head,
+    is_dirty,
     list_files_at,
     read_file_at,
     read_head,
@@ -37,14 +38,14 @@ def test_outside_of_git_there_is_no_head(tmp_path: Path) -> None:
 def test_before_the_first_commit_there_is_a_branch_and_no_commit(tmp_path: Path) -> None:
     DvcProject(tmp_path).git("init", "--quiet", "--initial-branch=fresh")
 
-    assert read_head(tmp_path) == Head(commit=None, branch="fresh", dirty=False)
+    assert read_head(tmp_path) == Head(commit=None, branch="fresh")
 
 
 @pytest.mark.parametrize("branch", ["main", "feature/a-b", "größe"])
 def test_commit_and_branch_are_read(tree: DvcProject, branch: str) -> None:
     tree.git("checkout", "--quiet", "-B", branch)
 
-    assert read_head(tree.root) == Head(tree.git("rev-parse", "HEAD"), branch, dirty=False)
+    assert read_head(tree.root) == Head(tree.git("rev-parse", "HEAD"), branch)
 
 
 def test_head_is_the_same_in_a_directory_below_and_in_a_linked_worktree(tree: DvcProject) -> None:
@@ -53,14 +54,14 @@ def test_head_is_the_same_in_a_directory_below_and_in_a_linked_worktree(tree: Dv
     linked = tree.root.parent / "linked"
     tree.git("worktree", "add", "--quiet", "-b", "other", str(linked))
 
-    assert read_head(tree.root / "below") == Head(commit, "main", dirty=False)
-    assert read_head(linked) == Head(commit, "other", dirty=False)
+    assert read_head(tree.root / "below") == Head(commit, "main")
+    assert read_head(linked) == Head(commit, "other")
 
 
 def test_detached_head_has_a_commit_and_no_branch(tree: DvcProject) -> None:
     tree.git("checkout", "--quiet", "--detach")
 
-    assert read_head(tree.root) == Head(tree.git("rev-parse", "HEAD"), None, dirty=False)
+    assert read_head(tree.root) == Head(tree.git("rev-parse", "HEAD"), None)
 
 
 @pytest.mark.parametrize(
@@ -83,9 +84,11 @@ def test_dirty_means_that_something_differs_from_the_commit(
     assert callable(change)
     change(tree)
 
-    head = read_head(tree.root)
+    assert is_dirty(tree.root) is dirty
 
-    assert head is not None and head.dirty is dirty
+
+def test_what_is_not_in_git_counts_as_dirty(tmp_path: Path) -> None:
+    assert is_dirty(tmp_path) is True
 
 
 def test_reading_the_head_writes_nothing_into_the_repository(tree: DvcProject) -> None:
@@ -93,6 +96,7 @@ def test_reading_the_head_writes_nothing_into_the_repository(tree: DvcProject) -
     before = (tree.root / ".git" / "index").stat()
 
     read_head(tree.root)
+    is_dirty(tree.root)
 
     assert (tree.root / ".git" / "index").stat() == before
 
@@ -121,7 +125,7 @@ def test_hook_that_starts_us_does_not_choose_the_repository(
     other.git("init", "--quiet", "--initial-branch=other")
     monkeypatch.setenv("GIT_DIR", str(other.root / ".git"))
 
-    assert read_head(tree.root) == Head(resolve_commit(tree.root, "main"), "main", dirty=False)
+    assert read_head(tree.root) == Head(resolve_commit(tree.root, "main"), "main")
 
 
 @pytest.mark.parametrize("rev", ["HEAD", "main", "release", "light", "HEAD^{commit}", "@~0"])
