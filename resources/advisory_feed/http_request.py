@@ -1,7 +1,7 @@
 """One HTTP request: where it may go, and where a redirect may take it.
 
 1. Only http and https, also after a redirect, and never from https down to http.
-2. Plain http needs a sha256 or a loopback address: whoever sits between could leave an advisory out.
+2. Plain http needs a sha256 or a loopback address: who sits between could leave an advisory out.
 """
 
 from __future__ import annotations

@@ -51,6 +51,7 @@ def split_ecosystem(text: str) -> tuple[Ecosystem | None, str]:
 # Part by part: epoch, then upstream version and revision, each as non-digits and numbers in turn.
 DebianOrder: TypeAlias = tuple[tuple[int, str], "tuple[_Part, ...]", "tuple[_Part, ...]"]
 _Part: TypeAlias = tuple[tuple[int, ...], tuple[int, str]]
+_EMPTY_PAIR: _Part = ((0,), (0, ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,14 +140,17 @@ def _debian_parts(text: str) -> tuple[_Part, ...]:
 
     4. The part is read as non-digits and digits in turn, each of which may be empty.
     5. Digits compare as numbers. They are kept as text, because a number may have hundreds of them.
-    6. Non-digits compare by `_weight`, with an end between the tilde and everything else. A part
-       that ends is followed by one more empty pair, so that ``1.0~`` sorts before ``1.0``.
+    6. Non-digits compare by `_weight`, with an end between the tilde and everything else.
+    7. A part that ends goes on as empty pairs for ever: ``1.0`` equals ``1.0-0`` and is above
+       ``1.0~``. Two of them are enough, because at most the first pair of a part equals an empty one.
     """
     pairs = [
         (tuple(_weight(one) for one in letters) + (0,), _number(digits))
-        for letters, digits in _NUMBERS.findall(text)  # ends with an empty pair: 6
+        for letters, digits in _NUMBERS.findall(text)
     ]
-    return tuple(pairs)
+    while pairs and pairs[-1] == _EMPTY_PAIR:  # 7
+        pairs.pop()
+    return (*pairs, _EMPTY_PAIR, _EMPTY_PAIR)
 
 
 def _number(digits: str) -> tuple[int, str]:
