@@ -139,7 +139,7 @@ class _Header(tarfile.TarInfo):
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
         header = super().frombuf(buf, encoding, errors)
-        if header.type not in tarfile.SUPPORTED_TYPES and header.size > _LONGEST_HEADER:
+        if header.type not in tarfile.REGULAR_TYPES and header.size > _LONGEST_HEADER:
             raise HostileFeedError(f"header of {header.size} bytes")
         return header
 

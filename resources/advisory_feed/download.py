@@ -1,9 +1,9 @@
 """Downloads over HTTP: resumed where they stopped, compared with every checksum that is promised.
 
 1. The address is one that `http_request` allows.
-2. What has come stays in a part file with the ETag it belongs to. The next attempt asks for the rest
-   (`Range`) on condition that it is still the same (`If-Range`, RFC 9110 section 13.1.5); any other
-   answer starts from zero.
+2. What has come stays in a part file with the ETag it belongs to. The next attempt asks for the
+   rest (`Range`) on condition that it is still the same (`If-Range`, RFC 9110 section 13.1.5); any
+   other answer starts from zero.
 3. The length has to be the announced one.
 4. The sha256 has to be the one asked for, and `Repr-Digest` (RFC 9530) or `x-goog-hash` the one
    that the server promises.

@@ -73,8 +73,8 @@ class _Builder:
             raise self._wrong("an alias, which no record needs")
         if isinstance(event, yaml.ScalarEvent):
             self._refuse_tag(event.tag)
-            plain = event.style is None and event.value in _NULLS
-            self._put(None if plain else event.value)
+            plain = event.implicit[0]  # neither quoted nor a block
+            self._put(None if plain and event.value in _NULLS else event.value)
         elif isinstance(event, yaml.MappingStartEvent):
             self._start(event.tag, {})
         elif isinstance(event, yaml.SequenceStartEvent):

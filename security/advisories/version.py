@@ -142,7 +142,7 @@ def _debian_parts(text: str) -> tuple[_Part, ...]:
     5. Digits compare as numbers. They are kept as text, because a number may have hundreds of them.
     6. Non-digits compare by `_weight`, with an end between the tilde and everything else.
     7. A part that ends goes on as empty pairs for ever: ``1.0`` equals ``1.0-0`` and is above
-       ``1.0~``. Two of them are enough, because at most the first pair of a part equals an empty one.
+       ``1.0~``. Two of them are enough: only the first pair of a part can equal an empty one.
     """
     pairs = [
         (tuple(_weight(one) for one in letters) + (0,), _number(digits))

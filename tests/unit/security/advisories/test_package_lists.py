@@ -1,4 +1,4 @@
-"""Lists of packages: requirements, lock files and dpkg's status. Nothing that they say is dropped."""
+"""Lists of packages: requirements, lock files, dpkg's status. Nothing that they say is dropped."""
 
 from pathlib import Path
 

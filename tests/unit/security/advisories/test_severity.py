@@ -17,7 +17,7 @@ from security.advisories.severity import (
 )
 
 # FIRST's own examples, and a sample scored by @pandatix/js-cvss 0.4.4 (MIT), with which this
-# implementation agrees on 20,000 random vectors but for exact halves, which floats round down there.
+# implementation agrees on 20,000 random vectors but for exact halves, which floats can round down.
 SCORES = [
     ("CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H", 9.8),
     ("CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:C/C:H/I:H/A:H", 10.0),
@@ -49,23 +49,27 @@ SCORES = [
     ),
     ("CVSS:4.0/AV:A/AC:H/AT:P/PR:H/UI:N/VC:L/VI:H/VA:L/SC:H/SI:N/SA:N/MUI:N/MVI:H/MSI:L", 7.0),
     (
-        "CVSS:4.0/AV:A/AC:H/AT:P/PR:N/UI:A/VC:H/VI:N/VA:L/SC:H/SI:N/SA:H/AR:L/MAC:X/MAT:P/MPR:X/MVI:X",
+        "CVSS:4.0/AV:A/AC:H/AT:P/PR:N/UI:A/VC:H/VI:N/VA:L/SC:H/SI:N/SA:H"
+        "/AR:L/MAC:X/MAT:P/MPR:X/MVI:X",
         6.9,
     ),
     ("CVSS:4.0/AV:A/AC:H/AT:P/PR:N/UI:N/VC:H/VI:H/VA:L/SC:N/SI:N/SA:N", 7.6),
     ("CVSS:4.0/AV:A/AC:L/AT:P/PR:L/UI:N/VC:N/VI:N/VA:L/SC:N/SI:N/SA:L", 2.1),
     ("CVSS:4.0/AV:A/AC:L/AT:P/PR:N/UI:P/VC:L/VI:H/VA:N/SC:H/SI:H/SA:H/E:P/IR:M/MAC:H/MSA:S", 6.5),
     (
-        "CVSS:4.0/AV:A/AC:L/AT:P/PR:N/UI:P/VC:L/VI:N/VA:L/SC:L/SI:N/SA:L/E:A/MPR:H/MVI:H/MVA:L/MSC:X",
+        "CVSS:4.0/AV:A/AC:L/AT:P/PR:N/UI:P/VC:L/VI:N/VA:L/SC:L/SI:N/SA:L"
+        "/E:A/MPR:H/MVI:H/MVA:L/MSC:X",
         4.4,
     ),
     (
-        "CVSS:4.0/AV:L/AC:H/AT:N/PR:H/UI:N/VC:N/VI:H/VA:H/SC:L/SI:H/SA:H/IR:L/MAT:X/MPR:H/MVA:H/MSA:L",
+        "CVSS:4.0/AV:L/AC:H/AT:N/PR:H/UI:N/VC:N/VI:H/VA:H/SC:L/SI:H/SA:H"
+        "/IR:L/MAT:X/MPR:H/MVA:H/MSA:L",
         6.9,
     ),
     ("CVSS:4.0/AV:L/AC:H/AT:P/PR:H/UI:P/VC:N/VI:L/VA:N/SC:H/SI:H/SA:N", 2.1),
     (
-        "CVSS:4.0/AV:L/AC:L/AT:N/PR:H/UI:N/VC:N/VI:L/VA:N/SC:H/SI:N/SA:H/E:P/CR:X/IR:X/MAV:L/MAT:X/MVC:N/MVA:L",
+        "CVSS:4.0/AV:L/AC:L/AT:N/PR:H/UI:N/VC:N/VI:L/VA:N/SC:H/SI:N/SA:H"
+        "/E:P/CR:X/IR:X/MAV:L/MAT:X/MVC:N/MVA:L",
         4.7,
     ),
     ("CVSS:4.0/AV:L/AC:L/AT:N/PR:L/UI:N/VC:N/VI:L/VA:H/SC:N/SI:N/SA:H", 8.2),
@@ -73,11 +77,13 @@ SCORES = [
     ("CVSS:4.0/AV:L/AC:L/AT:P/PR:H/UI:P/VC:H/VI:H/VA:N/SC:N/SI:N/SA:L", 5.3),
     ("CVSS:4.0/AV:N/AC:L/AT:N/PR:H/UI:N/VC:N/VI:L/VA:L/SC:H/SI:N/SA:H", 6.3),
     (
-        "CVSS:4.0/AV:N/AC:L/AT:N/PR:L/UI:A/VC:H/VI:H/VA:N/SC:L/SI:H/SA:N/IR:L/MAV:P/MAC:L/MUI:N/MVC:H/MVI:H/MSI:L/MSA:L",
+        "CVSS:4.0/AV:N/AC:L/AT:N/PR:L/UI:A/VC:H/VI:H/VA:N/SC:L/SI:H/SA:N"
+        "/IR:L/MAV:P/MAC:L/MUI:N/MVC:H/MVI:H/MSI:L/MSA:L",
         6.7,
     ),
     (
-        "CVSS:4.0/AV:N/AC:L/AT:N/PR:L/UI:N/VC:N/VI:H/VA:N/SC:H/SI:H/SA:H/CR:L/MAV:P/MVC:L/MVI:H/MSC:L",
+        "CVSS:4.0/AV:N/AC:L/AT:N/PR:L/UI:N/VC:N/VI:H/VA:N/SC:H/SI:H/SA:H"
+        "/CR:L/MAV:P/MVC:L/MVI:H/MSC:L",
         6.9,
     ),
     ("CVSS:4.0/AV:P/AC:H/AT:N/PR:L/UI:P/VC:H/VI:N/VA:N/SC:N/SI:N/SA:H/MVC:N/MVI:X", 1.8),
@@ -85,7 +91,8 @@ SCORES = [
     ("CVSS:4.0/AV:P/AC:H/AT:N/PR:N/UI:P/VC:L/VI:H/VA:H/SC:L/SI:H/SA:H", 6.0),
     ("CVSS:4.0/AV:P/AC:H/AT:P/PR:H/UI:A/VC:H/VI:N/VA:H/SC:L/SI:N/SA:H", 5.8),
     (
-        "CVSS:4.0/AV:P/AC:H/AT:P/PR:N/UI:N/VC:L/VI:H/VA:H/SC:N/SI:L/SA:L/E:X/IR:M/AR:M/MAT:N/MVA:L/MSC:H/MSA:L",
+        "CVSS:4.0/AV:P/AC:H/AT:P/PR:N/UI:N/VC:L/VI:H/VA:H/SC:N/SI:L/SA:L"
+        "/E:X/IR:M/AR:M/MAT:N/MVA:L/MSC:H/MSA:L",
         4.5,
     ),
     ("CVSS:4.0/AV:P/AC:L/AT:N/PR:H/UI:P/VC:L/VI:L/VA:L/SC:N/SI:N/SA:L/MAT:N", 2.4),
