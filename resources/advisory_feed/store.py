@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -169,7 +169,8 @@ class AdvisoryStore:
         except OSError as error:
             raise wrap_os_error(error) from error
         finally:
-            candidate.unlink(missing_ok=True)
+            with suppress(OSError):  # what stopped it is told already
+                candidate.unlink(missing_ok=True)
         elsewhere = sum(one.records.elsewhere for one in fetched)
         return Outcome(status, changed=True, elsewhere=elsewhere)
 

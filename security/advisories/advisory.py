@@ -76,7 +76,7 @@ class Advisory:
     Attributes:
         aliases: identifiers of the same vulnerability elsewhere.
         upstream: vulnerabilities that this one comes from; not the same one.
-        summary: one line for people, at most 240 characters; may be empty.
+        summary: one line for people, at most 240 printable characters; may be empty.
     """
 
     id: str
@@ -139,7 +139,8 @@ def summarize(record: Field) -> str:
     """Return the summary, or else the beginning of the details, on one line."""
     summary, details = record.get("summary"), record.get("details")
     long = summary.text() if summary.exists else details.text() if details.exists else ""
-    text = " ".join(long[: _SUMMARY_LENGTH * 4].split())
+    visible = "".join(one if one.isprintable() else " " for one in long[: _SUMMARY_LENGTH * 4])
+    text = " ".join(visible.split())
     return text if len(text) <= _SUMMARY_LENGTH else text[: _SUMMARY_LENGTH - 1] + "…"
 
 
@@ -148,12 +149,12 @@ def _parse_severities(owner: Field) -> tuple[Severity, ...]:
     found: list[Severity] = []
     for one in owner.get("severity").items():
         kind = one.get("type").text()
-        score = one.get("score").text()
+        score = one.get("score").name()
         found.append(score_vector(score) if kind.startswith("CVSS_") else read_label(score))
     for place, key in (("database_specific", "severity"), ("ecosystem_specific", "urgency")):
         label = owner.get(place).loose(key)
         if isinstance(label, str) and label not in ("", "not yet assigned", "end-of-life"):
-            found.append(read_label(label))
+            found.append(read_label(label if label.isprintable() else ascii(label)))
     return tuple(found)
 
 

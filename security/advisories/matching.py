@@ -91,7 +91,7 @@ def concerns(entry: Affected, ecosystem: Ecosystem, release: str, name: str) -> 
 def _judge_entry(entry: Affected, ecosystem: Ecosystem, version: Version) -> tuple[Answer, str]:
     listed = find_listed(version, entry.versions, ecosystem)  # 3
     if listed is not None:
-        return Answer.AFFECTED, f"version listed: {listed}"
+        return Answer.AFFECTED, "version listed as affected"
     ranges = [one for one in entry.ranges if one.kind is not RangeKind.GIT]  # 4
     inside = [is_in_range(version, one, ecosystem) for one in ranges]
     if any(inside):
