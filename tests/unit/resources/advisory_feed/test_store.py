@@ -1,4 +1,4 @@
-"""The store: updates that are whole or did not happen, and that never lose advisories in silence."""
+"""The store: updates that are whole or did not happen, and that lose no advisory in silence."""
 
 import json
 import multiprocessing
@@ -318,7 +318,7 @@ def test_readers_during_updates_see_one_database_or_the_other(
         while not stop.is_set():
             try:
                 seen.add(len(ids(store)))
-            except BaseException as error:  # noqa: B036  # carried to the test
+            except BaseException as error:  # carried to the test
                 failures.append(error)
 
     reader = threading.Thread(target=read)
