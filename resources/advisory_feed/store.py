@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import fcntl
 import os
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -93,15 +94,20 @@ class AdvisoryStore:
             DatabaseError: the database, or the snapshot, is damaged.
             ResourceError: the index cannot be written.
         """
-        if self.path.exists():
-            database = self.load()
-            address = _BUNDLED_PREFIX + snapshot.name
-            bundled = [s for s in database.status.sources if s.address.startswith(_BUNDLED_PREFIX)]
-            same = any(s.address == address and s.sha256 == snapshot.sha256 for s in bundled)
-            if same or len(bundled) != len(database.status.sources):
-                return database
-            database.close()
-        self.index_snapshot(now=now, snapshot=snapshot)
+        if not self.path.exists():
+            self._index(snapshot, now=now, replace=False)
+            return self.load()
+        database = self.load()
+        sources = database.status.sources
+        bundled = [one for one in sources if one.address.startswith(_BUNDLED_PREFIX)]
+        same = any(one.sha256 == snapshot.sha256 for one in bundled)
+        if same or len(bundled) != len(sources):
+            return database
+        try:
+            self.index_snapshot(now=now, snapshot=snapshot)
+        except UpdateRunningError:
+            return database  # which is whole, and about to be replaced
+        database.close()
         return self.load()
 
     def index_snapshot(self, *, now: datetime, snapshot: Snapshot = BUNDLED) -> None:
@@ -112,15 +118,32 @@ class AdvisoryStore:
             ResourceError: the index cannot be written, or an update is running.
         """
         with self._lock():
-            raw = (
-                RawRecord(f"{snapshot.name}.{number}.json", content)
-                for number, content in enumerate(read_snapshot(snapshot), start=1)
-            )
-            records = collect_records(raw)
-            address = _BUNDLED_PREFIX + snapshot.name
-            source = Source(address, snapshot.sha256, "", len(records.by_id))
-            merged = merge({}, [Fetched(source, records)], Mode.REPLACE)
+            self._index(snapshot, now=now, replace=True)
+
+    def _index(self, snapshot: Snapshot, *, now: datetime, replace: bool) -> None:
+        """Index a snapshot; without `replace` only where no database has come into place meanwhile.
+
+        The first use needs no lock then: of several at once one wins, and all have the same.
+        """
+        raw = (
+            RawRecord(f"{snapshot.name}.{number}.json", content)
+            for number, content in enumerate(read_snapshot(snapshot), start=1)
+        )
+        records = collect_records(raw)
+        source = Source(_BUNDLED_PREFIX + snapshot.name, snapshot.sha256, "", len(records.by_id))
+        merged = merge({}, [Fetched(source, records)], Mode.REPLACE)
+        if replace:
             write_index(self.path, merged, [source], now=now)
+            return
+        try:
+            self._directory.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=self._directory, prefix=".index.") as place:
+                candidate = Path(place, self.path.name)
+                write_index(candidate, merged, [source], now=now)
+                with suppress(FileExistsError):
+                    os.link(candidate, self.path)
+        except OSError as error:
+            raise wrap_os_error(error) from error
 
     def update(self, wanted: Update, *, now: datetime) -> Outcome:
         """Update the database, or leave it as it is.
@@ -157,12 +180,10 @@ class AdvisoryStore:
         merged = merge(known, fetched, mode)
         if previous is not None and not allow_loss:
             verify_no_loss(previous, merged)
-        sources = {one.source.address: one.source for one in fetched}
-        if previous is not None and (mode is Mode.ADD or len(merged) > _count(fetched)):
-            sources = {one.address: one for one in previous.status.sources} | sources
+        sources = _name_sources(previous, fetched, mode, len(merged))
         candidate = self.path.with_suffix(".next")
         try:
-            write_index(candidate, merged, sources.values(), now=now)
+            write_index(candidate, merged, sources, now=now)
             with load_database(candidate) as database:
                 status = database.status
             os.replace(candidate, self.path)
@@ -231,8 +252,21 @@ class AdvisoryStore:
             os.close(handle)
 
 
-def _count(fetched: list[Fetched]) -> int:
-    return len({key for one in fetched for key in one.records.by_id})
+def _name_sources(
+    previous: AdvisoryDatabase | None, fetched: list[Fetched], mode: Mode, merged: int
+) -> list[Source]:
+    """Name where the records of the next database come from.
+
+    A former source of which a part may have been replaced loses its ETag: "not modified" would no
+    longer mean that the database has what it had.
+    """
+    sources = {one.source.address: one.source for one in fetched}
+    own = {key for one in fetched for key in one.records.by_id}
+    if previous is not None and (mode is Mode.ADD or merged > len(own)):
+        for one in previous.status.sources:
+            kept = one if mode is Mode.ADD else replace(one, etag="")
+            sources.setdefault(one.address, kept)
+    return list(sources.values())
 
 
 def _verify(wanted: Update) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from bulk_server import BulkServer
-from osv_records import NOW, affected, many_records, osv_record, zip_bytes
+from osv_records import NOW, affected, many_records, osv_record, write_zip, zip_bytes
 
 from resources.advisory_feed.download import Download, Downloaded, Unchanged, fetch
 from resources.advisory_feed.errors import ChecksumError, FeedError, HostileFeedError
@@ -290,6 +290,19 @@ def test_unchanged_source_beside_a_changed_one_keeps_its_records(
     outcome = store.update(Update([server.url(), str(record)]), now=NOW)
     assert outcome.changed and outcome.status.advisories == 31
     assert {one.etag for one in outcome.status.sources} == {'"one"', ""}
+
+
+def test_replaced_source_is_fetched_again_whatever_its_etag(
+    server: BulkServer, tmp_path: Path
+) -> None:
+    debian = osv_record("D-1", affected=[affected("a", ecosystem="Debian:12")])
+    server.behaviour.content = zip_bytes([*many_records(30), debian])
+    store = AdvisoryStore(tmp_path / "store")
+    update(server, store)
+    write_zip(tmp_path / "other.zip", many_records(25))
+    assert store.update(Update([str(tmp_path / "other.zip")]), now=NOW).status.advisories == 26
+    assert update(server, store).status.advisories == 31
+    assert server.asked[-1].status == 200
 
 
 @pytest.mark.parametrize("fault", ["cut", "checksum", "garbage", "truncated", "bomb", "status"])

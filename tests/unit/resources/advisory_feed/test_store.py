@@ -339,6 +339,22 @@ def test_bundled_advisories_are_indexed_once(tmp_path: Path) -> None:
     assert store.path.stat().st_mtime_ns == first
 
 
+def test_first_use_by_several_at_once_gives_each_the_database(tmp_path: Path) -> None:
+    counts: list[int] = []
+
+    def use() -> None:
+        with AdvisoryStore(tmp_path / "store").load_or_index(now=NOW) as database:
+            counts.append(database.status.advisories)
+
+    users = [threading.Thread(target=use) for _ in range(3)]
+    for user in users:
+        user.start()
+    for user in users:
+        user.join()
+    assert counts == [BUNDLED.records] * 3
+    assert not left_behind(AdvisoryStore(tmp_path / "store"))
+
+
 def test_other_bundled_advisories_take_the_place_of_the_former_ones_only(
     tmp_path: Path, store: AdvisoryStore
 ) -> None:

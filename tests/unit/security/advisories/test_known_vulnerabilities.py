@@ -59,6 +59,11 @@ KNOWN = [
     ("wheel", "0.38.0", "2022-43017"),
     ("wheel", "0.38.1", ""),
     ("setuptools", "65.5.0", "2022-43012"),
+    # The end of one interval is the start of the next, and the events are not sorted; only the
+    # record's prose says that 0.13.1 is affected, beside its ranges.
+    ("apache-iotdb", "0.12.6", "2022-42972 2023-8"),
+    ("apache-iotdb", "0.13.1", "2022-42972 2023-5 2023-6 2023-7 2023-8"),
+    ("apache-iotdb", "0.14.0", "2023-8"),
     ("gratient", "0.5", "2024-1"),
     ("gratient", "0.4", ""),
     ("a-package-that-nobody-wrote", "1.0", ""),
