@@ -136,6 +136,9 @@ def fetch(
             return _attempt(wanted, part, end, clock)
         except _Stopped as stopped:
             reason = str(stopped)
+        except HostileFeedError:
+            part.forget()
+            raise
         except urllib.error.HTTPError as error:  # only a redirect that may not be followed
             raise HostileFeedError(f"redirected astray: {error.reason}: {wanted.url}") from error
         except (

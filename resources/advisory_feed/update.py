@@ -92,7 +92,10 @@ def _verify_readable(fetched: Fetched) -> None:
 
 
 def _is_newer(one: StoredRecord, other: StoredRecord) -> bool:
-    return one.modified is not None and (other.modified is None or one.modified > other.modified)
+    """Say whether a record was modified after another; what cannot be read is never outdone so."""
+    if one.modified is None or other.modified is None:
+        return False
+    return one.modified > other.modified
 
 
 def _base(ecosystem: str) -> str:

@@ -60,6 +60,7 @@ class Affected:
         ecosystem: as in the record, such as ``PyPI`` or ``Debian:12``; empty without a package.
         name: as in the record.
         severities: those of this package; they replace the record's.
+        labels: what the publisher calls it here; it replaces nothing.
     """
 
     ecosystem: str
@@ -67,6 +68,7 @@ class Affected:
     ranges: tuple[Range, ...]
     versions: tuple[str, ...]
     severities: tuple[Severity, ...]
+    labels: tuple[Severity, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,7 @@ class Advisory:
     Attributes:
         aliases: identifiers of the same vulnerability elsewhere.
         upstream: vulnerabilities that this one comes from; not the same one.
+        labels: what the publisher calls its severity, beside the vectors.
         summary: one line for people, at most 240 printable characters; may be empty.
     """
 
@@ -86,6 +89,7 @@ class Advisory:
     upstream: tuple[str, ...]
     summary: str
     severities: tuple[Severity, ...]
+    labels: tuple[Severity, ...]
     affected: tuple[Affected, ...]
 
     def is_withdrawn(self, at: datetime) -> bool:
@@ -115,6 +119,7 @@ def parse_advisory(document: object, where: str) -> Advisory:
         upstream=tuple(one.identifier() for one in record.get("upstream").items()),
         summary=summarize(record),
         severities=_parse_severities(record),
+        labels=_parse_labels(record),
         affected=tuple(_parse_affected(one) for one in record.get("affected").items()),
     )
 
@@ -145,12 +150,18 @@ def summarize(record: Field) -> str:
 
 
 def _parse_severities(owner: Field) -> tuple[Severity, ...]:
-    """Parse the vectors of a record or a package, and the word that its publisher may add."""
+    """Parse the severities of a record or a package: vectors, or words of a distribution."""
     found: list[Severity] = []
     for one in owner.get("severity").items():
         kind = one.get("type").text()
         score = one.get("score").name()
         found.append(score_vector(score) if kind.startswith("CVSS_") else read_label(score))
+    return tuple(found)
+
+
+def _parse_labels(owner: Field) -> tuple[Severity, ...]:
+    """Parse the word for a severity that a publisher may add to a record or a package."""
+    found: list[Severity] = []
     for place, key in (("database_specific", "severity"), ("ecosystem_specific", "urgency")):
         label = owner.get(place).loose(key)
         if isinstance(label, str) and label not in ("", "not yet assigned", "end-of-life"):
@@ -166,6 +177,7 @@ def _parse_affected(entry: Field) -> Affected:
         ranges=tuple(_parse_range(one) for one in entry.get("ranges").items()),
         versions=entry.get("versions").texts(),
         severities=_parse_severities(entry),
+        labels=_parse_labels(entry),
     )
 
 

@@ -75,7 +75,7 @@ def judge(advisory: Advisory, package: Package) -> Judgement:
     (answer, reason), entry = min(found, key=lambda one: _RANK.index(one[0][0]))
     if answer is Answer.NOT_AFFECTED:
         return Judgement(answer, reason)
-    severities = entry.severities or advisory.severities
+    severities = (entry.severities or advisory.severities) + entry.labels + advisory.labels
     ranges = [one for one in entry.ranges if one.kind is not RangeKind.GIT]
     return Judgement(answer, reason, fixed_above(ranges, ecosystem, version), severities)
 

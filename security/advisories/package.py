@@ -70,6 +70,6 @@ class PackageList:
 
 def shorten(text: str) -> str:
     """Put an entry on one printable line of at most 200 characters."""
-    line = " ".join(text.split())
+    line = " ".join(text[:2000].split())
     printable = "".join(one if one.isprintable() else "�" for one in line)
     return printable if len(printable) <= 200 else printable[:199] + "…"

@@ -15,8 +15,10 @@ from packaging.specifiers import SpecifierSet
 from security.advisories.package import Package, PackageList, Skipped, SkipReason, shorten
 from security.advisories.version import Ecosystem, PyPIVersion, parse_version
 
-_COMMENT = re.compile(r"(^|\s+)#.*$")
-_PER_REQUIREMENT_OPTION = re.compile(r"\s+--?[A-Za-z]")
+# No repetition in these: a line of a million spaces would be searched a million times over.
+_COMMENT = re.compile(r"(?:^|\s)#.*$")
+_PER_REQUIREMENT_OPTION = re.compile(r"\s--?[A-Za-z]")
+_LONGEST_REQUIREMENT = 4096
 # pip's options that name no package. All others are reported.
 _HARMLESS = frozenset(
     {
@@ -59,12 +61,14 @@ def parse_requirements(text: str) -> PackageList:
 
 
 def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
-    """Join continued lines and take comments away, in pip's order: joined first."""
+    """Join continued lines and take comments away, in pip's order: joined first.
+
+    Lines end where pip ends them: at a form feed or U+2028 too. Otherwise what follows one of these
+    in a comment would be installed and not be seen here.
+    """
     pending: list[str] = []
     start = 1
-    lines = text.removeprefix("\ufeff").split("\n")
-    for number, line in enumerate(lines, start=1):
-        line = line.removesuffix("\r")
+    for number, line in enumerate(text.removeprefix("\ufeff").splitlines(), start=1):
         if not pending:
             start = number
         comment = line.lstrip().startswith("#")
@@ -86,6 +90,8 @@ def _parse_entry(entry: str, line: int) -> Package | Skipped | None:
     if entry.startswith("-"):
         return _parse_option(entry, line)
     requirement_text = _PER_REQUIREMENT_OPTION.split(entry, maxsplit=1)[0].strip()
+    if len(requirement_text) > _LONGEST_REQUIREMENT:
+        return Skipped(shorten(entry), line, SkipReason.NOT_UNDERSTOOD, "endless")
     if _ADDRESS.match(requirement_text) or _ARCHIVE.search(requirement_text.split(";")[0]):
         if "@" not in requirement_text.split("://")[0]:
             return Skipped(shorten(entry), line, SkipReason.NOT_FROM_INDEX)
@@ -123,10 +129,7 @@ def pinned_version(specifier: SpecifierSet) -> str | None:
         for one in specifier
         if one.operator == "===" or one.operator == "==" and not one.version.endswith(".*")
     }
-    if len({parse_version(Ecosystem.PYPI, pin) for pin in pins}) != 1:
-        return None
-    (version,) = pins
-    return version
+    return pins.pop() if len(pins) == 1 else None
 
 
 def build_package(name: str, version: str, line: int) -> Package:

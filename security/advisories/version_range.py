@@ -5,7 +5,7 @@ This is step 4 of the evaluation in `security.advisories.matching`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from functools import cmp_to_key
 
 from security.advisories.advisory import Event, EventKind, Range
@@ -73,18 +73,28 @@ def _is_vulnerable(version: Version, affected: Range, ecosystem: Ecosystem) -> b
     at_or_below: list[tuple[Version | None, EventKind]] = [
         (one, kind) for one, kind in events if one is None or not is_before(version, one)
     ]
-    at_or_below.sort(key=cmp_to_key(_compare_first))
     vulnerable = False
-    while at_or_below:
-        at = at_or_below[0][0]
-        kinds = [kind for one, kind in at_or_below if _compare(one, at) == 0]
-        at_or_below = at_or_below[len(kinds) :]
+    for at, kinds in _by_version(at_or_below):
         passed = at is None or not is_same(at, version)
         vulnerable = _after(kinds, vulnerable, passed=passed)
     return vulnerable
 
 
-def _after(kinds: Sequence[EventKind], vulnerable: bool, *, passed: bool) -> bool:
+def _by_version(
+    events: list[tuple[Version | None, EventKind]],
+) -> Iterator[tuple[Version | None, set[EventKind]]]:
+    """Sort events and yield what happens at each version, in one pass: a range may be long."""
+    events.sort(key=cmp_to_key(_compare_first))
+    position = 0
+    while position < len(events):
+        at, kinds = events[position][0], set[EventKind]()
+        while position < len(events) and _compare(events[position][0], at) == 0:
+            kinds.add(events[position][1])
+            position += 1
+        yield at, kinds
+
+
+def _after(kinds: set[EventKind], vulnerable: bool, *, passed: bool) -> bool:
     """Return the state after the events of one version; `passed` if it is below the judged one."""
     introduced, fixed = EventKind.INTRODUCED in kinds, EventKind.FIXED in kinds
     if introduced != fixed:

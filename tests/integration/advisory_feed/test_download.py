@@ -206,6 +206,7 @@ def test_file_beyond_the_limit_is_refused(server: BulkServer, tmp_path: Path) ->
     server.behaviour.chunked = True  # and it does not say how long it is
     with pytest.raises(HostileFeedError, match="larger than 1000 bytes"):
         download(server, tmp_path / "other", largest=1000)
+    assert not list((tmp_path / "other" / "downloads").iterdir())
 
 
 def test_redirect_is_followed_to_http_and_nowhere_else(server: BulkServer, tmp_path: Path) -> None:

@@ -209,17 +209,18 @@ def test_severities_are_scored_or_say_why_not() -> None:
         ],
         database_specific={"severity": "MODERATE"},
     )
-    assert parse_advisory(record, "a.json").severities == (
+    advisory = parse_advisory(record, "a.json")
+    assert advisory.labels == (Labelled("MODERATE", Rating.MEDIUM),)
+    assert advisory.severities == (
         Scored("CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H", 9.8),
         Unscored("AV:N/AC:L/Au:N/C:P/I:P/A:P", "not a vector of CVSS 3.0, 3.1 or 4.0"),
         Labelled("medium", Rating.MEDIUM),
-        Labelled("MODERATE", Rating.MEDIUM),
     )
 
 
 @pytest.mark.parametrize("specific", ["text", 3, [], {"severity": 7}, {"severity": ["HIGH"]}])
 def test_what_a_publisher_adds_may_be_anything(specific: object) -> None:
-    assert parse_advisory(osv_record(database_specific=specific), "a.json").severities == ()
+    assert parse_advisory(osv_record(database_specific=specific), "a.json").labels == ()
 
 
 def test_long_details_become_one_short_line() -> None:

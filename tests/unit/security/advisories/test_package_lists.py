@@ -1,5 +1,6 @@
 """Lists of packages: requirements, lock files, dpkg's status. Nothing that they say is dropped."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -97,6 +98,22 @@ def test_options_that_name_no_package_say_nothing(line: str) -> None:
 def test_comment_does_not_swallow_a_continued_requirement() -> None:
     found = parse_requirements("# note \\\nhidden==1.0\nother==2.0 \\\n# note\nthird==3.0\n")
     assert [one.name for one in found.packages] == ["hidden", "other", "third"]
+
+
+@pytest.mark.parametrize("end", ["\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\r"])
+def test_line_that_ends_as_pip_ends_it_hides_nothing(end: str) -> None:
+    found = parse_requirements(f"# a comment{end}hidden==1.0\n")
+    assert [one.name for one in found.packages] == ["hidden"]
+
+
+@pytest.mark.parametrize(
+    "line", ["a==1" + " " * 500_000 + "x", " " * 500_000, "a" * 500_000, "a==1 ;" + "(" * 500_000]
+)
+def test_endless_line_takes_no_endless_time(line: str) -> None:
+    start = time.process_time()
+    found = parse_requirements(f"{line}\nlast==1.0\n")
+    assert found.packages[-1].name == "last"
+    assert time.process_time() - start < 2
 
 
 def test_hash_in_an_address_is_no_comment() -> None:

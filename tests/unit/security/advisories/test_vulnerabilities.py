@@ -1,6 +1,7 @@
 """Vulnerabilities: aliases told once, withdrawn ones not at all, and what cannot be judged."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from security.advisories.package import Package
 from security.advisories.severity import Rating
 from security.advisories.vulnerability import group_aliases, match_packages
 
+KINDS = ("introduced", "fixed")
 VICTIM = Package("PyPI", "victim", "1.0", "victim==1.0", 3)
 
 
@@ -140,6 +142,23 @@ def test_debian_source_package_is_matched_by_its_release(tmp_path: Path) -> None
     old = Package("Debian:12", "openssl", "3.0.9-1", "libssl3", 1)
     (found,) = match_packages(database, [old], at=NOW).vulnerabilities
     assert found.rating is Rating.NONE and found.fixed == ("3.0.11-1~deb12u1",)
+
+
+def test_word_of_a_publisher_does_not_take_a_worse_score_away(tmp_path: Path) -> None:
+    entry = {**affected(), "ecosystem_specific": {"urgency": "unimportant"}}
+    database = build(tmp_path, osv_record("A-1", severity=vector("H"), affected=[entry]))
+    (found,) = match_packages(database, [VICTIM], at=NOW).vulnerabilities
+    assert found.rating is Rating.CRITICAL and len(found.severities) == 2
+
+
+def test_range_of_very_many_events_is_matched_in_time(tmp_path: Path) -> None:
+    events = [{kind: f"{n}.{m}"} for n in range(5_000) for m, kind in enumerate(KINDS)]
+    database = build(tmp_path, osv_record("A-1", affected=[affected(events=events)]))
+    packages = [Package("PyPI", "victim", version, "victim", 1) for version in ("4999", "5000")]
+    start = time.process_time()
+    found = match_packages(database, packages, at=NOW).vulnerabilities
+    assert [one.package.version for one in found] == ["4999"]
+    assert time.process_time() - start < 5
 
 
 def test_huge_record_is_matched(tmp_path: Path) -> None:
