@@ -38,6 +38,12 @@ COMPONENTS = (
         packages=("chromium", "fonts-liberation"),
         purpose="drives the Dagster UI as a person does",
     ),
+    Component(
+        name="dpkg",
+        executables=("dpkg",),
+        packages=("dpkg",),
+        purpose="says which of two Debian versions is the lower one",
+    ),
 )
 
 

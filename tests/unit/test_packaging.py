@@ -76,6 +76,16 @@ def test_wheel_holds_every_module_and_typing_mark(wheel: Path) -> None:
     assert {f"{package}/py.typed" for package in PACKAGES} <= names
 
 
+def test_wheel_holds_the_bundled_advisories_with_their_attribution(wheel: Path) -> None:
+    directory = ROOT / "security" / "advisories" / "data"
+    with zipfile.ZipFile(wheel) as archive:
+        for path in directory.iterdir():
+            assert archive.read(str(path.relative_to(ROOT))) == path.read_bytes()
+        (notice,) = [one for one in archive.namelist() if one.endswith("licenses/NOTICE")]
+        assert archive.read(notice) == (ROOT / "NOTICE").read_bytes()
+    assert {"ATTRIBUTION.md", "CVSS-V4-LICENSE"} < {path.name for path in directory.iterdir()}
+
+
 def test_wheel_is_private_and_carries_the_licence(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         (name,) = [one for one in archive.namelist() if one.endswith(".dist-info/METADATA")]

@@ -103,6 +103,8 @@ def test_apt_is_called_for_what_is_missing_and_not_again(
     put(programs, "env", 'shift; exec "$@"')
     put(programs, "apt-get", f'echo "$@" >> {log}; echo > {programs}/chromium')
     put(programs, "chmod")
+    only = (system_packages.find_component("chromium"),)
+    monkeypatch.setattr(system_packages, "COMPONENTS", only)
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(system_packages, "OS_RELEASE", debian)
     assert system_packages.main(dict(os.environ)) == 0

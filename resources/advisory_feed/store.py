@@ -1,0 +1,276 @@
+"""The store: the one database file of a user or a machine, and the only way it changes.
+
+An update reads its sources, builds the next database beside the present one, verifies it as every
+reader does, and puts it in place with one rename. Whatever fails before leaves what was there.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from resources.advisory_feed.archive import RawRecord
+from resources.advisory_feed.download import Download, Unchanged, fetch
+from resources.advisory_feed.errors import UpdateRunningError
+from resources.advisory_feed.index import collect_records, write_index
+from resources.advisory_feed.limits import Limits
+from resources.advisory_feed.source import digest_source, read_source
+from resources.advisory_feed.update import Fetched, Mode, merge, verify_no_loss
+from resources.errors import ConfigurationError, wrap_os_error
+from security.advisories.database import AdvisoryDatabase, DatabaseStatus, Source, load_database
+from security.advisories.errors import DatabaseError
+from security.advisories.snapshot import BUNDLED, Snapshot, read_snapshot
+
+_BUNDLED_PREFIX = "bundled:"
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """What to update from.
+
+    Attributes:
+        sources: paths, and http or https addresses of bulk archives or records.
+        mode: what becomes of what is known already.
+        sha256: of the one address; empty if that is not known.
+        allow_loss: put up with an update that shrinks the database or takes it back in time.
+    """
+
+    sources: Sequence[str]
+    mode: Mode = Mode.REPLACE
+    sha256: str = ""
+    allow_loss: bool = False
+    limits: Limits = field(default_factory=Limits)
+    download: Download = field(default_factory=lambda: Download(""))
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an update did.
+
+    Attributes:
+        status: of the database that is in place now.
+        changed: False if every server said that nothing is new.
+        elsewhere: records left out because they are about other ecosystems.
+    """
+
+    status: DatabaseStatus
+    changed: bool
+    elsewhere: int = 0
+
+
+class AdvisoryStore:
+    """A directory with the database of advisories."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    @property
+    def path(self) -> Path:
+        """Return the database file."""
+        return self._directory / "advisories.sqlite"
+
+    def load(self) -> AdvisoryDatabase:
+        """Open the database.
+
+        Raises:
+            DatabaseError: there is none, or it is damaged.
+        """
+        return load_database(self.path)
+
+    def load_or_index(self, *, now: datetime, snapshot: Snapshot = BUNDLED) -> AdvisoryDatabase:
+        """Open the database; where there is none yet, index the bundled advisories first.
+
+        One that was indexed from other bundled advisories than this release's is replaced. One that
+        is damaged is not: that is for a person to see.
+
+        Raises:
+            DatabaseError: the database, or the snapshot, is damaged.
+            ResourceError: the index cannot be written.
+        """
+        if not self.path.exists():
+            self._index(snapshot, now=now, replace=False)
+            return self.load()
+        database = self.load()
+        sources = database.status.sources
+        bundled = [one for one in sources if one.address.startswith(_BUNDLED_PREFIX)]
+        same = any(one.sha256 == snapshot.sha256 for one in bundled)
+        if same or len(bundled) != len(sources):
+            return database
+        try:
+            self.index_snapshot(now=now, snapshot=snapshot)
+        except UpdateRunningError:
+            return database  # which is whole, and about to be replaced
+        database.close()
+        return self.load()
+
+    def index_snapshot(self, *, now: datetime, snapshot: Snapshot = BUNDLED) -> None:
+        """Index the bundled advisories, in place of what is there.
+
+        Raises:
+            DatabaseError: the snapshot is damaged.
+            ResourceError: the index cannot be written, or an update is running.
+        """
+        with self._lock():
+            self._index(snapshot, now=now, replace=True)
+
+    def _index(self, snapshot: Snapshot, *, now: datetime, replace: bool) -> None:
+        """Index a snapshot; without `replace` only where no database has come into place meanwhile.
+
+        The first use needs no lock then: of several at once one wins, and all have the same.
+        """
+        raw = (
+            RawRecord(f"{snapshot.name}.{number}.json", content)
+            for number, content in enumerate(read_snapshot(snapshot), start=1)
+        )
+        records = collect_records(raw)
+        source = Source(_BUNDLED_PREFIX + snapshot.name, snapshot.sha256, "", len(records.by_id))
+        merged = merge({}, [Fetched(source, records)], Mode.REPLACE)
+        if replace:
+            write_index(self.path, merged, [source], now=now)
+            return
+        try:
+            self._directory.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=self._directory, prefix=".index.") as place:
+                candidate = Path(place, self.path.name)
+                write_index(candidate, merged, [source], now=now)
+                with suppress(FileExistsError):
+                    os.link(candidate, self.path)
+        except OSError as error:
+            raise wrap_os_error(error) from error
+
+    def update(self, wanted: Update, *, now: datetime) -> Outcome:
+        """Update the database, or leave it as it is.
+
+        Raises:
+            ConfigurationError: a source is not one.
+            FeedError: a source cannot be fetched or read.
+            UpdateRefusedError: the database would become worse.
+            UpdateRunningError: another update is at work.
+        """
+        _verify(wanted)
+        with self._lock():
+            previous = self._load_previous()
+            fetched = [self._fetch(one, wanted, previous) for one in wanted.sources]
+            new = [one for one in fetched if isinstance(one, Fetched)]
+            if previous is not None and len(new) < len(fetched):
+                if not new:
+                    return Outcome(previous.status, changed=False)
+                # What is unchanged is carried over, so nothing of it may be replaced.
+                wanted_mode = Mode.ADD
+            else:
+                wanted_mode = wanted.mode
+            return self._install(previous, new, wanted_mode, wanted.allow_loss, now)
+
+    def _install(
+        self,
+        previous: AdvisoryDatabase | None,
+        fetched: list[Fetched],
+        mode: Mode,
+        allow_loss: bool,
+        now: datetime,
+    ) -> Outcome:
+        known = {one.id: one for one in previous.records()} if previous is not None else {}
+        merged = merge(known, fetched, mode)
+        if previous is not None and not allow_loss:
+            verify_no_loss(previous, merged)
+        sources = _name_sources(previous, fetched, mode, len(merged))
+        candidate = self.path.with_suffix(".next")
+        try:
+            write_index(candidate, merged, sources, now=now)
+            with load_database(candidate) as database:
+                status = database.status
+            os.replace(candidate, self.path)
+        except OSError as error:
+            raise wrap_os_error(error) from error
+        finally:
+            with suppress(OSError):  # what stopped it is told already
+                candidate.unlink(missing_ok=True)
+        elsewhere = sum(one.records.elsewhere for one in fetched)
+        return Outcome(status, changed=True, elsewhere=elsewhere)
+
+    def _load_previous(self) -> AdvisoryDatabase | None:
+        """Open what is there; a damaged one has nothing to carry over, and is replaced."""
+        try:
+            return self.load()
+        except DatabaseError:
+            return None
+
+    def _fetch(
+        self, address: str, wanted: Update, previous: AdvisoryDatabase | None
+    ) -> Fetched | Unchanged:
+        if "://" not in address:
+            path = Path(address)
+            records = collect_records(read_source(path, wanted.limits))
+            source = Source(str(path.absolute()), digest_source(path), "", len(records.by_id))
+            return Fetched(source, records)
+        known = previous.status.sources if previous is not None else ()
+        etag = next((one.etag for one in known if one.address == address), "")
+        settings = wanted.download
+        request = Download(
+            url=address,
+            sha256=wanted.sha256,
+            known_etag=etag,
+            attempts=settings.attempts,
+            silence=settings.silence,
+            deadline=settings.deadline,
+            largest=min(settings.largest, wanted.limits.file),
+        )
+        downloaded = fetch(request, self._directory / "downloads")
+        if isinstance(downloaded, Unchanged):
+            return downloaded
+        try:
+            records = collect_records(read_source(downloaded.path, wanted.limits))
+        finally:
+            downloaded.path.unlink(missing_ok=True)
+        source = Source(address, downloaded.sha256, downloaded.etag, len(records.by_id))
+        return Fetched(source, records)
+
+    @contextmanager
+    def _lock(self) -> Iterator[None]:
+        """Keep other updates out, in this process and in others, until the end or a crash."""
+        try:
+            self._directory.mkdir(parents=True, exist_ok=True)
+            handle = os.open(self._directory / "update.lock", os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError as error:
+            raise wrap_os_error(error) from error
+        try:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise UpdateRunningError(
+                    f"another update is at work: {self._directory}", "wait until it is done"
+                ) from error
+            yield
+        finally:
+            os.close(handle)
+
+
+def _name_sources(
+    previous: AdvisoryDatabase | None, fetched: list[Fetched], mode: Mode, merged: int
+) -> list[Source]:
+    """Name where the records of the next database come from.
+
+    A former source of which a part may have been replaced loses its ETag: "not modified" would no
+    longer mean that the database has what it had.
+    """
+    sources = {one.source.address: one.source for one in fetched}
+    own = {key for one in fetched for key in one.records.by_id}
+    if previous is not None and (mode is Mode.ADD or merged > len(own)):
+        for one in previous.status.sources:
+            kept = one if mode is Mode.ADD else replace(one, etag="")
+            sources.setdefault(one.address, kept)
+    return list(sources.values())
+
+
+def _verify(wanted: Update) -> None:
+    if not wanted.sources:
+        raise ConfigurationError("no source of advisories", "name a path or an address")
+    if wanted.sha256 and (len(wanted.sources) != 1 or not urlsplit(wanted.sources[0]).netloc):
+        raise ConfigurationError("a sha256 belongs to one address", "update from one at a time")

@@ -1,0 +1,103 @@
+"""Which advisories concern a package: the evaluation algorithm of the OSV schema.
+
+For one package of one record (https://ossf.github.io/osv-schema, "evaluation"):
+
+1. Withdrawn records concern nobody.
+2. Ecosystem and name are the same: PyPI's names as PEP 503 normalizes them; a Debian release only
+   has to be the same where both sides name one.
+3. A version that `versions` lists is affected.
+4. So is one within any range that is not of kind GIT. Its events are sorted by version first,
+   because the schema does not promise an order.
+5. A record that has neither for the package says nothing about versions: unknown.
+6. What has no order (a version that PEP 440 does not define) is unknown, unless 3 says more.
+
+Unknown is reported, never taken for "not affected".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from security.advisories.advisory import Advisory, Affected, RangeKind
+from security.advisories.package import Package
+from security.advisories.severity import Severity
+from security.advisories.version import (
+    Ecosystem,
+    UnorderedVersion,
+    Version,
+    parse_version,
+    split_ecosystem,
+)
+from security.advisories.version_range import find_listed, fixed_above, is_in_range
+
+
+class Answer(Enum):
+    """What a record says about a package."""
+
+    AFFECTED = "affected"
+    UNKNOWN = "unknown"
+    NOT_AFFECTED = "not affected"
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """An answer with its reason.
+
+    Attributes:
+        fixed: versions above the package's that the record calls fixed, lowest first.
+        severities: what the record says of this package, or else in general.
+    """
+
+    answer: Answer
+    reason: str
+    fixed: tuple[str, ...] = ()
+    severities: tuple[Severity, ...] = ()
+
+
+_RANK = (Answer.AFFECTED, Answer.UNKNOWN, Answer.NOT_AFFECTED)
+
+
+def judge(advisory: Advisory, package: Package) -> Judgement:
+    """Judge one package by one record: steps 2 to 6. Whether it is withdrawn is the caller's 1."""
+    ecosystem, release = split_ecosystem(package.ecosystem)
+    if ecosystem is None:
+        return Judgement(Answer.UNKNOWN, f"ecosystem not known: {package.ecosystem}")
+    name = ecosystem.normalize(package.name)
+    version = parse_version(ecosystem, package.version)
+    found = [
+        (_judge_entry(entry, ecosystem, version), entry)
+        for entry in advisory.affected
+        if concerns(entry, ecosystem, release, name)
+    ]
+    if not found:
+        return Judgement(Answer.NOT_AFFECTED, "names other packages")
+    (answer, reason), entry = min(found, key=lambda one: _RANK.index(one[0][0]))
+    if answer is Answer.NOT_AFFECTED:
+        return Judgement(answer, reason)
+    severities = (entry.severities or advisory.severities) + entry.labels + advisory.labels
+    ranges = [one for one in entry.ranges if one.kind is not RangeKind.GIT]
+    return Judgement(answer, reason, fixed_above(ranges, ecosystem, version), severities)
+
+
+def concerns(entry: Affected, ecosystem: Ecosystem, release: str, name: str) -> bool:
+    """Say whether an entry of a record is about this package (step 2)."""
+    theirs, their_release = split_ecosystem(entry.ecosystem)
+    if theirs is not ecosystem or ecosystem.normalize(entry.name) != name:
+        return False
+    return not release or not their_release or release == their_release
+
+
+def _judge_entry(entry: Affected, ecosystem: Ecosystem, version: Version) -> tuple[Answer, str]:
+    listed = find_listed(version, entry.versions, ecosystem)  # 3
+    if listed is not None:
+        return Answer.AFFECTED, "version listed as affected"
+    ranges = [one for one in entry.ranges if one.kind is not RangeKind.GIT]  # 4
+    inside = [is_in_range(version, one, ecosystem) for one in ranges]
+    if any(inside):
+        return Answer.AFFECTED, "version in an affected range"
+    if not ranges and not entry.versions:  # 5
+        return Answer.UNKNOWN, "the record names neither versions nor ranges of versions"
+    if None in inside or isinstance(version, UnorderedVersion):  # 6
+        return Answer.UNKNOWN, "the version, or one in the record, has no order"
+    return Answer.NOT_AFFECTED, "version neither listed nor in a range"

@@ -1,0 +1,28 @@
+"""What a judgement can fail with, as one tree.
+
+SecurityError
+└── AdvisoryError             security/advisories/errors.py
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class SecurityError(Exception):
+    """No answer: what was to be judged could not be read, or could not be trusted.
+
+    Attributes:
+        kind: the short name that programs may match on.
+        exit_code: of the command line: 3, could not judge.
+        message: what happened, lower case, no full stop.
+        hint: what to type or change next.
+    """
+
+    kind: ClassVar[str] = "security"
+    exit_code: ClassVar[int] = 3
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.message = " ".join(message.split())
+        self.hint = hint

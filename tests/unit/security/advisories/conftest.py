@@ -1,0 +1,19 @@
+"""The bundled advisories, indexed once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from osv_records import NOW
+
+from resources.advisory_feed.store import AdvisoryStore
+from security.advisories.database import AdvisoryDatabase
+
+
+@pytest.fixture(scope="session")
+def bundled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AdvisoryDatabase]:
+    """Index the bundled snapshot."""
+    store = AdvisoryStore(tmp_path_factory.mktemp("advisories"))
+    with store.load_or_index(now=NOW) as database:
+        yield database
