@@ -40,6 +40,10 @@ class ElementTypeError(UnjudgedError):
     """An element type that is not understood, or contradicts itself."""
 
 
+class ContradictionError(ElementTypeError):
+    """An element type with which NumPy would take numbers for pointers."""
+
+
 @dataclass(frozen=True, slots=True)
 class ElementType:
     """Bytes of one element, and whether there are Python objects in it."""
@@ -136,9 +140,9 @@ def read_pickled(dtype: Value, depth: int = 0) -> ElementType:
     if not flexible and (base, names, fields) != (None, None, None):
         raise ElementTypeError("an array's element type has fields that do not belong to it")
     if size != (written.size if flexible else -1) or type(size) is not int:
-        raise ElementTypeError("an array's element type has two different sizes")
+        raise ContradictionError("an array's element type has two different sizes")
     if bool(flags & _REFERENCES) is not objects or _contradicts(flags, objects):
-        raise ElementTypeError("an array's element type lies about whether it holds objects")
+        raise ContradictionError("an array's element type lies about whether it holds objects")
     return ElementType(written.size, objects)
 
 
@@ -153,7 +157,7 @@ def _read_subarray(base: Value, written: ElementType, depth: int) -> bool:
         raise ElementTypeError("an array in an element is not described by type and shape")
     part = read_pickled(base[0], depth + 1)
     if part.size * count_elements(base[1]) != written.size:
-        raise ElementTypeError("an array in an element has another size")
+        raise ContradictionError("an array in an element has another size")
     return part.objects
 
 
@@ -168,11 +172,11 @@ def _read_fields(fields: Value, written: ElementType, depth: int) -> bool:
             raise ElementTypeError("a field of an array's element type is not a pair")
         part, offset = read_pickled(field[0], depth + 1), field[1]
         if offset < 0 or offset + part.size > written.size:
-            raise ElementTypeError("a field lies outside of its element")
+            raise ContradictionError("a field lies outside of its element")
         objects = objects or part.objects
         ranges.append((offset, offset + part.size))
     ranges.sort()
     overlap = any(end > start for (_, end), (start, _) in zip(ranges, ranges[1:]))
     if objects and overlap:
-        raise ElementTypeError("a field shares bytes with an object")
+        raise ContradictionError("a field shares bytes with an object")
     return objects

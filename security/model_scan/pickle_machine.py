@@ -15,6 +15,7 @@ from security.model_scan.allowed_globals import ALLOWED, Allowance
 from security.model_scan.byte_stream import ByteStream
 from security.model_scan.call_rules import CLASS_FIRST
 from security.model_scan.limits import Limits
+from security.model_scan.numpy_dtype import ContradictionError, read_pickled
 from security.model_scan.pickle_values import (
     UNKNOWN,
     Global,
@@ -44,6 +45,7 @@ class Identities(Enum):
 
 
 _UNSAFE = Allowance()
+_ELEMENT_TYPE = Global("numpy", "dtype")
 
 
 @dataclass(slots=True)
@@ -215,9 +217,19 @@ class Machine:
             raise UnjudgedError("a pickle sets attributes under names that cannot be followed")
         target.state = state
         target.builds += 1
+        if target.maker == _ELEMENT_TYPE:
+            self._check_element_type(target)
+
+    def _check_element_type(self, dtype: Instance) -> None:
+        """See that an element type is what it says; finding 5: numbers taken for pointers."""
+        try:
+            read_pickled(dtype)
+        except ContradictionError as error:
+            self.find("pickle-element-type", Severity.HIGH, error.reason)
+            raise
 
     def grow(self, target: Value) -> None:
-        """Add items to something; finding 5: an object with methods of its own."""
+        """Add items to something; finding 6: an object with methods of its own."""
         if isinstance(target, Instance):
             allowance = ALLOWED.get(target.maker)
             if allowance is not None and not allowance.grow:
@@ -227,7 +239,7 @@ class Machine:
             self.find("pickle-grow", Severity.MEDIUM, "loading adds items to what holds none")
 
     def identify(self, identity: Value) -> None:
-        """Push what a persistent id stands for; finding 6: nobody can say what."""
+        """Push what a persistent id stands for; finding 7: nobody can say what."""
         if self.identities is Identities.MALFORMED:
             raise MalformedError("a pickle asks for a persistent id")
         if self.identities is Identities.REFUSED:
