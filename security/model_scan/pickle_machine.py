@@ -17,11 +17,14 @@ from security.model_scan.call_rules import CLASS_FIRST
 from security.model_scan.limits import Limits
 from security.model_scan.numpy_dtype import ContradictionError, read_pickled
 from security.model_scan.pickle_values import (
+    OPAQUE_BYTES,
+    OPAQUE_INT,
     UNKNOWN,
     Global,
     Instance,
     Items,
     Mapping,
+    Opaque,
     Persistent,
     Value,
     find_overgrowth,
@@ -45,6 +48,10 @@ class Identities(Enum):
 
 
 _UNSAFE = Allowance()
+_ALLOWED_NAMES = frozenset(one.name for one in ALLOWED)
+_NAMING = frozenset(
+    {"pickle-computed-name", "pickle-element-type", "pickle-extension", "pickle-import"}
+)
 _ELEMENT_TYPE = Global("numpy", "dtype")
 
 
@@ -146,18 +153,33 @@ class Machine:
 
     # What steps mean
 
+    @property
+    def astray(self) -> bool:
+        """Whether this is the plain reading of a file of joblib's, behind an array's wrapper.
+
+        An array of objects is a pickle of its own to joblib, and more of the same to the plain
+        loader, which looks up the inner pickle's memo in the outer one's. Most such readings end
+        soon, in a way that says nothing. Only what they name, outside of the names that are allowed
+        in some module, counts: no code runs without that.
+        """
+        return self.wrapped and self.read_array is None
+
     def find(self, rule: str, severity: Severity, message: str, subject: str = "") -> None:
         """Report a finding at the current place."""
+        if self.astray and rule not in _NAMING:
+            return
         self.report(rule, severity, message, self.stream.position, subject)
 
     def name(self, module: Value, name: Value) -> None:
         """Push what the loader would import; finding 1: a name that is not allowed."""
         if not isinstance(module, str) or not isinstance(name, str):
+            if not (_may_be_text(module) and _may_be_text(name)):
+                raise MalformedError("a pickle imports something that has no name")
             self.find("pickle-computed-name", Severity.HIGH, "a name to import is not plain text")
             self.stack.append(UNKNOWN)
             return
         found = Global(module, name)
-        if found not in ALLOWED:
+        if found not in ALLOWED and not (self.astray and name in _ALLOWED_NAMES):
             message = f"loading imports {found}, which is not known to be harmless"
             self.find("pickle-import", Severity.HIGH, message, str(found))
         self.stack.append(found)
@@ -167,6 +189,8 @@ class Machine:
         if not isinstance(arguments, tuple):
             raise MalformedError("a pickle calls something with arguments that are not a tuple")
         if not isinstance(target, Global):
+            if not _may_be_called(target):
+                raise MalformedError("a pickle calls something that cannot be called")
             self.find("pickle-call", Severity.HIGH, "loading calls something that it has computed")
             return UNKNOWN
         allowance = ALLOWED.get(target)
@@ -192,6 +216,8 @@ class Machine:
         if not isinstance(arguments, tuple):
             raise MalformedError("a pickle makes an object with arguments that are not a tuple")
         if not isinstance(target, Global):
+            if not _may_be_called(target):
+                raise MalformedError("a pickle makes an object of something that is no class")
             self.find("pickle-call", Severity.HIGH, "loading makes an object of what it computed")
             return UNKNOWN
         allowance = ALLOWED.get(target)
@@ -227,6 +253,9 @@ class Machine:
         except ContradictionError as error:
             self.find("pickle-element-type", Severity.HIGH, error.reason)
             raise
+        except UnjudgedError:
+            if not self.astray:
+                raise
 
     def grow(self, target: Value) -> None:
         """Add items to something; finding 6: an object with methods of its own."""
@@ -235,8 +264,8 @@ class Machine:
             if allowance is not None and not allowance.grow:
                 message = f"loading calls a method of an object of {target.maker} to add items"
                 self.find("pickle-grow", Severity.MEDIUM, message, str(target.maker))
-        elif not isinstance(target, (Items, Mapping)) and target != UNKNOWN:
-            self.find("pickle-grow", Severity.MEDIUM, "loading adds items to what holds none")
+        elif not isinstance(target, (Items, Mapping)) and not _may_be_called(target):
+            raise MalformedError("a pickle adds items to what holds none")
 
     def identify(self, identity: Value) -> None:
         """Push what a persistent id stands for; finding 7: nobody can say what."""
@@ -248,3 +277,16 @@ class Machine:
         stored = Persistent(identity)
         self.storages.append(stored)
         self.stack.append(stored)
+
+
+def _may_be_text(value: Value) -> bool:
+    """Say whether a value could be a string to the loader."""
+    if isinstance(value, (Global, Instance)):
+        maker = value.maker if isinstance(value, Instance) else value
+        return maker not in ALLOWED  # none of the allowed ones is or makes a plain string
+    return isinstance(value, (str, Opaque, Persistent)) and value not in (OPAQUE_BYTES, OPAQUE_INT)
+
+
+def _may_be_called(value: Value) -> bool:
+    """Say whether nobody knows what a value is to the loader."""
+    return isinstance(value, (Global, Instance, Opaque, Persistent))
