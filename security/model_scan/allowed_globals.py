@@ -164,6 +164,7 @@ _TORCH = {
     "torch BFloat16Storage BoolStorage ByteStorage CharStorage DoubleStorage FloatStorage": _NAME,
     "torch ComplexDoubleStorage ComplexFloatStorage HalfStorage IntStorage LongStorage": _NAME,
     "torch ShortStorage": _NAME,
+    "torch.storage UntypedStorage": _NAME,
 }
 
 

@@ -93,6 +93,18 @@ class ByteStream:
         self._taken = end
         return piece
 
+    def read_byte(self) -> int:
+        """Return the next byte.
+
+        Raises:
+            TruncatedError: there is none.
+        """
+        taken = self._taken
+        if taken >= len(self._buffer):
+            return self.read(1)[0]
+        self._taken = taken + 1
+        return self._buffer[taken]
+
     def read_some(self, size: int) -> bytes:
         """Return at least one and at most `size` bytes; none at the end only."""
         if self._taken == len(self._buffer):

@@ -21,6 +21,8 @@ _LIKE_A_NUMBER = re.compile(rb"[\s+\-0-9a-fA-FxXoObBL_]*")
 
 def read_unsigned(machine: Machine, width: int) -> int:
     """Read a length or an index."""
+    if width == 1:
+        return machine.stream.read_byte()
     return int.from_bytes(machine.stream.read(width), "little")
 
 

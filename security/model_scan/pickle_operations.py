@@ -290,10 +290,9 @@ def read_pickle(machine: Machine) -> Value:
         MalformedError: any loader stops before the end.
         UnjudgedError: it cannot be followed, or only by some loaders.
     """
-    stream, left = machine.stream, machine.limits.opcodes
-    while left:
-        left -= 1
-        code = stream.read(1)[0]
+    stream = machine.stream
+    for _ in range(machine.limits.opcodes):
+        code = stream.read_byte()
         operation = _TABLE[code]
         if operation is None:
             if code == _STOP:
@@ -301,7 +300,7 @@ def read_pickle(machine: Machine) -> Value:
                 return machine.pop()
             raise MalformedError(f"not a pickle operation: 0x{code:02x}")
         operation(machine)
-        if machine.frame_end is not None:
+        if machine.frame_end is not None and stream.position >= machine.frame_end:
             machine.check_frame()
     raise UnjudgedError(f"a pickle has more than {machine.limits.opcodes} operations")
 

@@ -43,8 +43,10 @@ def judge_pickle(examination: Examination, content: Content, where: Location) ->
 
 
 def judge_stream(examination: Examination, stream: ByteStream, where: Location) -> None:
-    """Judge one pickle in the middle of other content."""
-    _read(_machine(examination, stream, where), where)
+    """Judge one pickle in the middle of other content, which a plain loader reads."""
+    machine = _machine(examination, stream, where)
+    _read(machine, where)
+    _refuse_wrapper(machine)
 
 
 def read_storages(
@@ -53,7 +55,9 @@ def read_storages(
     """Judge one pickle of PyTorch's; return what it makes and the storages that it asks for."""
     machine = _machine(examination, stream, where)
     machine.identities = Identities.STORAGES
-    return _read(machine, where), machine.storages
+    made = _read(machine, where)
+    _refuse_wrapper(machine)
+    return made, machine.storages
 
 
 def judge_accident(examination: Examination, content: Content, where: Location) -> None:
@@ -67,7 +71,18 @@ def judge_accident(examination: Examination, content: Content, where: Location) 
     try:
         _read(machine, where)
     except (MalformedError, TruncatedError):
-        return
+        pass
+    _refuse_wrapper(machine)
+
+
+def _refuse_wrapper(machine: Machine) -> None:
+    """Refuse a wrapper of joblib's where only the plain loader reads.
+
+    Behind a wrapper the plain reading is followed less strictly, because joblib's own is judged as
+    well; here there is no other.
+    """
+    if machine.wrapped:
+        raise UnjudgedError("a wrapper of joblib's in a file that joblib does not write")
 
 
 def check_end(examination: Examination, stream: ByteStream, where: Location) -> None:

@@ -15,7 +15,7 @@ _ZIP_TAIL = _ZIP_END.size + 0xFFFF
 _TAR_BLOCK = 512
 _TAR_SUM = slice(148, 156)
 _HDF5 = b"\x89HDF\r\n\x1a\n"
-_PICKLES = (Format.PICKLE, Format.JOBLIB, Format.TORCH_LEGACY)
+PICKLES = (Format.PICKLE, Format.JOBLIB, Format.TORCH_LEGACY)
 
 
 def find_other_readings(
@@ -45,7 +45,7 @@ def find_other_readings(
     for other in others:
         message = f"the file is also a {other}, which is not judged"
         examination.find("polyglot", Severity.HIGH, message, where, other)
-    if found not in _PICKLES:
+    if found not in PICKLES:
         judge_accident(examination, content, where)  # 4
 
 

@@ -16,8 +16,8 @@ from security.model_scan.format import recognise
 from security.model_scan.limits import Limits
 from security.model_scan.numpy_arrays import judge_array
 from security.model_scan.onnx_model import judge_model
-from security.model_scan.pickle_reader import judge_pickle
-from security.model_scan.polyglot import find_other_readings
+from security.model_scan.pickle_reader import judge_accident, judge_pickle
+from security.model_scan.polyglot import PICKLES, find_other_readings
 from security.model_scan.report import Format, Location, Scan, UnjudgedError
 from security.model_scan.safetensors_header import judge_tensors
 from security.model_scan.torch_checkpoint import judge_checkpoint
@@ -113,7 +113,10 @@ def judge_content(examination: Examination, content: Content, where: Location) -
         UnjudgedError: it is nothing that can be judged.
     """
     try:
-        return judge_as(examination, content, where, recognise(content))
+        found = judge_as(examination, content, where, recognise(content))
+        if found not in PICKLES:
+            judge_accident(examination, content, where)
+        return found
     except UnjudgedError as error:
         error.location = error.location or where
         raise

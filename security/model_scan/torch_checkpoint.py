@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from security.model_scan.allowed_globals import ALLOWED
 from security.model_scan.byte_stream import ByteStream, Content
 from security.model_scan.examination import Examination
 from security.model_scan.pickle_reader import check_end, judge_stream, read_storages
@@ -31,6 +32,7 @@ _ITEM = {
     "IntStorage": 4,
     "LongStorage": 8,
     "ShortStorage": 2,
+    "UntypedStorage": 1,
 }
 
 
@@ -96,7 +98,7 @@ def _is_storage(identity: Value) -> bool:
     if not isinstance(identity, tuple) or len(identity) not in (5, 6):
         return False
     kind, storage, key, place, count = identity[:5]
-    named = isinstance(storage, Global) and storage.module == "torch" and storage.name in _ITEM
+    named = isinstance(storage, Global) and storage in ALLOWED and storage.name in _ITEM
     plain = isinstance(key, str) and isinstance(place, str) and type(count) is int
     return kind == "storage" and named and plain
 

@@ -16,7 +16,7 @@ from collections.abc import Callable
 
 import joblib
 import numpy as np
-from crafted_pickles import Craft, evil, stack_global, text, whole
+from crafted_pickles import Craft, evil, stack_global, text, touch, whole, whole_wrapper
 
 Wrap = Callable[[bytes], bytes]
 TORCH_MAGIC = 0x1950A86A20F9469CFC6C
@@ -191,6 +191,18 @@ def tensors_as_pickle(marker: str) -> bytes:
     return tensors(header.encode(), payload)
 
 
+def packed_tensors_as_pickle(marker: str) -> bytes:
+    """Compress such a file: joblib unpacks it and reads a pickle."""
+    return gzip.compress(tensors_as_pickle(marker))
+
+
+def wrapper_first(marker: str) -> bytes:
+    """Put a wrapper of joblib's first in an array of objects, which numpy reads plainly."""
+    start = npy(np.array([0], dtype=object))[:128]
+    payload = stack_global("anything", "encode") + text(touch(marker)) + b"\x85R."
+    return start + whole_wrapper("f8", (0,), padding=False) + payload
+
+
 def onnx_as_pickle(marker: str) -> bytes:
     """Put a pickle where an ONNX file begins with its fields."""
     return b"\x08\x07" + pickle.dumps(evil(marker))
@@ -305,6 +317,8 @@ HIDDEN: dict[str, Craft] = {
             skops_method,
             skops_objects,
             tensors_as_pickle,
+            packed_tensors_as_pickle,
+            wrapper_first,
             onnx_as_pickle,
             pickle_and_zip,
             tensors_and_zip,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import pickle
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,35 @@ def test_zip_of_models_passes(tmp_path: Path) -> None:
     members = {"folder/a.pkl": pickle.dumps(X), "b.joblib": dump(benign()["pipeline"], 3)}
     assert scan(tmp_path, zipped(members)).format is Format.ZIP
     assert scan(tmp_path, deflated({**members, "c.npz.gz": gzip.compress(npy(X))}))
+
+
+class Pipe(io.RawIOBase):
+    """A file without a position, to which zip writes sizes behind each member, as PyTorch does."""
+
+    def __init__(self) -> None:
+        self.content = b""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, piece: Any) -> int:
+        self.content += bytes(piece)
+        return len(piece)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_zip_with_sizes_behind_members_passes_unless_they_differ(
+    tmp_path: Path, method: int
+) -> None:
+    pipe = Pipe()
+    with zipfile.ZipFile(pipe, "w", method) as archive:
+        archive.writestr("a.npy", npy(X))
+        archive.writestr("b.npy", npy(X))
+    assert scan(tmp_path, pipe.content).format is Format.NPZ
+    at = pipe.content.index(b"PK\x07\x08") + 9
+    model = tmp_path / "model"
+    model.write_bytes(pipe.content[:at] + b"\x77" + pipe.content[at + 1 :])
+    assert "sizes are not where they belong" in (scan_file(model).unjudged or "")
 
 
 @pytest.mark.parametrize("name", [*CORE, "columns", "arrays-in-dict"])
