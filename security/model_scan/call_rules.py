@@ -102,8 +102,9 @@ def buffer_array(arguments: Arguments) -> str | None:
 
 
 def scalar(arguments: Arguments) -> str | None:
-    """Accept an element type with its bytes, or with the object itself."""
-    return None if len(arguments) == 2 else "an element type without its bytes"
+    """Accept an element type with its bytes; with an object, NumPy may return that object."""
+    good = len(arguments) == 2 and is_bytes(arguments[1])
+    return None if good else "something that is not an element type and its bytes"
 
 
 def one_class(arguments: Arguments) -> str | None:

@@ -11,7 +11,7 @@ import math
 import re
 from dataclasses import dataclass
 
-from security.model_scan.pickle_values import Instance, Mapping, Value
+from security.model_scan.pickle_values import Instance, Items, Mapping, Value
 from security.model_scan.report import UnjudgedError
 
 _CODE = re.compile(r"(?P<order>[<>|=]?)(?P<kind>[biufcOSUVaMm?])(?P<size>\d{0,9})(?P<unit>\[.*\])?")
@@ -144,6 +144,26 @@ def read_pickled(dtype: Value, depth: int = 0) -> ElementType:
     if bool(flags & _REFERENCES) is not objects or _contradicts(flags, objects):
         raise ContradictionError("an array's element type lies about whether it holds objects")
     return ElementType(written.size, objects)
+
+
+def check_array_state(state: Value) -> None:
+    """Check what `ndarray.__setstate__` gets: (version, shape, type, order, content), and a mask.
+
+    NumPy reads as many objects from the list as the shape says, whether they are there or not.
+
+    Raises:
+        ElementTypeError: it is not such a state, or the list is of another length.
+    """
+    if not isinstance(state, tuple) or len(state) not in (5, 7):
+        raise ElementTypeError("an array's state is not one that NumPy writes")
+    shape, dtype, content = state[1], state[2], state[4]
+    count, element = count_elements(shape), read_pickled(dtype)
+    if not element.objects:
+        return
+    if not isinstance(content, Items) or content.kind != "list":
+        raise ElementTypeError("an array of objects is not given a list")
+    if content.length != count:
+        raise ContradictionError("an array of objects is given a list of another length")
 
 
 def _contradicts(flags: int, objects: bool) -> bool:

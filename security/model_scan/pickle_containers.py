@@ -35,23 +35,30 @@ def _dict(machine: Machine) -> None:
 
 
 def _list(machine: Machine) -> None:
-    machine.pop_mark()
-    machine.stack.append(Items("list"))
+    items = machine.pop_mark()
+    machine.stack.append(Items("list", len(items)))
 
 
 def _frozenset(machine: Machine) -> None:
-    machine.pop_mark()
-    machine.stack.append(Items("set"))
+    items = machine.pop_mark()
+    machine.stack.append(Items("set", len(items)))
+
+
+def _extend(machine: Machine, count: int) -> None:
+    """Add items to the list or set on top."""
+    target = machine.top()
+    machine.grow(target)
+    if isinstance(target, Items):
+        target.length += count
 
 
 def _append(machine: Machine) -> None:
     machine.pop()
-    machine.grow(machine.top())
+    _extend(machine, 1)
 
 
 def _append_all(machine: Machine) -> None:
-    machine.pop_mark()
-    machine.grow(machine.top())
+    _extend(machine, len(machine.pop_mark()))
 
 
 def _set_item(machine: Machine) -> None:

@@ -15,7 +15,12 @@ from security.model_scan.allowed_globals import ALLOWED, Allowance
 from security.model_scan.byte_stream import ByteStream
 from security.model_scan.call_rules import CLASS_FIRST
 from security.model_scan.limits import Limits
-from security.model_scan.numpy_dtype import ContradictionError, read_pickled
+from security.model_scan.numpy_dtype import (
+    ContradictionError,
+    ElementTypeError,
+    check_array_state,
+    read_pickled,
+)
 from security.model_scan.pickle_values import (
     OPAQUE_BYTES,
     OPAQUE_INT,
@@ -48,6 +53,18 @@ class Identities(Enum):
 
 
 _UNSAFE = Allowance()
+_EMPTY_ARRAY_MAKERS = frozenset(
+    {
+        Global("numpy._core.multiarray", "_reconstruct"),
+        Global("numpy.core.multiarray", "_reconstruct"),
+        Global("numpy.ma.core", "_mareconstruct"),
+    }
+)
+_ARRAY_MAKERS = _EMPTY_ARRAY_MAKERS | {
+    Global("numpy", "ndarray"),
+    Global("numpy._core.numeric", "_frombuffer"),
+    Global("numpy.core.numeric", "_frombuffer"),
+}
 _ALLOWED_NAMES = frozenset(one.name for one in ALLOWED)
 _NAMING = frozenset(
     {"pickle-computed-name", "pickle-element-type", "pickle-extension", "pickle-import"}
@@ -243,13 +260,18 @@ class Machine:
             raise UnjudgedError("a pickle sets attributes under names that cannot be followed")
         target.state = state
         target.builds += 1
-        if target.maker == _ELEMENT_TYPE:
-            self._check_element_type(target)
+        if target.maker == _ELEMENT_TYPE or target.maker in _ARRAY_MAKERS:
+            self._check_array(target)
 
-    def _check_element_type(self, dtype: Instance) -> None:
-        """See that an element type is what it says; finding 5: numbers taken for pointers."""
+    def _check_array(self, target: Instance) -> None:
+        """See that arrays and their types are what they say; finding 5: numbers as pointers."""
         try:
-            read_pickled(dtype)
+            if target.maker == _ELEMENT_TYPE:
+                read_pickled(target)
+            elif target.builds > 1 or target.maker not in _EMPTY_ARRAY_MAKERS:
+                raise ElementTypeError("an array is given a second state")
+            else:
+                check_array_state(target.state)
         except ContradictionError as error:
             self.find("pickle-element-type", Severity.HIGH, error.reason)
             raise

@@ -39,9 +39,10 @@ UNKNOWN = Opaque("unknown")
 
 @dataclass(slots=True, eq=False)
 class Items:
-    """A list or a set. What is in it was looked at when it was made, and is not kept."""
+    """A list or a set. What is in it was looked at when it was made; only the number is kept."""
 
     kind: str
+    length: int = 0
 
 
 @dataclass(slots=True, eq=False)

