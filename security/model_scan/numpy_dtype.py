@@ -11,7 +11,7 @@ import math
 import re
 from dataclasses import dataclass
 
-from security.model_scan.pickle_values import Instance, Items, Mapping, Value
+from security.model_scan.pickle_values import Global, Instance, Items, Mapping, Value
 from security.model_scan.report import UnjudgedError
 
 _CODE = re.compile(r"(?P<order>[<>|=]?)(?P<kind>[biufcOSUVaMm?])(?P<size>\d{0,9})(?P<unit>\[.*\])?")
@@ -34,6 +34,19 @@ _DEEPEST = 16
 _REFERENCES = 0x01
 _OF_OBJECTS = 0x07
 _INHERITED = 0x1B
+_ELEMENT_TYPE = Global("numpy", "dtype")
+_EMPTY_ARRAY_MAKERS = frozenset(
+    {
+        Global("numpy._core.multiarray", "_reconstruct"),
+        Global("numpy.core.multiarray", "_reconstruct"),
+        Global("numpy.ma.core", "_mareconstruct"),
+    }
+)
+_ARRAY_MAKERS = _EMPTY_ARRAY_MAKERS | {
+    Global("numpy", "ndarray"),
+    Global("numpy._core.numeric", "_frombuffer"),
+    Global("numpy.core.numeric", "_frombuffer"),
+}
 
 
 class ElementTypeError(UnjudgedError):
@@ -120,7 +133,7 @@ def read_pickled(dtype: Value, depth: int = 0) -> ElementType:
     Raises:
         ElementTypeError: the two disagree, or it is not an element type.
     """
-    if not isinstance(dtype, Instance) or str(dtype.maker) != "numpy.dtype" or depth > _DEEPEST:
+    if not isinstance(dtype, Instance) or dtype.maker != _ELEMENT_TYPE or depth > _DEEPEST:
         raise ElementTypeError("an array's element type is not a numpy.dtype")
     if dtype.builds != 1 or not isinstance(dtype.state, tuple):
         raise ElementTypeError("an array's element type has no state, or was given several")
@@ -164,6 +177,20 @@ def check_array_state(state: Value) -> None:
         raise ElementTypeError("an array of objects is not given a list")
     if content.length != count:
         raise ContradictionError("an array of objects is given a list of another length")
+
+
+def check_built(target: Instance) -> None:
+    """Check an array or an element type that has just been given its state.
+
+    Raises:
+        ElementTypeError: NumPy would not write this, or would take numbers for pointers.
+    """
+    if target.maker == _ELEMENT_TYPE:
+        read_pickled(target)
+    elif target.maker in _EMPTY_ARRAY_MAKERS and target.builds == 1:
+        check_array_state(target.state)
+    elif target.maker in _ARRAY_MAKERS:
+        raise ElementTypeError("an array is given a second state")
 
 
 def _contradicts(flags: int, objects: bool) -> bool:

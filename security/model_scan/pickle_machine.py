@@ -15,12 +15,7 @@ from security.model_scan.allowed_globals import ALLOWED, Allowance
 from security.model_scan.byte_stream import ByteStream
 from security.model_scan.call_rules import CLASS_FIRST
 from security.model_scan.limits import Limits
-from security.model_scan.numpy_dtype import (
-    ContradictionError,
-    ElementTypeError,
-    check_array_state,
-    read_pickled,
-)
+from security.model_scan.numpy_dtype import ContradictionError, check_built
 from security.model_scan.pickle_values import (
     OPAQUE_BYTES,
     OPAQUE_INT,
@@ -53,23 +48,10 @@ class Identities(Enum):
 
 
 _UNSAFE = Allowance()
-_EMPTY_ARRAY_MAKERS = frozenset(
-    {
-        Global("numpy._core.multiarray", "_reconstruct"),
-        Global("numpy.core.multiarray", "_reconstruct"),
-        Global("numpy.ma.core", "_mareconstruct"),
-    }
-)
-_ARRAY_MAKERS = _EMPTY_ARRAY_MAKERS | {
-    Global("numpy", "ndarray"),
-    Global("numpy._core.numeric", "_frombuffer"),
-    Global("numpy.core.numeric", "_frombuffer"),
-}
 _ALLOWED_NAMES = frozenset(one.name for one in ALLOWED)
 _NAMING = frozenset(
     {"pickle-computed-name", "pickle-element-type", "pickle-extension", "pickle-import"}
 )
-_ELEMENT_TYPE = Global("numpy", "dtype")
 
 
 @dataclass(slots=True)
@@ -243,7 +225,7 @@ class Machine:
         return Instance(target, arguments)
 
     def build(self, target: Value, state: Value) -> None:
-        """Give an object its state; finding 4: what has one already, for everybody."""
+        """Give an object its state; finding 4: what is everybody's, or numbers as pointers."""
         if target == UNKNOWN:
             return
         if not isinstance(target, Instance):
@@ -260,18 +242,8 @@ class Machine:
             raise UnjudgedError("a pickle sets attributes under names that cannot be followed")
         target.state = state
         target.builds += 1
-        if target.maker == _ELEMENT_TYPE or target.maker in _ARRAY_MAKERS:
-            self._check_array(target)
-
-    def _check_array(self, target: Instance) -> None:
-        """See that arrays and their types are what they say; finding 5: numbers as pointers."""
         try:
-            if target.maker == _ELEMENT_TYPE:
-                read_pickled(target)
-            elif target.builds > 1 or target.maker not in _EMPTY_ARRAY_MAKERS:
-                raise ElementTypeError("an array is given a second state")
-            else:
-                check_array_state(target.state)
+            check_built(target)
         except ContradictionError as error:
             self.find("pickle-element-type", Severity.HIGH, error.reason)
             raise
@@ -280,7 +252,7 @@ class Machine:
                 raise
 
     def grow(self, target: Value) -> None:
-        """Add items to something; finding 6: an object with methods of its own."""
+        """Add items to something; finding 5: an object with methods of its own."""
         if isinstance(target, Instance):
             allowance = ALLOWED.get(target.maker)
             if allowance is not None and not allowance.grow:
@@ -290,7 +262,7 @@ class Machine:
             raise MalformedError("a pickle adds items to what holds none")
 
     def identify(self, identity: Value) -> None:
-        """Push what a persistent id stands for; finding 7: nobody can say what."""
+        """Push what a persistent id stands for; finding 6: nobody can say what."""
         if self.identities is Identities.MALFORMED:
             raise MalformedError("a pickle asks for a persistent id")
         if self.identities is Identities.REFUSED:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import lzma
@@ -24,11 +25,14 @@ from crafted_containers import (
     torch_zip,
     zipped,
 )
-from crafted_pickles import EXECUTING, evil
+from crafted_pickles import EXECUTING, TWO_FACED, evil
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from joblib.numpy_pickle import NumpyUnpickler
 
+from security.model_scan.allowed_globals import ALLOWED
 from security.model_scan.limits import Limits
+from security.model_scan.pickle_values import Global
 from security.model_scan.report import Judgement, Scan, Severity
 from security.model_scan.scan import scan_file
 
@@ -123,6 +127,67 @@ def test_changed_malicious_files_do_not_fail_the_scan(
     content = EVIL[name]
     at %= len(content)
     scan(directory, content[:at] + new + content[at:])
+
+
+class Inert:
+    """What stands in for everything that is not NumPy's or joblib's."""
+
+    def __new__(cls, *_: object, **__: object) -> "Inert":
+        return object.__new__(cls)
+
+    def __init__(self, *_: object, **__: object) -> None:
+        pass
+
+    def __setstate__(self, _: object) -> None:
+        pass
+
+
+class CLoader(pickle.Unpickler):
+    """CPython's loader in C; it notes what it would import."""
+
+    def find_class(self, module: str, name: str) -> type:
+        named.append(Global(module, name))
+        return Inert
+
+
+class PythonLoader(pickle._Unpickler):
+    """CPython's loader in Python."""
+
+    find_class = CLoader.find_class
+
+
+class JoblibLoader(NumpyUnpickler):
+    """joblib's loader, with its own wrapper and NumPy's element types."""
+
+    def __init__(self, stream: io.BytesIO) -> None:
+        super().__init__("", stream, True)
+
+    def find_class(self, module: str, name: str) -> object:
+        named.append(Global(module, name))
+        real = module == "joblib.numpy_pickle" or (module, name) == ("numpy", "dtype")
+        return super().find_class(module, name) if real and named[-1] in ALLOWED else Inert
+
+
+named: list[Global] = []
+SEEDS = {**WHOLE, **{name: craft("/nonexistent/x") for name, craft in TWO_FACED.items()}}
+
+
+@given(name=st.sampled_from(sorted(SEEDS)), data=st.data(), new=OPCODES | st.binary(max_size=4))
+@settings(max_examples=400, deadline=None)
+def test_clean_file_names_nothing_but_what_is_allowed_to_any_loader(
+    directory: Path, name: str, data: st.DataObject, new: bytes
+) -> None:
+    content = SEEDS[name]
+    at = data.draw(st.integers(0, min(len(content), 400)))
+    cut = data.draw(st.integers(0, 4))
+    content = content[:at] + new + content[at + cut :]
+    if scan(directory, content).judgement is not Judgement.CLEAN:
+        return
+    for loader in (CLoader, PythonLoader, JoblibLoader):
+        named.clear()
+        with contextlib.suppress(Exception):
+            loader(io.BytesIO(content)).load()
+        assert set(named) <= ALLOWED.keys(), loader
 
 
 def test_empty_file_is_refused(directory: Path) -> None:
