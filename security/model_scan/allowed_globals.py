@@ -151,6 +151,7 @@ _PANDAS = {
 _BOOSTERS = {
     "xgboost.core Booster": _MAKE,
     "xgboost.sklearn XGBClassifier XGBRFClassifier XGBRFRegressor XGBRanker XGBRegressor": _MAKE,
+    "catboost.core CatBoost CatBoostClassifier CatBoostRanker CatBoostRegressor": _MAKE,
     "lightgbm.basic Booster": _MAKE,
     "lightgbm.sklearn LGBMClassifier LGBMModel LGBMRanker LGBMRegressor": _MAKE,
 }

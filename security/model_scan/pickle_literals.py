@@ -16,6 +16,8 @@ _SHORT_BYTES = 64
 _INTEGER = re.compile(rb"-?(0|[1-9][0-9]{0,999})L?")
 _INDEX = re.compile(rb"[0-9]{1,18}")
 # What int() and strtol() could make a number of; anything else ends the loading.
+_FIRST_LOOK = 64
+_LIKELY = re.compile(rb"[\w\s+.\-]{64}")
 _LIKE_A_NUMBER = re.compile(rb"[\s+\-0-9a-fA-FxXoObBL_]*")
 
 
@@ -35,10 +37,16 @@ def read_length(machine: Machine, width: int) -> int:
 
 
 def read_argument(machine: Machine, what: str) -> bytes:
-    """Read the argument of a text operation whose value matters."""
+    """Read the argument of a text operation whose value matters.
+
+    No number or name is that long, other than one that is written to be refused.
+    """
+    likely = _LIKELY.match(machine.stream.peek(_FIRST_LOOK))
     line = machine.stream.read_line(machine.limits.line)
-    if line is None:
+    if line is None and likely:
         raise UnjudgedError(f"a pickle holds {what} longer than the limit")
+    if line is None:
+        raise MalformedError(f"a pickle holds {what} that is none")
     return line
 
 

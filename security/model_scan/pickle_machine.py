@@ -28,6 +28,7 @@ from security.model_scan.pickle_values import (
     Persistent,
     Value,
     find_overgrowth,
+    may_be_called,
 )
 from security.model_scan.report import Severity, UnjudgedError
 
@@ -163,6 +164,15 @@ class Machine:
         """
         return self.wrapped and self.read_array is None
 
+    def stumble(self, reason: str) -> None:
+        """Refuse a step that stops most loaders; astray, go on for the one that it does not stop.
+
+        The machine in Python takes any sequence for arguments, and both take a state of None and
+        no items for anything: what stops one can be a way to hide from the other.
+        """
+        if not self.astray:
+            raise UnjudgedError(reason)
+
     def find(self, rule: str, severity: Severity, message: str, subject: str = "") -> None:
         """Report a finding at the current place."""
         if self.astray and rule not in _NAMING:
@@ -172,9 +182,11 @@ class Machine:
     def name(self, module: Value, name: Value) -> None:
         """Push what the loader would import; finding 1: a name that is not allowed."""
         if not isinstance(module, str) or not isinstance(name, str):
-            if not (_may_be_text(module) and _may_be_text(name)):
-                raise MalformedError("a pickle imports something that has no name")
-            self.find("pickle-computed-name", Severity.HIGH, "a name to import is not plain text")
+            if _may_be_text(module) and _may_be_text(name):
+                message = "a name to import is not plain text"
+                self.find("pickle-computed-name", Severity.HIGH, message)
+            else:
+                self.stumble("a pickle imports something that has no name")
             self.stack.append(UNKNOWN)
             return
         found = Global(module, name)
@@ -185,12 +197,11 @@ class Machine:
 
     def call(self, target: Value, arguments: Value) -> Value:
         """Return what a call would make; finding 2: a call that is not allowed."""
-        if not isinstance(arguments, tuple):
-            raise MalformedError("a pickle calls something with arguments that are not a tuple")
         if not isinstance(target, Global):
-            if not _may_be_called(target):
-                raise MalformedError("a pickle calls something that cannot be called")
-            self.find("pickle-call", Severity.HIGH, "loading calls something that it has computed")
+            self._call_unknown(target)
+            return UNKNOWN
+        if not isinstance(arguments, tuple):
+            self.stumble("a pickle calls something with arguments that are not a tuple")
             return UNKNOWN
         allowance = ALLOWED.get(target)
         rule = (allowance or _UNSAFE).call
@@ -202,6 +213,14 @@ class Machine:
             return self._make_of(target, arguments[0])
         return Instance(target, arguments)
 
+    def _call_unknown(self, target: Value) -> None:
+        """Report the call of something that is not a name."""
+        if may_be_called(target):
+            message = "loading calls something that it has computed"
+            self.find("pickle-call", Severity.HIGH, message)
+        else:
+            self.stumble("a pickle calls something that cannot be called")
+
     def _make_of(self, target: Global, made: Global) -> Value:
         """Return an object of the class that a call was given, if that class may be made."""
         allowance = ALLOWED.get(made)
@@ -212,12 +231,11 @@ class Machine:
 
     def make(self, target: Value, arguments: Value) -> Value:
         """Return an object made without `__init__`; finding 3: a class that may not be made."""
-        if not isinstance(arguments, tuple):
-            raise MalformedError("a pickle makes an object with arguments that are not a tuple")
         if not isinstance(target, Global):
-            if not _may_be_called(target):
-                raise MalformedError("a pickle makes an object of something that is no class")
-            self.find("pickle-call", Severity.HIGH, "loading makes an object of what it computed")
+            self._call_unknown(target)
+            return UNKNOWN
+        if not isinstance(arguments, tuple):
+            self.stumble("a pickle makes an object with arguments that are not a tuple")
             return UNKNOWN
         allowance = ALLOWED.get(target)
         if allowance is not None and not allowance.make:
@@ -233,7 +251,8 @@ class Machine:
                 message = f"loading sets attributes of {target} itself, for the whole process"
                 self.find("pickle-build", Severity.HIGH, message, str(target))
                 return
-            raise MalformedError("a pickle gives a state to something that takes none")
+            self.stumble("a pickle gives a state to something that takes none")
+            return
         parts = state if isinstance(state, tuple) and len(state) == 2 else (state,)
         if any(isinstance(part, Mapping) and part.special for part in parts):
             message = f"loading sets special attributes of an object of {target.maker}"
@@ -258,8 +277,8 @@ class Machine:
             if allowance is not None and not allowance.grow:
                 message = f"loading calls a method of an object of {target.maker} to add items"
                 self.find("pickle-grow", Severity.MEDIUM, message, str(target.maker))
-        elif not isinstance(target, (Items, Mapping)) and not _may_be_called(target):
-            raise MalformedError("a pickle adds items to what holds none")
+        elif not isinstance(target, (Items, Mapping)) and not may_be_called(target):
+            self.stumble("a pickle adds items to what holds none")
 
     def identify(self, identity: Value) -> None:
         """Push what a persistent id stands for; finding 6: nobody can say what."""
@@ -279,8 +298,3 @@ def _may_be_text(value: Value) -> bool:
         maker = value.maker if isinstance(value, Instance) else value
         return maker not in ALLOWED  # none of the allowed ones is or makes a plain string
     return isinstance(value, (str, Opaque, Persistent)) and value not in (OPAQUE_BYTES, OPAQUE_INT)
-
-
-def _may_be_called(value: Value) -> bool:
-    """Say whether nobody knows what a value is to the loader."""
-    return isinstance(value, (Global, Instance, Opaque, Persistent))

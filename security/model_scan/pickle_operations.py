@@ -118,7 +118,7 @@ def _new_object(machine: Machine) -> None:
 def _new_object_with_keywords(machine: Machine) -> None:
     keywords, arguments, target = machine.pop(), machine.pop(), machine.pop()
     if not isinstance(keywords, Mapping) or not isinstance(arguments, tuple):
-        raise MalformedError("a pickle makes an object with keywords that are not a dict")
+        raise UnjudgedError("a pickle makes an object with keywords that are not a dict")
     machine.stack.append(machine.make(target, (*arguments, *keywords.entries.values())))
 
 

@@ -99,6 +99,11 @@ def is_special(name: str) -> bool:
     return name.startswith("__") and name.endswith("__")
 
 
+def may_be_called(value: Value) -> bool:
+    """Say whether nobody knows what a value is to the loader."""
+    return isinstance(value, (Global, Instance, Opaque, Persistent))
+
+
 def find_overgrowth(group: tuple[Value, ...]) -> str | None:
     """Say what is wrong with a tuple whose hash would take forever or exhaust the stack.
 

@@ -172,7 +172,7 @@ def skops_objects(marker: str) -> bytes:
     return buffer.getvalue()
 
 
-def tensors_as_pickle(marker: str) -> bytes:
+def tensors_as_pickle(marker: str, first: bytes = b"") -> bytes:
     """Make a safetensors file that is a pickle from its first byte on.
 
     The length's first two bytes push a string that ends within the header; the header's metadata
@@ -182,7 +182,7 @@ def tensors_as_pickle(marker: str) -> bytes:
     start = '{"__metadata__":{"k":"'
     skipped = 6 + len(start)
     length = (skipped << 8) + ord("U")
-    payload = b"x" * 65 + pickle.dumps(evil(marker), 2)
+    payload = b"x" * 65 + first + pickle.dumps(evil(marker), 2)
     size = len(payload)
     end = f'"}},"w":{{"dtype":"U8","shape":[{size}],"data_offsets":[0,{size}]}}}}'
     blocks, rest = divmod(length - len(start), 128)
@@ -194,6 +194,18 @@ def tensors_as_pickle(marker: str) -> bytes:
 def packed_tensors_as_pickle(marker: str) -> bytes:
     """Compress such a file: joblib unpacks it and reads a pickle."""
     return gzip.compress(tensors_as_pickle(marker))
+
+
+STUMBLES = {
+    "list-for-arguments": stack_global("collections", "deque") + b"]Na]a" + b"Ra0",
+    "list-for-arguments-of-class": stack_global("sklearn.pipeline", "Pipeline") + b"]\x810",
+    "no-state": b"(lNb0",
+    "no-items": b"N(e0N(u0",
+    "strange-keywords": stack_global("sklearn.pipeline", "Pipeline")
+    + b")"
+    + stack_global("collections", "OrderedDict")
+    + b")R\x920",
+}
 
 
 def wrapper_first(marker: str) -> bytes:
@@ -306,6 +318,10 @@ def zip_hidden(marker: str) -> bytes:
 
 
 HIDDEN: dict[str, Craft] = {
+    **{
+        f"tensors-as-pickle-{name}": lambda marker, first=first: tensors_as_pickle(marker, first)
+        for name, first in STUMBLES.items()
+    },
     **{f"joblib-{m}": joblib_compressed(m) for m in ("zlib", "gzip", "bz2", "lzma", "xz")},
     **{
         function.__name__.replace("_", "-"): function

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import pickle
 import zipfile
 from pathlib import Path
@@ -164,6 +165,29 @@ def test_safetensors_passes(tmp_path: Path) -> None:
 @pytest.mark.parametrize("length", range(0x28, 0x200, 8))
 def test_safetensors_header_of_any_length_passes(tmp_path: Path, length: int) -> None:
     scan(tmp_path, tensors(b"{}".ljust(length)))
+
+
+@pytest.mark.parametrize(
+    "length", [0x58 + 256 * n for n in (40, 300, 301, 302, 1000, 3000, 70_000)]
+)
+def test_safetensors_header_of_many_tensors_passes(tmp_path: Path, length: int) -> None:
+    entries = {
+        f"encoder.layer.{n}.attention.weight": {
+            "dtype": "F32",
+            "shape": [1],
+            "data_offsets": [4 * n, 4 * n + 4],
+        }
+        for n in range(length // 120)
+    }
+    header = json.dumps(entries, separators=(",", ":")).encode().ljust(length)
+    scan(tmp_path, tensors(header, b"\1" * 4 * len(entries)))
+
+
+def test_zip64_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(zipfile, "ZIP_FILECOUNT_LIMIT", 0)
+    content = zipped({"a.npy": npy(X)})
+    assert b"PK\x06\x06" in content
+    assert scan(tmp_path, content).format is Format.NPZ
 
 
 @pytest.mark.parametrize("name", CORE)
