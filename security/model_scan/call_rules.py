@@ -10,13 +10,13 @@ from collections.abc import Callable
 
 from security.model_scan.numpy_dtype import ElementTypeError, parse_code
 from security.model_scan.pickle_values import (
-    OPAQUE_BYTES,
     OPAQUE_TEXT,
     Global,
     Instance,
     Items,
     Mapping,
     Value,
+    is_bytes,
 )
 
 Arguments = tuple[Value, ...]
@@ -132,17 +132,6 @@ def random_state(arguments: Arguments) -> str | None:
             return "something that is not a bit generator"
     return None
 
-
-def is_bytes(value: Value) -> bool:
-    """Say whether a value is bytes, as any protocol writes them."""
-    if isinstance(value, Instance):
-        return str(value.maker) in _BYTE_MAKERS
-    return value == OPAQUE_BYTES or isinstance(value, bytes)
-
-
-_BYTE_MAKERS = frozenset(
-    {"_codecs.encode", "builtins.bytearray", "__builtin__.bytearray", "__builtin__.bytes"}
-)
 
 # The result of these is an object of the class that is their first argument.
 CLASS_FIRST: frozenset[Rule | None] = frozenset({one_class, reconstructed})

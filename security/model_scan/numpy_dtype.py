@@ -11,7 +11,7 @@ import math
 import re
 from dataclasses import dataclass
 
-from security.model_scan.pickle_values import Global, Instance, Items, Mapping, Value
+from security.model_scan.pickle_values import Global, Instance, Items, Mapping, Value, is_bytes
 from security.model_scan.report import UnjudgedError
 
 _CODE = re.compile(r"(?P<order>[<>|=]?)(?P<kind>[biufcOSUVaMm?])(?P<size>\d{0,9})(?P<unit>\[.*\])?")
@@ -27,6 +27,7 @@ _SIZES = {
 }
 _UNIT = re.compile(r"\[\d*[A-Za-z]{1,2}(/\d+)?\]")
 _BYTES_PER_CHARACTER = 4
+_ALIGNMENTS = (1, 2, 4, 8, 16, 32, 64)
 _MOST_PER_ELEMENT = 1 << 26
 _DEEPEST = 16
 # numpy/_core/include/numpy/ndarraytypes.h: reference counted, list pickle, is pointer, and what an
@@ -141,15 +142,19 @@ def read_pickled(dtype: Value, depth: int = 0) -> ElementType:
     if not isinstance(code, str) or len(dtype.state) not in (8, 9):
         raise ElementTypeError("an array's element type has a state that is not known")
     written = parse_code(code)
-    version, order, base, names, fields, size, _, flags = dtype.state[:8]
+    version, order, base, names, fields, size, alignment, flags = dtype.state[:8]
     if version not in (3, 4) or order not in ("<", ">", "|", "=") or type(flags) is not int:
         raise ElementTypeError("an array's element type has a state that is not known")
     objects = written.objects
     if base is not None:
         objects = _read_subarray(base, written, depth)
     elif names is not None or fields is not None:
-        objects = _read_fields(fields, written, depth)
-    flexible = code.lstrip("<>|=")[:1] in ("S", "U", "V", "a")
+        objects = _read_fields(names, fields, written, depth)
+    kind = code.lstrip("<>|=")[:1]
+    flexible = kind in ("S", "U", "V", "a")
+    if alignment not in (_ALIGNMENTS if flexible else (-1,)) or type(alignment) is not int:
+        raise ElementTypeError("an array's element type has an alignment that is not known")
+    _check_metadata(kind, dtype.state)
     if not flexible and (base, names, fields) != (None, None, None):
         raise ElementTypeError("an array's element type has fields that do not belong to it")
     if size != (written.size if flexible else -1) or type(size) is not int:
@@ -208,10 +213,28 @@ def _read_subarray(base: Value, written: ElementType, depth: int) -> bool:
     return part.objects
 
 
-def _read_fields(fields: Value, written: ElementType, depth: int) -> bool:
+def _check_metadata(kind: str, state: tuple[Value, ...]) -> None:
+    """Check what follows the flags: for dates their unit, which NumPy uses without a look."""
+    metadata = state[8] if len(state) == 9 else None
+    if kind not in ("M", "m"):
+        if metadata is not None and not isinstance(metadata, Mapping):
+            raise ElementTypeError("an array's element type has metadata that are not known")
+        return
+    unit = metadata[1] if isinstance(metadata, tuple) and len(metadata) == 2 else None
+    if not isinstance(unit, tuple) or len(unit) != 4 or not is_bytes(unit[0]):
+        raise ContradictionError("an array's element type is a date without a unit")
+    if not all(type(one) is int and 0 < one < 1 << 31 for one in unit[1:]):
+        raise ElementTypeError("an array's element type is a date with a unit that is not known")
+
+
+def _read_fields(names: Value, fields: Value, written: ElementType, depth: int) -> bool:
     """Check that fields lie within the element and that none shares bytes with an object."""
     if not isinstance(fields, Mapping) or not fields.whole:
         raise ElementTypeError("an array's element type has fields that cannot be read")
+    if not isinstance(names, tuple) or not all(isinstance(one, str) for one in names):
+        raise ElementTypeError("an array's element type has names that are not text")
+    if sorted(names) != sorted(fields.entries):
+        raise ContradictionError("an array's element type has other fields than names")
     ranges: list[tuple[int, int]] = []
     objects = False
     for field in fields.entries.values():

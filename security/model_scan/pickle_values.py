@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 _MOST_ENTRIES = 256
 _MOST_NODES = 1_000_000
 _DEEPEST = 500
+_BYTE_MAKERS = frozenset(
+    {"_codecs.encode", "builtins.bytearray", "__builtin__.bytearray", "__builtin__.bytes"}
+)
 
 # Numbers, None, True, False, short strings and short bytes stand for themselves, tuples for tuples.
 Value = object
@@ -97,6 +100,13 @@ class Persistent:
 def is_special(name: str) -> bool:
     """Say whether Python gives an attribute of this name a meaning of its own."""
     return name.startswith("__") and name.endswith("__")
+
+
+def is_bytes(value: Value) -> bool:
+    """Say whether a value is bytes, as any protocol writes them."""
+    if isinstance(value, Instance):
+        return str(value.maker) in _BYTE_MAKERS
+    return value == OPAQUE_BYTES or isinstance(value, bytes)
 
 
 def may_be_called(value: Value) -> bool:

@@ -255,6 +255,35 @@ def pointer_forgery(_: str) -> bytes:
     return whole(array, b"(K\x01K\x01\x85", dtype, b"\x89C\x08AAAAAAAAtb")
 
 
+def element_type(code: str, *state: bytes) -> Craft:
+    """Return a craft of an element type with a state of its own."""
+    dtype = stack_global("numpy", "dtype") + text(code) + b"\x89\x88\x87R"
+    return lambda _: whole(dtype, b"(", *state, b"tb")
+
+
+MINUS = b"J\xff\xff\xff\xff"
+FLOAT = stack_global("numpy", "dtype") + text("f8") + b"\x89\x88\x87R"
+FLOAT += b"(K\x03" + text("<") + b"NNN" + MINUS + MINUS + b"K\0tb"
+CONTRADICTIONS: dict[str, Craft] = {
+    "date-without-unit": element_type("M8", b"K\x04", text("<"), b"NNN", MINUS, MINUS, b"K\0"),
+    "text-of-another-size": element_type("S3", b"K\x03", text("|"), b"NNNK\x04K\x01K\0"),
+    "objects-without-flag": element_type("O8", b"K\x03", text("|"), b"NNN", MINUS, MINUS, b"K\0"),
+    "flag-without-objects": element_type("f8", b"K\x03", text("<"), b"NNN", MINUS, MINUS, b"K?"),
+    "names-without-fields": element_type(
+        "V8", b"K\x03", text("|"), b"N", text("a"), b"\x85}K\x08K\x01K\x10"
+    ),
+    "field-outside": element_type(
+        *("V8", b"K\x03", text("|"), b"N", text("a"), b"\x85}", text("a"), FLOAT),
+        b"K\x04\x86sK\x08K\x01K\x10",
+    ),
+    "negative-offset": element_type(
+        *("V8", b"K\x03", text("|"), b"N", text("a"), b"\x85}", text("a"), FLOAT),
+        MINUS + b"\x86sK\x08K\x01K\x10",
+    ),
+    "twice-given": lambda _: whole(FLOAT, b"(K\x03", text("<"), b"NNN", MINUS, MINUS, b"K\0tb"),
+}
+
+
 def short_list(_: str) -> bytes:
     """Give an array of many objects a list of one; NumPy reads on behind the list."""
     dtype = stack_global("numpy", "dtype") + text("O8") + b"\x89\x88\x87R"

@@ -10,7 +10,7 @@ import joblib
 import numpy as np
 import pytest
 from crafted_containers import HIDDEN, WRAPS, torch_tensor, torch_zip
-from crafted_pickles import BOMBS, DANGEROUS, EXECUTING, TWO_FACED, Craft, evil
+from crafted_pickles import BOMBS, CONTRADICTIONS, DANGEROUS, EXECUTING, TWO_FACED, Craft, evil
 
 from security.model_scan.child import scan_in_child
 from security.model_scan.report import Judgement, Severity
@@ -23,7 +23,7 @@ WRAPPED: dict[str, Craft] = {
     for name, wrap in WRAPS.items()
     for protocol in (0, 2, 4)
 }
-MALICIOUS = {**EXECUTING, **DANGEROUS, **TWO_FACED, **WRAPPED, **HIDDEN}
+MALICIOUS = {**CONTRADICTIONS, **EXECUTING, **DANGEROUS, **TWO_FACED, **WRAPPED, **HIDDEN}
 
 
 @pytest.mark.parametrize("name", MALICIOUS)
