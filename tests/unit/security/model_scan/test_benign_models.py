@@ -167,9 +167,7 @@ def test_safetensors_header_of_any_length_passes(tmp_path: Path, length: int) ->
     scan(tmp_path, tensors(b"{}".ljust(length)))
 
 
-@pytest.mark.parametrize(
-    "length", [0x58 + 256 * n for n in (40, 300, 301, 302, 1000, 3000, 70_000)]
-)
+@pytest.mark.parametrize("length", [0x58 + 256 * n for n in (40, 300, 301, 302, 1000, 3000)])
 def test_safetensors_header_of_many_tensors_passes(tmp_path: Path, length: int) -> None:
     entries = {
         f"encoder.layer.{n}.attention.weight": {

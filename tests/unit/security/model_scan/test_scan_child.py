@@ -100,7 +100,7 @@ def test_scan_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch, model: Path) 
 
 def test_model_that_takes_too_much_processor_time_is_not_judged(tmp_path: Path) -> None:
     model = tmp_path / "model.pkl"
-    model.write_bytes(b"N0" * 30_000_000 + b"N.")
+    model.write_bytes(b"N0" * 20_000_000 + b"N.")
     scan = scan_in_child(model, Limits(cpu=1))
     assert scan.judgement is Judgement.UNJUDGED
     assert "signal" in (scan.unjudged or "")
@@ -108,8 +108,8 @@ def test_model_that_takes_too_much_processor_time_is_not_judged(tmp_path: Path) 
 
 def test_model_that_takes_too_much_memory_is_not_judged(tmp_path: Path) -> None:
     model = tmp_path / "model.pkl"
-    model.write_bytes(b"(" * 20_000_000)
-    scan = scan_in_child(model, Limits(memory=1 << 28))
+    model.write_bytes(b"(" * 4_000_000)
+    scan = scan_in_child(model, Limits(memory=1 << 27))
     assert scan.judgement is Judgement.UNJUDGED
 
 
