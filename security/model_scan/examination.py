@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from security.model_scan.byte_stream import Content
 from security.model_scan.compression import Budget
 from security.model_scan.limits import Limits
-from security.model_scan.report import Finding, Format, Location, Severity, UnjudgedError
+from security.model_scan.report import Finding, Format, Location, Severity, UnjudgedError, quote
 
 Judge = Callable[["Examination", Content, Location], Format]
 
@@ -41,7 +41,7 @@ class Examination:
             return
         short = message if len(message) <= 400 else f"{message[:400]}…"
         shown = short.encode("unicode_escape").decode("ascii")
-        self.found[key] = Finding(rule, severity, shown, where, subject[:400])
+        self.found[key] = Finding(rule, severity, shown, where, quote(subject, 400))
 
     def enter(self, content: Content, where: Location) -> Format:
         """Judge what a container holds.

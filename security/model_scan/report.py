@@ -7,8 +7,6 @@ from dataclasses import asdict, dataclass
 from enum import Enum
 from typing import Any
 
-MAX_MESSAGE = 500
-
 
 class Severity(str, Enum):
     """How bad a finding is, worst first."""
@@ -122,7 +120,9 @@ class UnjudgedError(Exception):
         self.location = location
 
     def __str__(self) -> str:
-        return self.reason if self.location is None else f"{self.reason} ({self.location})"
+        if self.location is None or self.location == Location():
+            return self.reason
+        return f"{self.reason} ({self.location})"
 
 
 def quote(text: str, limit: int = 120) -> str:

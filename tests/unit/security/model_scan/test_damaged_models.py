@@ -278,6 +278,7 @@ def test_names_in_messages_cannot_break_a_line(directory: Path) -> None:
     outcome = scan(directory, pickle.dumps(1)[:2] + b"cos\x1b[2J\r\nsystem\xe2\x80\xae\n.")
     (finding,) = outcome.findings
     assert finding.message.isprintable()
+    assert finding.subject.isprintable()
     assert finding.severity is Severity.HIGH
     assert "\\x1b" in finding.message
 
