@@ -1,0 +1,145 @@
+"""Judging a model file in a process of its own, which can be neither large nor long nor write.
+
+The file is opened here and handed over as a descriptor, so that the child judges exactly this one.
+It answers with one line of JSON; no answer, half an answer or another one means: not judged.
+"""
+
+from __future__ import annotations
+
+import codecs
+import os
+import resource
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from security.model_scan.limits import Limits
+from security.model_scan.report import Format, Scan, UnjudgedError, format_scan, parse_scan
+from security.model_scan.scan import open_model, scan_descriptor
+
+_LONGEST_ANSWER = 4 << 20
+_CODECS = ("ascii", "latin-1", "raw_unicode_escape", "unicode_escape", "utf-8")
+_ROOT = Path(__file__).resolve().parents[2]
+# `-I` keeps the current directory and PYTHON* variables out, `-S` everything installed: the child
+# runs on the standard library and this package alone, found after it.
+_START = (
+    "import sys; sys.path.append(sys.argv[1]);"
+    " from security.model_scan.child import answer; answer(sys.argv[2:])"
+)
+
+
+def scan_in_child(path: Path | str, limits: Limits | None = None) -> Scan:
+    """Judge the file at a path in a process with limits on memory, processor time and wall time.
+
+    Returns:
+        What the child found; unjudged when it did not answer properly, for whatever reason.
+    """
+    limits = limits or Limits()
+    try:
+        descriptor = open_model(path)
+    except UnjudgedError as error:
+        return Scan(Format.UNKNOWN, (), str(error), 0)
+    try:
+        size = os.fstat(descriptor).st_size
+        try:
+            return _ask(descriptor, size, limits)
+        except UnjudgedError as error:
+            return Scan(Format.UNKNOWN, (), str(error), size)
+    finally:
+        os.close(descriptor)
+
+
+def _ask(descriptor: int, size: int, limits: Limits) -> Scan:
+    """Start the child and read its answer.
+
+    1. It ends by itself, in time, with exit code 0.
+    2. It says one line, and no more than a scan can be.
+    3. The line is a scan of a file of this size.
+
+    Raises:
+        UnjudgedError: a step finds something else.
+    """
+    numbers = [str(getattr(limits, name)) for name in Limits.__dataclass_fields__]
+    command = [sys.executable, "-I", "-S", "-c", _START, str(_ROOT), str(descriptor), *numbers]
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        pass_fds=(descriptor,),
+        env={},
+        cwd="/",
+    )
+    late = threading.Event()
+
+    def end() -> None:
+        late.set()
+        process.kill()
+
+    timer = threading.Timer(limits.wall, end)
+    timer.start()
+    try:
+        with process:
+            answered = process.stdout.read(_LONGEST_ANSWER + 1) if process.stdout else b""
+            if len(answered) > _LONGEST_ANSWER:
+                process.kill()
+        code = process.returncode
+    finally:
+        timer.cancel()
+    if late.is_set():  # 1
+        raise UnjudgedError(f"the scan took longer than {limits.wall:g} seconds")
+    if code != 0:
+        raise UnjudgedError(f"the scan's process ended with {_explain(code)}")
+    text = answered.decode("ascii", "replace")
+    if len(answered) > _LONGEST_ANSWER or text.count("\n") != 1 or not text.endswith("\n"):  # 2
+        raise UnjudgedError("the scan's process did not answer with one line")
+    try:
+        scan = parse_scan(text[:-1])
+    except ValueError as error:
+        raise UnjudgedError("the scan's process did not answer with a scan") from error
+    if scan.size != size:  # 3
+        raise UnjudgedError("the scan's process answered for another file")
+    return scan
+
+
+def _explain(code: int) -> str:
+    """Say how a process ended."""
+    return f"signal {-code}" if code < 0 else f"exit code {code}"
+
+
+def answer(arguments: list[str]) -> None:
+    """Be the child: take the limits upon this process, judge the descriptor, print one line."""
+    fields = list(Limits.__dataclass_fields__)
+    values = {
+        name: float(text) if name == "wall" else int(text)
+        for name, text in zip(fields, arguments[1:], strict=True)
+    }
+    limits = Limits(**values)  # type: ignore[arg-type]  # the one float is converted above
+    descriptor = int(arguments[0])
+    restrict(limits, descriptor)
+    line = format_scan(scan_descriptor(descriptor, limits))
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def restrict(limits: Limits, descriptor: int) -> None:
+    """Take limits upon this process that it cannot raise again, unless it is root's.
+
+    No file can be opened any more, so what Python loads late is loaded first.
+
+    Raises:
+        OSError, ValueError: the system does not grant one; then nothing is judged.
+    """
+    for codec in _CODECS:
+        codecs.lookup(codec)
+    for kind, most in (
+        (resource.RLIMIT_AS, limits.memory),
+        (resource.RLIMIT_CPU, limits.cpu),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_NOFILE, descriptor + 1),
+    ):
+        _, hard = resource.getrlimit(kind)
+        granted = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(kind, (granted, granted))

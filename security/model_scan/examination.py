@@ -1,0 +1,58 @@
+"""One scan under way: what was found so far, what may still be used, and how content nests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from security.model_scan.byte_stream import Content
+from security.model_scan.compression import Budget
+from security.model_scan.limits import Limits
+from security.model_scan.report import Finding, Format, Location, Severity, UnjudgedError, quote
+
+Judge = Callable[["Examination", Content, Location], Format]
+
+
+@dataclass(slots=True)
+class Examination:
+    """What the readers of all formats share.
+
+    Attributes:
+        judge: recognises content and gives it to its reader; how containers judge what they hold.
+        depth: containers that we are in.
+    """
+
+    limits: Limits
+    budget: Budget
+    judge: Judge
+    depth: int = 0
+    dropped: int = 0
+    found: dict[tuple[str, str, tuple[str, ...]], Finding] = field(default_factory=dict)
+
+    def find(
+        self, rule: str, severity: Severity, message: str, where: Location, subject: str = ""
+    ) -> None:
+        """Keep a finding, the first of its rule and subject in each layer."""
+        key = (rule, subject or message, where.inside)
+        if key in self.found:
+            return
+        if len(self.found) >= self.limits.findings:
+            self.dropped += 1
+            return
+        short = message if len(message) <= 400 else f"{message[:400]}…"
+        shown = short.encode("unicode_escape").decode("ascii")
+        self.found[key] = Finding(rule, severity, shown, where, quote(subject, 400))
+
+    def enter(self, content: Content, where: Location) -> Format:
+        """Judge what a container holds.
+
+        Raises:
+            UnjudgedError: too deep, or the content cannot be judged.
+        """
+        if self.depth >= self.limits.depth:
+            raise UnjudgedError("containers are nested too deeply", where)
+        self.depth += 1
+        try:
+            return self.judge(self, content, where)
+        finally:
+            self.depth -= 1

@@ -1,0 +1,145 @@
+"""Judging one model file in this process; for files that nobody vouches for, see `child`."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import assert_never
+
+from security.model_scan.archives import judge_archive, judge_layer
+from security.model_scan.byte_stream import Content, Stored
+from security.model_scan.compression import Budget
+from security.model_scan.examination import Examination
+from security.model_scan.format import recognise
+from security.model_scan.limits import Limits
+from security.model_scan.numpy_arrays import judge_array
+from security.model_scan.onnx_model import judge_model
+from security.model_scan.pickle_reader import judge_accident, judge_pickle
+from security.model_scan.polyglot import PICKLES, find_other_readings
+from security.model_scan.report import Format, Location, Scan, UnjudgedError
+from security.model_scan.safetensors_header import judge_tensors
+from security.model_scan.torch_checkpoint import judge_checkpoint
+
+_OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+def open_model(path: Path | str) -> int:
+    """Open a file for a scan and return its descriptor.
+
+    Raises:
+        UnjudgedError: it is a symbolic link, not a plain file, or cannot be read.
+    """
+    try:
+        descriptor = os.open(path, _OPEN)
+    except (OSError, ValueError) as error:
+        if os.path.islink(path):
+            raise UnjudgedError("the path is a symbolic link") from error
+        what = getattr(error, "strerror", None) or "not a path"
+        raise UnjudgedError(f"the file cannot be opened: {what.lower()}") from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise UnjudgedError("the path is not a plain file")
+    return descriptor
+
+
+def scan_file(path: Path | str, limits: Limits | None = None) -> Scan:
+    """Judge the file at a path in this process.
+
+    Nothing of the file runs, but a reader of hostile bytes can be made to use memory and time: give
+    files from outside to `child.scan_in_child`.
+    """
+    try:
+        descriptor = open_model(path)
+    except UnjudgedError as error:
+        return Scan(Format.UNKNOWN, (), str(error), 0)
+    try:
+        return scan_descriptor(descriptor, limits or Limits())
+    finally:
+        os.close(descriptor)
+
+
+def scan_descriptor(descriptor: int, limits: Limits) -> Scan:
+    """Judge an open file.
+
+    1. What it is, by its first bytes, and everything that its own loaders would do with it.
+    2. What else it is, to loaders that look elsewhere.
+    3. It is the same file as before: its size and time have not changed under our hands.
+
+    Whatever goes wrong on the way leaves the file unjudged, with the findings made so far.
+    """
+    before = os.fstat(descriptor)
+    content = Stored(descriptor, 0, before.st_size)
+    examination = Examination(limits, Budget(limits, content.size), judge_content)
+    found, where = Format.UNKNOWN, Location()
+    reasons: list[str] = []
+
+    def attempt(step: Callable[[], None]) -> None:
+        try:
+            step()
+        except UnjudgedError as error:
+            reasons.append(str(error))
+        except (MemoryError, RecursionError) as error:
+            reasons.append(f"the scan ran out of {'memory' if _is_memory(error) else 'stack'}")
+        except Exception as error:  # a defect of ours must not let a file pass
+            reasons.append(f"the scan failed: {type(error).__name__}")
+
+    def judge() -> None:
+        nonlocal found
+        found = recognise(content)
+        found = judge_as(examination, content, where, found)
+
+    attempt(judge)  # 1
+    if found is not Format.UNKNOWN:
+        attempt(lambda: find_other_readings(examination, content, found, where))  # 2
+    after = os.fstat(descriptor)
+    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):  # 3
+        reasons.append("the file changed while it was read")
+    if examination.dropped:
+        reasons.append(f"{examination.dropped} more findings were not kept")
+    findings = tuple(examination.found.values())
+    return Scan(found, findings, "; ".join(reasons) or None, content.size)
+
+
+def _is_memory(error: BaseException) -> bool:
+    return isinstance(error, MemoryError)
+
+
+def judge_content(examination: Examination, content: Content, where: Location) -> Format:
+    """Recognise content and judge it by the reader of its format.
+
+    Raises:
+        UnjudgedError: it is nothing that can be judged.
+    """
+    try:
+        found = judge_as(examination, content, where, recognise(content))
+        if found not in PICKLES:
+            judge_accident(examination, content, where)
+        return found
+    except UnjudgedError as error:
+        error.location = error.location or where
+        raise
+
+
+def judge_as(examination: Examination, content: Content, where: Location, found: Format) -> Format:
+    """Judge content by the reader of a format; return what it is on a closer look."""
+    match found:
+        case Format.PICKLE | Format.JOBLIB:
+            return judge_pickle(examination, content, where)
+        case Format.NPY:
+            return judge_array(examination, content, where)
+        case Format.ZIP | Format.NPZ | Format.TORCH | Format.SKOPS:
+            return judge_archive(examination, content, where)
+        case Format.GZIP | Format.ZLIB | Format.BZIP2 | Format.XZ | Format.LZMA:
+            return judge_layer(examination, content, where, found)
+        case Format.TORCH_LEGACY:
+            return judge_checkpoint(examination, content, where)
+        case Format.SAFETENSORS:
+            return judge_tensors(examination, content, where)
+        case Format.ONNX:
+            return judge_model(examination, content, where)
+        case Format.UNKNOWN:
+            raise UnjudgedError("not a format that can be judged", where)
+        case _:
+            assert_never(found)
