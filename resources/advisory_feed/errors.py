@@ -45,4 +45,4 @@ class UpdateRefusedError(ResourceError):
 class UpdateRunningError(ResourceError):
     """Another process updates this database."""
 
-    kind = "busy"
+    kind = "update-running"

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from resources import errors
+from resources.advisory_feed import errors as feed_errors
 from resources.errors import ResourceError, wrap_os_error
 
 CODES = {
@@ -17,6 +18,11 @@ CODES = {
     "missing-out": 1,
     "missing-input": 1,
     "corrupt-object": 1,
+    "advisory-feed": 3,
+    "hostile-feed": 3,
+    "checksum": 3,
+    "update-refused": 3,
+    "update-running": 3,
 }
 
 
@@ -33,8 +39,10 @@ def test_every_error_has_its_own_kind_and_the_exit_code_of_the_contract() -> Non
 
 
 def test_tree_in_the_docstring_names_every_error() -> None:
+    trees = {module.__name__: str(module.__doc__) for module in (errors, feed_errors)}
+
     for error in all_below(ResourceError):
-        assert f"─ {error.__name__} " in str(errors.__doc__)
+        assert f"─ {error.__name__} " in trees[error.__module__]
 
 
 def test_message_of_several_lines_is_told_on_one() -> None:
