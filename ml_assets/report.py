@@ -51,6 +51,15 @@ class Report:
         if finished.blocked_by is not None:
             self.blocked[finished.name] = finished.blocked_by
 
+    def close(self, seconds: float) -> None:
+        """Take the end of the run. A stage of which nothing was heard is no success."""
+        self.seconds = seconds
+        unheard = sorted(self._unstarted())
+        if unheard and not self._problems():
+            self.aborted = UnavailableError(
+                f"nothing was heard of: {', '.join(unheard)}", "run again: ml-assets run"
+            )
+
     @property
     def exit_code(self) -> int:
         """The exit code: what was judged and failed outranks what could not be judged."""

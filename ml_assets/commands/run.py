@@ -103,7 +103,7 @@ class _Run:
         self._checkout.store.save()
         if chosen:
             self._materialize(chosen, versions)
-        self._report.seconds = time.monotonic() - self._started
+        self._report.close(time.monotonic() - self._started)
         return self._report
 
     def _find_pending(self, steps: Sequence[Step]) -> set[str]:

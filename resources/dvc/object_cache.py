@@ -15,6 +15,8 @@ import re
 import shutil
 import stat as modes
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from resources.dvc.content import Content, tree_bytes
@@ -175,31 +177,14 @@ class ObjectCache:
         self.take(md5, path, executable=executable)
 
     def _add(self, path: str, target: str) -> None:
-        os.makedirs(os.path.dirname(target), exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=os.path.dirname(target), prefix=".tmp-")
-        os.close(handle)
-        try:
+        with _new_object(target) as temporary:
             self._copy(path, temporary)
-            os.chmod(temporary, _PROTECTED)
-            _replace(temporary, target)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
 
     def _keep_bytes(self, md5: str, content: bytes) -> None:
         target = self.path(md5)
-        if self._present(md5):
-            return
-        os.makedirs(os.path.dirname(target), exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=os.path.dirname(target), prefix=".tmp-")
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(content)
-            os.chmod(temporary, _PROTECTED)
-            _replace(temporary, target)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        if not self._present(md5):
+            with _new_object(target) as temporary:
+                Path(temporary).write_bytes(content)
 
     def take(self, md5: str, path: str, *, executable: bool = False) -> None:
         """Put an object where the working tree expects it, its bytes checked first.
@@ -239,6 +224,21 @@ class ObjectCache:
                     raise
                 self._reflink = False
         shutil.copyfile(source, target)
+
+
+@contextmanager
+def _new_object(target: str) -> Iterator[str]:
+    """Give the path of a file to write, which becomes the object when the block has ended well."""
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=os.path.dirname(target), prefix=".tmp-")
+    os.close(handle)
+    try:
+        yield temporary
+        os.chmod(temporary, _PROTECTED)
+        _replace(temporary, target)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
 
 
 def _replace(temporary: str, target: str) -> None:

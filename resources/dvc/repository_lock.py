@@ -161,7 +161,7 @@ def _refuse_blockers(
 
 def _busy(path: str, who: dict[str, Any]) -> RepositoryBusyError:
     return RepositoryBusyError(
-        f"a DVC command uses {path}: process {who.get('pid')} {who.get('cmd')}",
+        f"a DVC command uses {path}: process {who['pid']} {who['cmd']}",
         "wait for it to end, then run again",
     )
 
@@ -170,8 +170,8 @@ def _alive(who: dict[str, Any], ours: dict[str, Any]) -> bool:
     if who == ours:
         return False
     try:
-        os.kill(int(who["pid"]), 0)
-    except (ProcessLookupError, KeyError, ValueError):
+        os.kill(who["pid"], 0)
+    except ProcessLookupError:
         return False
     except PermissionError:
         return True

@@ -173,3 +173,30 @@ def test_what_nobody_foresaw_is_said_with_its_kind(
     report.write()
 
     assert "unexpected: RuntimeError: odd" in capsys.readouterr().err
+
+
+def test_stage_of_which_nothing_was_heard_is_no_success(report: Report) -> None:
+    report.collect(Finished("a", result=ran("a.txt")))
+
+    report.close(1.5)
+
+    assert (report.exit_code, report.status) == (3, "error")
+    assert document(report)["error"]["message"] == "nothing was heard of: b"
+
+
+def test_end_of_a_run_keeps_the_reason_that_is_known(report: Report) -> None:
+    report.collect(Finished("a", error=FAILED))
+
+    report.close(1.5)
+
+    assert document(report)["error"]["message"] == FAILED.message
+    assert document(report)["seconds"] == 1.5
+
+
+def test_run_of_which_everything_was_heard_passes(report: Report) -> None:
+    for name in ("a", "b"):
+        report.collect(Finished(name, result=Result(Action.SKIP)))
+
+    report.close(1.5)
+
+    assert (report.exit_code, report.aborted) == (0, None)

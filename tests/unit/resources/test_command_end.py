@@ -224,9 +224,18 @@ def test_reader_that_fails_does_not_leave_the_command_running(tmp_path: Path) ->
     assert has_ended(int(str(error.value)))
 
 
-def zombies() -> list[psutil.Process]:
-    children = psutil.Process().children()
-    return [child for child in children if child.status() == psutil.STATUS_ZOMBIE]
+#: Runs in an interpreter of its own: what other tests in this process left is not its business.
+COUNT_ZOMBIES = """
+import sys
+from pathlib import Path
+
+import psutil
+from test_command_end import run
+
+run(sys.argv[1], Path(sys.argv[2]))
+children = psutil.Process().children()
+print(len([child for child in children if child.status() == psutil.STATUS_ZOMBIE]))
+"""
 
 
 @pytest.mark.parametrize(
@@ -238,14 +247,21 @@ def zombies() -> list[psutil.Process]:
     ],
 )
 def test_nothing_is_left_to_be_reaped(tmp_path: Path, leave: str) -> None:
-    run(leave, tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-c", COUNT_ZOMBIES, leave, os.fspath(tmp_path)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([os.path.dirname(__file__), *sys.path])},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
 
-    assert zombies() == []
+    assert done.stdout == "0\n"
 
 
 def test_commands_that_end_at_once_do_not_take_what_another_one_left(tmp_path: Path) -> None:
     leave = "(setsid sleep 60 >/dev/null 2>&1 &); (setsid true &); exit 5"
     usages: list[Usage] = []
+    before = set(psutil.Process().children())
 
     def run_some(number: int) -> None:
         for _ in range(15):
@@ -258,5 +274,5 @@ def test_commands_that_end_at_once_do_not_take_what_another_one_left(tmp_path: P
         thread.join()
 
     assert [usage.exit_code for usage in usages] == [5] * 90
-    children = psutil.Process().children()
+    children = set(psutil.Process().children()) - before
     assert [child for child in children if child.name() in ("sleep", "true")] == []
