@@ -1,7 +1,8 @@
 """What a judgement can fail with, as one tree.
 
 SecurityError
-└── AdvisoryError             security/advisories/errors.py
+├── AdvisoryError             security/advisories/errors.py
+└── GateError                 security/gates/interface.py
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resources.dvc.content import Content, ContentReader, Walk
-from resources.dvc.digest_store import DigestStore
+from resources.digest_store import DigestStore
 from resources.dvc.documents import Documents
 from resources.dvc.lock_file import Entry, LockFile
 from resources.dvc.manifest import Manifest, Stage

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import md5
 
-from resources.dvc.digest_store import DigestStore
+from resources.digest_store import DigestStore
 from resources.errors import StageError
 from security.digest import digest_tree
 

@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from resources.dvc.content import Content, tree_bytes
-from resources.dvc.digest_store import DigestStore
+from resources.digest_store import DigestStore
 from resources.errors import ConfigurationError, CorruptObjectError, UnavailableError
 from resources.files import current_umask
 from security.digest import Digests

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from resources.dvc.content import Content, ContentReader
-from resources.dvc.digest_store import DigestStore
+from resources.digest_store import DigestStore
 from resources.dvc.object_cache import ObjectCache
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from resources.dvc.checkout import Checkout
 from resources.dvc.content import Content, ContentReader, tree_bytes
-from resources.dvc.digest_store import DigestStore
+from resources.digest_store import DigestStore
 from resources.errors import StageError
 from security.digest import digest_bytes, digest_tree
 from tests.unit.resources.dvc_project import DvcProject
@@ -210,7 +210,7 @@ def test_pipe_in_a_directory_is_refused(tmp_path: Path) -> None:
     program = (
         "import sys; from pathlib import Path\n"
         "from resources.dvc.content import ContentReader\n"
-        "from resources.dvc.digest_store import DigestStore\n"
+        "from resources.digest_store import DigestStore\n"
         "from resources.errors import StageError\n"
         "try: ContentReader(DigestStore(Path(sys.argv[1], 'db'))).read(sys.argv[1] + '/data')\n"
         "except StageError: print('refused')\n"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from resources.dvc.digest_store import DigestStore
+from resources.digest_store import DigestStore
 from security.digest import digest_bytes, digest_file
 
 OLD, NEW = b"old bytes", b"new bytes"
