@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -141,3 +142,78 @@ def list_tracked(directory: Path, path: str) -> list[str]:
 
 def _text(output: bytes) -> str:
     return output.decode("utf-8", "replace").strip()
+
+
+@dataclass(frozen=True)
+class Branch:
+    """A branch as the repository knows it.
+
+    Attributes:
+        name: short: ``main``, or ``origin/main``.
+        commit: the full hash.
+    """
+
+    name: str
+    commit: str
+
+
+def find_protected_branch(directory: Path, name: str | None = None) -> Branch | None:
+    """Find the branch whose commit rules: of the remote ``origin`` if there is one, else local.
+
+    The remote's default branch, else its ``main`` or ``master``, else the local ones.
+
+    Args:
+        name: of another branch, where somebody who may has said so.
+
+    Returns:
+        None where there is none and none is to be expected: outside of Git, before the first
+        commit, or with other branches only and no remote.
+
+    Raises:
+        ConfigurationError: there is a remote, and what it protects is not here: a shallow clone.
+    """
+    names = [name] if name else ["HEAD", "main", "master"]
+    wanted = [f"refs/remotes/origin/{one}" for one in names]
+    wanted += [f"refs/heads/{one}" for one in names if one != "HEAD"]
+    done = run_git(directory, "for-each-ref", "--format=%(refname) %(objectname)", *wanted)
+    lines = _text(done.stdout).splitlines() if done.returncode == 0 else []
+    found = dict(line.rsplit(" ", 1) for line in lines)
+    for ref in wanted:
+        if ref in found:
+            short = ref.removeprefix("refs/remotes/").removeprefix("refs/heads/")
+            return Branch(short, found[ref])
+    if name or read_remote_url(directory) is not None:
+        raise ConfigurationError(
+            f"the protected branch is not in this clone: {name or 'main'}",
+            f"fetch it: git fetch origin {name or 'main'}:refs/remotes/origin/{name or 'main'}",
+        )
+    return None
+
+
+def read_files_at(directory: Path, commit: str, paths: Iterable[str]) -> dict[str, bytes]:
+    """Return the bytes of those of some files that a commit has, in one call.
+
+    Args:
+        paths: relative to ``directory``.
+
+    Raises:
+        UnavailableError: Git cannot read them.
+    """
+    wanted = [path for path in dict.fromkeys(paths) if "\n" not in path]
+    if not wanted:
+        return {}
+    asked = "".join(f"{commit}:./{path}\n" for path in wanted)
+    done = run_git(directory, "cat-file", "--batch", stdin=os.fsencode(asked))
+    if done.returncode != 0:
+        raise UnavailableError(f"git cat-file failed: {_text(done.stderr)}", "look: git fsck")
+    found: dict[str, bytes] = {}
+    rest = done.stdout
+    for path in wanted:
+        header, _, rest = rest.partition(b"\n")
+        *_, kind, size = header.split(b" ") if not header.endswith(b" missing") else (b"", b"")
+        if kind:
+            length = int(size)
+            if kind == b"blob":
+                found[path] = rest[:length]
+            rest = rest[length + 1 :]
+    return found

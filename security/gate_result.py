@@ -1,0 +1,176 @@
+"""A gate's result: what was judged by what, and the report, as an in-toto Statement v1.
+
+The statement's bytes are opaque once they are written: they are sealed, stored and one day signed
+as they are, and never serialised again. Reading refuses what writing would not have written.
+
+Specification: in-toto Attestation Framework, Statement v1 (``_type``, ``subject``,
+``predicateType``, ``predicate``). The predicate is our own, because in-toto's ``test-result/v0.1``
+has no word for "could not judge"; ``docs/gates.md`` describes it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from security.errors import SecurityError
+from security.finding import parse_finding
+from security.gates.interface import Report, Tool
+
+STATEMENT = "https://in-toto.io/Statement/v1"
+PREDICATE = "urn:ml-assets:gate-result:v1"
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_HINT = "judge it again: ml-assets check"
+
+
+class ResultError(SecurityError):
+    """Bytes that should be a gate's result are not."""
+
+    kind = "result"
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """What a result speaks of. It says nothing about anything else.
+
+    Attributes:
+        gate: its name.
+        subject: ``source``, or the location of an out.
+        sha256: of the subject: of the out, or of the listing of the files that the gate reads.
+        inputs: digests of what else the judgement depends on, by name.
+        tool: what judged, with its configuration.
+    """
+
+    gate: str
+    subject: str
+    sha256: str
+    inputs: Mapping[str, str]
+    tool: Tool
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        return {
+            "gate": self.gate,
+            "subject": self.subject,
+            "sha256": self.sha256,
+            "inputs": dict(sorted(self.inputs.items())),
+            "tool": {
+                "name": self.tool.name,
+                "version": self.tool.version,
+                "configuration": dict(self.tool.configuration),
+            },
+        }
+
+    @property
+    def key(self) -> str:
+        """Return the digest of all of it: the name under which a result is stored."""
+        text = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+        return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class GateResult:
+    """A report, bound.
+
+    Attributes:
+        judged_at: when it was judged (RFC 3339, UTC).
+        seconds: how long that took.
+    """
+
+    binding: Binding
+    report: Report
+    judged_at: str
+    seconds: float
+
+
+def write_result(result: GateResult) -> bytes:
+    """Write a result as a statement."""
+    report = result.report
+    body = {
+        "_type": STATEMENT,
+        "subject": [{"name": result.binding.subject, "digest": {"sha256": result.binding.sha256}}],
+        "predicateType": PREDICATE,
+        "predicate": {
+            "binding": result.binding.to_json(),
+            "report": {
+                "findings": [finding.to_json() for finding in report.findings],
+                "judged": report.judged,
+                "unjudged": report.unjudged,
+                "facts": dict(report.facts),
+            },
+            "judged_at": result.judged_at,
+            "seconds": result.seconds,
+        },
+    }
+    return json.dumps(body, separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode()
+
+
+def parse_result(statement: bytes) -> GateResult:
+    """Read a result. The steps, each with the attack that it stops:
+
+    1. One JSON object, no key twice: two readers must not see two results.
+    2. Types, statement and predicate type are as written: no other kind of statement passes for one.
+    3. Exactly one subject, with a sha256, and the one that the binding names: a result cannot be
+       shown for another subject than it was made for.
+    4. What was read, written again, gives the same bytes: no field is ignored.
+
+    Raises:
+        ResultError: a step finds something else.
+    """
+    try:
+        body = json.loads(statement, object_pairs_hook=_refuse_twice)  # 1
+        result = _build(body)  # 2
+        (subject,) = body["subject"]  # 3
+        named = {"name": result.binding.subject, "digest": {"sha256": result.binding.sha256}}
+        if subject != named or not _SHA256.fullmatch(result.binding.sha256):
+            raise ValueError("its subject is not the one that was judged")
+        if write_result(result) != statement:  # 4
+            raise ValueError("it does not read back as written")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ResultError(f"not a gate's result: {type(error).__name__}: {error}", _HINT) from error
+    return result
+
+
+def _refuse_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) != len(pairs):
+        raise ValueError("a key stands there twice")
+    return values
+
+
+def _build(body: dict[str, Any]) -> GateResult:
+    if body["_type"] != STATEMENT or body["predicateType"] != PREDICATE:
+        raise ValueError("another type of statement")
+    predicate = body["predicate"]
+    bound, said = predicate["binding"], predicate["report"]
+    binding = Binding(
+        gate=_text(bound["gate"]),
+        subject=_text(bound["subject"]),
+        sha256=_text(bound["sha256"]),
+        inputs={_text(name): _text(value) for name, value in bound["inputs"].items()},
+        tool=Tool(
+            _text(bound["tool"]["name"]),
+            _text(bound["tool"]["version"]),
+            bound["tool"]["configuration"],
+        ),
+    )
+    report = Report(
+        findings=tuple(parse_finding(finding) for finding in said["findings"]),
+        judged=said["judged"],
+        unjudged=said["unjudged"] if said["unjudged"] is None else _text(said["unjudged"]),
+        facts=said["facts"],
+    )
+    if type(report.judged) is not int or report.judged < 0:
+        raise ValueError("a number of things judged that is none")
+    return GateResult(binding, report, _text(predicate["judged_at"]), float(predicate["seconds"]))
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError("a text has another type")
+    return value
