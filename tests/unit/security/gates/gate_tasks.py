@@ -1,4 +1,4 @@
-"""Tasks for tests of gates: a gate gets what the orchestrator would give it, in a directory of ours."""
+"""Tasks for tests of gates: a gate gets what the orchestrator gives it, in a directory of ours."""
 
 from __future__ import annotations
 
