@@ -22,6 +22,7 @@ from resources.git import (
     read_head,
     resolve_commit,
 )
+from resources.result_store import load_secret
 
 #: Names the project's directory for processes that Dagster starts.
 PROJECT_VARIABLE = "ML_ASSETS_PROJECT"
@@ -71,6 +72,15 @@ class Project:
     def state(self) -> Path:
         """Where local state is kept; Git ignores it."""
         return self.root / ".ml-assets" / "state"
+
+    @cached_property
+    def secret(self) -> bytes:
+        """What seals the results and digests that are kept for later; made on first use.
+
+        Raises:
+            UnavailableError: it cannot be made or read, or others can read it.
+        """
+        return load_secret(find_configuration() / "results.secret")
 
     @cached_property
     def _owns_state(self) -> bool:
@@ -135,7 +145,14 @@ class Project:
         Raises:
             ConfigurationError: there is no DVC repository, or DVC cannot make sense of it.
         """
-        return Checkout(self.root, self.make_state(), self.load_manifest())
+        return Checkout(self.root, self.make_state(), self.load_manifest(), self.secret)
+
+
+def find_configuration() -> Path:
+    """Find the user's configuration directory: keys lie there, and no stage or gate reads them."""
+    named = os.environ.get("XDG_CONFIG_HOME") or ""
+    home = Path(named) if os.path.isabs(named) else Path.home() / ".config"
+    return home / "ml-assets"
 
 
 def find_project(directory: Path | None = None) -> Project:

@@ -16,13 +16,12 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from ml_assets.gate_settings import GateSettings, parse_gate_settings
+from ml_assets.settings_table import Table, wrong
 from resources.errors import ConfigurationError
 
 #: The owners that Dagster takes, but for teams with a space in their names.
 _OWNER = re.compile(r"team:\S+|[A-Za-z0-9_][A-Za-z0-9._%+-]*@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}")
-
-#: Seconds. A time-out of far more would overflow when it is set, and never come.
-LONGEST = 10**9
 
 
 class Granularity(Enum):
@@ -59,6 +58,7 @@ class Settings:
         weights: capacity that stages take, by pattern of their names.
         mutexes: patterns of stage names by the name of a resource only one may hold.
         owners: owners by pattern of locations; ``team:NAME`` or an e-mail address.
+        gates: how gates judge. Those that count are the protected branch's (``Protection``).
     """
 
     jobs: int = 0
@@ -70,6 +70,7 @@ class Settings:
     mutexes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     owners: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     performance: Performance = field(default_factory=Performance)
+    gates: GateSettings = field(default_factory=GateSettings)
 
     @property
     def capacity(self) -> int:
@@ -104,24 +105,43 @@ class Settings:
         return ()
 
 
+#: The files that hold settings, in the order in which they are looked at, with the table in each.
+FILES = {"pyproject.toml": ("tool", "ml-assets"), "ml-assets.toml": ()}
+
+
 def load_settings(root: Path) -> Settings:
-    """Load a project's settings.
+    """Load a project's settings from its working tree.
 
     Raises:
         ConfigurationError: a file is not TOML, or a setting is unknown or of another type.
     """
-    for name, path in (("pyproject.toml", ("tool", "ml-assets")), ("ml-assets.toml", ())):
-        file = root / name
-        try:
-            table: Any = tomllib.loads(file.read_text("utf-8"))
-        except FileNotFoundError:
+    return read_settings(
+        {name: (root / name).read_bytes() for name in FILES if (root / name).is_file()}, str(root)
+    )
+
+
+def read_settings(files: Mapping[str, bytes], where: str) -> Settings:
+    """Read a project's settings.
+
+    Args:
+        files: contents of those of ``FILES`` that there are.
+        where: they come from, for messages.
+
+    Raises:
+        ConfigurationError: a file is not TOML, or a setting is unknown or of another type.
+    """
+    for name, path in FILES.items():
+        if name not in files:
             continue
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        try:
+            table: Any = tomllib.loads(files[name].decode("utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+            file = os.path.join(where, name)
             raise ConfigurationError(
                 f"cannot parse: {file}: {error}", f"mend it: {file}"
             ) from error
         for key in path:
-            table = _Table(table, name).mapping(key)
+            table = Table(table, name).mapping(key)
         if table:
             return parse_settings(table, name)
     return Settings()
@@ -136,98 +156,41 @@ def parse_settings(table: Mapping[str, Any], where: str) -> Settings:
     Raises:
         ConfigurationError: a setting is unknown, or of another type or range.
     """
-    reader = _Table(table, where)
-    performance = _Table(reader.mapping("performance"), f"{where}: performance")
+    reader = Table(table, where)
+    performance = Table(reader.mapping("performance"), f"{where}: performance")
     settings = Settings(
         jobs=reader.whole_number("jobs"),
-        granularity=reader.granularity(),
+        granularity=_granularity(reader),
         keep_going=reader.flag("keep-going"),
         wait=reader.seconds("wait", 600.0),
         environment=reader.texts("environment"),
         weights={str(k): _weight(v, where) for k, v in reader.mapping("weights").items()},
-        mutexes=_Table(reader.mapping("mutexes"), f"{where}: mutexes").all_texts(),
-        owners=_owners(_Table(reader.mapping("owners"), f"{where}: owners").all_texts(), where),
+        mutexes=Table(reader.mapping("mutexes"), f"{where}: mutexes").all_texts(),
+        owners=_owners(Table(reader.mapping("owners"), f"{where}: owners").all_texts(), where),
         performance=Performance(
             command=performance.text("command") or Performance.command,
             model=performance.text("model"),
             timeout=performance.seconds("timeout", Performance.timeout),
         ),
+        gates=parse_gate_settings(reader.mapping("gates"), f"{where}: gates"),
     )
     reader.refuse_unknown()
     performance.refuse_unknown()
     return settings
 
 
-class _Table:
-    """One table, read key by key; what nobody asked for is unknown."""
-
-    def __init__(self, values: Mapping[str, Any], where: str) -> None:
-        self._values = values
-        self._where = where
-        self._known: list[str] = []
-
-    def _get(self, key: str, kind: type | tuple[type, ...], expected: str) -> Any:
-        self._known.append(key)
-        value = self._values.get(key)
-        if value is not None and (
-            not isinstance(value, kind) or isinstance(value, bool) is not (kind is bool)
-        ):
-            raise _wrong(self._where, key, expected)
-        return value
-
-    def seconds(self, key: str, default: float) -> float:
-        value = self._get(key, (int, float), "a number that is not negative")
-        if value is not None and not value >= 0:
-            raise _wrong(self._where, key, "a number that is not negative")
-        if value is not None and value > LONGEST:
-            raise _wrong(self._where, key, f"a number up to {LONGEST}")
-        return default if value is None else float(value)
-
-    def whole_number(self, key: str) -> int:
-        value = self._get(key, int, "a whole number, 0 or more") or 0
-        if value < 0:
-            raise _wrong(self._where, key, "a whole number, 0 or more")
-        return int(value)
-
-    def flag(self, key: str) -> bool:
-        return bool(self._get(key, bool, "true or false"))
-
-    def text(self, key: str) -> str | None:
-        value: str | None = self._get(key, str, "a string")
-        return value
-
-    def texts(self, key: str) -> tuple[str, ...]:
-        values = self._get(key, list, "a list of strings") or []
-        if not all(isinstance(value, str) for value in values):
-            raise _wrong(self._where, key, "a list of strings")
-        return tuple(values)
-
-    def all_texts(self) -> dict[str, tuple[str, ...]]:
-        return {key: self.texts(key) for key in self._values}
-
-    def mapping(self, key: str) -> dict[str, Any]:
-        return dict(self._get(key, dict, "a table") or {})
-
-    def granularity(self) -> Granularity:
-        value = self.text("granularity") or Granularity.PIPELINE.value
-        try:
-            return Granularity(value)
-        except ValueError:
-            choices = " or ".join(choice.value for choice in Granularity)
-            raise _wrong(self._where, "granularity", choices) from None
-
-    def refuse_unknown(self) -> None:
-        unknown = sorted(set(self._values) - set(self._known))
-        if unknown:
-            raise ConfigurationError(
-                f"unknown setting in {self._where}: {', '.join(unknown)}",
-                f"known are: {', '.join(sorted(self._known))}",
-            )
+def _granularity(table: Table) -> Granularity:
+    value = table.text("granularity") or Granularity.PIPELINE.value
+    try:
+        return Granularity(value)
+    except ValueError:
+        choices = " or ".join(choice.value for choice in Granularity)
+        raise wrong(table.where, "granularity", choices) from None
 
 
 def _weight(value: Any, where: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise _wrong(where, "weights", "whole numbers from 1 on")
+        raise wrong(where, "weights", "whole numbers from 1 on")
     return value
 
 
@@ -235,9 +198,5 @@ def _owners(owners: dict[str, tuple[str, ...]], where: str) -> dict[str, tuple[s
     for pattern, names in owners.items():
         if not all(_OWNER.fullmatch(name) for name in names):
             expected = "e-mail addresses, or names as in: team:vision"
-            raise _wrong(f"{where}: owners", pattern, expected)
+            raise wrong(f"{where}: owners", pattern, expected)
     return owners
-
-
-def _wrong(where: str, key: str, expected: str) -> ConfigurationError:
-    return ConfigurationError(f"wrong setting in {where}: {key}", f"write {expected}")

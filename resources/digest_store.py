@@ -1,11 +1,14 @@
 """The digest store: digests of files that have not changed since they were last read.
 
 A cache and nothing more: it may be deleted at any time. A row is used only while the file's
-inode, size, modification time and status-change time are those that were seen.
+inode, size, modification time and status-change time are those that were seen, and, where there is
+a secret, only if it was sealed with it: gates believe these digests, and a stage can write here.
 """
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import os
 import sqlite3
 import threading
@@ -16,7 +19,7 @@ from security.digest import Digests, digest_file
 _TABLE = """
 CREATE TABLE IF NOT EXISTS digests (
     path TEXT PRIMARY KEY, inode INTEGER, size INTEGER, modified INTEGER, changed INTEGER,
-    md5 TEXT, sha256 TEXT
+    md5 TEXT, sha256 TEXT, seal TEXT
 ) WITHOUT ROWID
 """
 
@@ -29,10 +32,15 @@ def stamp(status: os.stat_result) -> _Stamp:
 
 
 class DigestStore:
-    """Digests files, each state of a file once. Safe for threads."""
+    """Digests files, each state of a file once. Safe for threads.
 
-    def __init__(self, file: Path) -> None:
+    Args:
+        secret: seals what is remembered (keyed BLAKE2b, RFC 7693); None believes every row.
+    """
+
+    def __init__(self, file: Path, secret: bytes | None = None) -> None:
         self._file = file
+        self._secret = secret
         self._lock = threading.Lock()
         self._rows: dict[str, tuple[_Stamp, Digests]] = {}
         self._fresh: dict[str, tuple[_Stamp, Digests]] = {}
@@ -68,14 +76,17 @@ class DigestStore:
             fresh, self._fresh = self._fresh, {}
         if not fresh:
             return
-        rows = [(path, *seen, d.md5, d.sha256) for path, (seen, d) in fresh.items()]
+        rows = [
+            (path, *seen, d.md5, d.sha256, self._seal(path, seen, d))
+            for path, (seen, d) in fresh.items()
+        ]
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             with sqlite3.connect(self._file, timeout=10) as database:
                 database.execute("PRAGMA journal_mode=WAL")
                 database.execute("PRAGMA synchronous=OFF")
                 database.execute(_TABLE)
-                database.executemany("REPLACE INTO digests VALUES (?,?,?,?,?,?,?)", rows)
+                database.executemany("REPLACE INTO digests VALUES (?,?,?,?,?,?,?,?)", rows)
             database.close()
         except (sqlite3.Error, OSError):
             self._forget()
@@ -85,15 +96,22 @@ class DigestStore:
             return
         try:
             with sqlite3.connect(self._file, timeout=10) as database:
-                for path, inode, size, modified, changed, md5, sha256 in database.execute(
-                    "SELECT path, inode, size, modified, changed, md5, sha256 FROM digests"
+                for path, inode, size, modified, changed, md5, sha256, seal in database.execute(
+                    "SELECT path, inode, size, modified, changed, md5, sha256, seal FROM digests"
                 ):
-                    digests = Digests(md5, sha256, size)
-                    self._rows[path] = ((inode, size, modified, changed), digests)
+                    seen, digests = (inode, size, modified, changed), Digests(md5, sha256, size)
+                    if hmac.compare_digest(seal, self._seal(path, seen, digests)):
+                        self._rows[path] = (seen, digests)
             database.close()
-        except sqlite3.Error:
+        except (sqlite3.Error, TypeError):
             self._rows.clear()
             self._forget()
+
+    def _seal(self, path: str, seen: _Stamp, digests: Digests) -> str:
+        if self._secret is None:
+            return ""
+        text = f"{seen} {digests.md5} {digests.sha256} {digests.size} {path}"
+        return hashlib.blake2b(os.fsencode(text), digest_size=16, key=self._secret).hexdigest()
 
     def _forget(self) -> None:
         """Drop a file that SQLite cannot use: everything in it can be computed again."""

@@ -1,7 +1,7 @@
 """The source tree: which files make up a working tree's source, and their digests.
 
-It is what Git tracks and what it does not ignore, submodules included, as it lies there now; outs of
-stages are not part of it. Where there is no Git, it is every file but local state.
+It is what Git tracks and what it does not ignore, submodules included, as it lies there now. Outs
+of stages are not part of it. Where there is no Git, it is every file but local state.
 """
 
 from __future__ import annotations
@@ -34,6 +34,16 @@ class SourceTree:
     root: Path
     files: dict[str, str]
     unreadable: dict[str, str]
+
+    def is_current(self, store: DigestStore) -> bool:
+        """Whether all of its files still are what they were. New files are not looked for."""
+        try:
+            return all(
+                store.digest(os.path.join(self.root, path)).sha256 == sha256
+                for path, sha256 in self.files.items()
+            )
+        except OSError:
+            return False
 
     def select(self, reads: Callable[[str], bool]) -> dict[str, str]:
         """Return those of the files that somebody reads."""

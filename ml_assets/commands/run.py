@@ -19,7 +19,7 @@ from ml_assets.project import Project, find_project
 from ml_assets.record import Record
 from ml_assets.report import Report
 from ml_assets.selection import select_stages
-from ml_assets.settings import LONGEST
+from ml_assets.settings_table import LONGEST
 from ml_assets.translator import Asset
 from resources.dvc.content import Content
 from resources.dvc.environment import build_environment

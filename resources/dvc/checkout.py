@@ -28,17 +28,20 @@ class Checkout:
         root: the DVC root, absolute.
         state: where caches that may be deleted at any time are kept.
         manifest: the working tree's graph.
+        secret: seals the digests that are remembered.
 
     Attributes:
         commit: the commit that it is, where it is one and not a working tree.
     """
 
-    def __init__(self, root: Path, state: Path, manifest: Manifest) -> None:
+    def __init__(
+        self, root: Path, state: Path, manifest: Manifest, secret: bytes | None = None
+    ) -> None:
         self.root = root
         self.state = state
         self.manifest = manifest
         self.commit: str | None = None
-        self.store = DigestStore(state / "digests.sqlite")
+        self.store = DigestStore(state / "digests.sqlite", secret)
         self.documents = Documents(state / "documents")
         self.cache = ObjectCache(Path(manifest.layout.cache_dir), self.store)
         self.runs = RunCache(Path(manifest.layout.cache_dir))
