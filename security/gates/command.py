@@ -1,0 +1,257 @@
+"""The gate of a command: anything that a project wants to judge with, by configuration.
+
+The words of the command may hold ``{out}``, the path of the out that is judged, and ``{report}``,
+where a report is to be written; without ``{report}`` it is read from standard output. There is no
+shell. What is believed:
+
+1. a program is found on the PATH in directories with absolute names, first in the project's
+   environment; one with a ``/`` in its name is a file of the source tree that the gate reads;
+2. a file of the source tree that is a word of the command is configuration: the judged branch does
+   not say how it is judged;
+3. by exit code: 0 finds nothing, 1 is one finding, any other could not judge;
+4. by report: it has to be written by this run and readable; exit code 1 without a finding, or an
+   exit code that the tool is not known to have, is a contradiction.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import os
+import re
+import shutil
+import stat
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+from typing import assert_never
+
+from security.finding import Finding, Severity
+from security.gates.interface import GateError, Json, Kind, Place, Report, Task, Tool
+from security.gates.python_environment import environment_of
+from security.gates.sarif_log import parse_sarif
+from security.gates.subprocess import Command, Ended, run_tool
+from security.printable import printable
+
+_MOST_REPORT = 64 << 20
+_SHOWN_LINES = 5
+_PLACEHOLDER = re.compile(r"\{(out|report)\}")
+
+
+class Output(Enum):
+    """How what a command says is read."""
+
+    EXIT_CODE = "exit-code"
+    SARIF = "sarif"
+    JUNIT = "junit"
+
+
+@dataclass(frozen=True, slots=True)
+class CommandGate:
+    """Judges by a command.
+
+    Attributes:
+        command: the program and its arguments.
+        reads_patterns: of the files of the source tree that it reads, as ``fnmatch`` has them;
+            empty takes all. Files that the command names are read in any case.
+        configuration: patterns of further files that are taken from the protected branch.
+        exit_codes: those that a tool with a report ends with when it could judge.
+        timeout: seconds; None takes the task's.
+    """
+
+    name: str
+    kind: Kind
+    command: tuple[str, ...]
+    reads_patterns: tuple[str, ...] = ()
+    output: Output = Output.EXIT_CODE
+    place: Place = Place.COPY
+    configuration: tuple[str, ...] = ()
+    exit_codes: tuple[int, ...] = (0, 1)
+    timeout: float | None = None
+
+    def reads(self, path: str) -> bool:
+        """Say whether the command reads a file."""
+        return _matches(path, self.reads_patterns or ("*",)) or self.configures(path)
+
+    def configures(self, path: str) -> bool:
+        """Say whether a file is a word of the command, or was declared to be configuration."""  # 2
+        return path in map(_normal, self.command) or _matches(path, self.configuration)
+
+    def tool(self, task: Task) -> Tool:
+        """Return the command, with digests of its program and of the environment it is from.
+
+        Raises:
+            GateError: the program is not there, or the command does not say what it judges.
+        """
+        self._check()
+        program = self._find_program(task)
+        within: dict[str, Json] = {}
+        if program is not None:
+            within["program"] = _digest_program(program)
+            if task.python is not None and program.parent == task.python.parent:
+                within["environment"] = environment_of(task).sha256
+        words = "\0".join(self.command)
+        version = hashlib.sha256(words.encode("utf-8", "surrogateescape")).hexdigest()
+        options: dict[str, Json] = {
+            "command": [printable(word, 1000) for word in self.command],
+            "output": self.output.value,
+            "exit codes": list(self.exit_codes),
+        }
+        return Tool(self.name, f"sha256:{version}", {**options, **within})
+
+    def judge(self, task: Task) -> Report:
+        """Run the command and read what it says.
+
+        Raises:
+            GateError: it could not judge.
+        """
+        self._check()
+        if self.kind is Kind.SOURCE and not task.files:
+            raise GateError(f"{self.name} reads no file", "change reads of this gate")
+        report = Path(tempfile.mkdtemp(prefix="command-", dir=task.scratch)) / "report"
+        ended = run_tool(
+            Command(
+                self._arguments(task, report),
+                task.directory,
+                _with_path(task),
+                self.timeout or task.timeout,
+                task.denied,
+            )
+        )
+        match self.output:
+            case Output.EXIT_CODE:
+                return self._by_exit_code(task, ended)
+            case Output.SARIF:
+                return self._by_sarif(task, ended, self._read_report(report, ended))
+            case Output.JUNIT:
+                return self._by_junit(ended, self._read_report(report, ended))
+            case _:
+                assert_never(self.output)
+
+    def _check(self) -> None:
+        """Refuse a command that does not say what it judges."""
+        names_out = any("{out}" in word for word in self.command)
+        if names_out == (self.kind is Kind.SOURCE):
+            problem = "names {out}, and judges source" if names_out else "does not name {out}"
+            raise GateError(f"command of {self.name} {problem}", "put {out} where its path belongs")
+
+    def _find_program(self, task: Task) -> Path | None:
+        """Find the program; None stands for a file of the source tree that the gate reads."""  # 1
+        name = self.command[0]
+        if "/" in name and not name.startswith("/"):
+            if _normal(name) not in task.files:
+                raise self._missing()
+            return None
+        absolute = [part for part in _path(task).split(os.pathsep) if part.startswith("/")]
+        found = shutil.which(name, path=os.pathsep.join(absolute)) if absolute else None
+        if found is None:
+            raise self._missing()
+        return Path(found)
+
+    def _missing(self) -> GateError:
+        name = printable(self.command[0])
+        return GateError(f"tool missing: {name}", f"install {name}, or change gate {self.name}")
+
+    def _arguments(self, task: Task, report: Path) -> tuple[str, ...]:
+        program = self._find_program(task) or task.directory / _normal(self.command[0])
+        if not os.access(program, os.X_OK):
+            hint = f'give it to an interpreter: ["sh", "{printable(self.command[0])}"]'
+            raise GateError(f"cannot be run: {printable(self.command[0])}", hint)
+        paths = {"out": str(task.out), "report": str(report)}
+        words = (_PLACEHOLDER.sub(lambda it: paths[it[1]], word) for word in self.command[1:])
+        return (str(program), *words)
+
+    def _by_exit_code(self, task: Task, ended: Ended) -> Report:
+        if ended.exit_code not in (0, 1):  # 3
+            raise self._failure(ended, f"exit code {ended.exit_code}")
+        if ended.exit_code == 0:
+            return Report((), 1)
+        path = task.subject if self.kind is not Kind.SOURCE else ""
+        message = f"{printable(self.command[0])} exits with 1: {_last_lines(ended)}"
+        return Report((Finding(self.name, message, Severity.HIGH, path=path),), 1)
+
+    def _by_sarif(self, task: Task, ended: Ended, data: bytes) -> Report:
+        log = parse_sarif(data, task.directory)
+        report = Report(log.findings, log.runs, log.unjudged, {"tools": ", ".join(log.tools)})
+        return self._weigh(ended, report)
+
+    def _by_junit(self, ended: Ended, data: bytes) -> Report:
+        raise GateError("JUnit reports are not read yet", "use output = sarif or exit-code")
+
+    def _weigh(self, ended: Ended, report: Report) -> Report:
+        """Return a report where the exit code does not contradict it."""  # 4
+        loud = any(finding.silenced is None for finding in report.findings)
+        if ended.exit_code in self.exit_codes and (loud or ended.exit_code == 0):
+            return report
+        if not report.findings:
+            said = f"exit code {ended.exit_code} and a report without findings"
+            raise self._failure(ended, said)
+        doubts = (report.unjudged, f"{self.name} ended with exit code {ended.exit_code}")
+        why = "; ".join(doubt for doubt in doubts if doubt)
+        return Report(report.findings, report.judged, why, report.facts)
+
+    def _read_report(self, report: Path, ended: Ended) -> bytes:
+        """Return the report that this run has written: its directory was made for it, empty."""
+        if not any("{report}" in word for word in self.command):
+            return ended.output
+        try:
+            if not stat.S_ISREG(report.lstat().st_mode):
+                raise self._failure(ended, "its report is not a file")
+            with open(report, "rb") as file:
+                data = file.read(_MOST_REPORT + 1)
+        except OSError as error:
+            said = f"no readable report ({error.strerror}), exit code {ended.exit_code}"
+            raise self._failure(ended, said) from error
+        if len(data) > _MOST_REPORT:
+            raise self._failure(ended, f"its report is longer than {_MOST_REPORT} bytes")
+        return data
+
+    def _failure(self, ended: Ended, what: str) -> GateError:
+        return GateError(
+            f"{self.name} could not judge: {what}: {_last_lines(ended)}",
+            f"see what this says: {printable(' '.join(self.command), 300)}",
+        )
+
+
+def _matches(path: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatch.fnmatchcase(path, pattern) for pattern in patterns)
+
+
+def _normal(word: str) -> str:
+    """Return a word as the path that it would be in the source tree."""
+    return str(PurePosixPath(word))
+
+
+def _path(task: Task) -> str:
+    own = [str(task.python.parent)] if task.python is not None else []
+    return os.pathsep.join([*own, task.environment.get("PATH", "")])
+
+
+def _with_path(task: Task) -> Mapping[str, str]:
+    return {**task.environment, "PATH": _path(task)}
+
+
+def _last_lines(ended: Ended) -> str:
+    """Return the last lines of what a tool has said, on one line."""
+    said = f"{ended.output[-8192:].decode('utf-8', 'replace')}\n{ended.errors[-8192:]}"
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    return printable(" | ".join(lines[-_SHOWN_LINES:]) or "it said nothing", 500)
+
+
+def _digest_program(program: Path) -> str:
+    try:
+        status = program.stat()
+        return _digest_file(str(program), status.st_size, status.st_mtime_ns, status.st_ino)
+    except OSError as error:
+        detail = f"cannot be read: {printable(str(program))}: {error.strerror}"
+        raise GateError(detail, "make it readable") from error
+
+
+@lru_cache(maxsize=64)
+def _digest_file(path: str, size: int, modified: int, inode: int) -> str:
+    """Digest a file; once for as long as it looks the same."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
