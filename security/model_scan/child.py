@@ -16,7 +16,7 @@ from pathlib import Path
 
 from security.model_scan.limits import Limits
 from security.model_scan.report import Format, Scan, UnjudgedError, format_scan, parse_scan
-from security.model_scan.scan import open_model, scan_descriptor
+from security.model_scan.scan import open_model, scan_bystander, scan_descriptor
 
 _LONGEST_ANSWER = 4 << 20
 _CODECS = ("ascii", "latin-1", "raw_unicode_escape", "unicode_escape", "utf-8")
@@ -41,16 +41,26 @@ def scan_in_child(path: Path | str, limits: Limits | None = None) -> Scan:
     except UnjudgedError as error:
         return Scan(Format.UNKNOWN, (), str(error), 0)
     try:
-        size = os.fstat(descriptor).st_size
-        try:
-            return _ask(descriptor, size, limits)
-        except UnjudgedError as error:
-            return Scan(Format.UNKNOWN, (), str(error), size)
+        return scan_open_in_child(descriptor, limits)
     finally:
         os.close(descriptor)
 
 
-def _ask(descriptor: int, size: int, limits: Limits) -> Scan:
+def scan_open_in_child(descriptor: int, limits: Limits, *, bystander: bool = False) -> Scan:
+    """Judge an open file like ``scan_in_child``; the descriptor stays open.
+
+    Args:
+        bystander: the caller has found it to be no model (a text, a picture); what is asked is only
+            whether a loader of models could read it all the same.
+    """
+    size = os.fstat(descriptor).st_size
+    try:
+        return _ask(descriptor, size, limits, bystander)
+    except UnjudgedError as error:
+        return Scan(Format.UNKNOWN, (), str(error), size)
+
+
+def _ask(descriptor: int, size: int, limits: Limits, bystander: bool) -> Scan:
     """Start the child and read its answer.
 
     1. It ends by itself, in time, with exit code 0.
@@ -61,7 +71,8 @@ def _ask(descriptor: int, size: int, limits: Limits) -> Scan:
         UnjudgedError: a step finds something else.
     """
     numbers = [str(getattr(limits, name)) for name in Limits.__dataclass_fields__]
-    command = [sys.executable, "-I", "-S", "-c", _START, str(_ROOT), str(descriptor), *numbers]
+    what = [str(descriptor), "bystander" if bystander else "model"]
+    command = [sys.executable, "-I", "-S", "-c", _START, str(_ROOT), *what, *numbers]
     process = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
@@ -113,12 +124,13 @@ def answer(arguments: list[str]) -> None:
     fields = list(Limits.__dataclass_fields__)
     values = {
         name: float(text) if name == "wall" else int(text)
-        for name, text in zip(fields, arguments[1:], strict=True)
+        for name, text in zip(fields, arguments[2:], strict=True)
     }
     limits = Limits(**values)  # type: ignore[arg-type]  # the one float is converted above
     descriptor = int(arguments[0])
+    scan = {"model": scan_descriptor, "bystander": scan_bystander}[arguments[1]]
     restrict(limits, descriptor)
-    line = format_scan(scan_descriptor(descriptor, limits))
+    line = format_scan(scan(descriptor, limits))
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 

@@ -69,6 +69,15 @@ def scan_descriptor(descriptor: int, limits: Limits) -> Scan:
 
     Whatever goes wrong on the way leaves the file unjudged, with the findings made so far.
     """
+    return _scan(descriptor, limits, bystander=False)
+
+
+def scan_bystander(descriptor: int, limits: Limits) -> Scan:
+    """Judge an open file that is no model: as ``scan_descriptor``, without its first step."""
+    return _scan(descriptor, limits, bystander=True)
+
+
+def _scan(descriptor: int, limits: Limits, bystander: bool) -> Scan:
     before = os.fstat(descriptor)
     content = Stored(descriptor, 0, before.st_size)
     examination = Examination(limits, Budget(limits, content.size), judge_content)
@@ -90,8 +99,9 @@ def scan_descriptor(descriptor: int, limits: Limits) -> Scan:
         found = recognise(content)
         found = judge_as(examination, content, where, found)
 
-    attempt(judge)  # 1
-    if found is not Format.UNKNOWN:
+    if not bystander:
+        attempt(judge)  # 1
+    if bystander or found is not Format.UNKNOWN:
         attempt(lambda: find_other_readings(examination, content, found, where))  # 2
     after = os.fstat(descriptor)
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):  # 3

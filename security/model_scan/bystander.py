@@ -1,0 +1,51 @@
+"""Bystanders: the texts and pictures that lie beside the models of a directory, and are none."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import PurePosixPath
+
+from security.model_scan.limits import MEBI
+
+_TEXTS = (".csv", ".json", ".md", ".rst", ".toml", ".tsv", ".txt", ".yaml", ".yml")
+_NAMED_TEXTS = ("LICENSE", "NOTICE", "README", ".gitattributes", ".gitignore")
+_PICTURES = {
+    ".png": b"\x89PNG\r\n\x1a\n",
+    ".jpg": b"\xff\xd8\xff",
+    ".jpeg": b"\xff\xd8\xff",
+    ".gif": b"GIF8",
+}
+_LONGEST = 64 * MEBI
+_CONTROLS = bytes(set(range(32)) - set(b"\t\n\f\r")) + b"\x7f"
+# Tags are how YAML names the types that an unsafe loader would make; a directive can rename them.
+_TAG = re.compile(rb"(?:^|[\s\[{,:?-])!|^%", re.MULTILINE)
+
+
+def is_bystander(path: str, descriptor: int, size: int) -> bool:
+    """Say whether a file is a text or a picture by its name, and by its content as well.
+
+    A YAML file with tags is neither: an unsafe loader would make the objects that they name.
+
+    Args:
+        path: relative to the directory; empty for a file that is judged alone, which is the model.
+    """
+    name = PurePosixPath(path)
+    suffix = name.suffix.lower()
+    if suffix in _PICTURES:
+        return os.pread(descriptor, 8, 0).startswith(_PICTURES[suffix])
+    if not path or size > _LONGEST or (suffix not in _TEXTS and name.name not in _NAMED_TEXTS):
+        return False
+    text = os.pread(descriptor, size, 0)
+    if suffix in (".yaml", ".yml") and _TAG.search(text):
+        return False
+    return len(text) == size and _is_text(text)
+
+
+def _is_text(content: bytes) -> bool:
+    """Say whether content is UTF-8 without control characters that no text has."""
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return content == content.translate(None, _CONTROLS)
