@@ -1,0 +1,130 @@
+"""The advisories of a user: where their database lives, and how gates get to it.
+
+It never lies in the project: what is judged may not bring its own advisories along.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+from urllib.parse import quote
+
+from resources.advisory_feed.store import AdvisoryStore
+from resources.errors import ConfigurationError, ResourceError
+from security.advisories.database import AdvisoryDatabase
+from security.advisories.errors import DatabaseError
+from security.advisories.snapshot import BUNDLED
+
+VARIABLE = "ML_ASSETS_ADVISORIES"
+_BUCKET = "https://osv-vulnerabilities.storage.googleapis.com"
+# OSV's bulk archives of the ecosystems that can be judged here.
+PUBLIC_SOURCES = (f"{_BUCKET}/PyPI/all.zip", f"{_BUCKET}/Debian/all.zip")
+
+
+def find_directory(variables: Mapping[str, str] = os.environ) -> Path:
+    """Find the directory of the database (XDG base directory specification).
+
+    Args:
+        variables: of the environment: ML_ASSETS_ADVISORIES, else XDG_DATA_HOME, else HOME.
+
+    Raises:
+        ConfigurationError: the variable gives no absolute path, or there is no home directory.
+    """
+    if given := variables.get(VARIABLE):
+        # From a relative one the project could be read, where anybody may put a database.
+        if not os.path.isabs(given):
+            raise ConfigurationError(f"not absolute: {VARIABLE}: {given}", "give an absolute path")
+        return Path(given)
+    data = variables.get("XDG_DATA_HOME", "")
+    home = variables.get("HOME", "")
+    if os.path.isabs(data):
+        return Path(data, "ml-assets", "advisories")
+    if os.path.isabs(home):
+        return Path(home, ".local", "share", "ml-assets", "advisories")
+    raise ConfigurationError("no home directory for the advisories", f"set HOME, or {VARIABLE}")
+
+
+def open_store(variables: Mapping[str, str] = os.environ) -> AdvisoryStore:
+    """Return the store of the user's advisories. Nothing is read or written yet.
+
+    Raises:
+        ConfigurationError: as `find_directory`.
+    """
+    return AdvisoryStore(find_directory(variables))
+
+
+class Advisories:
+    """The advisories that the gates of one command are judged by: opened once, and only if needed.
+
+    Args:
+        store: of the database.
+        now: for the first use, which indexes the bundled advisories.
+    """
+
+    def __init__(self, store: AdvisoryStore, *, now: datetime) -> None:
+        self._store = store
+        self._now = now
+        self._database: AdvisoryDatabase | None = None
+        self._sha256 = ""
+
+    def open(self) -> AdvisoryDatabase:
+        """Return the database, the same each time.
+
+        Raises:
+            DatabaseError: it is damaged, or cannot be built.
+        """
+        if self._database is None:
+            try:
+                self._database = self._store.load_or_index(now=self._now)
+            except ResourceError as error:
+                raise DatabaseError(error.message, error.hint) from error
+        return self._database
+
+    def identify(self) -> str:
+        """Return the sha256 of the records, the same each time, without reading all of them.
+
+        It is what the file says of itself. The gate compares it with the database that it opens,
+        so that no result is ever bound to other advisories than those that it was judged by.
+
+        Raises:
+            DatabaseError: it is damaged, or cannot be built.
+        """
+        if not self._sha256:
+            self._sha256 = self._peek() or self.open().status.sha256
+        return self._sha256
+
+    def close(self) -> None:
+        """Give the memory back."""
+        if self._database is not None:
+            self._database.close()
+            self._database = None
+
+    def __enter__(self) -> Advisories:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _peek(self) -> str | None:
+        """Read the digest off the file; None where it has to be opened, and perhaps built, first.
+
+        ``immutable`` keeps SQLite from replaying a journal that somebody laid beside the file.
+        """
+        address = f"file:{quote(str(self._store.path))}?mode=ro&immutable=1"
+        try:
+            with closing(sqlite3.connect(address, uri=True)) as connection:
+                connection.execute("PRAGMA trusted_schema = OFF")
+                query = "SELECT value FROM property WHERE key = 'records_sha256'"
+                ((sha256,),) = connection.execute(query).fetchall()
+                sources = connection.execute("SELECT address, sha256 FROM source").fetchall()
+        except (sqlite3.Error, ValueError):
+            return None
+        outdated = all(
+            str(address).startswith("bundled:") and digest != BUNDLED.sha256
+            for address, digest in sources
+        )
+        return str(sha256) if sources and not outdated else None
