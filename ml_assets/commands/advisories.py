@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 
 from ml_assets.advisories import PUBLIC_SOURCES, open_store
 from ml_assets.console import write_table
