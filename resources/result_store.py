@@ -27,7 +27,7 @@ from security.gate_result import Binding, GateResult, ResultError, parse_result,
 _KEY_BYTES = 32
 _LARGEST = 256 << 20  # bytes of one result
 _HINT = "judge it again: ml-assets check"
-_OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+_OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class ResultStore:

@@ -17,6 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Protocol, Self
 
+from resources.dvc.admission import Admission
 from resources.dvc.checkout import Checkout
 from resources.dvc.command import Cancellation
 from resources.dvc.environment import Environment
@@ -37,6 +38,7 @@ class Options:
     """How to run.
 
     Attributes:
+        admission: asked before a stage's commands run.
         wait: seconds to wait for another run in the same checkout.
         force: run commands even of fresh stages.
         shared: other processes of the same run work in this checkout at other stages.
@@ -44,6 +46,7 @@ class Options:
 
     limits: Limits
     environment: Environment
+    admission: Admission
     wait: float = 600.0
     force: bool = False
     shared: bool = False
@@ -184,6 +187,7 @@ class Reproduction:
         scm = self._checkout.manifest.layout.scm
         return StageRunner(
             self._checkout,
+            admission=self._options.admission,
             environment=self._options.environment,
             on_line=self._on_line,
             cancellation=self._cancellation,

@@ -1,10 +1,11 @@
 """The stage runner: takes one stage from stale to recorded, and says how.
 
 1. Judge it as DVC would; a fresh stage is left alone.
-2. Remove its outs, unless they persist.
-3. Restore them from DVC's caches when the same inputs ran before; every object's bytes are
-   checked against its name.
-4. Otherwise run its commands, one after another, each in DVC's shell.
+2. Find whether the same inputs ran before. If not, it is asked whether the stage may run: what it
+   reads must have passed its gates.
+3. Remove its outs, unless they persist.
+4. Restore them from DVC's caches, where they are; every object's bytes are checked against its
+   name. Otherwise run its commands, one after another, each in DVC's shell.
 5. Hash deps and outs outside of the stage's process, put the outs into the cache and the entry
    into the run cache, and return the lock entry. Nothing is written to ``dvc.lock`` here.
 """
@@ -19,6 +20,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from resources.dvc import freshness, inputs
+from resources.dvc.admission import Admission
 from resources.dvc.checkout import Checkout
 from resources.dvc.command import Cancellation, Usage
 from resources.dvc.comparison import Comparison, compare_runs
@@ -73,6 +75,7 @@ class StageRunner:
     """Runs single stages of one checkout. Safe for threads.
 
     Args:
+        admission: asked before a stage's commands run.
         environment: what the stages' processes may see.
         on_line: called with a stage's name and one line of its output.
         cancellation: stops commands that run.
@@ -84,6 +87,7 @@ class StageRunner:
         self,
         checkout: Checkout,
         *,
+        admission: Admission,
         environment: Environment,
         on_line: Callable[[str, str], None],
         cancellation: Cancellation,
@@ -91,6 +95,7 @@ class StageRunner:
         visible: frozenset[str] = frozenset(),
     ) -> None:
         self._checkout = checkout
+        self._admission = admission
         self._commands = StageCommands(checkout, environment, on_line, cancellation)
         self._tracked = tracked
         self._visible = visible
@@ -102,8 +107,13 @@ class StageRunner:
             force: run its commands even when it is fresh or could be restored.
 
         Raises:
-            ResourceError: it failed, or could not be tried.
+            ResourceError: it failed, was not admitted, or could not be tried.
         """
+        result = self._run(stage, force)
+        self._admission.note(stage, result.contents)
+        return result
+
+    def _run(self, stage: Stage, force: bool) -> Result:
         try:
             if not freshness.is_native(self._checkout, stage):
                 return self._run_delegated(stage, force)
@@ -125,6 +135,8 @@ class StageRunner:
         found = None if force else find_restorable(self._checkout, stage, start)
         if found is not None:
             self._verify(found)
+        else:
+            self._admission.admit(stage)
         self._remove_outs(stage)
         usage = None
         if found is not None:
@@ -156,6 +168,8 @@ class StageRunner:
             return self._renew_source(stage, reasons)
         if stage.frozen:
             return self._renew_frozen(stage, reasons)
+        # Whether DVC will restore or run it is known too late: it removes the outs first.
+        self._admission.admit(stage)
         usages: list[Usage] = []
         restored, entry, ignored = delegate.run(
             stage, lambda: usages.append(self._commands.run(stage))
