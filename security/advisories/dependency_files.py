@@ -40,7 +40,7 @@ _TABLE = re.compile(r"^\s*\[\[packages?\]\]", re.MULTILINE)
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 _CODING = re.compile(rb"coding[:=]\s*([-\w.]+)")
 _INCLUDE = re.compile(r"(-r|--requirement|-c|--constraint)[\s=]*(.+)")
-_EDITABLE = re.compile(r"(?:-e|--editable)[\s=]*(\S+)")
+_EDITABLE = re.compile(r"(?:-e|--editable(?=[\s=]))[\s=]*(\S+)")
 _EXTRAS = re.compile(r"\[[^\]]*\]$")
 _ARCHIVE = re.compile(r"\.(whl|zip|egg|tar|tgz|tar\.\w+)$", re.IGNORECASE)
 # What is in quotes or a comment of TOML; what is never closed goes to its end. Nothing is searched
@@ -89,10 +89,10 @@ class _Budget:
 
 @dataclass(frozen=True, slots=True)
 class _Parsed:
-    """What one file lists, and which of it are directories of the tree."""
+    """What one file lists, and by their names what of a lock file are directories of the tree."""
 
     list: PackageList
-    own: frozenset[str] = frozenset()
+    own: frozenset[str] | None = None
 
 
 def is_dependency_file(path: str) -> bool:
@@ -125,7 +125,7 @@ def read_dependency_files(root: Path, paths: Sequence[str]) -> Listing:
     for path, one in parsed.items():
         constrains = _is_constraints(path) and path not in required
         for skipped in one.list.unjudged:
-            if skipped.reason is SkipReason.NOT_FROM_INDEX and _is_own(skipped, one.own):  # 4
+            if _is_own(skipped, one.own):  # 4
                 own += 1
             elif not _is_harmless(path, skipped, parsed, constrains):
                 hidden.append(_describe(path, skipped))
@@ -269,22 +269,21 @@ def _text(value: object) -> str | None:
 
 def _is_inside(directory: str, path: str | None) -> bool:
     """Say whether a path is that of a directory of the tree, and not of an archive in it."""
-    if not path or "://" in path or "\\" in path or not path.isprintable() or path[0] in "/~$":
+    if not path or "://" in path or "\\" in path or not path.isprintable() or path[0] in "/~$-":
         return False
     first = posixpath.normpath(posixpath.join(directory, path)).partition("/")[0]
     return first != ".." and not _ARCHIVE.search(path)
 
 
-def _is_own(skipped: Skipped, own_names: frozenset[str]) -> bool:
+def _is_own(skipped: Skipped, names: frozenset[str] | None) -> bool:
     """Say whether an entry is the project itself, or another directory of its tree."""
-    if skipped.text in own_names:
-        return True
+    if names is not None:
+        return skipped.reason is SkipReason.NOT_FROM_INDEX and skipped.text in names
     editable = _EDITABLE.fullmatch(skipped.text)
     path = editable[1] if editable else skipped.text
-    if "�" in path or "…" in path or not (editable or path.startswith(".")):
+    if not (editable or path.startswith(".")) or re.search(r"[\s;@:�…]", path):
         return False
-    # pip takes it relative to where it is started: the root.
-    return _is_inside("", _EXTRAS.sub("", path)) and not re.search(r"[\s;@:]", path)
+    return _is_inside("", _EXTRAS.sub("", path))  # pip starts from the root
 
 
 def _is_constraints(path: str) -> bool:
