@@ -34,6 +34,7 @@ __all__ = [
 ]
 
 VERSION = 1
+MOST_ENVIRONMENTS = 100
 _DATA = Path(__file__).parent / "data"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
@@ -142,8 +143,9 @@ def builtin_policy() -> Policy:
 
 def _parse_environments(document: Table) -> dict[str, Environment]:
     tables = document.tables("environments")
-    if not tables:
-        raise document.error("environments", "there is none", "add one, or leave the key out")
+    if not 0 < len(tables) <= MOST_ENVIRONMENTS:
+        what = f"not 1 to {MOST_ENVIRONMENTS} of them: {len(tables)}"
+        raise document.error("environments", what, "add one, or leave the key out")
     found = {name: _parse_environment(name, tables) for name in tables}
     branches: dict[str, str] = {}
     for name, environment in found.items():

@@ -14,10 +14,10 @@ from security.errors import SecurityError
 from security.printable import printable
 
 #: Bytes. A policy of a thousand waivers has 200,000 of them.
-LARGEST = 1 << 20
+LARGEST = 1 << 18
 #: Dots or brackets in one line: more than any policy needs, and less than it takes to keep a
 #: parser busy for minutes.
-_DEEPEST = 1000
+_DEEPEST = 200
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _Choice = TypeVar("_Choice", bound=Enum)
@@ -74,7 +74,7 @@ class Table:
         return printable(f"{self.place}.{key}" if self.place else key)
 
     def _wrong(self, key: str, wanted: str) -> PolicyError:
-        found = printable(str(self.values.get(key)), 60)
+        found = _show(self.values.get(key))
         return self.error(key, f"not {wanted}: {found}", f"write {wanted}")
 
     def refuse_unknown(self, known: Collection[str]) -> None:
@@ -173,3 +173,11 @@ class Table:
         return [
             Table(one, self.where, f"{self._at(key)}[{index}]") for index, one in enumerate(value)
         ]
+
+
+def _show(value: object) -> str:
+    if isinstance(value, int) and value.bit_length() > 64:
+        return "a number of many digits"  # to write it out would fail, or take long
+    if isinstance(value, dict | list):
+        return "a table" if isinstance(value, dict) else "an array"
+    return printable(str(value), 60)
