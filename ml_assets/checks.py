@@ -1,140 +1,149 @@
-"""The checks: what is measured on an asset, as Dagster asset checks.
+"""The checks: gates as Dagster asset checks, on the assets that they judge.
 
-The performance of a model depends on the machine, so that it cannot be a DVC out: it is measured
-on the model's bytes as they are, and its report is kept as the check's metadata.
+What a check shows is display. Whoever needs the asset asks the gates themselves (``admission``).
 """
 
-import json
-import os
-import re
-import shlex
-import tempfile
-import threading
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from enum import Enum
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
 
+from ml_assets.gating import Gating
+from ml_assets.judging import SOURCE, Case
 from ml_assets.project import Project
-from ml_assets.settings import Performance
-from ml_assets.translator import Asset
-from resources.dvc.command import Cancellation, run_command
-from resources.dvc.environment import build_environment, find_shell, stage_variables
+from ml_assets.translator import Asset, Key, source_key
+from resources.dvc.checkout import Checkout
+from security.decision import Decision, Judged
+from security.finding import Finding
+from security.printable import printable
+from security.verdict import Verdict
 
-_DEFAULT_SCRIPT = "scripts/performance_tests.py"
-
-
-class Verdict(Enum):
-    """What a check says; ``error`` means that it could not judge."""
-
-    PASSED = "passed"
-    FAILED = "failed"
-    ERROR = "error"
+_ROWS = 200  # of findings that a check shows; all are in the result
+_COLUMNS = ("status", "finding", "severity", "place", "message")
 
 
-@dataclass(frozen=True)
-class Measurement:
-    """A verdict, why, and the numbers behind it."""
+def build_checks(
+    project: Project, checkout: Checkout, assets: Sequence[Asset]
+) -> list[dg.AssetChecksDefinition]:
+    """Build a check for every gate of the source, and of each of some assets.
 
-    verdict: Verdict
-    reason: str
-    metrics: dict[str, float] = field(default_factory=dict)
+    Raises:
+        ConfigurationError: the rules that gates go by cannot be read.
+    """
+    gating = Gating(project, checkout)
+    cases = gating.shown_cases([asset.location for asset in assets if asset.location])
+    keys = {asset.location: asset.key for asset in assets}
+    keys[SOURCE] = source_key(project.branch, checkout.manifest)
+    if not cases:
+        return []
+    specs = {
+        dg.AssetCheckKey(dg.AssetKey(keys[case.subject]), check_name(case.gate.name)): case
+        for case in cases
+    }
 
-
-def build_checks(project: Project, assets: Sequence[Asset]) -> list[dg.AssetChecksDefinition]:
-    """Build the checks of those assets that have any."""
-    model = _find_model(project, assets)
-    return [] if model is None else [_build_performance(project, model)]
-
-
-def _find_model(project: Project, assets: Sequence[Asset]) -> Asset | None:
-    """Return the one model that there is a performance test for."""
-    settings = project.settings.performance
-    if settings.model is not None:
-        return next((asset for asset in assets if asset.location == settings.model), None)
-    if settings.command == Performance.command and not (project.root / _DEFAULT_SCRIPT).is_file():
-        return None
-    models = [asset for asset in assets if "model" in asset.kinds]
-    return models[0] if len(models) == 1 else None
-
-
-def _build_performance(project: Project, model: Asset) -> dg.AssetChecksDefinition:
-    @dg.asset_check(
-        asset=dg.AssetKey(model.key),
-        name="performance",
-        description="Latency, throughput, memory and size of the model on this machine.",
+    @dg.multi_asset_check(
+        name="gates",
+        specs=[
+            dg.AssetCheckSpec(key.name, asset=key.asset_key, description=describe(case))
+            for key, case in specs.items()
+        ],
+        can_subset=True,
     )
-    def performance() -> dg.AssetCheckResult:
-        measured = measure_performance(project, str(model.location))
-        return dg.AssetCheckResult(
-            passed=measured.verdict is Verdict.PASSED,
-            severity=dg.AssetCheckSeverity.ERROR,
-            description=measured.reason,
-            metadata={"verdict": measured.verdict.value, **measured.metrics},
+    def gates(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
+        chosen = {
+            (case.gate.name, case.subject): key
+            for key, case in specs.items()
+            if key in context.selected_asset_check_keys
+        }
+        yield from _judge(project, chosen)
+
+    return [gates]
+
+
+def _judge(
+    project: Project, chosen: Mapping[tuple[str, str], dg.AssetCheckKey]
+) -> Iterator[dg.AssetCheckResult]:
+    """Judge what lies there now, whatever lay there when the definitions were loaded."""
+    checkout = project.open_checkout()
+    gating = Gating(project, checkout)
+    cases = [
+        case
+        for case in gating.cases(sorted({gate for gate, _ in chosen}))
+        if (case.gate.name, case.subject) in chosen
+    ]
+    for judged in gating.decide_all(cases, project.settings.capacity):
+        decision = judged.decision
+        yield evaluation(judged, chosen[decision.gate, decision.subject])
+    checkout.store.save()
+
+
+def check_name(gate: str) -> str:
+    """Return a gate's name as Dagster takes the names of checks."""
+    return gate.replace("-", "_")
+
+
+def describe(case: Case) -> str:
+    """Say what a check is."""
+    return f"What the gate {case.gate.name} says of {printable(case.subject)}."
+
+
+def evaluation(judged: Judged, key: dg.AssetCheckKey) -> dg.AssetCheckResult:
+    """Return a decision as Dagster shows it: only ``passed`` passes, what blocks is an error."""
+    decision = judged.decision
+    metadata: dict[str, Any] = {
+        "verdict": decision.verdict.value,
+        "seconds": round(judged.seconds, 3),
+        "cached": judged.cached,
+        **{f"fact/{name}": value for name, value in _facts(judged).items()},
+    }
+    if judged.tool is not None:
+        metadata["tool"] = f"{judged.tool.name} {judged.tool.version}"
+    rows = list(_rows(decision))
+    if rows:
+        metadata["findings"] = len(rows)
+        metadata["table of findings"] = dg.MetadataValue.table(
+            records=[dg.TableRecord(dict(zip(_COLUMNS, row, strict=True))) for row in rows[:_ROWS]],
+            schema=dg.TableSchema(columns=[dg.TableColumn(name) for name in _COLUMNS]),
         )
-
-    return performance
-
-
-def measure_performance(project: Project, model: str) -> Measurement:
-    """Run a project's performance test on a model.
-
-    Args:
-        model: the model's location, relative to the project's root.
-    """
-    settings = project.settings.performance
-    with tempfile.TemporaryDirectory(dir=project.make_state()) as directory:
-        report = Path(directory) / "performance.json"
-        paths = {"{model}": shlex.quote(model), "{report}": shlex.quote(str(report))}
-        command = re.sub(r"\{model\}|\{report\}", lambda name: paths[name[0]], settings.command)
-        exit_code, tail = _run(project, command, settings.timeout)
-        if exit_code is None:
-            reason = f"could not judge: still running after {settings.timeout:.0f} s"
-            return Measurement(Verdict.ERROR, reason)
-        return read_report(report, exit_code, tail)
+    return dg.AssetCheckResult(
+        passed=decision.verdict is Verdict.PASSED,
+        asset_key=key.asset_key,
+        check_name=key.name,
+        severity=dg.AssetCheckSeverity.ERROR if decision.blocks else dg.AssetCheckSeverity.WARN,
+        description=decision.reason,
+        metadata=metadata,
+    )
 
 
-def _run(project: Project, command: str, timeout: float) -> tuple[int | None, str]:
-    environment = build_environment(os.environ, server=True, allowed=project.settings.environment)
-    variables = stage_variables(environment, str(project.root), "performance")
-    lines: list[str] = []
-    cancellation = Cancellation()
-    timer = threading.Timer(timeout, cancellation.cancel)
-    timer.start()
-    try:
-        usage = run_command(
-            [*find_shell(variables), command],
-            cwd=str(project.root),
-            variables=variables,
-            on_line=lines.append,
-            cancellation=cancellation,
-        )
-    finally:
-        timer.cancel()
-    return None if cancellation.cancelled else usage.exit_code, "\n".join(lines[-5:])
+def _facts(judged: Judged) -> Mapping[str, str | int | float]:
+    return judged.report.facts if judged.report is not None else {}
 
 
-def read_report(report: Path, exit_code: int, tail: str) -> Measurement:
-    """Read what a performance test wrote; only a report and exit code that agree count.
+def _rows(decision: Decision) -> Iterator[tuple[str, ...]]:
+    groups: dict[str, Sequence[Finding]] = {
+        "failing": decision.failing,
+        "warning": decision.warning,
+        "waived": [finding for finding, _ in decision.waived],
+        "silenced": decision.silenced,
+    }
+    for status, findings in groups.items():
+        for finding in findings:
+            yield (
+                status,
+                printable(finding.id),
+                finding.severity.value if finding.severity else "none given",
+                printable(finding.place),
+                printable(finding.message, 500),
+            )
 
-    The report is ``{"verdict": "passed" | "failed", "metrics": {name: number}, "failures": []}``.
 
-    Args:
-        tail: the test's last lines, for the reason.
-    """
-    try:
-        document: Any = json.loads(report.read_bytes())
-        verdict = Verdict(document["verdict"])
-        metrics = {str(name): float(value) for name, value in document["metrics"].items()}
-        failures = [str(failure) for failure in document.get("failures", [])]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        detail = f"no readable report ({type(error).__name__}), exit code {exit_code}: {tail}"
-        return Measurement(Verdict.ERROR, f"could not judge: {detail}")
-    expected = {0: Verdict.PASSED, 1: Verdict.FAILED}.get(exit_code, Verdict.ERROR)
-    if not metrics or verdict is not expected or (verdict is Verdict.PASSED and failures):
-        said = f"report says {verdict.value}, exit code {exit_code}, {len(metrics)} metrics"
-        return Measurement(Verdict.ERROR, f"could not judge: {said}", metrics)
-    return Measurement(verdict, "; ".join(failures) or "within all thresholds", metrics)
+def keys_of(
+    project: Project, checkout: Checkout, judged: Sequence[Judged], assets: Sequence[Asset]
+) -> Iterator[tuple[Judged, dg.AssetCheckKey]]:
+    """Yield decisions with the check that each is an evaluation of."""
+    keys: dict[str, Key] = {asset.location: asset.key for asset in assets if asset.location}
+    keys[SOURCE] = source_key(project.branch, checkout.manifest)
+    for one in judged:
+        if one.decision.subject in keys:
+            key = dg.AssetKey(keys[one.decision.subject])
+            yield one, dg.AssetCheckKey(key, check_name(one.decision.gate))

@@ -26,8 +26,11 @@ from resources.errors import (
     UnavailableError,
     wrap_os_error,
 )
+from security.errors import SecurityError
 
 _COMMANDS = {
+    "advisories": "update the offline database of known vulnerabilities, or say how old it is",
+    "check": "run the gates, and say what the policy makes of what they find",
     "plan": "say what a run would do, and why",
     "run": "bring the graph up to date, in parallel",
     "ui": "open the Dagster UI of this project on 127.0.0.1",
@@ -44,6 +47,7 @@ examples:
   ml-assets plan
   ml-assets run
   ml-assets --project ../other run --jobs 4
+  ml-assets check
   ml-assets ui
 """
 
@@ -115,7 +119,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         arguments = build_parser().parse_args(words)
         return _load(arguments.command).execute(arguments)
-    except ResourceError as error:
+    except (ResourceError, SecurityError) as error:
         return _report(error, as_json, debug)
     except KeyboardInterrupt:
         if as_json:
@@ -162,7 +166,7 @@ def enter() -> NoReturn:
     os._exit(code)
 
 
-def _report(error: ResourceError, as_json: bool, debug: bool) -> int:
+def _report(error: ResourceError | SecurityError, as_json: bool, debug: bool) -> int:
     if debug:
         traceback.print_exc()
     if as_json:

@@ -10,6 +10,7 @@ from ml_assets.jobs import build_jobs
 from ml_assets.pipeline import build_pipeline
 from ml_assets.project import Project, find_project
 from ml_assets.settings import Granularity
+from ml_assets.source import build_source
 
 
 def build_definitions(project: Project) -> dg.Definitions:
@@ -23,8 +24,8 @@ def build_definitions(project: Project) -> dg.Definitions:
     checkout.store.save()
     one_process = project.settings.granularity is Granularity.PIPELINE
     return dg.Definitions(
-        assets=build_pipeline(project, assets),
-        asset_checks=build_checks(project, assets),
+        assets=[build_source(project, checkout), *build_pipeline(project, assets)],
+        asset_checks=build_checks(project, checkout, assets),
         jobs=build_jobs(project, assets),
         executor=dg.in_process_executor if one_process else dg.multiprocess_executor,
     )

@@ -7,26 +7,18 @@ from dataclasses import dataclass
 
 import dagster as dg
 
-from ml_assets.checks import build_checks
+from ml_assets.checks import evaluation, keys_of
 from ml_assets.console import ConsoleReporter
 from ml_assets.instance import use_instance
 from ml_assets.pipeline import build_pipeline
 from ml_assets.project import Project
 from ml_assets.stage_log import StageLog, StageLogManager
 from ml_assets.translator import Asset
+from resources.dvc.checkout import Checkout
 from resources.dvc.reproduction import Runs
+from security.decision import Judged
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-
-
-@dataclass(frozen=True)
-class Check:
-    """A check's verdict (passed, failed or error), and why."""
-
-    name: str
-    asset: str
-    verdict: str
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -35,14 +27,12 @@ class Execution:
 
     Attributes:
         recorded: states by asset name, as Dagster's storage has them now.
-        checks: what was checked on the way.
         cancelled: somebody asked it to end.
     """
 
     run_id: str
     succeeded: bool
     recorded: Mapping[str, str]
-    checks: Sequence[Check] = ()
     cancelled: bool = False
 
 
@@ -64,7 +54,7 @@ def execute_run(
     StageLogManager.direct = log = StageLog()
     reporter.keep_lines(log.write)
     pipeline = build_pipeline(project, assets, started=started, reporter=reporter)
-    definitions = dg.Definitions(assets=pipeline, asset_checks=build_checks(project, assets))
+    definitions = dg.Definitions(assets=pipeline)
     job = definitions.resolve_implicit_global_asset_job_def()
     with dg.DagsterInstance.get() as instance:
         result = job.execute_in_process(
@@ -80,11 +70,10 @@ def execute_run(
             for event in result.get_asset_materialization_events()
             if event.asset_key is not None and event.materialization.tags
         }
-        checks = [_check(evaluation) for evaluation in result.get_asset_check_evaluations()]
         cancelled = any(
             event.event_type is dg.DagsterEventType.RUN_CANCELED for event in result.all_events
         )
-    return Execution(result.run_id, result.success, recorded, checks, cancelled)
+    return Execution(result.run_id, result.success, recorded, cancelled)
 
 
 def _state(tags: Mapping[str, str]) -> str:
@@ -92,13 +81,21 @@ def _state(tags: Mapping[str, str]) -> str:
     return f"{tags['dagster/data_version']} {tags['dagster/code_version']}"
 
 
-def _check(evaluation: dg.AssetCheckEvaluation) -> Check:
-    verdict = evaluation.metadata.get("verdict")
-    said = str(verdict.value) if verdict is not None else "error"
-    return Check(
-        name=evaluation.check_name,
-        asset=evaluation.asset_key.to_user_string(),
-        # What Dagster recorded and what the check said must agree, or nobody judged.
-        verdict=said if (said == "passed") == evaluation.passed else "error",
-        reason=evaluation.description or "",
-    )
+def record_checks(
+    project: Project, checkout: Checkout, judged: Sequence[Judged], assets: Sequence[Asset]
+) -> None:
+    """Tell Dagster what gates have said, for its UI to show beside what they judged."""
+    use_instance(project)
+    with dg.DagsterInstance.get() as instance:
+        for one, key in keys_of(project, checkout, judged, assets):
+            result = evaluation(one, key)
+            instance.report_runless_asset_event(
+                dg.AssetCheckEvaluation(
+                    asset_key=key.asset_key,
+                    check_name=key.name,
+                    passed=result.passed,
+                    metadata=result.metadata,
+                    severity=result.severity,
+                    description=result.description,
+                )
+            )

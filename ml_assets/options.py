@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Sequence
 
+from ml_assets.admission import GateAdmission
+from ml_assets.gating import Gating
 from ml_assets.project import Project
 from ml_assets.reporter import Reporter
 from ml_assets.settings import Granularity
+from resources.dvc.admission import Admission
 from resources.dvc.checkout import Checkout
 from resources.dvc.environment import Environment, build_environment
 from resources.dvc.reproduction import Options, Reproduction
 from resources.dvc.schedule import Limits
 
 
-def server_options(project: Project, stages: Sequence[str]) -> Options:
+def server_options(project: Project, checkout: Checkout, stages: Sequence[str]) -> Options:
     """Return how stages are run where the environment is not the user's: from the settings."""
     settings = project.settings
     return build_options(
@@ -22,8 +25,14 @@ def server_options(project: Project, stages: Sequence[str]) -> Options:
         stages,
         jobs=settings.capacity,
         environment=build_environment(os.environ, server=True, allowed=settings.environment),
+        admission=open_admission(project, checkout),
         shared=settings.granularity is Granularity.STAGE,
     )
+
+
+def open_admission(project: Project, checkout: Checkout) -> GateAdmission:
+    """Return what lets the stages of one run in."""
+    return GateAdmission(lambda written: Gating(project, checkout, written=written))
 
 
 def build_options(
@@ -32,6 +41,7 @@ def build_options(
     *,
     jobs: int,
     environment: Environment,
+    admission: Admission,
     keep_going: bool = False,
     wait: float | None = None,
     force: bool = False,
@@ -41,6 +51,7 @@ def build_options(
 
     Args:
         jobs: capacity.
+        admission: asked before each stage runs (``GateAdmission``).
         wait: seconds to wait for another run; None takes the settings'.
         shared: other processes of the same run work in the checkout.
     """
@@ -53,6 +64,7 @@ def build_options(
             keep_going=keep_going or settings.keep_going,
         ),
         environment=environment,
+        admission=admission,
         wait=settings.wait if wait is None else wait,
         force=force,
         shared=shared,

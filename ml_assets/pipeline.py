@@ -76,8 +76,9 @@ def _build_op(
 
 def _begin(project: Project, selected: Sequence[Asset], reporter: Reporter) -> Runs:
     stages = list(dict.fromkeys(asset.stage for asset in selected))
-    options = server_options(project, stages)
-    return build_reproduction(project.open_checkout(), stages, options, reporter)
+    checkout = project.open_checkout()
+    options = server_options(project, checkout, stages)
+    return build_reproduction(checkout, stages, options, reporter)
 
 
 def declare(assets: Sequence[Asset], *, lineage: bool = True) -> dict[str, Any]:

@@ -5,21 +5,18 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from ml_assets.console import write_table
+from ml_assets.gate_report import gate_documents, in_order
 from ml_assets.project import Project
 from ml_assets.translator import Asset
 from resources.dvc.content import Content
 from resources.dvc.schedule import Finished
 from resources.dvc.stage_runner import Action, Result
 from resources.errors import ResourceError, UnavailableError
-
-if TYPE_CHECKING:
-    from ml_assets.execution import Check
-
-#: Exit codes by verdict.
-_CODES = {"passed": 0, "failed": 1, "error": 3}
+from security.decision import Judged
+from security.printable import printable
+from security.waiver import Waiver
 
 
 @dataclass
@@ -27,6 +24,8 @@ class Report:
     """What became of every selected asset.
 
     Attributes:
+        judged: what gates have said, and what the policy made of it.
+        unused: waivers that waived nothing.
         errors: of stages that failed, by stage name.
         aborted: what ended the run itself, whatever its stages did.
         blocked: names of the failed stages by the names of those they blocked.
@@ -38,7 +37,8 @@ class Report:
     errors: dict[str, BaseException] = field(default_factory=dict)
     aborted: ResourceError | None = None
     blocked: dict[str, str] = field(default_factory=dict)
-    checks: Sequence[Check] = ()
+    judged: Sequence[Judged] = ()
+    unused: Sequence[Waiver] = ()
     run_id: str | None = None
     seconds: float = 0.0
 
@@ -64,7 +64,7 @@ class Report:
     def exit_code(self) -> int:
         """The exit code: what was judged and failed outranks what could not be judged."""
         codes = {error.exit_code for error in self._problems()}
-        codes |= {_CODES.get(check.verdict, 3) for check in self.checks}
+        codes |= {one.decision.verdict.exit_code for one in self.judged if one.decision.blocks}
         return next((code for code in (1, 2, 3) if code in codes), 0)
 
     def _problems(self) -> list[ResourceError]:
@@ -86,7 +86,7 @@ class Report:
             "commit": self.project.head.commit,
             "status": self.status,
             "assets": [self._asset(asset) for asset in self.assets],
-            "gates": [_gate(check) for check in self.checks],
+            "gates": gate_documents(self.judged),
             "deployment": None,
             "seconds": round(self.seconds, 3),
         }
@@ -158,8 +158,12 @@ class Report:
             write_table(rows, ("did", "asset", "md5", "sha256"), sys.stdout)
         for location in self._unreproduced():
             print(f"not reproduced, differs from dvc.lock as it was: {location}")
-        for check in self.checks:
-            print(f"check {check.name} on {check.asset}: {check.verdict}: {check.reason}")
+        for one in in_order(self.judged):
+            decision = one.decision
+            print(
+                f"gate {decision.gate} of {printable(decision.subject)}: "
+                f"{decision.verdict.value}: {decision.reason}"
+            )
         print(
             f"{self.status}: {counts[Action.RUN]} ran, {counts[Action.RESTORE]} restored, "
             f"{counts[Action.SKIP]} fresh, {len(self.errors)} failed, "
@@ -169,16 +173,6 @@ class Report:
     def _unstarted(self) -> set[str]:
         stages = {asset.stage for asset in self.assets}
         return stages - set(self.results) - set(self.errors)
-
-
-def _gate(check: Check) -> dict[str, object]:
-    return {
-        "name": check.name,
-        "verdict": check.verdict,
-        "findings": [] if check.verdict == "passed" else [check.reason],
-        "cached": False,
-        "reason": check.reason,
-    }
 
 
 def _as_resource_error(error: BaseException) -> ResourceError:

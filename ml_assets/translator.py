@@ -87,6 +87,14 @@ def asset_key(branch: str, location: str) -> Key:
     return (*branch.split("/"), *(["/"] if location.startswith("/") else []), *parts)
 
 
+def source_key(branch: str, manifest: Manifest) -> Key:
+    """Return the key of a branch's source tree: ``[branch, "source"]``, if no out is called so."""
+    name = "source"
+    while name in manifest.producer:
+        name += ".tree"
+    return asset_key(branch, name)
+
+
 class Translator:
     """Describes every asset of one manifest on one branch.
 

@@ -8,16 +8,22 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 import time
 from collections.abc import Collection, Mapping, Sequence
 
+from ml_assets.admission import GateAdmission
+from ml_assets.commands.check import add_outputs, find_unused, read_outputs, run_gates
 from ml_assets.commands.plan import group_by_stage
 from ml_assets.console import ConsoleReporter
+from ml_assets.gate_report import write_outputs
+from ml_assets.gating import MATERIALIZE, Gating
 from ml_assets.graph import describe_assets
-from ml_assets.options import build_options, build_reproduction
+from ml_assets.options import build_options, build_reproduction, open_admission
 from ml_assets.project import Project, find_project
 from ml_assets.record import Record
 from ml_assets.report import Report
+from ml_assets.rules import find_rules
 from ml_assets.selection import select_stages
 from ml_assets.settings_table import LONGEST
 from ml_assets.translator import Asset
@@ -56,6 +62,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--wait", type=float, metavar="SECONDS", help="for another run here to end (default: 600)"
     )
+    parser.add_argument(
+        "--environment",
+        metavar="NAME",
+        help="also run all gates that the policy has for this environment",
+    )
+    add_outputs(parser)
     parser.add_argument("--quiet", action="store_true", help="leave out the stages' own output")
 
 
@@ -70,6 +82,13 @@ def execute(arguments: argparse.Namespace) -> int:
     project = find_project(arguments.project)
     run = _Run(project, arguments)
     report = run.execute()
+    write_outputs(
+        report.judged,
+        read_outputs(arguments),
+        commit=project.head.commit,
+        environment=arguments.environment or MATERIALIZE,
+        unused=report.unused,
+    )
     if arguments.json:
         print(json.dumps(report.document()))
     else:
@@ -90,6 +109,9 @@ class _Run:
         self._assets = [asset for asset in assets if asset.stage in selected]
         self._report = Report(project, self._assets)
         self._record = Record(project)
+        if arguments.environment:
+            # Before hours of training, and not after them.
+            find_rules(project.root).policy.environment(arguments.environment)
 
     def execute(self) -> Report:
         """Do what there is to do."""
@@ -103,6 +125,8 @@ class _Run:
         self._checkout.store.save()
         if chosen:
             self._materialize(chosen, versions)
+        if self._report.exit_code == 0:
+            self._judge()
         self._report.close(time.monotonic() - self._started)
         return self._report
 
@@ -144,7 +168,9 @@ class _Run:
     def _materialize(self, chosen: Sequence[Asset], versions: Mapping[str, str]) -> None:
         stages = {asset.stage for asset in chosen}
         reporter = _Collector(self._report, len(stages), quiet=self._arguments.quiet)
-        reproduction = build_reproduction(self._checkout, stages, self._options(stages), reporter)
+        admission = open_admission(self._project, self._checkout)
+        options = self._options(stages, admission)
+        reproduction = build_reproduction(self._checkout, stages, options, reporter)
         tags = self._project.run_tags
         # The first stages run while this process spends its seconds on importing dagster.
         with StartedReproduction(reproduction) as started:
@@ -153,8 +179,8 @@ class _Run:
             execution = execute_run(self._project, chosen, started, reporter, tags)
         if reporter.was_interrupted or execution.cancelled:
             raise KeyboardInterrupt
+        self._report.judged = admission.judged
         self._report.run_id = execution.run_id
-        self._report.checks = execution.checks
         if not execution.succeeded and self._report.exit_code == 0:
             self._report.aborted = UnavailableError(
                 "the Dagster run failed, and none of its stages says why",
@@ -164,7 +190,30 @@ class _Run:
             {**versions, **execution.recorded} if execution.succeeded else execution.recorded
         )
 
-    def _options(self, stages: Collection[str]) -> Options:
+    def _judge(self) -> None:
+        """Judge what the run answers for, and what the environment asks for that was named."""
+        name = self._arguments.environment
+        gating = Gating(self._project, self._checkout, environment=name or MATERIALIZE)
+        for text in gating.notices:
+            sys.stderr.write(f"notice: {text}\n")
+        if name:
+            judged = run_gates(gating, (), self._project.settings.capacity)
+            self._report.unused = find_unused(gating, judged, whole=True)
+        else:
+            locations = [asset.location for asset in self._assets if asset.location]
+            cases = gating.cases_of_run(locations)
+            judged = list(gating.decide_all(cases, self._project.settings.capacity))
+        known = {(one.decision.gate, one.decision.subject): one for one in self._report.judged}
+        known |= {(one.decision.gate, one.decision.subject): one for one in judged}
+        self._report.judged = list(known.values())
+        self._checkout.store.save()
+        fresh = [one for one in self._report.judged if not one.cached]
+        if fresh:
+            from ml_assets.execution import record_checks
+
+            record_checks(self._project, self._checkout, fresh, self._assets)
+
+    def _options(self, stages: Collection[str], admission: GateAdmission) -> Options:
         arguments = self._arguments
         settings = self._project.settings
         return build_options(
@@ -172,6 +221,7 @@ class _Run:
             list(stages),
             jobs=arguments.jobs or settings.capacity,
             environment=build_environment(os.environ, allowed=settings.environment),
+            admission=admission,
             keep_going=arguments.keep_going,
             wait=arguments.wait,
             force=arguments.force,

@@ -125,9 +125,14 @@ class Gate(Protocol):
         place: where its tool works.
     """
 
-    name: str
-    kind: Kind
-    place: Place
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def kind(self) -> Kind: ...
+
+    @property
+    def place(self) -> Place: ...
 
     def reads(self, path: str) -> bool:
         """Say whether it reads a file of the source tree; its result is bound to these.

@@ -1,0 +1,135 @@
+"""``ml-assets check``: run the gates on what lies in the project, and apply the policy to them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from ml_assets.gate_report import (
+    Outputs,
+    gate_documents,
+    verdict_of,
+    write_gates,
+    write_outputs,
+)
+from ml_assets.gating import MATERIALIZE, Gating
+from ml_assets.project import find_project
+from security.decision import Judged, unused_waivers
+from security.printable import printable
+from security.waiver import Waiver
+
+_EPILOG = """\
+examples:
+  ml-assets check
+  ml-assets check code-security secrets
+  ml-assets check --environment production --sarif gates.sarif --junit gates.xml
+  ml-assets check --json
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this command."""
+    parser.epilog = _EPILOG
+    parser.add_argument(
+        "gates", nargs="*", metavar="GATE", help="gates to run (default: all of the environment)"
+    )
+    parser.add_argument(
+        "--environment",
+        default=MATERIALIZE,
+        metavar="NAME",
+        help="judge by the policy for this environment (default: materialize)",
+    )
+    add_outputs(parser)
+
+
+def add_outputs(parser: argparse.ArgumentParser) -> None:
+    """Add the options that name files for other programs."""
+    parser.add_argument("--sarif", type=Path, metavar="F", help="write the findings as SARIF 2.1.0")
+    parser.add_argument("--junit", type=Path, metavar="F", help="write the gates as JUnit XML")
+    parser.add_argument(
+        "--summary", type=Path, metavar="F", help="write a Markdown summary for a CI job"
+    )
+
+
+def read_outputs(arguments: argparse.Namespace) -> Outputs:
+    """Return the files that were asked for."""
+    return Outputs(arguments.sarif, arguments.junit, arguments.summary)
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Judge, and print what came of it."""
+    project = find_project(arguments.project)
+    checkout = project.open_checkout()
+    notice = _Notices()
+    gating = Gating(project, checkout, environment=arguments.environment, on_notice=notice)
+    for text in gating.notices:
+        notice(text)
+    judged = run_gates(gating, arguments.gates, project.settings.capacity)
+    checkout.store.save()
+    unused = find_unused(gating, judged, whole=not arguments.gates)
+    write_outputs(
+        judged,
+        read_outputs(arguments),
+        commit=project.head.commit,
+        environment=gating.environment.name,
+        unused=unused,
+    )
+    verdict = verdict_of(judged)
+    if arguments.json:
+        document = {
+            "verdict": verdict.value,
+            "environment": gating.environment.name,
+            "policy": {"from": gating.rules.origin, "sha256": gating.rules.policy.sha256},
+            "commit": project.head.commit,
+            "gates": gate_documents(judged),
+            "unused_waivers": [waiver.about for waiver in unused],
+        }
+        print(json.dumps(document))
+    else:
+        write_gates(judged, unused, sys.stdout)
+        print(f"{verdict.value}: {len(judged)} judged for {gating.environment.name}")
+    return verdict.exit_code
+
+
+def run_gates(gating: Gating, names: Sequence[str], jobs: int) -> list[Judged]:
+    """Decide everything that was asked for, side by side, with progress on standard error."""
+    cases = gating.cases(names)
+    judged = gating.absent(cases, names)
+    for number, one in enumerate(gating.decide_all(cases, jobs), start=1):
+        judged.append(one)
+        decision = one.decision
+        how = "cached" if one.cached else f"{one.seconds:.1f} s"
+        sys.stderr.write(
+            f"({number}/{len(cases)}) {decision.gate} of {printable(decision.subject)}: "
+            f"{decision.verdict.value} ({how})\n"
+        )
+    return judged
+
+
+def find_unused(gating: Gating, judged: Sequence[Judged], *, whole: bool) -> tuple[Waiver, ...]:
+    """Return the waivers that waived nothing, where that can be told.
+
+    Args:
+        whole: every gate was run on everything.
+    """
+    if not whole:
+        return ()
+    gates = {one.decision.gate for one in judged if one.report is not None}
+    decisions = [one.decision for one in judged]
+    return unused_waivers(decisions, gating.rules.policy.waivers, gates)
+
+
+class _Notices:
+    """Says each thing once, on standard error."""
+
+    def __init__(self) -> None:
+        self._said: set[str] = set()
+
+    def __call__(self, text: str) -> None:
+        """Say it, unless it was said."""
+        if text not in self._said:
+            self._said.add(text)
+            sys.stderr.write(f"notice: {printable(text, 500)}\n")

@@ -1,0 +1,245 @@
+"""Gating: which gates judge what in a checkout, and what the policy makes of their reports."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+
+from ml_assets.gates import GateKit, find_interpreter
+from ml_assets.judging import Case, Judge, Judgement, Surroundings
+from ml_assets.project import Project, find_configuration
+from ml_assets.protection import POLICY
+from ml_assets.rules import Rules, find_rules
+from resources.dvc.checkout import Checkout
+from resources.dvc.content import Content
+from resources.dvc.environment import build_environment
+from resources.errors import ConfigurationError
+from resources.result_store import ResultStore
+from security.decision import Decision, Judged, evaluate
+from security.policy import Environment
+from security.rule import Level
+
+#: What is asked before a stage may run; the other environments extend it.
+MATERIALIZE = "materialize"
+#: What our own tools get of the environment: nothing of the user's.
+_OWN = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C.UTF-8", "LANG": "C.UTF-8"}
+
+
+class Gating:
+    """The gates of one checkout, for one environment. Safe for threads.
+
+    Args:
+        environment: the policy's name of it.
+        written: what outs are known to hold that were made just now, by location.
+        on_notice: told what a user should know once.
+
+    Raises:
+        ConfigurationError: the protected branch is not in this clone, or its settings are wrong.
+        PolicyError: the policy is none, or has no such environment.
+    """
+
+    def __init__(
+        self,
+        project: Project,
+        checkout: Checkout,
+        *,
+        environment: str = MATERIALIZE,
+        written: Mapping[str, Content] | None = None,
+        on_notice: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self.rules: Rules = find_rules(project.root)
+        self.environment: Environment = self.rules.policy.environment(environment)
+        self.checkout = checkout
+        store = ResultStore(
+            project.make_state() / "results", project.secret, str(project.root), on_notice
+        )
+        self._own_settings = project.settings.gates
+        self.kit = GateKit(project, checkout, self.rules, self.environment, written or {})
+        self._judge = Judge(
+            checkout,
+            store,
+            self.rules.protection,
+            self._surroundings(project),
+            code=_find_code(checkout),
+        )
+        self._locks: defaultdict[Case, threading.Lock] = defaultdict(threading.Lock)
+        self._guard = threading.Lock()
+
+    @property
+    def notices(self) -> list[str]:
+        """What a user should know of where the rules come from."""
+        rules = self.rules
+        ignored = [path for path in rules.ignored if path == POLICY]
+        if self._own_settings != rules.settings:
+            ignored.append("the settings of gates")
+        return [f"not used, because they are another in {rules.origin}: {what}" for what in ignored]
+
+    def _surroundings(self, project: Project) -> Surroundings:
+        settings = self.rules.settings
+        allowed = project.settings.environment
+        return Surroundings(
+            python=find_interpreter(project.root, settings.python, os.environ),
+            environment=build_environment(os.environ, server=True, allowed=allowed).variables,
+            own_environment=_OWN,
+            denied=(find_configuration(),),
+            timeout=settings.timeout,
+        )
+
+    def cases(self, names: Collection[str] = ()) -> list[Case]:
+        """Return everything that there is to judge.
+
+        Args:
+            names: of gates; empty takes all that the environment does not turn off.
+
+        Raises:
+            ConfigurationError: there is no such gate.
+        """
+        unknown = sorted(set(names) - set(self.kit.names))
+        if unknown:
+            raise ConfigurationError(
+                f"no such gate: {', '.join(unknown)}", f"known are: {', '.join(self.kit.names)}"
+            )
+        files = self._judge.tree.files
+        return [
+            case
+            for case in self.kit.cases(files)
+            if (case.gate.name in names if names else self._level(case.gate.name) is not Level.OFF)
+        ]
+
+    def shown_cases(self, locations: Sequence[str]) -> list[Case]:
+        """Return what there is to show of the source and of some outs.
+
+        Whatever a stage reads is judged before (``required_of``); shown are the outs that a person
+        would look for a verdict at.
+        """
+        cases = self.kit.source_cases(self._judge.tree.files)
+        cases += [case for place in locations for case in self.kit.shown_cases(place)]
+        return [case for case in cases if self._level(case.gate.name) is not Level.OFF]
+
+    def absent(self, cases: Sequence[Case], names: Collection[str] = ()) -> list[Judged]:
+        """Return what is decided of gates that have nothing to judge, of those that matter.
+
+        Args:
+            cases: what there is to judge.
+            names: of gates that were asked for; empty takes those that must have something.
+        """
+        judging = {case.gate.name for case in cases}
+        found: list[Judged] = []
+        for name in self.kit.names:
+            asked = name in names if names else self._level(name) is Level.REQUIRED
+            if asked and name not in judging:
+                decision = self._evaluate(name, "nothing", None, None, present=False)
+                found.append(Judged(decision, None, None, 0.0, False))
+        return found
+
+    def _level(self, gate: str) -> Level:
+        return self.environment.rule(gate).level
+
+    def required_of(self, location: str) -> list[Case]:
+        """Return what an out has to have passed before anybody reads it."""
+        return [case for case in self.kit.out_cases(location) if self._requires(case)]
+
+    def required_of_source(self) -> list[Case]:
+        """Return what the source tree has to have passed before any of it runs."""
+        return [
+            case for case in self.kit.source_cases(self._judge.tree.files) if self._requires(case)
+        ]
+
+    def _requires(self, case: Case) -> bool:
+        return self._level(case.gate.name) in (Level.REQUIRED, Level.IF_PRESENT)
+
+    def cases_of_run(self, locations: Collection[str]) -> list[Case]:
+        """Return what a run has to answer for: its source, and the models among its outs.
+
+        Data that is fresh was just compared with its record; models are also measured.
+        """
+        cases = self.required_of_source()
+        for location in locations:
+            if self.kit.is_model(location):
+                cases += [
+                    case
+                    for case in self.kit.out_cases(location)
+                    if self._requires(case)
+                    or (
+                        case.gate.name == "performance"
+                        and self._level("performance") is not Level.OFF
+                    )
+                ]
+        return cases
+
+    def refresh(self) -> None:
+        """See what has changed in the source tree."""
+        self._judge.refresh()
+
+    def decide(self, case: Case) -> Judged:
+        """Judge a case, once at a time, and apply the policy to it."""
+        with self._guard:
+            lock = self._locks[case]
+        with lock:
+            judgement = self._judge.judge(case)
+        decision = self._evaluate(
+            case.gate.name, case.subject, judgement, judgement.unavailable, present=True
+        )
+        return Judged(
+            decision, judgement.report, judgement.tool, judgement.seconds, judgement.cached
+        )
+
+    def _evaluate(
+        self,
+        gate: str,
+        subject: str,
+        judgement: Judgement | None,
+        unavailable: str | None,
+        *,
+        present: bool,
+    ) -> Decision:
+        return evaluate(
+            self.environment.rule(gate),
+            gate,
+            subject,
+            judgement.report if judgement is not None else None,
+            unavailable,
+            self.rules.policy.waivers,
+            date.today(),
+            present=present,
+        )
+
+    def decide_all(self, cases: Sequence[Case], jobs: int) -> Iterator[Judged]:
+        """Decide many cases side by side; yield each when it is done."""
+        with _pool(jobs) as pool:
+            for done in as_completed([pool.submit(self.decide, case) for case in cases]):
+                yield done.result()
+
+
+@contextmanager
+def _pool(jobs: int) -> Iterator[ThreadPoolExecutor]:
+    """Give workers; what has not begun when the block is left early never begins."""
+    pool = ThreadPoolExecutor(max_workers=max(jobs, 1), thread_name_prefix="gate")
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _find_code(checkout: Checkout) -> list[str]:
+    """Return the files that stages read and no stage writes, wherever Git stands with them."""
+    return [
+        dep.location
+        for stage in checkout.manifest.stages
+        for dep in stage.deps
+        if not dep.producers and _is_file_below(checkout.root, dep.location)
+    ]
+
+
+def _is_file_below(root: Path, location: str) -> bool:
+    return (
+        "://" not in location
+        and not location.startswith(("/", ".."))
+        and (root / location).is_file()
+    )

@@ -1,0 +1,100 @@
+"""The subjects: which outs of a graph are models, and which are data."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Collection
+
+from resources.dvc.manifest import Manifest
+from security.waiver import matches_path
+
+#: Files that a loader may run code from, or that models are kept in, whatever they are called.
+MODEL_SUFFIXES = frozenset(
+    {
+        ".bin",
+        ".ckpt",
+        ".cloudpickle",
+        ".dill",
+        ".h5",
+        ".joblib",
+        ".keras",
+        ".mar",
+        ".npy",
+        ".npz",
+        ".onnx",
+        ".pickle",
+        ".pkl",
+        ".pt",
+        ".pth",
+        ".safetensors",
+        ".skops",
+    }
+)
+
+
+def find_named_models(manifest: Manifest) -> tuple[str, ...]:
+    """Return the outs that the repository itself calls models, by their locations.
+
+    That is what ``artifacts:`` or the out's own ``type`` says.
+    """
+    named = {artifact.path for artifact in manifest.artifacts if artifact.type == "model"}
+    return tuple(
+        out.location
+        for stage in manifest.stages
+        for out in stage.outs
+        if _is_local(out.location) and (out.location in named or out.type == "model")
+    )
+
+
+def find_models(manifest: Manifest) -> tuple[str, ...]:
+    """Return the outs that are models: those called so, and those whose names look like one.
+
+    A file does not become harmless by being called a dataset.
+    """
+    named = set(find_named_models(manifest))
+    return tuple(
+        out.location
+        for stage in manifest.stages
+        for out in stage.outs
+        if out.location in named or (_is_local(out.location) and _looks_like_model(out.location))
+    )
+
+
+def find_data(manifest: Manifest) -> tuple[str, ...]:
+    """Return the outs that are data: all others that are neither metrics nor plots."""
+    models = set(find_models(manifest))
+    return tuple(
+        out.location
+        for stage in manifest.stages
+        for out in stage.outs
+        if _is_local(out.location) and out.location not in models and out.role == "out"
+    )
+
+
+def find_named_data(manifest: Manifest, patterns: Collection[str]) -> tuple[str, ...]:
+    """Return the data that the repository itself names: by type, as a ``.dvc`` file, or expected.
+
+    Args:
+        patterns: of locations that there are expectations of.
+    """
+    named = {artifact.path for artifact in manifest.artifacts if artifact.type}
+    types = {out.location: out.type for stage in manifest.stages for out in stage.outs}
+    return tuple(
+        location
+        for location in find_data(manifest)
+        if location in named
+        or types[location]
+        or manifest.producer[location].is_source
+        or any(matches_path(pattern, location) for pattern in patterns)
+    )
+
+
+def _looks_like_model(location: str) -> bool:
+    name = posixpath.basename(location).lower()
+    for packed in (".gz", ".bz2", ".xz", ".zst", ".lz4", ".z"):
+        name = name.removesuffix(packed)
+    return posixpath.splitext(name)[1] in MODEL_SUFFIXES
+
+
+def _is_local(location: str) -> bool:
+    return "://" not in location
