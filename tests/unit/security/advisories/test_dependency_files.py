@@ -151,8 +151,11 @@ def test_local_source_elsewhere_hides_a_package(tmp_path: Path, source: str) -> 
     assert found.own == 0 and len(found.hidden) == 1 and "not from an index" in found.hidden[0]
 
 
-def test_name_of_the_project_covers_no_second_entry(tmp_path: Path) -> None:
-    text = UV_LOCK + '[[package]]\nname = "project"\nsource = { git = "https://git.invalid/x" }\n'
+@pytest.mark.parametrize("first", [True, False])
+def test_name_of_the_project_covers_no_second_entry(tmp_path: Path, first: bool) -> None:
+    other = '[[package]]\nname = "project"\nsource = { git = "https://git.invalid/x" }\n'
+    head, tables = UV_LOCK.split("[manifest]")
+    text = f"{head}{other}[manifest]{tables}" if first else UV_LOCK + other
     assert len(read_files(tmp_path, {"uv.lock": text}).hidden) == 2
 
 

@@ -7,7 +7,6 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,6 @@ from security.gates.dependencies import DependenciesGate
 from security.gates.interface import GateError, Kind, Place, Report, Task
 from tests.osv_records import NOW, affected, osv_record, write_directory
 from tests.unit.security.gates.gate_tasks import build_task, write_file
-from tests.unit.security.gates.osv_service import OsvService
 
 CRITICAL = "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H"
 HARMLESS = "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:N/I:N/A:N"
@@ -240,68 +238,21 @@ def test_database_in_the_checkout_is_not_even_read(gate: DependenciesGate) -> No
     assert not gate.configures("requirements.txt")
 
 
-def tool_digest(gate: DependenciesGate, task: Task) -> str:
-    return gate.tool(task).sha256
-
-
 def test_what_judged_is_bound_to_advisories_and_environment(
     database: AdvisoryDatabase, gate: DependenciesGate, tmp_path: Path, python: Path
 ) -> None:
     task = build_task(tmp_path, gate, {"requirements.txt": "victim==2.0\n"})
-    first = tool_digest(gate, task)
-    assert first == tool_digest(gate, replace(task, scratch=tmp_path / "other"))
+    first = gate.tool(task).sha256
+    assert first == gate.tool(replace(task, scratch=tmp_path / "other")).sha256
     assert gate.tool(task).configuration["advisories"] == database.status.sha256
     other = DependenciesGate(lambda: database, lambda: "0" * 64, at=NOW)
-    assert tool_digest(other, task) != first
+    assert other.tool(task).sha256 != first
     with_python = replace(task, python=python)
-    empty = tool_digest(gate, with_python)
+    empty = gate.tool(with_python).sha256
     install(python, "victim", "1.0")
-    assert len({first, empty, tool_digest(gate, with_python)}) == 3
-    assert tool_digest(gate, replace(task, python=Path("/nowhere/python"))) not in (first, empty)
-
-
-def test_online_result_holds_for_its_day_and_service(
-    database: AdvisoryDatabase, gate: DependenciesGate, tmp_path: Path
-) -> None:
-    def online(at: datetime, url: str | None) -> str:
-        made = DependenciesGate(lambda: database, lambda: database.status.sha256, at=at, online=url)
-        return tool_digest(made, task)
-
-    task = build_task(tmp_path, gate, {"requirements.txt": "victim==2.0\n"})
-    one, other = "https://one.invalid/v1/query", "https://other.invalid/v1/query"
-    same = {online(NOW, one), online(NOW.replace(hour=23), one)}
-    assert len(same) == 1
-    assert len(same | {online(NOW.replace(day=3), one), online(NOW, other), online(NOW, None)}) == 4
-    with pytest.raises(GateError, match="changed on its way"):
-        online(NOW, "http://one.invalid/v1/query")
-
-
-def test_service_adds_what_the_database_does_not_know(
-    database: AdvisoryDatabase, tmp_path: Path
-) -> None:
-    known = osv_record("GHSA-other", aliases=["PYSEC-2025-1"])
-    new = osv_record("GHSA-new", aliases=["CVE-2026-1"], affected=[affected("other")])
-    with OsvService({("victim", "1.0"): [known], ("other", "1.0"): [new]}) as service:
-        gate = DependenciesGate(
-            lambda: database, lambda: database.status.sha256, at=NOW, online=service.url
-        )
-        files: dict[str, str | bytes] = {"requirements.txt": "victim==1.0\nother==1.0\n"}
-        report = gate.judge(build_task(tmp_path, gate, files))
-    assert report.unjudged is None
-    first, second = report.findings
-    assert first.aliases == ("GHSA-1", "PYSEC-2025-1", "GHSA-other")
-    assert (second.id, second.line, second.severity) == ("CVE-2026-1", 2, None)
-    assert report.facts["advisories_newest"] == "2026-01-02"
-
-
-def test_service_that_does_not_answer_leaves_it_not_judged(
-    database: AdvisoryDatabase, tmp_path: Path
-) -> None:
-    url = "http://127.0.0.1:9/v1/query"
-    gate = DependenciesGate(lambda: database, lambda: database.status.sha256, at=NOW, online=url)
-    report = gate.judge(build_task(tmp_path, gate, {"requirements.txt": "victim==1.0\n"}))
-    assert len(report.findings) == 1 and "the online service: no answer" in (report.unjudged or "")
-    assert report.facts["advisories_newest"] == "2025-12-31" and "service" not in report.facts
+    assert len({first, empty, gate.tool(with_python).sha256}) == 3
+    lost = replace(task, python=Path("/nowhere/python"))
+    assert gate.tool(lost).sha256 not in (first, empty)
 
 
 def test_more_packages_and_findings_than_anybody_has_are_not_judged(

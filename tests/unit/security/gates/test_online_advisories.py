@@ -5,14 +5,18 @@ from __future__ import annotations
 import importlib.util
 import json
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from resources.advisory_feed.store import AdvisoryStore, Update
+from security.advisories.database import AdvisoryDatabase
 from security.advisories.package import Package
 from security.advisories.requirements import build_package
 from security.advisories.vulnerability import Vulnerability
 from security.gates import online_advisories
+from security.gates.dependencies import DependenciesGate
 from security.gates.interface import GateError, Task
 from security.gates.online_advisories import (
     ask_service,
@@ -20,8 +24,8 @@ from security.gates.online_advisories import (
     verify_service,
 )
 from security.gates.subprocess import Ended
-from tests.osv_records import affected, osv_record
-from tests.unit.security.gates.gate_tasks import ENVIRONMENT
+from tests.osv_records import NOW, affected, osv_record, write_directory
+from tests.unit.security.gates.gate_tasks import ENVIRONMENT, build_task
 from tests.unit.security.gates.osv_service import OsvService
 
 RECORD = osv_record("GHSA-aaaa", aliases=["CVE-2025-7", "PYSEC-2025-7"])
@@ -140,6 +144,13 @@ def test_address_that_may_not_be_used_is_refused(url: str) -> None:
         verify_service(url)
 
 
+def test_refused_address_is_not_asked(service: OsvService, task: Task) -> None:
+    url = service.url.replace("127.0.0.1", "user@127.0.0.1")
+    with pytest.raises(GateError, match="password"):
+        ask_service(url, packages("victim==1.0"), task)
+    assert not service.asked
+
+
 def test_addresses_that_nobody_can_read_along_are_allowed() -> None:
     for url in ("https://api.osv.invalid/v1/query", "http://[::1]:80/", "http://localhost/q"):
         verify_service(url)
@@ -213,3 +224,59 @@ def test_withdrawn_record_is_none(service: OsvService, task: Task) -> None:
     gone = osv_record("X-2", withdrawn="2025-12-31T00:00:00Z", affected=[affected("other")])
     service.records["other", "1.0"] = [gone]
     assert ask_service(service.url, packages("other==1.0"), task) == []
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AdvisoryDatabase]:
+    """Index one record."""
+    root = tmp_path_factory.mktemp("advisories")
+    records = write_directory(root / "records", [osv_record(aliases=["CVE-2025-1"])])
+    store = AdvisoryStore(root / "store")
+    store.update(Update([str(records)]), now=NOW)
+    with store.load() as opened:
+        yield opened
+
+
+def test_online_result_holds_for_its_day_and_service(
+    database: AdvisoryDatabase, tmp_path: Path
+) -> None:
+    bare = Task("source", tmp_path, (), tmp_path, ENVIRONMENT)
+
+    def online(at: datetime, url: str | None) -> str:
+        made = DependenciesGate(lambda: database, lambda: database.status.sha256, at=at, online=url)
+        return made.tool(bare).sha256
+
+    one, other = "https://one.invalid/v1/query", "https://other.invalid/v1/query"
+    same = {online(NOW, one), online(NOW.replace(hour=23), one)}
+    assert len(same) == 1
+    assert len(same | {online(NOW.replace(day=3), one), online(NOW, other), online(NOW, None)}) == 4
+    with pytest.raises(GateError, match="changed on its way"):
+        online(NOW, "http://one.invalid/v1/query")
+
+
+def test_service_adds_what_the_database_does_not_know(
+    database: AdvisoryDatabase, tmp_path: Path
+) -> None:
+    known = osv_record("GHSA-other", aliases=["PYSEC-2025-1"])
+    new = osv_record("GHSA-new", aliases=["CVE-2026-1"], affected=[affected("other")])
+    with OsvService({("victim", "1.0"): [known], ("other", "1.0"): [new]}) as service:
+        gate = DependenciesGate(
+            lambda: database, lambda: database.status.sha256, at=NOW, online=service.url
+        )
+        files: dict[str, str | bytes] = {"requirements.txt": "victim==1.0\nother==1.0\n"}
+        report = gate.judge(build_task(tmp_path, gate, files))
+    assert report.unjudged is None
+    first, second = report.findings
+    assert first.aliases == ("PYSEC-2025-1", "GHSA-other")
+    assert (second.id, second.line, second.severity) == ("CVE-2026-1", 2, None)
+    assert report.facts["advisories_newest"] == "2026-01-02"
+
+
+def test_service_that_does_not_answer_leaves_it_not_judged(
+    database: AdvisoryDatabase, tmp_path: Path
+) -> None:
+    url = "http://127.0.0.1:9/v1/query"
+    gate = DependenciesGate(lambda: database, lambda: database.status.sha256, at=NOW, online=url)
+    report = gate.judge(build_task(tmp_path, gate, {"requirements.txt": "victim==1.0\n"}))
+    assert len(report.findings) == 1 and "the online service: no answer" in (report.unjudged or "")
+    assert report.facts["advisories_newest"] == "2025-12-31" and "service" not in report.facts
