@@ -1,0 +1,120 @@
+"""JUnit XML: one test suite for each gate, as the test reports of CI services read it.
+
+There is no schema that all readers agree on; these elements are the ones that all of them know. A
+warning has none, so it is a test that passed, with the finding as its output.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from security.decision import Judged
+from security.finding import Finding
+from security.printable import printable
+from security.verdict import Verdict
+from security.waiver import Waiver
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """One test case.
+
+    Attributes:
+        name: of the finding, with its place.
+        group: what was judged.
+        outcome: ``failure``, ``error``, ``skipped`` or ``passed``.
+        message: of the outcome, or the output of what passed.
+    """
+
+    name: str
+    group: str
+    outcome: str
+    message: str
+    seconds: float = 0.0
+
+
+def write_junit(judged: Sequence[Judged]) -> str:
+    """Return all results as one JUnit document."""
+    gates: dict[str, list[Judged]] = {}
+    for one in judged:
+        gates.setdefault(one.decision.gate, []).append(one)
+    suites = {gate: [case for one in ones for case in _cases(one)] for gate, ones in gates.items()}
+    everything = [case for cases in suites.values() for case in cases]
+    seconds = sum(one.seconds for one in judged)
+    lines = ['<?xml version="1.0" encoding="UTF-8"?>']
+    lines.append(f"<testsuites{_attributes('ml-assets', everything, seconds)}>")
+    for gate, cases in suites.items():
+        lines.extend(_suite(gate, cases, sum(one.seconds for one in gates[gate])))
+    lines.append("</testsuites>")
+    return "\n".join(lines) + "\n"
+
+
+def _cases(judged: Judged) -> Iterator[_Case]:
+    decision, subject = judged.decision, judged.decision.subject
+    for finding in decision.failing:
+        yield _Case(_name(finding), subject, "failure", finding.message)
+    for finding in decision.warning:
+        yield _Case(_name(finding), subject, "passed", f"warning: {finding.message}")
+    for finding, waiver in decision.waived:
+        yield _Case(_name(finding), subject, "skipped", _waived(finding, waiver))
+    for finding in decision.silenced:
+        by = finding.silenced.value if finding.silenced else "policy"
+        yield _Case(_name(finding), subject, "skipped", f"silenced by {by}: {finding.message}")
+    broken = _is_broken(judged)
+    found = decision.failing or decision.warning or decision.waived or decision.silenced
+    if broken or not found:  # one without findings is to be seen to have run
+        name, outcome = f"{decision.gate}: judged", "error" if broken else "passed"
+        yield _Case(name, subject, outcome, decision.reason, judged.seconds)
+
+
+def _is_broken(judged: Judged) -> bool:
+    """Say whether something could not be judged, whatever else was found."""
+    unjudged = judged.report is None or judged.report.unjudged is not None
+    failed = judged.decision.verdict is Verdict.FAILED
+    return judged.decision.verdict is Verdict.ERROR or (failed and unjudged)
+
+
+def _name(finding: Finding) -> str:
+    return f"{finding.id} at {finding.place}" if finding.place else finding.id
+
+
+def _waived(finding: Finding, waiver: Waiver) -> str:
+    until = f"waived by {waiver.owner} until {waiver.expires}: {waiver.reason}"
+    return f"{until}: {finding.message}"
+
+
+def _suite(gate: str, cases: Sequence[_Case], seconds: float) -> Iterator[str]:
+    yield f"  <testsuite{_attributes(gate, cases, seconds)}>"
+    for case in cases:
+        head = f'name="{_text(case.name)}" classname="{_text(f"{gate}.{case.group}")}"'
+        yield f'    <testcase {head} time="{case.seconds:.3f}">'
+        message = _text(case.message)
+        if case.outcome == "passed":
+            yield f"      <system-out>{message}</system-out>"
+        elif case.outcome == "skipped":
+            yield f'      <skipped message="{message}"/>'
+        else:
+            head = f'{case.outcome} message="{message}" type="{_text(gate)}"'
+            yield f"      <{head}>{message}</{case.outcome}>"
+        yield "    </testcase>"
+    yield "  </testsuite>"
+
+
+def _attributes(name: str, cases: Sequence[_Case], seconds: float) -> str:
+    count = {one: 0 for one in ("failure", "error", "skipped", "passed")}
+    for case in cases:
+        count[case.outcome] += 1
+    return (
+        f' name="{_text(name)}" tests="{len(cases)}" failures="{count["failure"]}"'
+        f' errors="{count["error"]}" skipped="{count["skipped"]}" time="{seconds:.3f}"'
+    )
+
+
+def _text(text: str) -> str:
+    """Return a text for XML: what it may not hold is escaped as in messages elsewhere.
+
+    Whatever XML 1.0 leaves out is not printable, so ``printable`` leaves none of it.
+    """
+    return html.escape(printable(text, 2000), quote=True)

@@ -1,0 +1,161 @@
+"""Markdown: a summary for the page of a CI job.
+
+Whatever comes from the judged text is put into code spans. There, no reader takes it for markup, a
+link, a mention or a reference; the rest is ours.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from security.decision import Judged
+from security.finding import Finding
+from security.printable import printable
+from security.verdict import Verdict, combine
+from security.waiver import Waiver
+
+#: Bytes. A GitHub job's summary is thrown away whole when it has more than 1 MiB.
+LARGEST = 1_000_000
+MOST_FINDINGS = 20
+MOST_ROWS = 500
+_SIGNS = {
+    Verdict.PASSED: "✅ passed",
+    Verdict.WARNED: "⚠️ warned",
+    Verdict.FAILED: "❌ failed",
+    Verdict.ERROR: "⛔ error",
+}
+
+
+def write_summary(
+    judged: Sequence[Judged],
+    *,
+    title: str,
+    commit: str | None = None,
+    environment: str | None = None,
+    unused: Sequence[Waiver] = (),
+) -> str:
+    """Return a summary of all results.
+
+    Args:
+        unused: waivers that waived nothing.
+    """
+    blocks = [
+        f"## {_title(title)}",
+        _headline(judged, commit, environment),
+        "\n".join(_table(judged)),
+        *(_section(one) for one in judged if _has_findings(one)),
+        *_waivers(judged, unused),
+    ]
+    return _fit(blocks)
+
+
+def _title(text: str) -> str:
+    return text if re.fullmatch("[A-Za-z0-9 ,-]+", text) else code(text)
+
+
+def _fit(blocks: Sequence[str]) -> str:
+    """Join blocks as long as there is room; what is left out is said."""
+    kept: list[str] = []
+    room = LARGEST - 200
+    for block in blocks:
+        room -= len(block.encode()) + 2
+        if room < 0:
+            left = len(blocks) - len(kept)
+            kept.append(f"{left} more sections are left out: a summary may not be larger.")
+            break
+        kept.append(block)
+    return "\n\n".join(kept) + "\n"
+
+
+def _headline(judged: Sequence[Judged], commit: str | None, environment: str | None) -> str:
+    verdict = combine(one.decision.verdict for one in judged)
+    blocking = sum(one.decision.blocks for one in judged)
+    said = [f"**{_SIGNS[verdict]}**"]
+    said += [f"for {code(environment)}"] if environment else []
+    said += [f"at {code(commit)}"] if commit else []
+    said.append(f"· {blocking} of {len(judged)} block" if judged else "· nothing was judged")
+    return " ".join(said)
+
+
+def _table(judged: Sequence[Judged]) -> Iterator[str]:
+    yield "| gate | judged | verdict | findings | seconds | result | why |"
+    yield "| --- | --- | --- | ---: | ---: | --- | --- |"
+    # Those that block are the ones to be seen where not all have room.
+    rows = judged
+    if len(judged) > MOST_ROWS:
+        rows = sorted(judged, key=lambda one: not one.decision.blocks)[:MOST_ROWS]
+    for one in rows:
+        decision = one.decision
+        cells = [
+            code(decision.gate),
+            code(decision.subject),
+            _SIGNS[decision.verdict] + (" (blocks)" if decision.blocks else ""),
+            str(len(one.report.findings)) if one.report else "–",
+            f"{one.seconds:.2f}",
+            "missing" if decision.missing else "stored" if one.cached else "new",
+            code(decision.reason),
+        ]
+        yield f"| {' | '.join(cells)} |"
+    if len(judged) > len(rows):
+        yield f"\n{len(judged) - len(rows)} more rows are left out."
+
+
+def _has_findings(one: Judged) -> bool:
+    return bool(one.decision.failing or one.decision.warning)
+
+
+def _section(one: Judged) -> str:
+    decision = one.decision
+    found = [("fails", finding) for finding in decision.failing]
+    found += [("warns", finding) for finding in decision.warning]
+    lines = [f"### {code(decision.gate)} · {code(decision.subject)}", ""]
+    lines += [_item(does, finding) for does, finding in found[:MOST_FINDINGS]]
+    if len(found) > MOST_FINDINGS:
+        lines.append(f"- … and {len(found) - MOST_FINDINGS} more")
+    return "\n".join(lines)
+
+
+def _item(does: str, finding: Finding) -> str:
+    rated = finding.severity.value if finding.severity else "not rated"
+    where = f" at {code(finding.place)}" if finding.place else ""
+    says = f": {code(finding.message)}" if finding.message else ""
+    return f"- {does} ({rated}): {code(finding.id)}{where}{says}"
+
+
+def _waivers(judged: Sequence[Judged], unused: Sequence[Waiver]) -> Iterator[str]:
+    used: dict[Waiver, int] = {}
+    for one in judged:
+        for _, waiver in one.decision.waived:
+            used[waiver] = used.get(waiver, 0) + 1
+    if used:
+        lines = [f"- {count} × {_waiver(waiver)}" for waiver, count in used.items()]
+        yield "\n".join(["### Waived", "", *lines])
+    if unused:
+        lines = [f"- {_waiver(waiver)}" for waiver in unused]
+        yield "\n".join(["### Waivers that waive nothing (take them out)", "", *lines])
+
+
+def _waiver(waiver: Waiver) -> str:
+    who = f"{code(waiver.owner)}, expires {waiver.expires}"
+    return f"{code(waiver.about)} ({who}): {code(waiver.reason)}"
+
+
+def code(text: str) -> str:
+    """Return a text as code, which is what it stays in lines, lists and cells of tables.
+
+    1. A line break would end a list or a row: it is escaped, like all that is not printable.
+    2. A pipe would end a cell, even within code: it is written as an entity between two spans.
+    3. As many backticks as are in the text would end a span: it gets one more around it.
+    """
+    pieces = printable(text, 300).split("|")  # 1
+    return "&#124;".join(_span(piece) if piece else "" for piece in pieces) or "–"  # 2
+
+
+def _span(text: str) -> str:
+    if not text.strip():
+        return "&#32;"
+    longest = max((len(run) for run in re.findall("`+", text)), default=0)
+    fence = "`" * (longest + 1)  # 3
+    pad = " " if text[0] in "` " or text[-1] in "` " else ""
+    return f"{fence}{pad}{text}{pad}{fence}"

@@ -1,0 +1,89 @@
+"""Rules of a SARIF run: each once, with the worst that was found of it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from security.finding import Confidence, Finding, Severity
+from security.gates.interface import Json
+from security.printable import printable
+
+Object: TypeAlias = dict[str, Json]
+
+_LONGEST_ID = 200
+_SECURITY_GATES = {"code-security", "dependencies", "model-file", "secrets", "workflows"}
+#: The middle of each range of CVSS, by which a service sorts and filters.
+_SCORES = {
+    Severity.LOW: "2.0",
+    Severity.MEDIUM: "5.5",
+    Severity.HIGH: "8.0",
+    Severity.CRITICAL: "9.5",
+}
+_PRECISIONS = {Confidence.LOW: "low", Confidence.MEDIUM: "medium", Confidence.HIGH: "high"}
+
+
+@dataclass(slots=True)
+class Rules:
+    """The rules of a run, each once, with the worst that was found of it."""
+
+    gate: str
+    index: dict[str, int] = field(default_factory=dict)
+    rules: list[Object] = field(default_factory=list)
+    worst: list[int] = field(default_factory=list)
+
+    def add(self, finding: Finding, level: str) -> int:
+        """Return the place of a finding's rule.
+
+        Args:
+            level: of the result; the rule's is that of its first one.
+        """
+        rule_id, severity = identify_rule(finding), finding.severity
+        at = self.index.setdefault(rule_id, len(self.rules))
+        if at == len(self.rules):
+            self.rules.append(self._describe(rule_id, finding, level))
+            self.worst.append(-1)
+        rank = -1 if severity is None else severity.rank
+        if severity is not None and rank > self.worst[at]:
+            self.worst[at] = rank
+            properties = self.rules[at]["properties"]
+            if self.gate in _SECURITY_GATES and isinstance(properties, dict):
+                properties["security-severity"] = _SCORES[severity]
+        return at
+
+    def _describe(self, rule_id: str, finding: Finding, level: str) -> Object:
+        tags: list[Json] = [self.gate]
+        tags += ["security"] if self.gate in _SECURITY_GATES else []
+        properties: Object = {"tags": tags}
+        if finding.confidence is not None:
+            properties["precision"] = _PRECISIONS[finding.confidence]
+        about = plain(f"{self.gate}: {rule_id}", 300)
+        names = ", ".join(printable(name, 100) for name in finding.aliases[:20])
+        known = plain(f"{about}, also known as {names}" if names else about, 3000)
+        return {
+            "id": rule_id,
+            "shortDescription": {"text": about},
+            "fullDescription": {"text": known},
+            "help": {"text": f"{known}. The policy of this project says what it comes to."},
+            "defaultConfiguration": {"level": level},
+            "properties": properties,
+        }
+
+
+def identify_rule(finding: Finding) -> str:
+    """Return the id, short enough for services, and different for different ids."""
+    shown = printable(finding.id, len(finding.id)) or "unnamed"
+    if len(shown) <= _LONGEST_ID:
+        return shown
+    return f"{shown[: _LONGEST_ID - 17]}…{digest_text(finding.id)[:16]}"
+
+
+def plain(text: str, limit: int = 1000) -> str:
+    """Return a message that makes no link, whatever it says, and is not empty."""
+    return printable(text, limit).replace("](", "] (") or "no message"
+
+
+def digest_text(text: str) -> str:
+    """Return the sha256 of any text."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
