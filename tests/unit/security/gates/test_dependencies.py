@@ -18,7 +18,7 @@ from security.advisories.errors import DatabaseError
 from security.finding import Finding, Severity
 from security.gates import dependencies
 from security.gates.dependencies import DependenciesGate
-from security.gates.interface import GateError, Kind, Place, Report, Task
+from security.gates.interface import GateError, Kind, Place, Report
 from tests.osv_records import NOW, affected, osv_record, write_directory
 from tests.unit.security.gates.gate_tasks import build_task, write_file
 
