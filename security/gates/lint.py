@@ -5,8 +5,9 @@
    nothing, write files, or hide that a file could not be parsed.
 2. It runs with ``--disable-noqa``. Where that finds something in files that hold such a comment, it
    runs again on these without: what is then missing has been silenced by a comment.
-3. Names and texts are printed as Python literals, so that none can pass for another line, and the
-   number of files processed is printed with them.
+3. Names and texts are printed as Python literals, so that none can pass for another line. The
+   number of files processed is printed with them, and must be that of the files handed over less
+   those that the configuration leaves out by flake8's own rules.
 4. E902 and E999 mean that the rest of a file was not looked at: it is unjudged. Anything on the
    output that is neither a finding nor a count is a crash.
 """
@@ -15,12 +16,14 @@ from __future__ import annotations
 
 import ast
 import configparser
+import os
 import platform
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatch
+from pathlib import Path, PurePosixPath
 from posixpath import normpath
 from typing import TypeAlias
 
@@ -33,7 +36,8 @@ from security.printable import printable
 _CONFIGURATION = ("setup.cfg", "tox.ini", ".flake8")
 _PARTS = ("flake8", "mccabe", "pycodestyle", "pyflakes")
 _FORMAT = "(%(path)r, %(row)d, %(col)d, %(code)r, %(text)r)"
-_OPTIONS = ("--benchmark", "--color=never", f"--format={_FORMAT}", "--extend-select=E902,E999")
+_SELECT = "--extend-select=E902,E999"
+_OPTIONS = ("--benchmark", "--color=never", f"--format={_FORMAT}", _SELECT)
 # Ours to decide: what is looked at (given apart), how it is reported, what is written.
 _OURS = frozenset(
     ("benchmark", "bug-report", "color", "count", "disable-noqa", "exclude", "exit-zero")
@@ -50,9 +54,29 @@ _Place: TypeAlias = tuple[str, int, int, str, str]
 class _Settings:
     """The protected branch's settings: what flake8 gets, by a file and by arguments."""
 
-    text: str
-    arguments: tuple[str, ...]
-    local_plugins: int
+    text: str = "[flake8]\n"
+    excluded: tuple[str, ...] = ()
+    included: tuple[str, ...] = ("*.py",)
+    selected: str = ""
+    local_plugins: int = 0
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """Return what flake8 gets by arguments; with no list of its own, nothing is left out."""
+        return f"--exclude={','.join(self.excluded)}", f"{_SELECT},{self.selected}"
+
+    def leaves_out(self, directory: str, path: str) -> bool:
+        """Say whether a file is left out, or a directory that it is in, as flake8 decides it."""
+        patterns = [
+            os.path.normpath(os.path.join(directory, pattern)) if "/" in pattern else pattern
+            for pattern in self.excluded
+        ]
+        above = [parent.as_posix() for parent in PurePosixPath(path).parents]
+        for one in (path, *above):
+            names = (os.path.basename(one), os.path.normpath(os.path.join(directory, one)))
+            if any(fnmatch(name, pattern) for name in names for pattern in patterns):
+                return True
+        return not any(fnmatch(f"./{path}", pattern) for pattern in self.included)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +123,17 @@ class LintGate:
             GateError: flake8 is missing, crashed, or said what does not add up.
         """
         settings = _load_settings(task.directory)
-        handed = sum(not self.configures(path) for path in task.files)
-        if not handed:
-            return Report((), 0)
+        sources = [path for path in task.files if not self.configures(path)]
+        real = os.path.realpath(task.directory)
+        wanted = sum(not settings.leaves_out(real, path) for path in sources)
+        facts = {
+            "left_out": len(sources) - wanted,
+            "local_plugins_not_loaded": settings.local_plugins,
+        }
+        if not wanted:
+            return Report((), 0, facts=facts)
         said = _run_flake8(task, settings, ("--disable-noqa", "."))
-        if said.files > handed:
-            raise GateError(f"flake8 processed {said.files} files of {handed}", _HINT)
-        silenced = _find_silenced(task, settings, said)
-        return _report(said, silenced, handed - said.files, settings.local_plugins)
+        return replace(_report(said, _find_silenced(task, settings, said), wanted), facts=facts)
 
 
 def _load_settings(directory: Path) -> _Settings:
@@ -119,34 +146,41 @@ def _load_settings(directory: Path) -> _Settings:
             raise GateError(message, f"correct {name} of the protected branch") from error
         if parser.has_section("flake8") or parser.has_section("flake8:local-plugins"):
             return _translate(parser)
-    return _Settings("", ("--exclude=",), 0)
+    return _Settings()
 
 
 def _translate(parser: configparser.RawConfigParser) -> _Settings:
-    """Take over what flake8 may be told; with no list of its own, nothing is left out."""
+    """Take over what flake8 may be told."""
     section = dict(parser["flake8"]) if parser.has_section("flake8") else {}
     given = {key.replace("_", "-"): value for key, value in section.items()}
     lines = ["[flake8]"]
-    for key, value in given.items():
-        if key in _OURS:
-            continue
+    for key in given.keys() - _OURS:
+        value = given[key]
         if key in ("ignore", "extend-ignore", "per-file-ignores"):
             # The shorter code loses against ours, which select these two.
             value = re.sub(r"\bE(?:902|999)\b", "E9", value)
         lines.append(f"{key} = " + value.replace("\n", "\n    "))
-    left_out = [f"--{key}={given.get(key, '')}" for key in ("exclude", "extend-exclude")]
-    selected = ",".join(("E902,E999", *given.get("extend-select", "").split()))
     local = 0
     if parser.has_section("flake8:local-plugins"):
         plugins = parser["flake8:local-plugins"]
         local = sum(plugins.get(kind, "").count("=") for kind in ("extension", "report"))
-    return _Settings("\n".join((*lines, "")), (*left_out, f"--extend-select={selected}"), local)
+    return _Settings(
+        "\n".join((*lines, "")),
+        _items(f"{given.get('exclude', '')},{given.get('extend-exclude', '')}"),
+        _items(given.get("filename", "")) or ("*.py",),
+        ",".join(_items(given.get("extend-select", ""))),
+        local,
+    )
+
+
+def _items(value: str) -> tuple[str, ...]:
+    return tuple(filter(None, re.split(r"[,\s]", value)))
 
 
 def _run_flake8(task: Task, settings: _Settings, arguments: Sequence[str]) -> _Said:
     configuration = task.scratch / "flake8.cfg"
     try:
-        configuration.write_text(settings.text or "[flake8]\n", "utf-8")
+        configuration.write_text(settings.text, "utf-8")
     except (OSError, UnicodeEncodeError) as error:
         raise GateError(f"scratch directory: {error}", "make room, and try again") from error
     private = dict.fromkeys(("HOME", "XDG_CACHE_HOME", "TMPDIR"), str(task.scratch))
@@ -209,7 +243,7 @@ def _mentions_noqa(path: Path) -> bool:
         return False  # flake8 could not read it either: E902
 
 
-def _report(said: _Said, silenced: Counter[_Place], left_out: int, local: int) -> Report:
+def _report(said: _Said, silenced: Counter[_Place], wanted: int) -> Report:
     unparsed = {place[0]: place[4] for place in said.places if place[3] in _UNPARSED}
     findings = []
     for place in said.places:
@@ -217,11 +251,14 @@ def _report(said: _Said, silenced: Counter[_Place], left_out: int, local: int) -
             continue
         findings.append(_finding(place, silenced[place] > 0))
         silenced[place] -= 1
+    reasons = [f"{printable(path)}: {printable(unparsed[path])}" for path in sorted(unparsed)]
+    if said.files != wanted:
+        reasons.insert(0, f"{said.files} files looked at, not {wanted}")
+    more = f" and {len(reasons) - 5} more" if len(reasons) > 5 else ""
     return Report(
         tuple(findings),
         judged=said.files - len(unparsed),
-        unjudged=_explain(f"{path}: {unparsed[path]}" for path in sorted(unparsed)),
-        facts={"left_out": left_out, "local_plugins_not_loaded": local},
+        unjudged=f"not judged by flake8: {'; '.join(reasons[:5])}{more}" if reasons else None,
     )
 
 
@@ -243,9 +280,3 @@ def _severity(code: str) -> Severity | None:
     if re.fullmatch(r"F\d+", code):
         return Severity.MEDIUM
     return Severity.LOW if re.fullmatch(r"[EW]\d+|C90\d", code) else None
-
-
-def _explain(reasons: Iterable[str]) -> str | None:
-    shown = [printable(reason) for reason in reasons]
-    more = f" and {len(shown) - 5} more" if len(shown) > 5 else ""
-    return f"not readable for flake8: {'; '.join(shown[:5])}{more}" if shown else None

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
+import sysconfig
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from security.gates.interface import Gate, Place, Task
 
@@ -40,3 +44,22 @@ def write_file(path: Path, content: str | bytes) -> None:
     """Write one file and the directories that it is in."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def remove_packages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take all that is installed out of this process, as if no tool had been installed."""
+    installed = (sysconfig.get_path("purelib"), sysconfig.get_path("platlib"))
+    monkeypatch.setattr(sys, "path", [path for path in sys.path if path not in installed])
+    monkeypatch.setattr(sysconfig, "get_path", lambda name: os.devnull)
+
+
+def replace_python(monkeypatch: pytest.MonkeyPatch, program: Path, script: str) -> None:
+    """Let a shell script be started where Python tools of our environment would be."""
+    monkeypatch.setattr(sys, "executable", str(write_program(program, script)))
+
+
+def write_program(path: Path, script: str) -> Path:
+    """Write a shell script that can be started, and return its path."""
+    write_file(path, f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return path
