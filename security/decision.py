@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from security.finding import Finding, Severity, Silencing
+from security.finding import Confidence, Finding, Severity, Silencing
 from security.gates.interface import Report, Tool
 from security.printable import printable
 from security.rule import Comments, Level, Rule, Stale
@@ -16,7 +16,7 @@ from security.waiver import Waiver, WaiverIndex
 #: The fact that says how new the newest advisory is that a gate knew, as ``YYYY-MM-DD``.
 NEWEST_ADVISORY = "advisories_newest"
 #: The fact that says how much of the project's own code its tests have run, in percent.
-COVERAGE = "coverage"
+COVERAGE = "coverage_percent"
 #: Somewhere the next day has begun; a date beyond it is no date to go by.
 _AHEAD = datetime.timedelta(days=1)
 
@@ -131,13 +131,18 @@ class _Deciding:
 
     def sort(self, report: Report, waivers: WaiverIndex) -> None:
         """Say of each finding what it comes to."""
+        # There are few kinds of findings, and there may be ten thousand findings.
+        fails: dict[tuple[Severity | None, Confidence | None], bool] = {}
         for finding in (*report.findings, *_low_coverage(self.rule, report)):
+            kind = (finding.severity, finding.confidence)
+            if kind not in fails:
+                fails[kind] = self.rule.fails(finding)
             waiver = waivers.find(finding)
             if waiver is not None:
                 self.waived.append((finding, waiver))
             elif _is_silenced(self.rule, finding):
                 self.silenced.append(finding)
-            elif self.rule.fails(finding):
+            elif fails[kind]:
                 self.failing.append(finding)
             else:
                 self.warning.append(finding)
@@ -183,7 +188,7 @@ def _low_coverage(rule: Rule, report: Report) -> list[Finding]:
     if covered >= rule.min_coverage:
         return []
     message = f"coverage is {covered:g} %, not {rule.min_coverage:g} %"
-    return [Finding("min-coverage", message, Severity.HIGH)]
+    return [Finding("coverage", message, Severity.HIGH)]
 
 
 def _lacks(rule: Rule, report: Report, today: datetime.date) -> tuple[list[str], list[str]]:

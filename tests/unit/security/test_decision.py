@@ -241,16 +241,16 @@ def test_age_of_advisories_does_not_matter_where_nobody_asks() -> None:
 
 def test_low_coverage_fails_and_an_unknown_one_is_an_error() -> None:
     rule = replace(RULE, min_coverage=80.0)
-    assert decide(report_of(coverage=80), rule).verdict is Verdict.PASSED
-    low = decide(report_of(coverage=79.9), rule)
+    assert decide(report_of(coverage_percent=80), rule).verdict is Verdict.PASSED
+    low = decide(report_of(coverage_percent=79.9), rule)
     assert (
         low.verdict is Verdict.FAILED and low.failing[0].message == "coverage is 79.9 %, not 80 %"
     )
-    assert decide(report_of(coverage=float("nan")), rule).verdict is Verdict.FAILED
-    for unknown in (report_of(), report_of(coverage="all")):
+    assert decide(report_of(coverage_percent=float("nan")), rule).verdict is Verdict.FAILED
+    for unknown in (report_of(), report_of(coverage_percent="all")):
         assert decide(unknown, rule).verdict is Verdict.ERROR
-    waiver = replace(WAIVER, finding="min-coverage")
-    assert decide(report_of(coverage=1), rule, waivers=[waiver]).verdict is Verdict.PASSED
+    waiver = replace(WAIVER, finding="coverage")
+    assert decide(report_of(coverage_percent=1), rule, waivers=[waiver]).verdict is Verdict.PASSED
 
 
 def test_reason_stays_on_its_line_and_short() -> None:
