@@ -1,0 +1,208 @@
+"""Landlock: what the kernel is asked so that a thread, and all that it starts, loses rights.
+
+After landlock(7) and Linux's ``Documentation/userspace-api/landlock.rst``. A ruleset names the
+rights that it *handles*: whoever restricts itself by it has of these only what a rule grants, on a
+file or on everything below a directory. It can be restricted further, never less. Rights hold for
+inodes, however they are reached. Whoever is in a domain cannot trace a process outside it, nor
+mount anything.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import struct
+import sys
+from functools import cache
+from typing import Any, ClassVar
+
+from security.errors import SecurityError
+
+_CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446  # the same on all architectures
+_VERSION = 1  # LANDLOCK_CREATE_RULESET_VERSION
+_PATH_BENEATH = 1  # LANDLOCK_RULE_PATH_BENEATH
+_PR_GET_DUMPABLE, _PR_SET_DUMPABLE = 3, 4
+_PR_CAPBSET_READ, _PR_CAPBSET_DROP = 23, 24
+_PR_SET_NO_NEW_PRIVS = 38
+_PR_CAP_AMBIENT, _CLEAR_ALL = 47, 4
+
+
+class ConfinementError(SecurityError):
+    """A process cannot be kept from what it must not reach."""
+
+    kind: ClassVar[str] = "confinement"
+
+
+class Right:
+    """What rules are about (``LANDLOCK_ACCESS_FS_*``), as bits; listing is not handled."""
+
+    EXECUTE = 1 << 0
+    WRITE_FILE = 1 << 1
+    READ_FILE = 1 << 2
+    REMOVE_DIR = 1 << 4
+    REMOVE_FILE = 1 << 5
+    MAKE_CHAR = 1 << 6
+    MAKE_DIR = 1 << 7
+    MAKE_REG = 1 << 8
+    MAKE_SOCK = 1 << 9
+    MAKE_FIFO = 1 << 10
+    MAKE_BLOCK = 1 << 11
+    MAKE_SYM = 1 << 12
+    REFER = 1 << 13
+    TRUNCATE = 1 << 14
+    IOCTL_DEV = 1 << 15
+
+
+class Scope:
+    """What ends at the border of a domain (``LANDLOCK_SCOPE_*``)."""
+
+    ABSTRACT_UNIX_SOCKET = 1 << 0
+    SIGNAL = 1 << 1
+
+
+_SINCE = {Right.REFER: 2, Right.TRUNCATE: 3, Right.IOCTL_DEV: 5}
+_SCOPES_SINCE = 6
+_ALL = ((1 << 16) - 1) & ~(1 << 3)  # bit 3 is LANDLOCK_ACCESS_FS_READ_DIR
+_OF_FILES = Right.EXECUTE | Right.WRITE_FILE | Right.READ_FILE | Right.TRUNCATE | Right.IOCTL_DEV
+_RULE = struct.Struct("=Qi")  # struct landlock_path_beneath_attr, which is packed
+READ_ONLY = Right.EXECUTE | Right.READ_FILE
+NOTHING = 0
+
+#: What root loses: each is a way to files, or to other processes, past the file system.
+_CAPABILITIES = {
+    "DAC_READ_SEARCH": 2,
+    "SYS_MODULE": 16,
+    "SYS_RAWIO": 17,
+    "SYS_PTRACE": 19,
+    "SYS_ADMIN": 21,
+    "SYS_BOOT": 22,
+    "SYS_RESOURCE": 24,
+    "MKNOD": 27,
+    "MAC_OVERRIDE": 32,
+    "MAC_ADMIN": 33,
+    "PERFMON": 38,
+    "BPF": 39,
+    "CHECKPOINT_RESTORE": 40,
+}
+
+
+@cache
+def abi() -> int:
+    """Return the version of the kernel's interface; 0 where there is none."""
+    if sys.platform != "linux":
+        return 0
+    try:
+        return max(0, _syscall(_CREATE_RULESET, None, 0, _VERSION))
+    except (ImportError, OSError, AttributeError):
+        return 0
+
+
+@cache
+def everything() -> int:
+    """Return all rights that this kernel handles."""
+    return _ALL & ~sum(right for right, since in _SINCE.items() if since > abi())
+
+
+def has_scopes() -> bool:
+    """Whether signals and abstract sockets can be kept inside a domain (Linux 6.12)."""
+    return abi() >= _SCOPES_SINCE
+
+
+def create_ruleset(rights: int, scopes: int) -> int:
+    """Return the descriptor of a ruleset that grants nothing yet.
+
+    Args:
+        scopes: left out where the kernel knows none.
+
+    Raises:
+        ConfinementError: the kernel refuses.
+    """
+    attributes = struct.pack("QQQ", rights, 0, scopes)
+    size = 24 if has_scopes() else 8
+    return _ask("creates no ruleset", _CREATE_RULESET, attributes[:size], size, 0)
+
+
+def allow(ruleset: int, name: str, directory: int, rights: int) -> None:
+    """Grant rights on one entry of a directory, and on all below it.
+
+    Links get none, for what they lead to has its own. Block devices get none: whoever reads a disk
+    reads every file on it. Nor does what has gone meanwhile, or what its owner keeps from us.
+
+    Raises:
+        ConfinementError: the kernel refuses.
+    """
+    try:
+        entry = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+    except OSError:
+        return
+    try:
+        mode = os.fstat(entry).st_mode
+        if not stat.S_ISDIR(mode):
+            rights &= _OF_FILES
+        if not stat.S_ISLNK(mode) and not stat.S_ISBLK(mode):
+            rule = struct.pack("=Qi", rights, entry)
+            _ask(f"takes no rule: {name}", _ADD_RULE, ruleset, _PATH_BENEATH, rule, 0)
+    finally:
+        os.close(entry)
+
+
+def restrict_thread(ruleset: int) -> None:
+    """Put the calling thread into a new domain, for good, with all that it will start.
+
+    What it starts can gain no privilege by executing a program either.
+
+    Raises:
+        ConfinementError: the kernel refuses.
+    """
+    if _prctl(_PR_SET_NO_NEW_PRIVS, 1) != 0:
+        raise ConfinementError("the kernel keeps no privileges from a thread", _HINT)
+    _ask("does not restrict the thread", _RESTRICT_SELF, ruleset, 0)
+
+
+def drop_capabilities() -> None:
+    """Keep what the calling thread will start from capabilities that lead around the files.
+
+    Raises:
+        ConfinementError: root keeps one of them.
+    """
+    _prctl(_PR_CAP_AMBIENT, _CLEAR_ALL)
+    if os.geteuid() != 0:
+        return  # without privileges to gain, a program has none
+    for name, number in _CAPABILITIES.items():
+        if _prctl(_PR_CAPBSET_READ, number) == 1 and _prctl(_PR_CAPBSET_DROP, number) != 0:
+            raise ConfinementError(f"root keeps the capability: CAP_{name}", _HINT)
+
+
+def set_dumpable(value: int) -> int:
+    """Set whether others of the same user may look into this process; return what it was."""
+    before = _prctl(_PR_GET_DUMPABLE, 0)
+    _prctl(_PR_SET_DUMPABLE, value)
+    return before
+
+
+_HINT = "run as another user, or on Linux 6.12 or newer with landlock among the kernel's `lsm`"
+
+
+def _ask(failure: str, number: int, *arguments: object) -> int:
+    answer = _syscall(number, *arguments)
+    if answer < 0:
+        import ctypes
+
+        raise ConfinementError(f"landlock {failure}: {os.strerror(ctypes.get_errno())}", _HINT)
+    return answer
+
+
+def _syscall(number: int, *arguments: object) -> int:
+    answer: int = _library().syscall(number, *arguments)
+    return answer
+
+
+def _prctl(option: int, value: int) -> int:
+    return int(_library().prctl(option, value, 0, 0, 0))
+
+
+@cache
+def _library() -> Any:
+    import ctypes
+
+    return ctypes.CDLL(None, use_errno=True)
