@@ -1,0 +1,256 @@
+"""The gate ``types``: what the project's own mypy finds.
+
+1. Mypy comes from the project's environment, for it has to see the packages that are installed
+   there. It is started isolated and without ``site``, with the environment's directories as they
+   were read from its files: no module of the tree is taken for one of mypy's, and no line of code
+   in a ``.pth`` file, and no ``sitecustomize.py`` of a tree that is installed as editable, runs.
+2. It gets one configuration, the protected branch's, by name. With none it gets none: not that of
+   a directory above, nor that of the user.
+3. A plugin is code that decides what is found. One that the configuration names by path, or that is
+   a module of the tree, has to be configuration itself (``configuration``), or nothing is judged.
+4. Mypy ends well although it did not understand its configuration: what it complains of counts.
+5. Text is read, for JSON does not say how many files were checked and how many errors there are.
+   The last line has to, and its numbers have to agree with what is read and the exit code.
+6. Nothing is taken from a cache, unless one is given that no judged code can write to.
+"""
+
+from __future__ import annotations
+
+import configparser
+import fnmatch
+import posixpath
+import re
+import tempfile
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from security.finding import Finding, Severity
+from security.gates.interface import GateError, Kind, Place, Report, Task, Tool
+from security.gates.python_environment import environment_of
+from security.gates.subprocess import Command, Ended, run_tool
+from security.printable import printable
+
+_SOURCES = (".py", ".pyi")
+# In mypy's order; the last two only if they speak of mypy.
+_CONFIGURATION = ("mypy.ini", ".mypy.ini", "pyproject.toml", "setup.cfg")
+_TARGETS = ("files", "packages", "modules")
+_OPTIONS = (
+    *("--no-pretty", "--no-color-output", "--show-error-codes", "--show-column-numbers"),
+    *("--hide-error-context", "--hide-error-end", "--error-summary"),
+)
+_SCRIPT = """
+import sys
+count = int(sys.argv[1])
+sys.path += sys.argv[2:2 + count]
+sys.argv[:] = ["mypy", *sys.argv[2 + count:]]
+from mypy.__main__ import console_entry
+console_entry()
+"""
+_LINE = re.compile(r"(?P<path>.+?):(?:(?P<line>\d+):)?(?:(?P<column>\d+):)? (?P<kind>error|note): ")
+_CODE = re.compile(r"  \[(?P<code>[a-z][a-z0-9-]*)\]$")
+_CLEAN = re.compile(r"Success: no issues found in (\d+) source files?")
+_DIRTY = re.compile(r"Found (\d+) errors? in \d+ files? \(checked (\d+) source files?\)")
+_SILENCING = re.compile(rb"#\s*(?:type:\s*ignore|mypy:)")
+_HINT = "run mypy in the project's environment and see what it says"
+
+
+@dataclass(frozen=True, slots=True)
+class _Settings:
+    """What the protected branch's configuration means for how mypy is called."""
+
+    path: str = ""
+    has_targets: bool = False
+    plugins: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TypeCheckGate:
+    """Judges the source tree by mypy.
+
+    Attributes:
+        configuration: patterns of further files that are taken from the protected branch, such as
+            plugins.
+        cache: a directory for mypy's cache that no judged code can write to; None uses none.
+    """
+
+    configuration: tuple[str, ...] = ()
+    cache: Path | None = None
+    name: str = field(default="types", init=False)
+    kind: Kind = field(default=Kind.SOURCE, init=False)
+    place: Place = field(default=Place.COPY, init=False)
+
+    def reads(self, path: str) -> bool:
+        """Say whether mypy reads a file."""
+        return _is_source(path) or path.split("/")[-1] == "py.typed" or self.configures(path)
+
+    def configures(self, path: str) -> bool:
+        """Say whether a file tells mypy what to find."""
+        return path in _CONFIGURATION or any(
+            fnmatch.fnmatchcase(path, pattern) for pattern in self.configuration
+        )
+
+    def tool(self, task: Task) -> Tool:
+        """Return mypy as it is installed in the project's environment.
+
+        Raises:
+            GateError: it is not, or there is no environment.
+        """
+        environment = environment_of(task)
+        version = environment.version_of("mypy")
+        if version is None:
+            hint = "pip install mypy there, or set another interpreter: gates.python"
+            raise GateError(f"no mypy in {printable(environment.prefix)}", hint)
+        return Tool("mypy", version, {"environment": environment.sha256})
+
+    def judge(self, task: Task) -> Report:
+        """Run mypy; each of its errors is a finding.
+
+        Raises:
+            GateError: it could not judge.
+        """
+        self.tool(task)
+        sources = [path for path in task.files if _is_source(path)]
+        if not sources:
+            raise GateError("no Python files to check", "leave the gate types out of the policy")
+        settings = _load_settings(task.directory)
+        self._refuse_plugins(settings, task.files)
+        ended = run_tool(self._command(task, settings))
+        findings, checked = _read(ended, frozenset(task.files), settings.path)
+        facts = {
+            "checked_files": checked,
+            "files": len(sources),
+            "silenced_comments": sum(_count_silencing(task.directory / path) for path in sources),
+        }
+        return Report(findings, checked, None, facts)
+
+    def _command(self, task: Task, settings: _Settings) -> Command:
+        scratch = tempfile.mkdtemp(prefix="types-", dir=task.scratch)
+        paths = environment_of(task).paths
+        arguments = (
+            *(str(task.python), "-I", "-S", "-c", _SCRIPT, str(len(paths)), *paths, *_OPTIONS),
+            *(f"--config-file={settings.path}", f"--python-executable={task.python}"),
+            f"--cache-dir={self.cache or '/dev/null'}",
+            *(() if settings.has_targets else (".",)),
+        )
+        dropped = ("MYPY", "FORCE_COLOR", "NO_COLOR")
+        kept = {name: v for name, v in task.environment.items() if not name.startswith(dropped)}
+        variables = {**kept, "TMPDIR": scratch}
+        return Command(arguments, task.directory, variables, task.timeout, task.denied)
+
+    def _refuse_plugins(self, settings: _Settings, files: tuple[str, ...]) -> None:
+        """Step 3: no code of the judged branch decides what is found."""
+        for plugin in settings.plugins:
+            for path in _plugin_files(plugin, files):
+                if not self.configures(path):
+                    shown = printable(path)
+                    hint = f"add {shown} to the configuration of the gate types"
+                    raise GateError(f"a plugin of mypy is in the judged tree: {shown}", hint)
+
+
+def _is_source(path: str) -> bool:
+    return path.endswith(_SOURCES)
+
+
+def _plugin_files(plugin: str, files: tuple[str, ...]) -> list[str]:
+    """Return which files of the tree a plugin may be loaded from."""
+    name = re.sub(r":\w+$", "", plugin)
+    if name.endswith(".py"):
+        return [posixpath.normpath(name)]
+    module = name.replace(".", "/")
+    ends = (f"{module}.py", f"{module}/__init__.py")
+    return [path for path in files if path in ends or path.endswith(tuple(f"/{e}" for e in ends))]
+
+
+def _load_settings(directory: Path) -> _Settings:
+    """Return the settings of the file that mypy would take, by its own order."""
+    for name in _CONFIGURATION:
+        try:
+            text = (directory / name).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            continue
+        except (OSError, ValueError) as error:
+            raise _misunderstood(name, error) from error
+        values = _parse_settings(name, text)
+        if values is not None:
+            return _Settings(
+                name, any(values.get(key) for key in _TARGETS), _split(values.get("plugins", ()))
+            )
+    return _Settings()
+
+
+def _parse_settings(name: str, text: str) -> Mapping[str, Any] | None:
+    """Return the section of mypy; None if a file that is not its own says nothing about it."""
+    try:
+        if name.endswith(".toml"):
+            section = tomllib.loads(text).get("tool", {}).get("mypy")
+            return None if section is None else dict(section)
+        parser = configparser.RawConfigParser()
+        parser.read_string(text)
+    except (ValueError, TypeError, configparser.Error, AttributeError, RecursionError) as error:
+        raise _misunderstood(name, error) from error
+    if parser.has_section("mypy"):
+        return dict(parser["mypy"])
+    return None if name == "setup.cfg" else {}
+
+
+def _misunderstood(name: str, error: Exception) -> GateError:
+    why = printable(str(error).splitlines()[0] if str(error) else type(error).__name__)
+    return GateError(f"configuration of mypy is not understood: {name}: {why}", f"correct {name}")
+
+
+def _split(value: object) -> tuple[str, ...]:
+    words = re.split(r"[,\n]", value) if isinstance(value, str) else value
+    if not isinstance(words, list | tuple):
+        raise GateError("configuration of mypy is not understood: plugins", "make it a list")
+    return tuple(word.strip() for word in map(str, words) if word.strip())
+
+
+def _read(ended: Ended, files: frozenset[str], config: str) -> tuple[tuple[Finding, ...], int]:
+    """Steps 4 and 5: believe output, numbers and exit code where they agree."""
+    complaints = [line for line in ended.errors.splitlines() if line.startswith(f"{config}:")]
+    if config and complaints:
+        raise _misunderstood(config, ValueError(complaints[0][len(config) + 2 :]))
+    lines = ended.output.decode("utf-8", "replace").strip("\n").split("\n")
+    summary = lines.pop()
+    if match := _CLEAN.fullmatch(summary):
+        said, checked, expected = 0, int(match[1]), 0
+    elif match := _DIRTY.fullmatch(summary):
+        said, checked, expected = int(match[1]), int(match[2]), 1
+    else:
+        complaint = ended.errors.strip().splitlines()[-1:] or [*lines, summary][:1]
+        why = printable(complaint[0] or "nothing was said")
+        raise GateError(f"mypy could not judge: exit code {ended.exit_code}: {why}", _HINT)
+    findings = tuple(_parse_errors(lines, files))
+    if ended.exit_code != expected or said != len(findings) or not checked:
+        read = f"{len(findings)} of {said} errors read, {checked} files checked"
+        raise GateError(f"mypy contradicts itself: {read}, exit code {ended.exit_code}", _HINT)
+    return findings, checked
+
+
+def _parse_errors(lines: list[str], files: frozenset[str]) -> list[Finding]:
+    """Read errors; a line that begins like none belongs to the message before it."""
+    findings: list[Finding] = []
+    for text in lines:
+        match = _LINE.match(text)
+        if match is None or match["kind"] == "note":
+            continue
+        path = match["path"].removeprefix("./")
+        code = _CODE.search(text)
+        message = printable(text[match.end() : code.start() if code else None], 500)
+        line = int(match["line"]) if match["line"] else None
+        column = int(match["column"]) if match["column"] else None
+        where = Finding("mypy", message, Severity.MEDIUM, path=printable(path), line=line)
+        named = replace(where, id=code["code"]) if code else where
+        findings.append(replace(named, column=column) if path in files else named)
+    return findings
+
+
+def _count_silencing(path: Path) -> int:
+    """Count the comments that silence mypy; what they hide, it does not tell."""
+    try:
+        return len(_SILENCING.findall(path.read_bytes()))
+    except OSError as error:
+        raise GateError(f"cannot be read: {printable(path.name)}", "check the file") from error
