@@ -1,0 +1,79 @@
+"""What the reader is asked to check, read back from the plain values that the gate sends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Limits = tuple[int | None, int | None]
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedColumn:
+    """What a column has to be; the attributes are those of the settings."""
+
+    dtype: str | None
+    nullable: bool
+    unique: bool
+    required: bool
+    infinite: bool
+    least: Any
+    most: Any
+    values: list[Any] | None
+    regex: str | None
+    length: Limits
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What a table, or each of a directory, has to be."""
+
+    columns: Mapping[str, ExpectedColumn]
+    strict: bool
+    rows: Limits
+    unique: tuple[tuple[str, ...], ...]
+    files: Limits | None
+    suffixes: tuple[str, ...]
+    format: str | None
+    show_values: bool
+
+    @property
+    def of_tables(self) -> bool:
+        """Whether anything is said of what is in the files, not only of their number and names."""
+        return bool(self.columns or self.strict or self.unique or self.rows != (None, None))
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """The columns that have to be read."""
+        keys = (name for key in self.unique for name in key)
+        return tuple(dict.fromkeys((*self.columns, *keys)))
+
+    @property
+    def keys(self) -> tuple[tuple[str, ...], ...]:
+        """The columns that together, or alone, tell rows apart."""
+        alone = ((name,) for name, column in self.columns.items() if column.unique)
+        return tuple(dict.fromkeys((*self.unique, *alone)))
+
+
+def read_expected(values: Mapping[str, Any]) -> Expected:
+    """Put the plain values in their places.
+
+    Raises:
+        KeyError, TypeError: they are not those of the gate.
+    """
+    columns = {
+        name: ExpectedColumn(**{**column, "length": tuple(column["length"])})
+        for name, column in values["columns"].items()
+    }
+    files = values["files"]
+    return Expected(
+        columns,
+        values["strict"],
+        tuple(values["rows"]),
+        tuple(tuple(key) for key in values["unique"]),
+        None if files is None else tuple(files),
+        tuple(values["suffixes"]),
+        values["format"],
+        values["show_values"],
+    )
