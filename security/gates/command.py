@@ -31,6 +31,7 @@ from typing import assert_never
 
 from security.finding import Finding, Severity
 from security.gates.interface import GateError, Json, Kind, Place, Report, Task, Tool
+from security.gates.junit_report import Outcome, parse_report
 from security.gates.python_environment import environment_of
 from security.gates.sarif_log import parse_sarif
 from security.gates.subprocess import Command, Ended, run_tool
@@ -179,7 +180,10 @@ class CommandGate:
         return self._weigh(ended, report)
 
     def _by_junit(self, ended: Ended, data: bytes) -> Report:
-        raise GateError("JUnit reports are not read yet", "use output = sarif or exit-code")
+        tests = parse_report(data)
+        counts = {outcome.name.lower(): tests.count(outcome) for outcome in Outcome}
+        ran = len(tests.cases) - counts["skipped"]
+        return self._weigh(ended, Report(tests.findings(), ran, None, counts))
 
     def _weigh(self, ended: Ended, report: Report) -> Report:
         """Return a report where the exit code does not contradict it."""  # 4

