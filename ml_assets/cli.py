@@ -31,6 +31,7 @@ from security.errors import SecurityError
 _COMMANDS = {
     "advisories": "update the offline database of known vulnerabilities, or say how old it is",
     "check": "run the gates, and say what the policy makes of what they find",
+    "init": "write the built-in policy and a workspace, to change them",
     "plan": "say what a run would do, and why",
     "run": "bring the graph up to date, in parallel",
     "ui": "open the Dagster UI of this project on 127.0.0.1",

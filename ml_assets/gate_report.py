@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +13,6 @@ from resources.files import write_atomically
 from security.decision import Decision, Judged
 from security.finding import Finding
 from security.printable import printable
-from security.reports.junit import write_junit
-from security.reports.markdown import write_summary
-from security.reports.sarif import write_sarif
 from security.verdict import Verdict, combine
 from security.waiver import Waiver
 
@@ -132,20 +128,26 @@ def write_outputs(
     Raises:
         UnavailableError: one cannot be written.
     """
+    if outputs == Outputs():
+        return
+    from importlib.metadata import version
+
+    from security.reports.junit import write_junit
+    from security.reports.markdown import write_summary
+    from security.reports.sarif import write_sarif
+
     ordered = in_order(judged)
-    texts = {
-        outputs.sarif: lambda: write_sarif(
-            ordered, version=importlib.metadata.version("ml-assets")
-        ),
-        outputs.junit: lambda: write_junit(ordered),
-        outputs.summary: lambda: write_summary(
-            ordered, title=f"Gates for {environment}", commit=commit, unused=unused
-        ),
-    }
-    for path, text in texts.items():
-        if path is None:
-            continue
-        try:
-            write_atomically(path.absolute(), text().encode("utf-8"))
-        except OSError as error:
-            raise wrap_os_error(error) from error
+    title = f"Gates for {environment}"
+    if outputs.sarif is not None:
+        _write(outputs.sarif, write_sarif(ordered, version=version("ml-assets")))
+    if outputs.junit is not None:
+        _write(outputs.junit, write_junit(ordered))
+    if outputs.summary is not None:
+        _write(outputs.summary, write_summary(ordered, title=title, commit=commit, unused=unused))
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        write_atomically(path.absolute(), text.encode("utf-8"))
+    except OSError as error:
+        raise wrap_os_error(error) from error

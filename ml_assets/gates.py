@@ -4,33 +4,25 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Collection, Iterator, Mapping
+import threading
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
+from typing import TypeAlias
 
-from ml_assets.advisories import Advisories, open_store
-from ml_assets.gate_settings import CommandSettings, GateSettings, SuiteSettings
+from ml_assets.gate_settings import CommandSettings, SuiteSettings
 from ml_assets.judging import SOURCE, Case
-from ml_assets.project import Project
 from ml_assets.rules import Rules
-from ml_assets.subjects import find_data, find_models, find_named_data
+from ml_assets.settings import Performance
+from ml_assets.subjects import find_models, find_named_data, find_named_models
 from resources.dvc.checkout import Checkout
 from resources.dvc.content import Content
 from resources.errors import ConfigurationError
-from security.gates.code_security import CodeSecurityGate
-from security.gates.command import CommandGate, Output
-from security.gates.data import DataGate, Hashes
-from security.gates.data_expectations import parse_expectations
-from security.gates.dependencies import DependenciesGate
-from security.gates.format import FormatGate
 from security.gates.interface import Gate, Kind, Place
-from security.gates.lint import LintGate
-from security.gates.model_file import ModelFileGate
-from security.gates.secrets import SecretsGate
-from security.gates.test_suite import TestSuiteGate
-from security.gates.workflows import WorkflowsGate
 from security.policy import Environment
+
+Wants: TypeAlias = Callable[[str], bool]
 
 
 def find_interpreter(root: Path, named: str | None, variables: Mapping[str, str]) -> Path | None:
@@ -58,179 +50,222 @@ def find_interpreter(root: Path, named: str | None, variables: Mapping[str, str]
     return None
 
 
+#: The gates that every project has, by what they judge; the project's own come after them.
+_BUILT_IN = {
+    "format": Kind.SOURCE,
+    "lint": Kind.SOURCE,
+    "types": Kind.SOURCE,
+    "code-security": Kind.SOURCE,
+    "secrets": Kind.SOURCE,
+    "workflows": Kind.SOURCE,
+    "dependencies": Kind.SOURCE,
+    "unit-tests": Kind.SOURCE,
+    "integration-tests": Kind.SOURCE,
+    "data": Kind.DATA,
+    "model-file": Kind.MODEL,
+    "model-validation": Kind.MODEL,
+    "performance": Kind.MODEL,
+}
+#: Gates of what the repository itself calls a model, and not of all that looks like one.
+_OF_NAMED_MODELS = ("model-validation", "performance")
+
+
 class GateKit:
-    """The gates of one checkout.
+    """The gates of one checkout. Each is made, and its module imported, when it is first needed.
 
     Args:
         rules: settings of gates come from there.
-        environment: of the policy; it may want a service asked.
+        environment: of the policy; a gate that it turns off has no cases.
         written: what outs are known to hold that were made just now, by location.
     """
 
     def __init__(
         self,
-        project: Project,
         checkout: Checkout,
         rules: Rules,
         environment: Environment,
         written: Mapping[str, Content],
     ) -> None:
-        self._project = project
         self._checkout = checkout
-        self._rules = rules
         self._environment = environment
+        self._settings = rules.settings.gates
+        self._performance_settings = rules.settings.performance
         self._written = written
-        self._advisories = Advisories(open_store(), now=datetime.now(UTC))
-
-    @property
-    def _settings(self) -> GateSettings:
-        return self._rules.settings
+        self._gates: dict[str, Gate] = {}
+        self._guard = threading.Lock()
 
     @cached_property
-    def names(self) -> tuple[str, ...]:
-        """The names of all gates that the project can have, whether or not they have anything."""
-        return tuple(dict.fromkeys(gate.name for gate in self._all))
+    def kinds(self) -> dict[str, Kind]:
+        """What each gate judges, by its name."""
+        own = {name: Kind(one.judges) for name, one in self._settings.commands.items()}
+        return {**_BUILT_IN, **own}
 
-    @cached_property
-    def _source_gates(self) -> list[Gate]:
-        gates: list[Gate] = [
-            FormatGate(),
-            LintGate(),
-            CodeSecurityGate(),
-            SecretsGate(),
-            WorkflowsGate(),
-            DependenciesGate(
-                self._advisories.open,
-                self._advisories.identify,
-                at=datetime.now(UTC),
-                online=self._environment.rule("dependencies").online,
-            ),
-            self._suite("unit-tests", self._settings.unit_tests),
-            self._suite("integration-tests", self._settings.integration_tests),
-        ]
-        return [*gates, *self._own_gates(Kind.SOURCE)]
+    def gate(self, name: str) -> Gate:
+        """Return a gate by its name."""
+        with self._guard:
+            if name not in self._gates:
+                self._gates[name] = self._make(name)
+            return self._gates[name]
 
-    def _suite(self, name: str, settings: SuiteSettings) -> TestSuiteGate:
-        has_src = (self._checkout.root / "src").is_dir()
-        return TestSuiteGate(
-            name=name,
-            paths=settings.paths,
-            sources=settings.sources or (("src",) if has_src else ()),
-            arguments=settings.arguments,
-        )
-
-    @cached_property
-    def _model_gates(self) -> list[Gate]:
-        return [ModelFileGate(), *self._own_gates(Kind.MODEL)]
-
-    @cached_property
-    def _data_gates(self) -> list[Gate]:
-        expectations = parse_expectations(self._settings.data, "tool.ml-assets.gates.data")
-        hashes = _Recorded(self._checkout, self._written)
-        return [DataGate(expectations, hashes), *self._own_gates(Kind.DATA)]
-
-    @property
-    def _all(self) -> list[Gate]:
-        return [*self._source_gates, *self._data_gates, *self._model_gates]
-
-    def _own_gates(self, kind: Kind) -> Iterator[Gate]:
-        for name, settings in self._settings.commands.items():
-            if settings.judges == kind.value:
-                yield _own_gate(name, settings, kind, self._settings.timeout)
-
-    def cases(self, files: Collection[str]) -> list[Case]:
-        """Return everything that there is to judge.
+    def source_cases(self, files: Collection[str], wants: Wants) -> list[Case]:
+        """Return the gates that have something to judge in the source tree.
 
         Args:
             files: of the source tree.
+            wants: says of which gates, by name.
         """
-        manifest = self._checkout.manifest
-        cases = self.source_cases(files)
-        for location in (*find_data(manifest), *find_models(manifest)):
-            cases += self.out_cases(location)
-        return cases
+        names = [name for name, kind in self.kinds.items() if kind is Kind.SOURCE and wants(name)]
+        gates = map(self.gate, names)
+        return [Case(gate, SOURCE) for gate in gates if _has_something(gate, files)]
 
-    def source_cases(self, files: Collection[str]) -> list[Case]:
-        """Return the gates that have something to judge in the source tree."""
-        return [Case(gate, SOURCE) for gate in self._source_gates if _has_something(gate, files)]
-
-    def out_cases(self, location: str) -> list[Case]:
-        """Return the gates that an out has to pass, if it is there."""
+    def out_cases(self, location: str, wants: Wants) -> list[Case]:
+        """Return the gates that have something to judge in an out, which there are none if it is
+        not there.
+        """
         if not os.path.lexists(self._checkout.path(location)):
             return []
-        if location in self._models:
-            return [Case(gate, location) for gate in self._model_gates]
-        return [Case(gate, location) for gate in self._data_gates]
+        return self.declared_cases(location, wants)
 
-    def is_model(self, location: str) -> bool:
-        """Whether an out is a model."""
-        return location in self._models
+    def declared_cases(self, location: str, wants: Wants) -> list[Case]:
+        """Return the gates of an out, whether or not it is there."""
+        kind = Kind.MODEL if location in self.models else Kind.DATA
+        return [
+            Case(self.gate(name), location)
+            for name, judged in self.kinds.items()
+            if judged is kind and wants(name) and self._judges(name, location)
+        ]
 
-    def shown_cases(self, location: str) -> list[Case]:
-        """Return the gates of an out that its page shows: of models, and of what is called data."""
-        if location in self._models:
-            return [Case(gate, location) for gate in self._model_gates]
-        if location in self._named_data:
-            return [Case(gate, location) for gate in self._data_gates]
-        return []
+    def _judges(self, name: str, location: str) -> bool:
+        if name == "performance":
+            return location == self._measured
+        if name == "model-validation":
+            suite = self._settings.model_validation.suite
+            return location in self._named_models and (
+                any((self._checkout.root / path).is_dir() for path in suite.paths)
+                or self._settings.model_validation.metrics is not None
+            )
+        return True
 
     @cached_property
-    def _named_data(self) -> frozenset[str]:
+    def models(self) -> frozenset[str]:
+        """The outs that are models."""
+        return frozenset(find_models(self._checkout.manifest))
+
+    @cached_property
+    def named_data(self) -> frozenset[str]:
+        """The outs that the repository itself calls data."""
         return frozenset(find_named_data(self._checkout.manifest, self._settings.data))
 
     @cached_property
-    def _models(self) -> frozenset[str]:
-        return frozenset(find_models(self._checkout.manifest))
+    def _named_models(self) -> frozenset[str]:
+        return frozenset(find_named_models(self._checkout.manifest))
+
+    @cached_property
+    def _measured(self) -> str | None:
+        """The one model that there is a performance test for."""
+        settings = self._performance_settings
+        if settings.model is not None:
+            return settings.model
+        script = self._checkout.root / "scripts" / "performance_tests.py"
+        if settings.command == Performance.command and not script.is_file():
+            return None
+        return next(iter(self._named_models)) if len(self._named_models) == 1 else None
+
+    def _make(self, name: str) -> Gate:
+        own = self._settings.commands.get(name)
+        if own is not None:
+            return _own_gate(name, own, self._settings.timeout)
+        match name:
+            case "format":
+                from security.gates.format import FormatGate
+
+                return FormatGate()
+            case "lint":
+                from security.gates.lint import LintGate
+
+                return LintGate()
+            case "types":
+                from security.gates.type_check import TypeCheckGate
+
+                return TypeCheckGate()
+            case "code-security":
+                from security.gates.code_security import CodeSecurityGate
+
+                return CodeSecurityGate()
+            case "secrets":
+                from security.gates.secrets import SecretsGate
+
+                return SecretsGate()
+            case "workflows":
+                from security.gates.workflows import WorkflowsGate
+
+                return WorkflowsGate()
+            case "dependencies":
+                return _dependencies(self._environment)
+            case "unit-tests":
+                return self._suite(name, self._settings.unit_tests)
+            case "integration-tests":
+                return self._suite(name, self._settings.integration_tests)
+            case "data":
+                return self._data()
+            case "model-file":
+                from security.gates.model_file import ModelFileGate
+
+                return ModelFileGate()
+            case "model-validation":
+                return self._model_validation()
+            case "performance":
+                return self._performance()
+            case _:
+                raise AssertionError(f"a gate that nobody makes: {name}")
+
+    def _suite(self, name: str, settings: SuiteSettings) -> Gate:
+        from security.gates.test_suite import TestSuiteGate
+
+        return TestSuiteGate(
+            name=name,
+            paths=settings.paths,
+            sources=settings.sources or self._sources,
+            arguments=settings.arguments,
+        )
+
+    @property
+    def _sources(self) -> tuple[str, ...]:
+        return ("src",) if (self._checkout.root / "src").is_dir() else ()
+
+    def _data(self) -> Gate:
+        from ml_assets.recorded_hashes import RecordedHashes
+        from security.gates.data import DataGate
+        from security.gates.data_expectations import parse_expectations
+
+        expectations = parse_expectations(self._settings.data, "tool.ml-assets.gates.data")
+        return DataGate(expectations, RecordedHashes(self._checkout, self._written))
+
+
+def _dependencies(environment: Environment) -> Gate:
+    from ml_assets.advisories import Advisories, open_store
+    from security.gates.dependencies import DependenciesGate
+
+    now = datetime.now(UTC)
+    advisories = Advisories(open_store(), now=now)
+    online = environment.rule("dependencies").online
+    return DependenciesGate(advisories.open, advisories.identify, at=now, online=online)
 
 
 def _has_something(gate: Gate, files: Collection[str]) -> bool:
     """Whether a gate has anything to judge in the source tree."""
-    match gate:
-        case DependenciesGate():
-            return True  # if no file lists any package, what is installed is judged
-        case TestSuiteGate(paths=paths):
-            return any(path.startswith(f"{top.rstrip('/')}/") for path in files for top in paths)
-        case _:
-            return any(gate.reads(path) and not gate.configures(path) for path in files)
+    if gate.name == "dependencies":
+        return True  # if no file lists any package, what is installed is judged
+    paths = getattr(gate, "paths", None)  # of a test suite, which reads more than its tests
+    if paths is not None:
+        return any(path.startswith(f"{top.rstrip('/')}/") for path in files for top in paths)
+    return any(gate.reads(path) and not gate.configures(path) for path in files)
 
 
-class _Recorded(Mapping[str, Hashes]):
-    """The hashes of outs: as recorded, and as they are now. Each is looked up when it is asked for.
+def _own_gate(name: str, settings: CommandSettings, timeout: float) -> Gate:
+    from security.gates.command import CommandGate, Output
 
-    Args:
-        written: what a run that is under way has just made: its record is not written yet.
-    """
-
-    def __init__(self, checkout: Checkout, written: Mapping[str, Content]) -> None:
-        self._checkout = checkout
-        self._written = written
-
-    def __getitem__(self, location: str) -> Hashes:
-        content = self._checkout.read(location)
-        return Hashes(self._recorded(location), content.md5 if content is not None else None)
-
-    def _recorded(self, location: str) -> str | None:
-        if location in self._written:
-            return self._written[location].md5
-        stage = self._checkout.manifest.producer[location]
-        out = next(out for out in stage.outs if out.location == location)
-        if stage.is_source:
-            fields: Mapping[str, object] = out.recorded or {}
-        else:
-            entry = self._checkout.recorded(stage) or {}
-            outs = entry.get("outs", ())
-            fields = next((fields for fields in outs if fields.get("path") == out.path), {})
-        md5 = fields.get("md5")
-        return md5 if isinstance(md5, str) else None
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._checkout.manifest.producer)
-
-    def __len__(self) -> int:
-        return len(self._checkout.manifest.producer)
-
-
-def _own_gate(name: str, settings: CommandSettings, kind: Kind, timeout: float) -> CommandGate:
+    kind = Kind(settings.judges)
     return CommandGate(
         name=name,
         kind=kind,

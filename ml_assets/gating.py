@@ -16,6 +16,7 @@ from ml_assets.judging import Case, Judge, Judgement, Surroundings
 from ml_assets.project import Project, find_configuration
 from ml_assets.protection import POLICY
 from ml_assets.rules import Rules, find_rules
+from ml_assets.subjects import find_data, find_models
 from resources.dvc.checkout import Checkout
 from resources.dvc.content import Content
 from resources.dvc.environment import build_environment
@@ -59,8 +60,10 @@ class Gating:
         store = ResultStore(
             project.make_state() / "results", project.secret, str(project.root), on_notice
         )
-        self._own_settings = project.settings.gates
-        self.kit = GateKit(project, checkout, self.rules, self.environment, written or {})
+        self._own_settings = project.settings
+        self.kit = GateKit(
+            checkout, self.rules, self.environment, {} if written is None else written
+        )
         self._judge = Judge(
             checkout,
             store,
@@ -76,13 +79,14 @@ class Gating:
         """What a user should know of where the rules come from."""
         rules = self.rules
         ignored = [path for path in rules.ignored if path == POLICY]
-        if self._own_settings != rules.settings:
+        own, ruling = self._own_settings, rules.settings
+        if (own.gates, own.performance) != (ruling.gates, ruling.performance):
             ignored.append("the settings of gates")
         return [f"not used, because they are another in {rules.origin}: {what}" for what in ignored]
 
     def _surroundings(self, project: Project) -> Surroundings:
-        settings = self.rules.settings
-        allowed = project.settings.environment
+        settings = self.rules.settings.gates
+        allowed = self.rules.settings.environment
         return Surroundings(
             python=find_interpreter(project.root, settings.python, os.environ),
             environment=build_environment(os.environ, server=True, allowed=allowed).variables,
@@ -100,27 +104,31 @@ class Gating:
         Raises:
             ConfigurationError: there is no such gate.
         """
-        unknown = sorted(set(names) - set(self.kit.names))
+        known = self.kit.kinds
+        unknown = sorted(set(names) - set(known))
         if unknown:
             raise ConfigurationError(
-                f"no such gate: {', '.join(unknown)}", f"known are: {', '.join(self.kit.names)}"
+                f"no such gate: {', '.join(unknown)}", f"known are: {', '.join(known)}"
             )
-        files = self._judge.tree.files
-        return [
-            case
-            for case in self.kit.cases(files)
-            if (case.gate.name in names if names else self._level(case.gate.name) is not Level.OFF)
-        ]
+        wants = self._is_on if not names else names.__contains__
+        manifest = self.checkout.manifest
+        cases = self.kit.source_cases(self._judge.tree.files, wants)
+        for location in (*find_data(manifest), *find_models(manifest)):
+            cases += self.kit.out_cases(location, wants)
+        return cases
 
     def shown_cases(self, locations: Sequence[str]) -> list[Case]:
         """Return what there is to show of the source and of some outs.
 
         Whatever a stage reads is judged before (``required_of``); shown are the outs that a person
-        would look for a verdict at.
+        would look for a verdict at: models, and what the repository itself calls data.
         """
-        cases = self.kit.source_cases(self._judge.tree.files)
-        cases += [case for place in locations for case in self.kit.shown_cases(place)]
-        return [case for case in cases if self._level(case.gate.name) is not Level.OFF]
+        shown = self.kit.models | self.kit.named_data
+        cases = self.kit.source_cases(self._judge.tree.files, self._is_on)
+        for location in locations:
+            if location in shown:
+                cases += self.kit.declared_cases(location, self._is_on)
+        return cases
 
     def absent(self, cases: Sequence[Case], names: Collection[str] = ()) -> list[Judged]:
         """Return what is decided of gates that have nothing to judge, of those that matter.
@@ -131,7 +139,7 @@ class Gating:
         """
         judging = {case.gate.name for case in cases}
         found: list[Judged] = []
-        for name in self.kit.names:
+        for name in self.kit.kinds:
             asked = name in names if names else self._level(name) is Level.REQUIRED
             if asked and name not in judging:
                 decision = self._evaluate(name, "nothing", None, None, present=False)
@@ -141,36 +149,33 @@ class Gating:
     def _level(self, gate: str) -> Level:
         return self.environment.rule(gate).level
 
+    def _is_on(self, gate: str) -> bool:
+        return self._level(gate) is not Level.OFF
+
+    def _is_required(self, gate: str) -> bool:
+        return self._level(gate) in (Level.REQUIRED, Level.IF_PRESENT)
+
     def required_of(self, location: str) -> list[Case]:
         """Return what an out has to have passed before anybody reads it."""
-        return [case for case in self.kit.out_cases(location) if self._requires(case)]
+        return self.kit.out_cases(location, self._is_required)
 
     def required_of_source(self) -> list[Case]:
         """Return what the source tree has to have passed before any of it runs."""
-        return [
-            case for case in self.kit.source_cases(self._judge.tree.files) if self._requires(case)
-        ]
-
-    def _requires(self, case: Case) -> bool:
-        return self._level(case.gate.name) in (Level.REQUIRED, Level.IF_PRESENT)
+        return self.kit.source_cases(self._judge.tree.files, self._is_required)
 
     def cases_of_run(self, locations: Collection[str]) -> list[Case]:
         """Return what a run has to answer for: its source, and the models among its outs.
 
         Data that is fresh was just compared with its record; models are also measured.
         """
+
+        def wants(gate: str) -> bool:
+            return self._is_required(gate) or (gate == "performance" and self._is_on(gate))
+
         cases = self.required_of_source()
         for location in locations:
-            if self.kit.is_model(location):
-                cases += [
-                    case
-                    for case in self.kit.out_cases(location)
-                    if self._requires(case)
-                    or (
-                        case.gate.name == "performance"
-                        and self._level("performance") is not Level.OFF
-                    )
-                ]
+            if location in self.kit.models:
+                cases += self.kit.out_cases(location, wants)
         return cases
 
     def refresh(self) -> None:

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from ml_assets.gate_settings import GateSettings
 from ml_assets.protection import POLICY, Protection, find_protection
-from ml_assets.settings import FILES, read_settings
+from ml_assets.settings import FILES, Settings, read_settings
 from security.policy import Policy, builtin_policy, parse_policy
 
 
@@ -46,13 +45,13 @@ class Rules:
         return parse_policy(text, f"{POLICY} of {self.protection.origin}")
 
     @cached_property
-    def settings(self) -> GateSettings:
-        """How gates judge.
+    def settings(self) -> Settings:
+        """The settings, of which gates judge by some.
 
         Raises:
             ConfigurationError: the protected branch's settings cannot be read.
         """
-        return read_settings(self._files, self.protection.origin).gates
+        return read_settings(self._files, self.protection.origin)
 
     @cached_property
     def ignored(self) -> tuple[str, ...]:

@@ -1,0 +1,68 @@
+"""``ml-assets init``: write what a project can change: the policy, its schema, and the workspace."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from ml_assets.project import find_project
+from ml_assets.protection import POLICY
+from resources.errors import ConfigurationError, wrap_os_error
+from resources.files import write_atomically
+from security.policy import builtin_policy_text, policy_schema
+
+_EPILOG = """\
+examples:
+  ml-assets init
+  ml-assets init --force
+"""
+
+_WORKSPACE = b"""\
+# The Dagster UI of this project: dagster dev -w workspace.yaml
+load_from:
+  - python_module:
+      module_name: ml_assets.definitions
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this command."""
+    parser.epilog = _EPILOG
+    parser.add_argument("--force", action="store_true", help="overwrite what is there already")
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Write the files, all or none of them."""
+    root = find_project(arguments.project).root
+    files = {
+        POLICY: builtin_policy_text(),
+        ".ml-assets/policy.schema.json": policy_schema(),
+        "workspace.yaml": _WORKSPACE,
+    }
+    _refuse_links(root, files)
+    present = [path for path in files if (root / path).exists()]
+    if present and not arguments.force:
+        raise ConfigurationError(
+            f"already there: {', '.join(present)}", "overwrite them with: ml-assets init --force"
+        )
+    for path, content in files.items():
+        try:
+            write_atomically(root / path, content)
+        except OSError as error:
+            raise wrap_os_error(error) from error
+    if arguments.json:
+        print(json.dumps({"written": list(files)}))
+    else:
+        for path in files:
+            print(f"written: {path}")
+        print("commit them on the protected branch: what counts is what lies there")
+    return 0
+
+
+def _refuse_links(root: Path, files: dict[str, bytes]) -> None:
+    """Refuse to write through a link that a commit may have brought."""
+    for path in files:
+        for place in (root / path, (root / path).parent):
+            if place != root and place.is_symlink():
+                raise ConfigurationError(f"a symbolic link: {place}", "remove it, then try again")
