@@ -109,7 +109,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 def test_first_status_tells_the_age_of_the_bundled_advisories(command: Command) -> None:
     answer = command("status")
-    assert answer.code == 0 and answer.err == ""
+    assert (answer.code, answer.err) == (0, "")
     assert "PyPI       2661        2024-10-10" in answer.out
     assert "from: bundled:pypa-advisories-2024-10-10 (2661)" in answer.out
     assert command.database.is_file()
@@ -219,8 +219,8 @@ def test_failed_update_is_told_in_two_lines(
     answer = command("update", "--from", url)
     assert answer.code == 3 and answer.out == ""
     reading, error, hint = answer.err.splitlines()
-    assert reading == f"reading: {url}"
-    assert error.startswith("error: ") and hint.startswith("hint: ")
+    assert reading == f"reading: {url}" and error.startswith("error: ")
+    assert hint.startswith("hint: ")
     assert command.database.read_bytes() == before
 
 

@@ -1,0 +1,116 @@
+"""The dependencies gate: what it takes by itself, and as a whole command."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from benchmarks.errors import WrongRun
+from benchmarks.figures import Limit
+from benchmarks.graphs import trivial_graph
+from benchmarks.measurement import Finished, Sample
+from benchmarks.procedures import OURS, Outcome
+from benchmarks.programs import Program
+from benchmarks.repositories import Repository, graph_files
+from benchmarks.workbench import Contender, Workbench
+from security.advisories.snapshot import read_snapshot
+
+_SCRIPT = Path(__file__).with_name("judge_dependencies.py")
+_HINT = "only a judgement of all packages counts"
+
+
+def measure_dependencies(
+    bench: Workbench, packages: int, gate: Limit, command: Limit, *, runs: int
+) -> Outcome:
+    """Measure the judgement of pinned packages by the bundled advisories, their index built.
+
+    Half of the packages have advisories. The gate is measured from after its imports; the command
+    each time in a copy of the repository in which nothing was judged.
+    """
+    template = bench.build(
+        {**graph_files(trivial_graph(1)), "requirements.txt": write_pins(packages)}
+    )
+    variables = {"ML_ASSETS_ADVISORIES": str(template.home / "advisories")}
+    ours = bench.programs.ml_assets
+    bench.execute(ours.with_arguments("advisories", "status"), template, variables=variables)
+    script = Program(
+        "python judge_dependencies.py", (str(bench.programs.python), "-P", str(_SCRIPT))
+    )
+    check = ours.with_arguments("check", "dependencies", "--json")
+    itself, whole = bench.take_turns(
+        [
+            Contender(
+                OURS,
+                script,
+                packages,
+                partial(_attempt_gate, bench, script, template, packages, variables),
+                1,
+            ),
+            Contender(
+                OURS,
+                check,
+                packages,
+                partial(_attempt_command, bench, check, template, packages, variables),
+                1,
+            ),
+        ],
+        runs,
+    )
+    figures = (gate.figure(itself.median_seconds), command.figure(whole.median_seconds))
+    note = f"{packages} pins; the command judges what is installed beside it as well"
+    return Outcome(whole, None, figures, (itself,), (note,))
+
+
+def write_pins(packages: int) -> bytes:
+    """Write a requirements file: every other package has advisories, the rest is unknown."""
+    known = sorted(
+        {
+            entry["package"]["name"]
+            for record in read_snapshot()
+            for entry in json.loads(record)["affected"]
+        }
+    )[: packages // 2]
+    unknown = [f"benchmark-package-{number}" for number in range(packages - len(known))]
+    return "".join(f"{name}==9999.0\n" for name in [*known, *unknown]).encode()
+
+
+def _attempt_gate(
+    bench: Workbench,
+    program: Program,
+    template: Repository,
+    packages: int,
+    variables: Mapping[str, str],
+) -> Sample:
+    finished = bench.execute(program, template, variables=variables)
+    document = _read(finished, program)
+    if (document.get("judged"), document.get("unjudged")) != (packages, None):
+        raise WrongRun(f"{program.shown}: {document.get('judged')} of {packages} packages", _HINT)
+    return Sample(float(document["seconds"]), float(document["cpu_seconds"]))
+
+
+def _attempt_command(
+    bench: Workbench,
+    program: Program,
+    template: Repository,
+    packages: int,
+    variables: Mapping[str, str],
+) -> Sample:
+    with bench.copy(template) as repository:
+        finished = bench.execute(program, repository, variables=variables)
+    (gate,) = _read(finished, program)["gates"]
+    judged = gate["facts"].get("packages", 0)
+    if gate["cached"] or gate["verdict"] not in ("passed", "warned") or judged < packages:
+        said = f"{gate['verdict']}, {judged} packages, cached: {gate['cached']}"
+        raise WrongRun(f"{program.shown}: {said}", _HINT)
+    return finished.sample
+
+
+def _read(finished: Finished, program: Program) -> dict[str, Any]:
+    try:
+        document: dict[str, Any] = json.loads(finished.stdout)
+    except ValueError as error:
+        raise WrongRun(f"{program.shown}: not the document it promises", _HINT) from error
+    return document
