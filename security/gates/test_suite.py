@@ -2,31 +2,11 @@
 
 from __future__ import annotations
 
-import fnmatch
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 from security.gates.interface import Kind, Place, Report, Task, Tool
-from security.gates.test_run import PytestRun
-
-#: What tests do not read unless a project says so, by ``fnmatch`` patterns of paths, in which ``*``
-#: also stands for ``/``. A change of these files runs no test again.
-DOCUMENTATION = (
-    "*.md",
-    "*.rst",
-    "docs/*",
-    "LICENSE",
-    "LICENSE.txt",
-    "COPYING",
-    "NOTICE",
-    "AUTHORS",
-    "CODEOWNERS",
-    "CITATION.cff",
-    ".github/CODEOWNERS",
-)
-
-# These run when they are imported, wherever they are.
-_CODE = (".py", ".pyc", ".pyi", ".pth", ".so")
+from security.gates.test_run import DOCUMENTATION, PytestRun, may_be_read
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +35,7 @@ class TestSuiteGate:
 
     def reads(self, path: str) -> bool:
         """Say whether tests may read a file: anything that is not documentation."""
-        if path.endswith(_CODE):
-            return True
-        return not any(fnmatch.fnmatchcase(path, pattern) for pattern in self.ignores)
+        return may_be_read(path, self.ignores)
 
     def configures(self, path: str) -> bool:
         """Say no: the tests of a commit are judged with its own settings, which are digested."""

@@ -15,8 +15,6 @@ files, and is worth as much as their review. A lie by accident, or by half, is n
 
 from __future__ import annotations
 
-import json
-import math
 import os
 import tempfile
 from collections.abc import Mapping
@@ -28,6 +26,7 @@ from security.gates.interface import GateError, Json, Report, Task, Tool
 from security.gates.junit_report import Case, JunitReport, Outcome, load_report
 from security.gates.python_environment import PythonEnvironment, environment_of
 from security.gates.subprocess import Command, Ended, run_tool
+from security.gates.test_run.written_json import as_number, load_json
 from security.printable import printable
 
 _STEERING = ("PYTEST_", "COV_CORE_", "COVERAGE_")
@@ -212,9 +211,9 @@ def _require_pytest(environment: PythonEnvironment) -> str:
 def _load_account(path: Path) -> Mapping[str, int]:
     """Return the account of a run; it is empty if there is none that can be read."""
     try:
-        document = json.loads(path.read_bytes()[:4096])
+        document = load_json(path)
         return {name: int(document[name]) for name in _ACCOUNT}
-    except (OSError, ValueError, TypeError, KeyError):
+    except (GateError, ValueError, TypeError, KeyError, OverflowError):
         return {}
 
 
@@ -271,10 +270,10 @@ def _shown(account: Mapping[str, int]) -> dict[str, int]:
 def _load_coverage(path: Path) -> float | None:
     """Return the percentage that coverage.py reports; None if there is no such report."""
     try:
-        percent = float(json.loads(path.read_bytes())["totals"]["percent_covered"])
-    except (OSError, ValueError, KeyError, TypeError):
+        percent = as_number(load_json(path)["totals"]["percent_covered"])
+    except (GateError, KeyError, TypeError):
         return None
-    return round(percent, 2) if math.isfinite(percent) and 0 <= percent <= 100 else None
+    return round(percent, 2) if percent is not None and 0 <= percent <= 100 else None
 
 
 def _coverage_fact(percent: float | None, measured: bool) -> dict[str, str | float]:

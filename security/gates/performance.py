@@ -1,0 +1,182 @@
+"""The gate ``performance``: a model's latency, throughput, memory and size on this machine.
+
+The project's own test measures. Its command is told the model and where to write the report,
+``{"verdict": "passed" | "failed", "metrics": {name: number}, "failures": [text]}``. Only a report
+and an exit code that agree count: 0 and passed without failures, or 1 and failed. There has to be
+a metric, and each has to be a finite number. Bounds of ours come on top of the project's.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import shlex
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from security.finding import Finding, Severity
+from security.gates.interface import GateError, Json, Kind, Place, Report, Task, Tool
+from security.gates.python_environment import environment_of
+from security.gates.subprocess import Command, Ended, run_tool
+from security.gates.test_run import (
+    DOCUMENTATION,
+    as_number,
+    load_json,
+    may_be_read,
+    project_variables,
+)
+from security.printable import printable
+
+#: What is run where a project says nothing else.
+DEFAULT_COMMAND = "python scripts/performance_tests.py --model {model} --report {report}"
+
+_EXIT_CODES = {"passed": 0, "failed": 1}
+_SHOWN_LINES = 5
+_HINT = "run the performance test and see what it says"
+
+
+@dataclass(frozen=True, slots=True)
+class PerformanceGate:
+    """Judges a model by the project's performance test.
+
+    Attributes:
+        command: run in the project's root; ``{model}`` and ``{report}`` are replaced by paths.
+        shell: the shell and its options, the command follows; None starts the program itself.
+        machine: what the measurement depends on, as whoever runs it calls it.
+        most: by metric, the most that it may be.
+        least: by metric, the least that it has to be.
+        timeout: seconds; None takes the task's.
+        ignores: patterns of source files that it does not read; code is read in any case.
+    """
+
+    command: str = DEFAULT_COMMAND
+    shell: tuple[str, ...] | None = ("/bin/sh", "-c")
+    machine: str = ""
+    most: Mapping[str, float] = field(default_factory=dict)
+    least: Mapping[str, float] = field(default_factory=dict)
+    timeout: float | None = None
+    ignores: tuple[str, ...] = DOCUMENTATION
+    name: str = field(default="performance", init=False)
+    kind: Kind = field(default=Kind.MODEL, init=False)
+    place: Place = field(default=Place.CHECKOUT, init=False)
+
+    def reads(self, path: str) -> bool:
+        """Say whether the test may read a file: anything that is not documentation."""
+        return may_be_read(path, self.ignores)
+
+    def configures(self, path: str) -> bool:
+        """Say no: a commit is measured by its own test, which is digested."""
+        return False
+
+    def tool(self, task: Task) -> Tool:
+        """Return the command, with the machine and the environment that it runs in.
+
+        Raises:
+            GateError: the environment cannot be read.
+        """
+        options: dict[str, Json] = {
+            "command": self.command,
+            "shell": None if self.shell is None else list(self.shell),
+            "machine": self.machine,
+            "most": dict(self.most),
+            "least": dict(self.least),
+            "environment": environment_of(task).sha256 if task.python is not None else None,
+        }
+        return Tool("performance test", "1", options)
+
+    def judge(self, task: Task) -> Report:
+        """Measure; each failure and each bound that is not kept is a finding.
+
+        Raises:
+            GateError: it could not be measured.
+        """
+        bounds = [*self.most.values(), *self.least.values()]
+        if not all(map(math.isfinite, bounds)):
+            raise GateError("a bound is not finite", "correct the settings of the gate performance")
+        scratch = Path(tempfile.mkdtemp(prefix="performance-", dir=task.scratch))
+        report = scratch / "performance.json"
+        variables = project_variables(task, scratch)
+        arguments = self._arguments(task, report, variables["PATH"])
+        seconds = self.timeout or task.timeout
+        ended = run_tool(Command(arguments, task.directory, variables, seconds, task.denied))
+        metrics, failures = _read_report(report, ended)
+        findings = [Finding("performance", text, Severity.HIGH) for text in failures]
+        findings += self._judge_bounds(metrics)
+        missing = sorted({*self.most, *self.least} - metrics.keys())
+        unjudged = f"not measured: {printable(', '.join(missing))}" if missing else None
+        return Report(tuple(findings), len(metrics), unjudged, metrics)
+
+    def _arguments(self, task: Task, report: Path, path: str) -> tuple[str, ...]:
+        model = f"./{task.subject}" if task.subject.startswith("-") else task.subject
+        places = {"{model}": model, "{report}": str(report)}
+        if self.shell is not None:
+            return (*self.shell, _fill(self.command, _quoted(places)))
+        try:
+            words = [_fill(word, places) for word in shlex.split(self.command)]
+        except ValueError as error:
+            raise GateError(f"command cannot be read: {error}", "correct its quotes") from error
+        program = shutil.which(words[0], path=path) if words else None
+        if program is None:
+            raise GateError(f"tool missing: {printable(' '.join(words[:1]))}", "install it")
+        return (str(task.directory / program), *words[1:])
+
+    def _judge_bounds(self, metrics: Mapping[str, float]) -> Iterator[Finding]:
+        for name in sorted(metrics):
+            value, shown = metrics[name], printable(name)
+            if name in self.most and value > self.most[name]:
+                said = f"{shown} is {value:g}, more than {self.most[name]:g}"
+                yield Finding(f"metric:{shown}", said, Severity.HIGH)
+            if name in self.least and value < self.least[name]:
+                said = f"{shown} is {value:g}, less than {self.least[name]:g}"
+                yield Finding(f"metric:{shown}", said, Severity.HIGH)
+
+
+def _quoted(places: Mapping[str, str]) -> dict[str, str]:
+    return {name: shlex.quote(path) for name, path in places.items()}
+
+
+def _fill(text: str, places: Mapping[str, str]) -> str:
+    return re.sub(r"\{model\}|\{report\}", lambda name: places[name[0]], text)
+
+
+def _read_report(path: Path, ended: Ended) -> tuple[dict[str, float], list[str]]:
+    """Return metrics and failures of a report that agrees with the exit code.
+
+    Raises:
+        GateError: there is none, it cannot be read, or it contradicts itself or the exit code.
+    """
+    how = f"exit code {ended.exit_code}: {_tail(ended)}"
+    try:
+        document = load_json(path)
+    except GateError as error:
+        raise GateError(f"no readable report: {error.message}; {how}", _HINT) from error
+    if not isinstance(document, dict):
+        raise GateError(f"no readable report: not an object; {how}", _HINT)
+    metrics, failures = _parse_metrics(document.get("metrics")), document.get("failures", [])
+    verdict = document.get("verdict")
+    if not metrics or not isinstance(failures, list) or not isinstance(verdict, str):
+        raise GateError(f"no readable report: metrics, failures or verdict; {how}", _HINT)
+    expected = _EXIT_CODES.get(verdict)
+    if expected is None or expected != ended.exit_code or (expected == 0 and failures):
+        said = f"{printable(verdict)} with {len(failures)} failures"
+        raise GateError(f"the report says {said}, {how}", _HINT)
+    shown = [printable(str(failure), 500) for failure in failures]
+    return metrics, shown or ["the performance test failed"] * expected
+
+
+def _parse_metrics(values: Any) -> dict[str, float]:
+    """Return the metrics; none at all if one of them is not a finite number."""
+    if not isinstance(values, dict):
+        return {}
+    numbers = {name: as_number(value) for name, value in values.items()}
+    metrics = {printable(name): value for name, value in numbers.items() if value is not None}
+    return metrics if len(metrics) == len(values) else {}
+
+
+def _tail(ended: Ended) -> str:
+    text = ended.output[-4096:].decode("utf-8", "replace") + ended.errors[-4096:]
+    return printable("; ".join(text.strip().splitlines()[-_SHOWN_LINES:]), 500) or "nothing said"
