@@ -101,6 +101,15 @@ def test_style_of_the_protected_configuration_applies(tmp_path: Path) -> None:
     assert dirty(report) == ["a.py"]
 
 
+def test_python_version_that_the_project_requires_applies(tmp_path: Path) -> None:
+    names = [f"open({letter * 28!r}) as {letter}" for letter in "abc"]
+    old = f"with {names[0]}, open(\n    {'b' * 28!r}\n) as b, {names[2]}:\n    pass\n"
+    files: dict[str, str | bytes] = {"a.py": old.replace("'", '"')}
+    assert dirty(judge(tmp_path / "any", files)) == []
+    files["pyproject.toml"] = "[project]\nrequires-python = '>=3.11'\n"
+    assert dirty(judge(tmp_path / "new", files)) == ["a.py"]
+
+
 @pytest.mark.parametrize(
     "configuration",
     [
@@ -197,7 +206,8 @@ def test_python_without_black_is_no_pass(tmp_path: Path, monkeypatch: pytest.Mon
 @pytest.mark.parametrize(
     "script",
     ["exit 0", "exit 1", "exit 123", "kill -9 $$", "echo garbage", "head -c 9999 /dev/urandom"]
-    + ["echo '1 file would be left unchanged.' >&2"],
+    + ["echo '1 file would be left unchanged.' >&2"]
+    + ["echo /elsewhere/000000.py already well formatted, good job."],
 )
 def test_broken_black_is_no_pass(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str

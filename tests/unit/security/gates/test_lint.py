@@ -238,7 +238,11 @@ COUNT = "echo '1          total files processed'"
         "head -c 9999 /dev/urandom",
         f"{COUNT}; exit 1",
     ]
-    + [f"echo garbage; {COUNT}; exit 1", f"echo '(1, 2)'; {COUNT}; exit 1"]
+    + [
+        f"echo garbage; {COUNT}; exit 1",
+        f"echo garbage; {COUNT}",
+        f"echo '(1, 2)'; {COUNT}; exit 1",
+    ]
     + [f"echo \"('a.py', 1, 1, 'F401', 'x')\"; {COUNT}"],
 )
 def test_broken_flake8_is_no_pass(

@@ -168,9 +168,8 @@ def test_files_that_are_no_configuration_silence_nothing(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("text", ["rules: [", "rules: {unpinned-uses: {ignore: 1}}\n", "\xff"])
 def test_bad_configuration_is_no_pass(tmp_path: Path, text: str) -> None:
-    files = {".github/workflows/a.yml": CLEAN, "zizmor.yml": text.encode("latin-1")}
     with pytest.raises(GateError):
-        judge(tmp_path, dict(files))
+        judge(tmp_path, {".github/workflows/a.yml": CLEAN, "zizmor.yml": text.encode("latin-1")})
 
 
 def test_variables_cannot_send_it_to_the_network_or_silence_it(tmp_path: Path) -> None:
