@@ -280,9 +280,9 @@ def test_name_that_no_package_has_is_told_on_one_line(tmp_path: Path, name: str)
     ],
 )
 def test_lock_file_made_to_hang_is_refused_at_once(tmp_path: Path, bomb: str) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     found = read_files(tmp_path, {"uv.lock": bomb})
-    assert time.monotonic() - started < 4
+    assert time.process_time() - started < 4
     assert not found.packages and found.hidden
 
 
@@ -318,11 +318,18 @@ def test_huge_file_is_never_read_whole(tmp_path: Path) -> None:
 
 
 def test_as_many_lines_as_are_allowed_take_seconds(tmp_path: Path) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     lines = dependency_files.MOST_LINES - 1
     text = "a==1 \\\n" + "    --hash=sha256:0 \\\n" * lines
     assert names(read_files(tmp_path, {"requirements.txt": text})) == ["a==1"]
-    assert time.monotonic() - started < 10
+    assert time.process_time() - started < 6
+
+
+@pytest.mark.parametrize("text", ["\n", " \n", "[[package]\n", "a==1 \\\n", "#\n", "-r x.txt\n"])
+def test_lines_without_end_take_seconds(tmp_path: Path, text: str) -> None:
+    started = time.process_time()
+    read_files(tmp_path, {"requirements/a.lock": text * 90_000})
+    assert time.process_time() - started < 6
 
 
 def test_links_pipes_and_lost_files_are_told(tmp_path: Path) -> None:
