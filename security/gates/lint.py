@@ -185,11 +185,10 @@ def _run_flake8(task: Task, settings: _Settings, arguments: Sequence[str]) -> _S
         raise GateError(f"scratch directory: {error}", "make room, and try again") from error
     private = dict.fromkeys(("HOME", "XDG_CACHE_HOME", "TMPDIR"), str(task.scratch))
     options = (*_OPTIONS, *settings.arguments, f"--config={configuration}")
-    command = own_module("flake8", *options, *arguments)
+    flake8 = own_module("flake8", *options, *arguments)
     environment = {**task.environment, **private}
-    return _parse(
-        run_tool(Command(command, task.directory, environment, task.timeout, task.denied))
-    )
+    command = Command(flake8, task.directory, environment, task.timeout, task.denied)
+    return _parse(run_tool(replace(command, unconfined_ok=True)))  # it runs nothing that it reads
 
 
 def _parse(done: Ended) -> _Said:
