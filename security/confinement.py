@@ -25,21 +25,21 @@ file and does as it is told (a container engine) is a way out. So is what is exe
 from __future__ import annotations
 
 import os
-import stat
 import subprocess
 import threading
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from security import landlock
+from security.denied_paths import find_denied
 from security.landlock import NOTHING, READ_ONLY, ConfinementError, Right, Scope
-from security.mount_table import other_names, read_mounts
+from security.mount_table import Mount, read_mounts
 
 __all__ = ["ConfinementError", "can_confine", "start_confined"]
 
 _NEEDED_ABI = 2  # without REFER, no file could be renamed to another directory
-_MOST_LINKS = 40  # on one path, as in path_resolution(7)
 
 
 def can_confine() -> bool:
@@ -147,26 +147,58 @@ def build_ruleset(denied: Sequence[Path]) -> int:
         raise ConfinementError(
             "this kernel cannot keep a process from files", "use Linux 6.2 or newer with landlock"
         )
+    mounts = read_mounts()
     # Root alone may write there anything that matters, and others need their own /proc/self.
     exceptions = dict.fromkeys(("/proc", "/sys") if os.geteuid() == 0 else (), READ_ONLY)
     for path in denied:
-        exceptions |= dict.fromkeys(_denied_names(path), NOTHING)
-    everything = landlock.everything()
-    ruleset = landlock.create_ruleset(everything, Scope.SIGNAL | Scope.ABSTRACT_UNIX_SOCKET)
-    try:
-        _Layout(ruleset, exceptions).grant("/", everything & ~Right.MAKE_BLOCK)
-    except BaseException:
-        os.close(ruleset)
-        raise
-    return ruleset
+        exceptions |= dict.fromkeys(find_denied(path, mounts), NOTHING)
+    return _rulesets.get(_Layout(exceptions), mounts)
+
+
+class _Rulesets:
+    """The ruleset that was built last, for as long as it would be built the same way again.
+
+    It would not once an entry has come to a directory on the way. The directory's times tell so,
+    but several changes within one tick of the file system's clock give the same times: what was
+    seen first is believed only when it is seen again, a while later.
+    """
+
+    _WHILE = 0.1  # seconds, of which a tick is a fraction
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._seen: object = None
+        self._since = 0.0
+        self._ruleset: int | None = None
+
+    def get(self, layout: _Layout, mounts: tuple[Mount, ...]) -> int:
+        """Return a descriptor of its own, for a layout among these mounts."""
+        with self._guard:
+            seen = (layout.exceptions, mounts, layout.read_times())
+            if seen != self._seen:
+                self._forget()
+                self._seen, self._since = seen, time.monotonic()
+                return layout.build()
+            if self._ruleset is None:
+                if time.monotonic() - self._since < self._WHILE:
+                    return layout.build()
+                self._ruleset = layout.build()
+            return os.dup(self._ruleset)
+
+    def _forget(self) -> None:
+        if self._ruleset is not None:
+            os.close(self._ruleset)
+            self._ruleset = None
+
+
+_rulesets = _Rulesets()
 
 
 class _Layout:
     """Where a ruleset grants other rights than above, and the directories on the way there."""
 
-    def __init__(self, ruleset: int, exceptions: dict[str, int]) -> None:
-        self._ruleset = ruleset
-        self._exceptions = exceptions
+    def __init__(self, exceptions: dict[str, int]) -> None:
+        self.exceptions = exceptions
         # Among devices one by one, so that those of blocks get nothing (``landlock.allow``).
         self._ways: dict[str, set[str]] = {"/": {"dev"}, "/dev": set()}
         for path in exceptions:
@@ -175,78 +207,44 @@ class _Layout:
                 self._ways.setdefault(directory, set()).add(name)
                 path = directory
 
-    def grant(self, directory: str, rights: int) -> None:
+    def read_times(self) -> tuple[tuple[int, ...] | None, ...]:
+        """Return what tells whether directories on the way have changed."""
+        return tuple(map(_read_times, self._ways))
+
+    def build(self) -> int:
+        """Return the descriptor of a new ruleset."""
+        everything = landlock.everything()
+        ruleset = landlock.create_ruleset(everything, Scope.SIGNAL | Scope.ABSTRACT_UNIX_SOCKET)
+        try:
+            self._grant(ruleset, "/", everything & ~Right.MAKE_BLOCK)
+        except BaseException:
+            os.close(ruleset)
+            raise
+        return ruleset
+
+    def _grant(self, ruleset: int, directory: str, rights: int) -> None:
         """Grant rights on what is in a directory on the way, but for the exceptions."""
-        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+        names: Collection[str] = self._ways[directory]
         try:
-            opened = os.open(directory, flags)
+            opened = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         except OSError:
-            return self._go_on(directory, self._ways[directory], rights, None)
+            opened = -1  # of its entries only those on the way can be told
         try:
-            return self._go_on(directory, os.listdir(opened), rights, opened)
+            for name in names if opened < 0 else os.listdir(opened):
+                path = f"{directory.rstrip('/')}/{name}"
+                own = self.exceptions.get(path, rights)
+                if own and path in self._ways:
+                    self._grant(ruleset, path, own)
+                elif own and opened >= 0:
+                    landlock.allow(ruleset, name, opened, own)
         finally:
-            os.close(opened)
-
-    def _go_on(
-        self, directory: str, names: Sequence[str] | set[str], rights: int, opened: int | None
-    ) -> None:
-        for name in names:
-            path = f"{directory.rstrip('/')}/{name}"
-            own = self._exceptions.get(path, rights)
-            if own and path in self._ways:
-                self.grant(path, own)
-            elif own and opened is not None:
-                landlock.allow(self._ruleset, name, opened, own)
+            if opened >= 0:
+                os.close(opened)
 
 
-def _denied_names(path: Path) -> set[str]:
-    names = _places(path)
-    mounts = read_mounts()
-    for name in tuple(names):
-        names |= other_names(name, mounts)
-    if "/" in names:
-        raise ConfinementError(f"everything would be denied: {path}", "deny less")
-    return names
-
-
-def _places(path: Path) -> set[str]:
-    """Return where a path leads, and each link on the way: whoever replaces it, leads it astray.
-
-    Raises:
-        ConfinementError: it is relative, leads around in circles, or its file has another name.
-    """
-    if not path.is_absolute():
-        raise ConfinementError(f"cannot be denied, not absolute: {path}", "give the whole path")
-    ahead, here, places = _reversed_parts(str(path)), "/", set[str]()
-    links = 0
-    while ahead:
-        name = ahead.pop()
-        here, above = (
-            (os.path.dirname(here), here) if name == ".." else (os.path.join(here, name), here)
-        )
-        try:
-            mode = os.lstat(here).st_mode
-        except OSError:
-            return places | {here}
-        if stat.S_ISLNK(mode):
-            links += 1
-            if links > _MOST_LINKS:
-                raise ConfinementError(f"cannot be denied, links in a circle: {path}", "mend it")
-            places.add(here)
-            target = os.readlink(here)
-            ahead += _reversed_parts(target)
-            here = "/" if target.startswith("/") else above
-    _refuse_second_name(here)
-    return places | {here}
-
-
-def _reversed_parts(path: str) -> list[str]:
-    return [part for part in reversed(path.split("/")) if part not in ("", ".")]
-
-
-def _refuse_second_name(path: str) -> None:
-    found = os.lstat(path)
-    if stat.S_ISREG(found.st_mode) and found.st_nlink > 1:
-        raise ConfinementError(
-            f"cannot be denied, the file has another hard link: {path}", "make it a copy"
-        )
+def _read_times(directory: str) -> tuple[int, ...] | None:
+    try:
+        found = os.stat(directory, follow_symlinks=False)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_ctime_ns

@@ -21,6 +21,7 @@ import signal
 import subprocess
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -37,8 +38,13 @@ _PATIENCE = 10.0  # seconds until what was killed has to be gone; the kernel may
 _PAUSE = 0.0005  # seconds between two looks
 
 
+Start = Callable[[], subprocess.Popen[bytes]]
+
+
 class ProcessDomain:
     """A process, which its starter waits for, and what it has started.
+
+    Who forgets it without having ended it, as when interrupted, ends it by that.
 
     Args:
         start: starts it.
@@ -51,36 +57,16 @@ class ProcessDomain:
 
     process: subprocess.Popen[bytes]
 
-    def __init__(self, start: Callable[[], subprocess.Popen[bytes]], ruleset: int | None) -> None:
-        self._failure: BaseException | None = None
-        self._known = threading.Event()
-        self._over = threading.Event()
-        self._living: list[int] | None = None
-        self._keeper = threading.Thread(target=self._keep, args=(start, ruleset), name="keeper")
-        try:
-            self._keeper.start()
-            self._known.wait()
-        except BaseException:
-            self._over.set()  # the keeper ends what it may have started by itself
-            raise
-        if self._failure is not None:
+    def __init__(self, start: Start, ruleset: int | None) -> None:
+        self._keeping = keeping = _Keeping()
+        weakref.finalize(self, keeping.over.set)
+        self._keeper = threading.Thread(target=_keep, args=(keeping, start, ruleset))
+        self._keeper.start()
+        keeping.known.wait()
+        if keeping.process is None:
             self._keeper.join()
-            raise self._failure
-
-    def _keep(self, start: Callable[[], subprocess.Popen[bytes]], ruleset: int | None) -> None:
-        try:
-            border = _enter_domain()
-            try:
-                self.process = start_restricted(start, border if ruleset is None else ruleset)
-            finally:
-                os.close(border)
-        except BaseException as error:  # raised again where it is waited for
-            self._failure = error
-            return
-        finally:
-            self._known.set()
-        self._over.wait()
-        self._living = _kill_reachable(self.process.pid)
+            raise keeping.failure or ConfinementError("the keeper is gone", "try again")
+        self.process = keeping.process
 
     def end(self) -> None:
         """Kill all of it, and wait until nothing but the unburied process is left.
@@ -90,11 +76,38 @@ class ProcessDomain:
         Raises:
             ConfinementError: something does not end.
         """
-        self._over.set()
+        self._keeping.over.set()
         self._keeper.join()
-        if self._living is None:
+        if self._keeping.living is None:
             raise ConfinementError("nobody knows what still runs", "look for it with: ps -ef")
-        refuse_living(self._living)
+        refuse_living(self._keeping.living)
+
+
+class _Keeping:
+    """What a keeper and its owner tell each other."""
+
+    def __init__(self) -> None:
+        self.known = threading.Event()
+        self.over = threading.Event()
+        self.process: subprocess.Popen[bytes] | None = None
+        self.failure: BaseException | None = None
+        self.living: list[int] | None = None
+
+
+def _keep(keeping: _Keeping, start: Start, ruleset: int | None) -> None:
+    try:
+        border = _enter_domain()
+        try:
+            keeping.process = start_restricted(start, border if ruleset is None else ruleset)
+        finally:
+            os.close(border)
+    except BaseException as error:  # raised again where it is waited for
+        keeping.failure = error
+        return
+    finally:
+        keeping.known.set()
+    keeping.over.wait()
+    keeping.living = _kill_reachable(keeping.process.pid)
 
 
 def _enter_domain() -> int:

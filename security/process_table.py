@@ -27,6 +27,14 @@ def is_dead(pid: int) -> bool:
     return text.rpartition(b") ")[2][:1] in (b"Z", b"X")
 
 
+def is_over(pid: int) -> bool:
+    """Whether a child of ours is dead, or was buried by others."""
+    try:
+        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:
+        return True
+
+
 def bury(pid: int) -> bool:
     """Wait for a dead process if it has become a child of ours; return whether that was so."""
     try:

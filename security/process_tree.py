@@ -18,7 +18,7 @@ from typing import Protocol
 
 from security.confinement import start_restricted
 from security.process_domain import ProcessDomain, is_signal_kept
-from security.process_table import bury, is_dead, read_numbers, refuse_living
+from security.process_table import bury, is_dead, is_over, read_numbers, refuse_living
 
 Start = Callable[[Mapping[str, str]], subprocess.Popen[bytes]]
 
@@ -75,7 +75,7 @@ class _MarkedTree:
             _kill_group(pid)
             # The process itself may be dead and unburied: it has its number still.
             living = [other for other in read_numbers() if other != pid and self._kill(other)]
-            if not living and _is_over(pid):
+            if not living and is_over(pid):
                 return
             if time.monotonic() > until:
                 refuse_living(living or [pid])
@@ -102,14 +102,6 @@ class _MarkedTree:
         if os.getsid(pid) == self.process.pid:
             return True
         return self._mark in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-
-
-def _is_over(pid: int) -> bool:
-    """Whether a child of ours is dead, or was buried by others."""
-    try:
-        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-    except ChildProcessError:
-        return True
 
 
 def _kill_group(group: int) -> None:

@@ -25,6 +25,7 @@ from typing import IO, cast
 
 from security.confinement import ConfinementError, build_ruleset, can_confine
 from security.gates.interface import GateError
+from security.process_table import is_over
 from security.process_tree import ProcessTree, start_tree
 
 _REINSTALL = "install ml-assets again, with all that it needs"
@@ -100,9 +101,11 @@ def run_tool(command: Command) -> Ended:
         raise GateError(error.message, error.hint) from error
     ears = _Ears(tree.process, command)
     try:
-        ears.listen(until)
+        try:
+            ears.listen(until)
+        finally:
+            exit_code = _end(tree)
     finally:
-        exit_code = _end(tree)
         ears.close()
     errors = ears.errors.decode("utf-8", "replace")
     if exit_code == _CANNOT_EXECUTE and command.memory is not None:
@@ -171,11 +174,12 @@ class _Ears:
         """
         end = _open_end(self._process.pid)
         try:
-            while not self._is_over():
+            while not is_over(self._process.pid):
                 seconds = until - time.monotonic()
                 if seconds <= 0:
-                    limit = f"{self._command.timeout:g} s"
-                    raise GateError(f"still running after {limit}", "raise timeout")
+                    raise GateError(
+                        f"still running after {self._command.timeout:g} s", "raise timeout"
+                    )
                 self._hear(seconds if end is not None else min(seconds, _LOOK), end)
         finally:
             if end is not None:
@@ -185,7 +189,7 @@ class _Ears:
         poll = select.poll()
         for descriptor in self._open | ({end} if end is not None else set()):
             poll.register(descriptor, select.POLLIN)
-        for descriptor, _ in poll.poll(seconds * 1000 + 1):
+        for descriptor, _ in poll.poll(min(seconds, 3600) * 1000 + 1):
             if descriptor != end:
                 self._read(descriptor)
 
@@ -205,13 +209,6 @@ class _Ears:
                 most = self._command.most_output
                 raise GateError(f"said more than {most} bytes", "make it say less")
         return bool(chunk)
-
-    def _is_over(self) -> bool:
-        options = os.WEXITED | os.WNOHANG | os.WNOWAIT
-        try:
-            return os.waitid(os.P_PID, self._process.pid, options) is not None
-        except ChildProcessError:
-            return True  # ``_end`` says what that means
 
     def close(self) -> None:
         """Take in what is left in the pipes, now that nobody writes to them any more.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import pytest
 from security import landlock, process_tree
 from security.gates.interface import GateError
 from security.gates.subprocess import Command, Ended, run_tool
+from security.process_domain import ProcessDomain
 
 _SHELL = "/bin/sh"
 _MARK = f"sleep {7_000_000 + os.getpid()}"  # seconds that nobody else sleeps
@@ -203,9 +205,30 @@ def test_an_interrupt_ends_the_tool_as_well() -> None:
 
 def test_no_thread_descriptor_or_zombie_stays(run: Callable[..., Ended]) -> None:
     run("true")
-    before = (threading.active_count(), sorted(os.listdir("/proc/self/fd")))
-    for _ in range(3):
-        run("sleep 0 & (setsid sleep 0 &); true")
-        with pytest.raises(GateError):
-            run("kill -9 $$")
-    assert (threading.active_count(), sorted(os.listdir("/proc/self/fd"))) == before
+    library = ctypes.CDLL(None)
+    library.prctl(36, 1, 0, 0, 0)  # what is orphaned becomes a child of ours (prctl(2))
+    before = (threading.active_count(), sorted(os.listdir("/proc/self/fd")), _children())
+    try:
+        for _ in range(3):
+            run("sleep 0 & (setsid sleep 0 &) ; (setsid sleep 9 &) ; true")
+            with pytest.raises(GateError):
+                run("kill -9 $$")
+    finally:
+        library.prctl(36, 0, 0, 0, 0)
+    after = (threading.active_count(), sorted(os.listdir("/proc/self/fd")), _children())
+    assert after == before
+
+
+def _children() -> set[str]:
+    tasks = Path("/proc/self/task").glob("*/children")
+    return {pid for task in tasks for pid in task.read_text().split()}
+
+
+@pytest.mark.skipif(not _is_new_kernel(), reason="before Linux 6.12 there is no keeper")
+def test_a_forgotten_domain_ends_by_itself() -> None:
+    command = [_SHELL, "-c", _MARK]
+    domain = ProcessDomain(lambda: subprocess.Popen(command, start_new_session=True), None)
+    process = domain.process
+    assert process.poll() is None
+    del domain
+    assert process.wait(timeout=5) == -9
