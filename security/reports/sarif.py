@@ -71,7 +71,7 @@ class _Result:
     def order(self) -> tuple[bool, int, int]:
         """Return what sorts the worst first."""
         levels = ("error", "warning", "note")
-        rank = -1 if self.finding.severity is None else -self.finding.severity.rank
+        rank = 0 if self.finding.severity is None else -self.finding.severity.rank
         return self.is_suppressed, levels.index(self.level), rank
 
     @property

@@ -80,6 +80,7 @@ BAD = {
     "critical confidence": (_rule('confidence = "critical"'), "lint.confidence: not one of low"),
     "unknown key of a rule": (_rule("max_age_days = 3"), "max_age_days: unknown key"),
     "age of no days": (_rule("max-age-days = 0"), "not a number from 1 to 36500: 0"),
+    "age of too many days": (_rule("max-age-days = 36501"), "not a number from 1 to 36500: 36501"),
     "age without an end": (_rule("max-age-days = inf"), "not a number from 1 to 36500: inf"),
     "half a day": (_rule("max-age-days = 1.5"), "max-age-days: not a whole number: 1.5"),
     "more than all covered": (_rule("min-coverage = 100.5"), "not a number from 0 to 100: 100.5"),

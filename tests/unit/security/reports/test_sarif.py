@@ -248,6 +248,17 @@ def test_more_results_than_are_accepted_are_left_out_and_announced(
     assert note["message"]["text"] == "2 of 4 results are left out: the worst are here"
 
 
+def test_worst_of_several_subjects_comes_first() -> None:
+    rated = [
+        judge("data", Report((Finding(one.value, "bad", one),), 1), subject=one.value)
+        for one in Severity
+    ]
+    rated.append(judge("data", Report((Finding("none", "bad"),), 1), subject="unrated"))
+    (run,) = log_of(rated)["runs"]
+    ids = [one["ruleId"] for one in run["results"]]
+    assert ids == ["critical", "high", "medium", "none", "low"]
+
+
 def test_ten_thousand_findings_are_written_soon() -> None:
     many = judge_findings(10_000)
     started = time.monotonic()
