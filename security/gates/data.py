@@ -197,7 +197,9 @@ def _read(task: Task, table: TableExpectations, memory: int) -> Reading:
     asked = task.scratch / "data-request.json"
     asked.write_text(json.dumps(request, ensure_ascii=True), "ascii")
     arguments = (executable, "-I", "-c", _START, str(_ROOT), str(asked))
-    environment = {**task.environment, **_ALONE}
+    # pandera can be told by its variables to check nothing.
+    given = {name: one for name, one in task.environment.items() if not name.startswith("PANDERA")}
+    environment = {**given, **_ALONE}
     limits = (task.timeout, task.denied, _MOST_OUTPUT)
     ended = run_tool(Command(arguments, task.scratch, environment, *limits))
     if ended.exit_code != 0:

@@ -93,9 +93,12 @@ def _take_limit(fields: Fields, key: str, dtype: str | None) -> int | float | st
         return _parse_date(fields, key, value)
     if dtype not in (*INTEGERS, *FLOATS):
         raise fields.refuse(key, "needs a dtype of numbers or dates")
-    if type(value) is int or (isinstance(value, float) and math.isfinite(value)):
+    # A whole number is not compared with a float, which has no digits left for the large ones.
+    if type(value) is int or (
+        dtype in FLOATS and isinstance(value, float) and math.isfinite(value)
+    ):
         return value
-    raise fields.refuse(key, "not a number")
+    raise fields.refuse(key, f"not a number of dtype {dtype}")
 
 
 def _parse_date(fields: Fields, key: str, value: object) -> str:

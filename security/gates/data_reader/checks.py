@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pandera.pandas as pandera
+from pandera.config import ValidationDepth, config_context
 from pandera.errors import SchemaError, SchemaErrorReason, SchemaErrors
 
 from security.gates.data_reader.answer import Failure
@@ -135,7 +136,8 @@ class TableChecks:
             for name in declared
         }
         try:
-            pandera.DataFrameSchema(columns).validate(pd.DataFrame(declared), lazy=True)
+            with config_context(True, ValidationDepth.SCHEMA_AND_DATA):  # whatever else says no
+                pandera.DataFrameSchema(columns).validate(pd.DataFrame(declared), lazy=True)
         except SchemaErrors as errors:
             for error in errors.schema_errors:
                 self._note_error(error, wrong)

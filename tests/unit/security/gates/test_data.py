@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pandera.config
 import pyarrow as pa
 import pyarrow.parquet as parquet
 import pytest
@@ -582,10 +583,22 @@ def test_nothing_that_lies_in_the_checkout_gets_into_the_reader(
     names = ("sitecustomize", "pandas", "pandera", "json", "security")
     files = {f"{name}.py": planted for name in names}
     task = task_of(tmp_path, {**files, "a.csv": CLEAN}, "a.csv")
-    task = replace(task, environment={**task.environment, "PYTHONPATH": str(task.directory)})
+    variables = {"PYTHONPATH": str(task.directory), "PANDERA_VALIDATION_ENABLED": "False"}
+    task = replace(task, environment={**task.environment, **variables})
     for name in names:
         (task.scratch / f"{name}.py").write_text(planted)
-    assert gate_of("a.csv", ROWS).judge(task).judged == 3
+    report = gate_of("a.csv", {**ROWS, "columns": {"delay": {"dtype": "float"}}}).judge(task)
+    assert (report.judged, ids(report)) == (
+        3,
+        {"not-null:delay", "undeclared:flight", "undeclared:carrier"},
+    )
+
+
+def test_pandera_that_is_told_to_check_nothing_checks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pandera.config.CONFIG, "validation_enabled", False)
+    assert ids(judge(tmp_path, "x\n-1\n", of_column(dtype="int", min=0))) == {"min:x"}
 
 
 @pytest.mark.usefixtures("child")
@@ -661,6 +674,7 @@ def test_table_of_the_name_comes_before_patterns_and_two_patterns_are_refused() 
         (of_column(dtype="str", min=1), "x.min: needs a dtype"),
         (of_column(dtype="int", min="1"), "x.min: not a number"),
         (of_column(dtype="int", min=True), "x.min: not a number"),
+        (of_column(dtype="int", max=9007199254740992.0), "x.max: not a number of dtype int"),
         (of_column(dtype="float", max=float("nan")), "x.max: not a number"),
         (of_column(dtype="int", min=2, max=1), "x.min: is more than max"),
         (of_column(dtype="datetime", min="soon"), "x.min: not a date"),
