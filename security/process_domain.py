@@ -139,6 +139,8 @@ def _kill_reachable(unburied: int) -> list[int]:
         if not quiet:
             met += _overtake(newest)
         living = [pid for pid in met if not _is_gone(pid, unburied)]
+        if not living:
+            _bury_adopted(met, unburied)
         if quiet and not living:
             return []
         empty = 0 if living else empty + 1
@@ -146,6 +148,13 @@ def _kill_reachable(unburied: int) -> list[int]:
             return living or [unburied]
         time.sleep(_PAUSE)
     return []
+
+
+def _bury_adopted(dead: list[int], unburied: int) -> None:
+    """Wait for those whose parents have ended after them, and who thereby became ours."""
+    for pid in dead:
+        if pid != unburied and _kill(pid):
+            bury(pid)
 
 
 def _newest_number() -> int:
