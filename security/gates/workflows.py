@@ -35,7 +35,6 @@ _CONFIGURATION = tuple(
 _READ = re.compile(
     r"(?:.*/)?(?:\.github/workflows/[^/]+|\.github/dependabot|action)\.ya?ml", re.DOTALL
 )
-_IGNORED = re.compile(r"#.*?zizmor:\s*ignore\[([^\]]*)\]")
 _OPTIONS = ("--offline", "--no-progress", "--color=never", "--collect=all", "--format=json-v1")
 _SEVERITIES = {"informational": Severity.LOW, "unknown": None}
 _EXIT_CODES = {"informational": 11, "unknown": 11, "low": 12, "medium": 13, "high": 14}
@@ -209,7 +208,6 @@ def _finding(one: Mapping[str, Any], handed: _Handed) -> Finding:
     path = place["symbolic"]["key"]["Local"]["verbatim_path"]
     severity = one["determinations"]["severity"].lower()
     confidence = one["determinations"]["confidence"].lower()
-    comments = [text for each in locations for text in each["concrete"]["comments"]]
     return Finding(
         id=one["ident"],
         message=f"{one['desc']}: {place['symbolic']['annotation']}",
@@ -218,15 +216,8 @@ def _finding(one: Mapping[str, Any], handed: _Handed) -> Finding:
         path=handed.names[path.partition(f"{handed.directory.name}/")[2]],
         line=start["row"] + 1,
         column=start["column"] + 1,
-        silenced=Silencing.COMMENT if _asks(comments, one) else None,
+        silenced=Silencing.COMMENT if one["ignored"] else None,
     )
-
-
-def _asks(comments: list[str], one: Mapping[str, Any]) -> bool:
-    """Say whether a finding is ignored, and a comment asks for it."""
-    lists = [names for text in comments for names in _IGNORED.findall(text)]
-    asked = {name.strip() for names in lists for name in names.split(",")}
-    return bool(one["ignored"]) and one["ident"] in asked
 
 
 def _silence(said: _Said, heeding: _Said) -> _Said:

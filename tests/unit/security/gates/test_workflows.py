@@ -241,6 +241,30 @@ def replace_zizmor(monkeypatch: pytest.MonkeyPatch, directory: Path, script: str
     monkeypatch.setattr(sysconfig, "get_path", lambda name: str(directory))
 
 
+UNLOGGED = """\
+for d; do :; done
+cat <<END
+[{"ident": "x", "desc": "x", "ignored": false,
+  "determinations": {"severity": "High", "confidence": "High"},
+  "locations": [{
+    "symbolic": {"kind": "Primary", "annotation": "x",
+                 "key": {"Local": {"verbatim_path": "$d/.github/workflows/a.yml"}}},
+    "concrete": {"location": {"start_point": {"row": 0, "column": 0}}}}]}]
+END
+exit 14"""
+
+
+def test_finding_in_a_file_that_was_not_audited_is_no_pass(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files: dict[str, str | bytes] = {".github/workflows/a.yml": CLEAN}
+    replace_zizmor(monkeypatch, tmp_path, f"{COMPLETED}\n{UNLOGGED}")
+    assert len(judge(tmp_path / "1", files).findings) == 1
+    replace_zizmor(monkeypatch, tmp_path, UNLOGGED)
+    with pytest.raises(GateError, match="not audited"):
+        judge(tmp_path / "2", files)
+
+
 @pytest.mark.parametrize(
     "script",
     ["exit 0", "exit 1", "exit 14", "kill -9 $$", "echo garbage", "head -c 9999 /dev/urandom"]
