@@ -43,7 +43,7 @@ class GateAdmission:
         self._make = gating
         self._gating: Gating | None = None
         self._guard = threading.Lock()
-        self._judged: dict[Case, Judged] = {}
+        self._judged: dict[tuple[str, str], Judged] = {}
         self._written: dict[str, Content] = {}
 
     @property
@@ -82,7 +82,7 @@ class GateAdmission:
     def _decide(self, case: Case) -> Judged:
         judged = self._open().decide(case)
         with self._guard:
-            self._judged[case] = judged
+            self._judged[case.key] = judged
         return judged
 
     def note(self, stage: Stage, contents: Mapping[str, Content]) -> None:

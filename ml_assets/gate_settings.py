@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from ml_assets.settings_table import Table, wrong
 
@@ -44,7 +44,7 @@ class MarginSettings:
     """
 
     most: float
-    better: str = "higher"
+    better: Literal["higher", "lower"] = "higher"
 
 
 @dataclass(frozen=True)
@@ -176,9 +176,11 @@ def _margin(table: Table) -> MarginSettings:
     table.refuse_unknown()
     if most is None or most < 0:
         raise wrong(table.where, "most", "by how much it may be worse, 0 or more")
-    if better not in ("higher", "lower"):
-        raise wrong(table.where, "better", "higher or lower")
-    return MarginSettings(most, better)
+    match better:
+        case "higher" | "lower":
+            return MarginSettings(most, better)
+        case _:
+            raise wrong(table.where, "better", "higher or lower")
 
 
 def _numbers(table: Table, key: str) -> dict[str, float]:

@@ -1,54 +1,24 @@
-"""The kit of gates: every gate of a project, made from its settings, and what each has to judge."""
+"""The kit of gates: which gates a project has, and which of them judge what."""
 
 from __future__ import annotations
 
 import os
-import shutil
 import threading
 from collections.abc import Callable, Collection, Mapping
-from datetime import UTC, datetime
 from functools import cached_property
-from pathlib import Path
 from typing import TypeAlias
 
-from ml_assets.gate_settings import CommandSettings, SuiteSettings
+from ml_assets.gate_factory import GateFactory
 from ml_assets.judging import SOURCE, Case
 from ml_assets.rules import Rules
 from ml_assets.settings import Performance
 from ml_assets.subjects import find_models, find_named_data, find_named_models
 from resources.dvc.checkout import Checkout
 from resources.dvc.content import Content
-from resources.errors import ConfigurationError
-from security.gates.interface import Gate, Kind, Place
+from security.gates.interface import Gate, Kind
 from security.policy import Environment
 
 Wants: TypeAlias = Callable[[str], bool]
-
-
-def find_interpreter(root: Path, named: str | None, variables: Mapping[str, str]) -> Path | None:
-    """Find the interpreter of a project's environment.
-
-    It is what the settings name, else that of ``.venv`` in the project, else the first on PATH.
-
-    Raises:
-        ConfigurationError: the settings name what is not there.
-    """
-    if named is not None:
-        path = root / named
-        if not path.is_file():
-            raise ConfigurationError(
-                f"no such interpreter: {path}", "set gates.python, or make the environment"
-            )
-        return path
-    own = root / ".venv" / "bin" / "python"
-    if own.is_file():
-        return own
-    for name in ("python3", "python"):
-        found = shutil.which(name, path=variables.get("PATH", ""))
-        if found is not None and os.path.isabs(found):
-            return Path(found)
-    return None
-
 
 #: The gates that every project has, by what they judge; the project's own come after them.
 _BUILT_IN = {
@@ -87,10 +57,9 @@ class GateKit:
         written: Mapping[str, Content],
     ) -> None:
         self._checkout = checkout
-        self._environment = environment
         self._settings = rules.settings.gates
-        self._performance_settings = rules.settings.performance
-        self._written = written
+        self._performance = rules.settings.performance
+        self._factory = GateFactory(checkout, rules, environment, written)
         self._gates: dict[str, Gate] = {}
         self._guard = threading.Lock()
 
@@ -104,7 +73,7 @@ class GateKit:
         """Return a gate by its name."""
         with self._guard:
             if name not in self._gates:
-                self._gates[name] = self._make(name)
+                self._gates[name] = self._factory.make(name)
             return self._gates[name]
 
     def source_cases(self, files: Collection[str], wants: Wants) -> list[Case]:
@@ -163,93 +132,13 @@ class GateKit:
     @cached_property
     def _measured(self) -> str | None:
         """The one model that there is a performance test for."""
-        settings = self._performance_settings
+        settings = self._performance
         if settings.model is not None:
             return settings.model
         script = self._checkout.root / "scripts" / "performance_tests.py"
         if settings.command == Performance.command and not script.is_file():
             return None
         return next(iter(self._named_models)) if len(self._named_models) == 1 else None
-
-    def _make(self, name: str) -> Gate:
-        own = self._settings.commands.get(name)
-        if own is not None:
-            return _own_gate(name, own, self._settings.timeout)
-        match name:
-            case "format":
-                from security.gates.format import FormatGate
-
-                return FormatGate()
-            case "lint":
-                from security.gates.lint import LintGate
-
-                return LintGate()
-            case "types":
-                from security.gates.type_check import TypeCheckGate
-
-                return TypeCheckGate()
-            case "code-security":
-                from security.gates.code_security import CodeSecurityGate
-
-                return CodeSecurityGate()
-            case "secrets":
-                from security.gates.secrets import SecretsGate
-
-                return SecretsGate()
-            case "workflows":
-                from security.gates.workflows import WorkflowsGate
-
-                return WorkflowsGate()
-            case "dependencies":
-                return _dependencies(self._environment)
-            case "unit-tests":
-                return self._suite(name, self._settings.unit_tests)
-            case "integration-tests":
-                return self._suite(name, self._settings.integration_tests)
-            case "data":
-                return self._data()
-            case "model-file":
-                from security.gates.model_file import ModelFileGate
-
-                return ModelFileGate()
-            case "model-validation":
-                return self._model_validation()
-            case "performance":
-                return self._performance()
-            case _:
-                raise AssertionError(f"a gate that nobody makes: {name}")
-
-    def _suite(self, name: str, settings: SuiteSettings) -> Gate:
-        from security.gates.test_suite import TestSuiteGate
-
-        return TestSuiteGate(
-            name=name,
-            paths=settings.paths,
-            sources=settings.sources or self._sources,
-            arguments=settings.arguments,
-        )
-
-    @property
-    def _sources(self) -> tuple[str, ...]:
-        return ("src",) if (self._checkout.root / "src").is_dir() else ()
-
-    def _data(self) -> Gate:
-        from ml_assets.recorded_hashes import RecordedHashes
-        from security.gates.data import DataGate
-        from security.gates.data_expectations import parse_expectations
-
-        expectations = parse_expectations(self._settings.data, "tool.ml-assets.gates.data")
-        return DataGate(expectations, RecordedHashes(self._checkout, self._written))
-
-
-def _dependencies(environment: Environment) -> Gate:
-    from ml_assets.advisories import Advisories, open_store
-    from security.gates.dependencies import DependenciesGate
-
-    now = datetime.now(UTC)
-    advisories = Advisories(open_store(), now=now)
-    online = environment.rule("dependencies").online
-    return DependenciesGate(advisories.open, advisories.identify, at=now, online=online)
 
 
 def _has_something(gate: Gate, files: Collection[str]) -> bool:
@@ -260,18 +149,3 @@ def _has_something(gate: Gate, files: Collection[str]) -> bool:
     if paths is not None:
         return any(path.startswith(f"{top.rstrip('/')}/") for path in files for top in paths)
     return any(gate.reads(path) and not gate.configures(path) for path in files)
-
-
-def _own_gate(name: str, settings: CommandSettings, timeout: float) -> Gate:
-    from security.gates.command import CommandGate, Output
-
-    kind = Kind(settings.judges)
-    return CommandGate(
-        name=name,
-        kind=kind,
-        command=settings.command,
-        reads_patterns=settings.reads,
-        output=Output(settings.output),
-        place=Place.COPY if kind is Kind.SOURCE else Place.CHECKOUT,
-        timeout=timeout,
-    )

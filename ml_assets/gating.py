@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 
-from ml_assets.gates import GateKit, find_interpreter
+from ml_assets.gates import GateKit
+from ml_assets.interpreter import find_interpreter
 from ml_assets.judging import Case, Judge, Judgement, Surroundings
 from ml_assets.project import Project, find_configuration
 from ml_assets.protection import POLICY
@@ -71,18 +72,23 @@ class Gating:
             self._surroundings(project),
             code=_find_code(checkout),
         )
-        self._locks: defaultdict[Case, threading.Lock] = defaultdict(threading.Lock)
+        self._locks: defaultdict[tuple[str, str], threading.Lock] = defaultdict(threading.Lock)
         self._guard = threading.Lock()
 
     @property
     def notices(self) -> list[str]:
         """What a user should know of where the rules come from."""
         rules = self.rules
+        unknown = rules.policy.unknown_gates(self.kit.kinds)
+        said = [f"the policy names gates that there are none of: {', '.join(unknown)}"]
         ignored = [path for path in rules.ignored if path == POLICY]
         own, ruling = self._own_settings, rules.settings
         if (own.gates, own.performance) != (ruling.gates, ruling.performance):
             ignored.append("the settings of gates")
-        return [f"not used, because they are another in {rules.origin}: {what}" for what in ignored]
+        return [
+            *(said if unknown else []),
+            *(f"not used, because {rules.origin} has another: {what}" for what in ignored),
+        ]
 
     def _surroundings(self, project: Project) -> Surroundings:
         settings = self.rules.settings.gates
@@ -185,7 +191,7 @@ class Gating:
     def decide(self, case: Case) -> Judged:
         """Judge a case, once at a time, and apply the policy to it."""
         with self._guard:
-            lock = self._locks[case]
+            lock = self._locks[case.key]
         with lock:
             judgement = self._judge.judge(case)
         decision = self._evaluate(

@@ -39,9 +39,9 @@ class Case:
     subject: str
 
     @property
-    def name(self) -> str:
-        """Say which it is."""
-        return f"{self.gate.name} of {self.subject}"
+    def key(self) -> tuple[str, str]:
+        """Say which it is: the gate's name and the subject."""
+        return self.gate.name, self.subject
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""``ml-assets init``: write what a project can change: the policy, its schema, and the workspace."""
+"""``ml-assets init``: write what a project can change: policy, schema and workspace."""
 
 from __future__ import annotations
 
