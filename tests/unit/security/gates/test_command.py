@@ -76,7 +76,10 @@ def test_no_shell_reads_the_words(task: Task) -> None:
 # --- what it runs ---------------------------------------------------------------------------------
 
 
-def test_program_of_the_checkout_is_not_found_on_a_relative_path(task: Task) -> None:
+def test_program_of_the_checkout_is_not_found_on_a_relative_path(
+    task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(task.directory)
     planted = task.directory / "audit-tool"
     planted.write_text("#!/bin/sh\nexit 0\n")
     planted.chmod(0o755)

@@ -69,6 +69,17 @@ def test_baseline_silences_what_it_knows(tmp_path: Path) -> None:
     assert report.facts["baseline_entries_unused"] == 1
 
 
+@pytest.mark.parametrize("known_first", [True, False])
+def test_unknown_secret_beside_a_known_one_is_not_silenced(
+    tmp_path: Path, known_first: bool
+) -> None:
+    pair = (AWS, "AKIA" + "Z7QWERTY2UIOP3AT")
+    text = "'{}', '{}'\n".format(*(pair if known_first else pair[::-1]))
+    known = {"a.py": [_entry("AWS Access Key", AWS)]}
+    report = judge_secrets(tmp_path, {"a.py": text, BASELINE: build_baseline(results=known)})
+    assert _silenced(report) == [None]
+
+
 def test_baseline_entry_labelled_a_real_secret_silences_nothing(tmp_path: Path) -> None:
     known = {"a.py": [_entry("AWS Access Key", AWS, is_secret=True)]}
     report = judge_secrets(
