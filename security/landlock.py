@@ -21,6 +21,7 @@ from security.errors import SecurityError
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446  # the same on all architectures
 _VERSION = 1  # LANDLOCK_CREATE_RULESET_VERSION
 _PATH_BENEATH = 1  # LANDLOCK_RULE_PATH_BENEATH
+_HERE = -100  # AT_FDCWD
 _PR_GET_DUMPABLE, _PR_SET_DUMPABLE = 3, 4
 _PR_CAPBSET_READ, _PR_CAPBSET_DROP = 23, 24
 _PR_SET_NO_NEW_PRIVS = 38
@@ -120,6 +121,24 @@ def create_ruleset(rights: int, scopes: int) -> int:
     attributes = struct.pack("QQQ", rights, 0, scopes)
     size = 24 if has_scopes() else 8
     return _ask("creates no ruleset", _CREATE_RULESET, attributes[:size], size, 0)
+
+
+def create_border() -> int:
+    """Return the descriptor of a ruleset that keeps signals, and grants everything.
+
+    A ruleset that says nothing about moves between directories forbids them (REFER), so this one
+    allows them everywhere.
+
+    Raises:
+        ConfinementError: the kernel refuses.
+    """
+    border = create_ruleset(Right.REFER, Scope.SIGNAL)
+    try:
+        allow(border, "/", _HERE, Right.REFER)
+    except BaseException:
+        os.close(border)
+        raise
+    return border
 
 
 def allow(ruleset: int, name: str, directory: int, rights: int) -> None:

@@ -28,7 +28,7 @@ from pathlib import Path
 
 from security import landlock
 from security.confinement import start_restricted
-from security.landlock import ConfinementError, Scope
+from security.landlock import ConfinementError
 from security.process_table import bury, is_dead, read_numbers, refuse_living
 
 _BEHIND, _AHEAD = 64, 512  # numbers tried around the one that was given last
@@ -112,7 +112,7 @@ def _keep(keeping: _Keeping, start: Start, ruleset: int | None) -> None:
 
 def _enter_domain() -> int:
     """Keep the calling thread's signals in a domain; return the descriptor of its ruleset."""
-    border = landlock.create_ruleset(landlock.NOTHING, Scope.SIGNAL)
+    border = landlock.create_border()
     try:
         landlock.restrict_thread(border)
     except BaseException:
