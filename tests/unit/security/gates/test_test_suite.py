@@ -267,7 +267,7 @@ def test_missing_pytest_is_an_error_with_what_to_type(tmp_path: Path) -> None:
     bare = tmp_path / "bare"
     (bare / "bin").mkdir(parents=True)
     (bare / "bin" / "python").symlink_to(REAL.resolve())
-    (bare / "pyvenv.cfg").write_text("home = /usr/bin\n")
+    (bare / "pyvenv.cfg").write_text(f"home = {REAL.resolve().parent}\n")
     task = replace(task_of(tmp_path, CLEAN), python=bare / "bin" / "python")
     for ask in (UNIT.tool, UNIT.judge):
         with pytest.raises(GateError, match="no pytest in") as caught:

@@ -46,7 +46,7 @@ def fake_mypy(directory: Path, script: str) -> Path:
     (site / "mypy-1.0.dist-info").mkdir()
     (site / "mypy-1.0.dist-info" / "METADATA").write_text("Name: mypy\nVersion: 1.0\n")
     (directory / "fake" / "bin").mkdir()
-    (directory / "fake" / "pyvenv.cfg").write_text("home = /usr/bin\n")
+    (directory / "fake" / "pyvenv.cfg").write_text(f"home = {REAL.resolve().parent}\n")
     python = directory / "fake" / "bin" / "python"
     python.symlink_to(REAL.resolve())
     return python
@@ -159,11 +159,12 @@ def test_modules_of_the_tree_are_not_taken_for_those_of_mypy(tmp_path: Path, qui
 def test_editable_tree_does_not_run_in_the_process_of_mypy(tmp_path: Path) -> None:
     said = 'print("Success: no issues found in 1 source file")'
     python = fake_mypy(tmp_path, said)
-    task = replace(task_of(tmp_path, {**DIRTY, "sitecustomize.py": PLUGIN}), python=python)
+    task = replace(task_of(tmp_path, DIRTY), python=python)
     [site] = (tmp_path / "fake" / "lib").glob("*/site-packages")
     proof = tmp_path / "ran"
-    (task.directory / "sitecustomize.py").write_text(f"open({str(proof)!r}, 'w')\n")
-    (site / "editable.pth").write_text(f"{task.directory}\nimport sitecustomize\n")
+    for name in ("sitecustomize", "planted"):
+        (task.directory / f"{name}.py").write_text(f"open({str(proof)!r}, 'w')\n")
+    (site / "editable.pth").write_text(f"{task.directory}\nimport planted\n")
     assert TYPES.judge(task).judged == 1
     assert not proof.exists()
 
