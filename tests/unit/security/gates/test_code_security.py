@@ -153,6 +153,13 @@ def test_what_the_protected_configuration_leaves_out_is_counted(
     assert report.facts["left_out"] == 3 - len(judged)
 
 
+def test_excluded_directory_does_not_take_its_namesakes_along(tmp_path: Path) -> None:
+    files: dict[str, str | bytes] = {"tests/a.py": DIRTY, "tests_b.py": DIRTY}
+    report = judge(tmp_path, {**files, ".bandit": "[bandit]\nexclude = ./tests\n"})
+    assert (found(report), report.judged) == ([("tests_b.py", "B307")], 1)
+    assert (report.unjudged, report.facts["left_out"]) == (None, 1)
+
+
 @pytest.mark.parametrize(
     ("name", "text", "ids"),
     [
@@ -324,6 +331,17 @@ def test_files_and_tests_that_bandit_gave_up_are_unjudged(
         assert (unjudged or "") in (report.unjudged or "") and bool(unjudged) == bool(
             report.unjudged
         )
+
+
+def test_findings_stay_loud_where_the_second_look_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = json.loads(CLEAN_REPORT) | {"results": [known("./a.py")]}
+    failed = [{"filename": "./a.py", "reason": "exception"}]
+    second = json.loads(CLEAN_REPORT) | {"errors": failed}
+    looks = f"*--ignore-nosec*) {say(json.dumps(first))}; exit 1;; *) {say(json.dumps(second))};;"
+    replace_python(monkeypatch, tmp_path / "python", f'case "$*" in {looks} esac')
+    assert found(judge(tmp_path, {"a.py": "eval(x)  # nosec\n"})) == [("a.py", "B307")]
 
 
 def test_hanging_bandit_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
