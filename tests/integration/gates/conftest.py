@@ -1,0 +1,19 @@
+"""Fixtures of the tests of gates: a repository whose stages train and evaluate, on ``main``."""
+
+import pytest
+
+from tests.integration.contract.conftest import (  # noqa: F401  # fixtures of another directory
+    repository,
+    template,
+    tools,
+)
+from tests.integration.contract.repository import Repository
+from tests.integration.gates.gated_project import build
+
+
+@pytest.fixture
+def project(repository: Repository) -> Repository:  # noqa: F811
+    """The three stages, committed on the protected branch; nothing has run."""
+    build(repository)
+    repository.commit("train and evaluate")
+    return repository
