@@ -113,7 +113,9 @@ def test_misspelt_key_is_refused_and_the_known_ones_are_named(
     with pytest.raises(ConfigurationError, match=f"unknown setting in x.toml.*: {unknown}$") as e:
         parse_settings(table, "x.toml")
 
-    known = "command" if "performance" in table else "environment, gates, granularity, jobs, keep-going"
+    known = (
+        "command" if "performance" in table else "environment, gates, granularity, jobs, keep-going"
+    )
     assert known in e.value.hint
 
 
