@@ -12,21 +12,18 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
+
+from security.own_children import forget, guard, is_own, start_own
 
 _PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 #: Say of which stage a process is, and of which repository (``environment.stage_variables``).
 _MARKS = ("DVC_ROOT", "DVC_STAGE")
 _LOOKS = 10  # at variables that are out of sight, as while a process starts another program
 _PAUSE = 0.0005  # seconds between two looks
-
-#: Commands that are waited for by those who started them, and by nobody else.
-_commands: set[int] = set()
-_guard = threading.Lock()
 
 
 def start_command(start: Callable[[], subprocess.Popen[bytes]]) -> subprocess.Popen[bytes]:
@@ -36,11 +33,7 @@ def start_command(start: Callable[[], subprocess.Popen[bytes]]) -> subprocess.Po
         start: starts it, in a session of its own.
     """
     _adopt()
-    # Under the guard, so that nobody takes a command that ends at once for what another left.
-    with _guard:
-        process = start()
-        _commands.add(process.pid)
-    return process
+    return start_own(start)
 
 
 @cache
@@ -63,15 +56,14 @@ def end_leftovers(command: int, variables: Mapping[str, str]) -> None:
         variables: those it was started with; they tell its processes from all others.
     """
     _reap_group(command)
-    with _guard:
-        _commands.discard(command)
+    forget(command)
     marks = {f"{name}={variables[name]}" for name in _MARKS if name in variables}
     if len(marks) < len(_MARKS) or not _adopt():
         return
     killed: set[int] = set()
     looks = _LOOKS
     while looks:
-        with _guard:
+        with guard:
             adopted = {pid: _read_variables(pid) for pid in _adopted()}
             found = {pid for pid, seen in adopted.items() if marks <= seen}
             # A child that nobody has waited for keeps its number: no other can be hit.
@@ -97,7 +89,7 @@ def _reap_group(group: int) -> None:
 def _adopted() -> list[int]:
     """Return the living children that this process has not started; wait for the dead ones."""
     # A set: a thread's end hands its children to another one, where they are met again.
-    strangers = {pid for pid in _children() if pid not in _commands and _is_elsewhere(pid)}
+    strangers = {pid for pid in _children() if not is_own(pid) and _is_elsewhere(pid)}
     return [pid for pid in strangers if not _is_buried(pid)]
 
 

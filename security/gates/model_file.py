@@ -3,8 +3,9 @@
 A file is judged by its content (``security/model_scan``), whatever its name says. Beside the models
 of a directory there may be texts and pictures: a name that says so, content that keeps to it, and
 nothing in it that a loader of models could read; they are counted, not judged. Everything else that
-is not known is unjudged. That includes a model that is itself a text, such as those of XGBoost and
-LightGBM: alone it is no format that can be judged, and beside others it is not one of the models.
+is not known is unjudged. That includes a model that is itself a text, such as LightGBM's: alone it
+is no format that can be judged, and beside others it is not one of the models. A JSON document is
+judged where it is the out itself; in a directory it counts as a text beside the models.
 """
 
 from __future__ import annotations

@@ -25,6 +25,7 @@ from typing import IO, cast
 
 from security.confinement import ConfinementError, build_ruleset, can_confine
 from security.gates.interface import GateError
+from security.own_children import forget, start_own
 from security.process_table import is_over
 from security.process_tree import ProcessTree, start_tree
 
@@ -131,14 +132,16 @@ def _open_process(command: Command, added: Mapping[str, str]) -> subprocess.Pope
     arguments = command.arguments
     if command.memory is not None:
         arguments = (sys.executable, "-I", "-S", "-c", _LIMITER, str(command.memory), *arguments)
-    process = subprocess.Popen(
-        arguments,
-        cwd=command.directory,
-        env={**command.environment, **added},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
+    process = start_own(
+        lambda: subprocess.Popen(
+            arguments,
+            cwd=command.directory,
+            env={**command.environment, **added},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
     )
     _forbid_core_dumps(process.pid)
     return process
@@ -249,6 +252,8 @@ def _end(tree: ProcessTree) -> int:
     except ChildProcessError as error:
         tree.process.returncode = -signal.SIGKILL
         raise GateError("nobody knows how it ended: another waited for it", "try again") from error
+    finally:
+        forget(tree.process.pid)
     tree.process.returncode = os.waitstatus_to_exitcode(status)
     return tree.process.returncode
 

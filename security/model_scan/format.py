@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from security.model_scan import numpy_arrays, onnx_model, torch_checkpoint, zip_directory
 from security.model_scan.byte_stream import Content
+from security.model_scan.json_document import starts_like_json
 from security.model_scan.pickle_operations import starts_like_pickle
 from security.model_scan.report import Format, UnjudgedError
 from security.model_scan.safetensors_header import starts_like_safetensors
@@ -50,6 +51,8 @@ def recognise(content: Content) -> Format:
         return Format.ONNX
     if _starts_like_zlib(head):
         return Format.ZLIB
+    if starts_like_json(head):
+        return Format.JSON
     if starts_like_pickle(head):
         return Format.PICKLE
     raise UnjudgedError("not a format that can be judged")

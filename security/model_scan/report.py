@@ -34,6 +34,7 @@ class Format(str, Enum):
     SKOPS = "skops"
     SAFETENSORS = "safetensors"
     ONNX = "onnx"
+    JSON = "json"
     UNKNOWN = "unknown"
 
 

@@ -13,6 +13,7 @@ from security.model_scan.byte_stream import Content, Stored
 from security.model_scan.compression import Budget
 from security.model_scan.examination import Examination
 from security.model_scan.format import recognise
+from security.model_scan.json_document import judge_document
 from security.model_scan.limits import Limits
 from security.model_scan.numpy_arrays import judge_array
 from security.model_scan.onnx_model import judge_model
@@ -149,6 +150,8 @@ def judge_as(examination: Examination, content: Content, where: Location, found:
             return judge_tensors(examination, content, where)
         case Format.ONNX:
             return judge_model(examination, content, where)
+        case Format.JSON:
+            return judge_document(examination, content, where)
         case Format.UNKNOWN:
             raise UnjudgedError("not a format that can be judged", where)
         case _:
