@@ -36,28 +36,41 @@ def build_checks(
     keys[SOURCE] = source_key(project.branch, checkout.manifest)
     if not cases:
         return []
-    specs = {
-        dg.AssetCheckKey(dg.AssetKey(keys[case.subject]), check_name(case.gate.name)): case
-        for case in cases
-    }
+    return [_build(project, [(case, dg.AssetKey(keys[case.subject])) for case in cases])]
 
-    @dg.multi_asset_check(
+
+def _build(project: Project, cases: Sequence[tuple[Case, dg.AssetKey]]) -> dg.AssetChecksDefinition:
+    """Build one op of all checks.
+
+    Not by its decorator: that names inputs and outputs after the assets, whose names are not all
+    identifiers.
+    """
+    specs = {
+        f"out_{number}": dg.AssetCheckSpec(
+            check_name(case.gate.name), asset=key, description=describe(case)
+        )
+        for number, (case, key) in enumerate(cases)
+    }
+    judged = {specs[f"out_{number}"].key: case for number, (case, _) in enumerate(cases)}
+    inputs = {f"in_{n}": key for n, key in enumerate(dict.fromkeys(key for _, key in cases))}
+
+    @dg.op(
         name="gates",
-        specs=[
-            dg.AssetCheckSpec(key.name, asset=key.asset_key, description=describe(case))
-            for key, case in specs.items()
-        ],
-        can_subset=True,
+        ins=dict.fromkeys(inputs, dg.In(dg.Nothing)),
+        out={name: dg.Out(None, is_required=False) for name in specs},
     )
     def gates(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
-        chosen = {
-            (case.gate.name, case.subject): key
-            for key, case in specs.items()
-            if key in context.selected_asset_check_keys
-        }
-        yield from _judge(project, chosen)
+        yield from _judge(
+            project, {judged[key].key: key for key in context.selected_asset_check_keys}
+        )
 
-    return [gates]
+    definition: dg.AssetChecksDefinition = dg.AssetChecksDefinition.create(
+        keys_by_input_name=inputs,
+        node_def=gates,
+        check_specs_by_output_name=specs,
+        can_subset=True,
+    )
+    return definition
 
 
 def _judge(

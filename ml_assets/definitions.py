@@ -24,7 +24,7 @@ def build_definitions(project: Project) -> dg.Definitions:
     checkout.store.save()
     one_process = project.settings.granularity is Granularity.PIPELINE
     return dg.Definitions(
-        assets=[build_source(project, checkout), *build_pipeline(project, assets)],
+        assets=[build_source(project, checkout.manifest), *build_pipeline(project, assets)],
         asset_checks=build_checks(project, checkout, assets),
         jobs=build_jobs(project, assets),
         executor=dg.in_process_executor if one_process else dg.multiprocess_executor,
