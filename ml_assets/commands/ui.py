@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import http.client
 import json
 import os
 import signal
@@ -11,8 +12,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
 
 from ml_assets.instance import use_instance
 from ml_assets.project import PROJECT_VARIABLE, find_project
@@ -58,7 +57,7 @@ def _serve(arguments: argparse.Namespace, directory: str) -> int:
     )
     try:
         url = f"http://127.0.0.1:{arguments.port}"
-        _wait_for(url, server)
+        _wait_for(arguments.port, server)
         print(json.dumps({"url": url, "pid": server.pid}) if arguments.json else f"serving {url}")
         sys.stdout.flush()
         return server.wait()
@@ -79,17 +78,26 @@ def _refuse_taken(port: int) -> None:
             ) from error
 
 
-def _wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
+def _wait_for(port: int, server: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + _START
     while time.monotonic() < deadline:
         if server.poll() is not None:
             raise UnavailableError("the web server ended", "read its output above")
-        try:
-            with urllib.request.urlopen(f"{url}/server_info", timeout=5):  # nosec B310  # our own
-                return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.2)
+        if _answers(port):
+            return
+        time.sleep(0.2)
     raise UnavailableError(f"the web server did not answer within {_START:.0f} s", "run it again")
+
+
+def _answers(port: int) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", "/server_info")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
 
 
 def _stop(server: subprocess.Popen[bytes]) -> None:
