@@ -74,6 +74,7 @@ class Gating:
         )
         self._locks: defaultdict[tuple[str, str], threading.Lock] = defaultdict(threading.Lock)
         self._guard = threading.Lock()
+        self._unused: dict[str, set[str]] = {}
 
     @property
     def notices(self) -> list[str]:
@@ -88,6 +89,17 @@ class Gating:
         return [
             *(said if unknown else []),
             *(f"not used, because {rules.origin} has another: {what}" for what in ignored),
+        ]
+
+    @property
+    def unused_configuration(self) -> list[str]:
+        """What a user should know of tools that were configured otherwise than the tree says."""
+        with self._guard:
+            unused = sorted((path, sorted(gates)) for path, gates in self._unused.items())
+        return [
+            f"not used, because {self.rules.origin} has another: "
+            f"the configuration of {', '.join(gates)} in {path}"
+            for path, gates in unused
         ]
 
     def _surroundings(self, project: Project) -> Surroundings:
@@ -148,7 +160,9 @@ class Gating:
         for name in self.kit.kinds:
             asked = name in names if names else self._level(name) is Level.REQUIRED
             if asked and name not in judging:
-                decision = self._evaluate(name, "nothing", None, None, present=False)
+                # Who asks for a gate by its name is not told that it has passed.
+                why = "there is nothing that it would judge" if names else None
+                decision = self._evaluate(name, "nothing", None, why, present=False)
                 found.append(Judged(decision, None, None, 0.0, False))
         return found
 
@@ -194,6 +208,9 @@ class Gating:
             lock = self._locks[case.key]
         with lock:
             judgement = self._judge.judge(case)
+        with self._guard:
+            for path in judgement.changed:
+                self._unused.setdefault(path, set()).add(case.gate.name)
         decision = self._evaluate(
             case.gate.name, case.subject, judgement, judgement.unavailable, present=True
         )

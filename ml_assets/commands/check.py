@@ -106,6 +106,8 @@ def run_gates(gating: Gating, names: Sequence[str], jobs: int) -> list[Judged]:
             f"({number}/{len(cases)}) {decision.gate} of {printable(decision.subject)}: "
             f"{decision.verdict.value} ({how})\n"
         )
+    for text in gating.unused_configuration:
+        sys.stderr.write(f"notice: {printable(text, 500)}\n")
     return judged
 
 
