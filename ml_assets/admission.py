@@ -62,7 +62,7 @@ class GateAdmission:
         """Let a stage run.
 
         1. The source tree has passed, as it is now.
-        2. So has every out that the stage reads, as it is now.
+        2. So has every out that the stage reads, as it is now, and every model that is no out.
 
         Raises:
             RefusedError: something has failed.
@@ -73,6 +73,9 @@ class GateAdmission:
         cases = gating.required_of_source()  # 1
         for location in dict.fromkeys(out for dep in stage.deps for out in dep.producers):  # 2
             cases += gating.required_of(location)
+        for dep in stage.deps:
+            if not dep.producers:
+                cases += gating.required_of_dep(dep.location)
         blocking = [
             judged.decision for judged in map(self._decide, cases) if judged.decision.blocks
         ]

@@ -109,9 +109,15 @@ class GateFactory:
         from security.gates.model_validation import Bound, Margin, ModelValidationGate
 
         settings = self._settings.model_validation
-        root = self._checkout.root
+        known = self._protection.paths
+        paths = [
+            path
+            for path in settings.suite.paths
+            if (self._checkout.root / path).is_dir()
+            or any(one.startswith(f"{path.rstrip('/')}/") for one in known)
+        ]
         return ModelValidationGate(
-            paths=tuple(path for path in settings.suite.paths if (root / path).is_dir()),
+            paths=tuple(paths),
             arguments=settings.suite.arguments,
             metrics=settings.metrics,
             thresholds={

@@ -12,7 +12,12 @@ from ml_assets.gate_factory import GateFactory
 from ml_assets.judging import SOURCE, Case
 from ml_assets.rules import Rules
 from ml_assets.settings import Performance
-from ml_assets.subjects import find_models, find_named_data, find_named_models
+from ml_assets.subjects import (
+    find_models,
+    find_named_data,
+    find_named_models,
+    looks_like_model,
+)
 from resources.dvc.checkout import Checkout
 from resources.dvc.content import Content
 from security.gates.interface import Gate, Kind
@@ -59,6 +64,7 @@ class GateKit:
         self._checkout = checkout
         self._settings = rules.settings.gates
         self._performance = rules.settings.performance
+        self._protection = rules.protection
         self._factory = GateFactory(checkout, rules, environment, written)
         self._gates: dict[str, Gate] = {}
         self._guard = threading.Lock()
@@ -85,7 +91,7 @@ class GateKit:
         """
         names = [name for name, kind in self.kinds.items() if kind is Kind.SOURCE and wants(name)]
         gates = map(self.gate, names)
-        return [Case(gate, SOURCE) for gate in gates if _has_something(gate, files)]
+        return [Case(gate, SOURCE) for gate in gates if self._has_something(gate, files)]
 
     def out_cases(self, location: str, wants: Wants) -> list[Case]:
         """Return the gates that have something to judge in an out, which there are none if it is
@@ -98,6 +104,22 @@ class GateKit:
     def declared_cases(self, location: str, wants: Wants) -> list[Case]:
         """Return the gates of an out, whether or not it is there."""
         kind = Kind.MODEL if location in self.models else Kind.DATA
+        return self._cases(kind, location, wants)
+
+    def consumed_cases(self, location: str, wants: Wants) -> list[Case]:
+        """Return the gates of what a stage reads and no stage writes: of models among it.
+
+        Args:
+            location: of a file or a directory.
+        """
+        content = self._checkout.read(location) if "://" not in location else None
+        if content is None:
+            return []
+        names = [f"{location}/{entry.path}" for entry in content.entries or ()] or [location]
+        models = [name for name in names if looks_like_model(name)]
+        return [case for name in models for case in self._cases(Kind.MODEL, name, wants)]
+
+    def _cases(self, kind: Kind, location: str, wants: Wants) -> list[Case]:
         return [
             Case(self.gate(name), location)
             for name, judged in self.kinds.items()
@@ -110,8 +132,7 @@ class GateKit:
         if name == "model-validation":
             suite = self._settings.model_validation.suite
             return location in self._named_models and (
-                any((self._checkout.root / path).is_dir() for path in suite.paths)
-                or self._settings.model_validation.metrics is not None
+                self._has_tests(suite.paths) or self._settings.model_validation.metrics is not None
             )
         return True
 
@@ -135,17 +156,25 @@ class GateKit:
         settings = self._performance
         if settings.model is not None:
             return settings.model
-        script = self._checkout.root / "scripts" / "performance_tests.py"
-        if settings.command == Performance.command and not script.is_file():
+        script = "scripts/performance_tests.py"
+        is_there = (self._checkout.root / script).is_file() or script in self._protection.paths
+        if settings.command == Performance.command and not is_there:
             return None
         return next(iter(self._named_models)) if len(self._named_models) == 1 else None
 
+    def _has_something(self, gate: Gate, files: Collection[str]) -> bool:
+        """Whether a gate has anything to judge in the source tree."""
+        if gate.name == "dependencies":
+            return True  # if no file lists any package, what is installed is judged
+        paths = getattr(gate, "paths", None)  # of a test suite, which reads more than its tests
+        if paths is not None:
+            return self._has_tests(paths)
+        return any(gate.reads(path) and not gate.configures(path) for path in files)
 
-def _has_something(gate: Gate, files: Collection[str]) -> bool:
-    """Whether a gate has anything to judge in the source tree."""
-    if gate.name == "dependencies":
-        return True  # if no file lists any package, what is installed is judged
-    paths = getattr(gate, "paths", None)  # of a test suite, which reads more than its tests
-    if paths is not None:
-        return any(path.startswith(f"{top.rstrip('/')}/") for path in files for top in paths)
-    return any(gate.reads(path) and not gate.configures(path) for path in files)
+    def _has_tests(self, tops: Collection[str]) -> bool:
+        """Whether there are tests here, or on the protected branch: deleting them is no way out."""
+        return any(
+            (self._checkout.root / top).is_dir()
+            or any(path.startswith(f"{top.rstrip('/')}/") for path in self._protection.paths)
+            for top in tops
+        )

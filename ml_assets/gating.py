@@ -29,6 +29,8 @@ from security.rule import Level
 
 #: What is asked before a stage may run; the other environments extend it.
 MATERIALIZE = "materialize"
+#: What tools of the project get besides: compiled files would be a change of what is judged.
+_PROJECT = {"PYTHONDONTWRITEBYTECODE": "1"}
 #: What our own tools get of the environment: nothing of the user's.
 _OWN = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C.UTF-8", "LANG": "C.UTF-8"}
 
@@ -105,9 +107,10 @@ class Gating:
     def _surroundings(self, project: Project) -> Surroundings:
         settings = self.rules.settings.gates
         allowed = self.rules.settings.environment
+        variables = build_environment(os.environ, server=True, allowed=allowed).variables
         return Surroundings(
             python=find_interpreter(project.root, settings.python, os.environ),
-            environment=build_environment(os.environ, server=True, allowed=allowed).variables,
+            environment={**variables, **_PROJECT},
             own_environment=_OWN,
             denied=(find_configuration(),),
             timeout=settings.timeout,
@@ -178,6 +181,10 @@ class Gating:
     def required_of(self, location: str) -> list[Case]:
         """Return what an out has to have passed before anybody reads it."""
         return self.kit.out_cases(location, self._is_required)
+
+    def required_of_dep(self, location: str) -> list[Case]:
+        """Return what something that no stage writes has to have passed before anybody reads it."""
+        return self.kit.consumed_cases(location, self._is_required)
 
     def required_of_source(self) -> list[Case]:
         """Return what the source tree has to have passed before any of it runs."""

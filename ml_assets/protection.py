@@ -40,7 +40,8 @@ class Protection:
         return f"{self.branch.name} at {self.branch.commit[:12]}"
 
     @cached_property
-    def _paths(self) -> tuple[str, ...]:
+    def paths(self) -> tuple[str, ...]:
+        """The files that the protected branch's commit has; none where there is no such branch."""
         if self.branch is None:
             return ()
         return tuple(list_files_at(self._root, self.branch.commit))
@@ -66,7 +67,7 @@ class Protection:
         """Return the configuration files that rule; None where those of the tree do."""
         if self.branch is None:
             return None
-        return self.read(*(path for path in self._paths if configures(path)))
+        return self.read(*(path for path in self.paths if configures(path)))
 
 
 def find_protection(root: Path) -> Protection:

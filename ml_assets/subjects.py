@@ -56,7 +56,7 @@ def find_models(manifest: Manifest) -> tuple[str, ...]:
         out.location
         for stage in manifest.stages
         for out in stage.outs
-        if out.location in named or (_is_local(out.location) and _looks_like_model(out.location))
+        if out.location in named or (_is_local(out.location) and looks_like_model(out.location))
     )
 
 
@@ -89,7 +89,8 @@ def find_named_data(manifest: Manifest, patterns: Collection[str]) -> tuple[str,
     )
 
 
-def _looks_like_model(location: str) -> bool:
+def looks_like_model(location: str) -> bool:
+    """Say whether a name is one that models have, packed or not."""
     name = posixpath.basename(location).lower()
     for packed in (".gz", ".bz2", ".xz", ".zst", ".lz4", ".z"):
         name = name.removesuffix(packed)

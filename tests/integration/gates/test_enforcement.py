@@ -294,3 +294,29 @@ def test_document_of_a_check_is_one_json_object(project: Repository) -> None:
     by_name = {gate["name"]: gate for gate in done.document["gates"]}
     (finding,) = [f for f in by_name["code-security"]["findings"] if f["status"] == "failing"]
     assert (finding["id"], finding["path"], finding["line"]) == ("B602", "train.py", 4)
+
+
+@pytest.mark.parametrize("dep", ["given/base.pkl", "given"])
+def test_model_that_no_stage_writes_has_to_pass_as_well(project: Repository, dep: str) -> None:
+    project.write("given/base.pkl", MALICIOUS)
+    project.write("given/README.md", "from a friend\n")
+    project.stages({"tune": {"cmd": "touch tuned.txt", "deps": [dep], "outs": ["tuned.txt"]}})
+
+    done = project.ml_assets("run", "--json")
+
+    assert done.code == 1, done
+    assert "model-file of given/base.pkl: failed" in refusal(done)["message"]
+    assert "tune" not in done.ran
+
+
+def test_branch_that_deletes_the_tests_does_not_pass_them(project: Repository) -> None:
+    project.write("tests/unit/test_sum.py", "def test_sum():\n    assert 1 + 1 == 2\n")
+    project.commit("a test")
+    project.git("switch", "--quiet", "--create", "feature")
+    project.remove("tests")
+    project.commit("no tests any more")
+
+    done = project.ml_assets("check", "--json", "--environment", "staging")
+
+    (suite,) = [gate for gate in done.document["gates"] if gate["name"] == "unit-tests"]
+    assert (suite["verdict"], suite["blocks"]) == ("error", True)
