@@ -114,7 +114,7 @@ def parse_result(statement: bytes) -> GateResult:
     """Read a result. The steps, each with the attack that it stops:
 
     1. One JSON object, no key twice: two readers must not see two results.
-    2. Types, statement and predicate type are as written: no other kind of statement passes for one.
+    2. Types, statement and predicate type are as written: no other statement passes for a result.
     3. Exactly one subject, with a sha256, and the one that the binding names: a result cannot be
        shown for another subject than it was made for.
     4. What was read, written again, gives the same bytes: no field is ignored.

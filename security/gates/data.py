@@ -121,7 +121,7 @@ class DataGate:
         table = self._expectations.of(task.subject)
         hashes = self._hashes.get(task.subject, Hashes())
         if table is None and hashes.recorded is None:
-            hint = f"declare what is expected of it: [tool.ml-assets.data.'{task.subject}']"
+            hint = f"declare what is expected of it: [tool.ml-assets.gates.data.'{task.subject}']"
             raise GateError(f"nothing to judge it by: {printable(task.subject)}", hint)
         judged = _Judged(facts={"expectations": 0})
         _compare_hashes(task.subject, hashes, judged)
