@@ -86,7 +86,7 @@ def change_plot_command(repository: Repository) -> None:
 
 def artifacts(repository: Repository) -> None:
     """`artifacts:` that names outs and files, in two pipelines."""
-    repository.write("input.txt", "1\n")
+    repository.write("input.txt", "[1]\n")
     repository.stages(
         {"train": {"cmd": "cp input.txt model", "deps": ["input.txt"], "outs": ["model"]}},
         artifacts={
@@ -107,6 +107,11 @@ def artifacts(repository: Repository) -> None:
     )
 
 
+def edit_weights(repository: Repository) -> None:
+    """Change the models' input to other numbers; what has no format of models would be refused."""
+    repository.write("input.txt", "[2]\n")
+
+
 def rename_artifact(repository: Repository) -> None:
     """Rename an artifact and change nothing that runs."""
     repository.edit("dvc.yaml", "  raw:\n", "  raw-data:\n")
@@ -115,7 +120,7 @@ def rename_artifact(repository: Repository) -> None:
 FEATURES = (
     Feature("metrics", metrics, (edit_input, out_becomes_metric, remove_plain)),
     Feature("plots", plots, (change_properties, change_plot_command)),
-    Feature("artifacts", artifacts, (rename_artifact, edit_input)),
+    Feature("artifacts", artifacts, (rename_artifact, edit_weights)),
 )
 
 
