@@ -6,6 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from benchmarks.figures import Limit, Unit
+from benchmarks.gate_dependencies import measure_dependencies
+from benchmarks.gate_model_file import measure_model_file
+from benchmarks.gate_no_change import measure_no_change
+from benchmarks.gate_static import measure_static
 from benchmarks.graphs import cpu_graph, sleep_graph, trivial_graph
 from benchmarks.procedures import (
     Outcome,
@@ -95,5 +99,29 @@ CASES = (
         "this repository's own pipeline, nothing run before",
         (_of_peer(1.0),),
         lambda bench, limits: measure_example(bench, *limits, runs=3),
+    ),
+    Case(
+        "static-gates",
+        "all static gates on this repository, nothing judged before, on 2 cores",
+        (Limit("max(slowest tool, half of all)", Unit.RATIO, 1.1),),
+        lambda bench, limits: measure_static(bench, *limits, runs=3),
+    ),
+    Case(
+        "no-change",
+        "all gates on this repository, everything judged before, the whole command",
+        (Limit("source only", Unit.SECONDS, 1.0), Limit("with outs", Unit.SECONDS, 1.0)),
+        lambda bench, limits: measure_no_change(bench, *limits, runs=7),
+    ),
+    Case(
+        "packages-500",
+        "500 pinned packages against the bundled advisories, their index built",
+        (Limit("the gate itself", Unit.SECONDS, 0.5),),
+        lambda bench, limits: measure_dependencies(bench, 500, *limits, runs=5),
+    ),
+    Case(
+        "model-file",
+        "the model-file gate on 250 MB of joblib",
+        (Limit("read and hash", Unit.RATIO, 2.0),),
+        lambda bench, limits: measure_model_file(bench, 250, *limits, runs=5),
     ),
 )

@@ -6,6 +6,7 @@ A time counts only after these checks. Each raises `WrongRun`.
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,13 +21,14 @@ _HINT = "look at it by hand: what the command does here is not what it should"
 _SHOWN = 5
 
 
-def check_success(finished: Finished, shown: str) -> None:
+def check_success(finished: Finished, shown: str, codes: Collection[int] = (0,)) -> None:
     """Check that a command ended well.
 
     Args:
         shown: the command, for the message.
+        codes: exit codes that say so.
     """
-    if finished.code != 0:
+    if finished.code not in codes:
         tail = " | ".join((finished.stdout + finished.stderr).strip().splitlines()[-_SHOWN:])
         raise WrongRun(f"{shown}: exit code {finished.code}: {tail}", _HINT)
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.errors import WrongRun
-from benchmarks.figures import Limit
+from benchmarks.figures import Figure, Limit, Unit
+from benchmarks.gate_document import read_judgements
 from benchmarks.graphs import trivial_graph
 from benchmarks.measurement import Finished, Sample
 from benchmarks.procedures import OURS, Outcome
@@ -22,9 +23,7 @@ _SCRIPT = Path(__file__).with_name("judge_dependencies.py")
 _HINT = "only a judgement of all packages counts"
 
 
-def measure_dependencies(
-    bench: Workbench, packages: int, gate: Limit, command: Limit, *, runs: int
-) -> Outcome:
+def measure_dependencies(bench: Workbench, packages: int, limit: Limit, *, runs: int) -> Outcome:
     """Measure the judgement of pinned packages by the bundled advisories, their index built.
 
     Half of the packages have advisories. The gate is measured from after its imports; the command
@@ -59,7 +58,8 @@ def measure_dependencies(
         ],
         runs,
     )
-    figures = (gate.figure(itself.median_seconds), command.figure(whole.median_seconds))
+    command = Figure("whole command", Unit.SECONDS, whole.median_seconds)
+    figures = (limit.figure(itself.median_seconds), command)
     note = f"{packages} pins; the command judges what is installed beside it as well"
     return Outcome(whole, None, figures, (itself,), (note,))
 
@@ -100,10 +100,11 @@ def _attempt_command(
 ) -> Sample:
     with bench.copy(template) as repository:
         finished = bench.execute(program, repository, variables=variables)
-    (gate,) = _read(finished, program)["gates"]
-    judged = gate["facts"].get("packages", 0)
-    if gate["cached"] or gate["verdict"] not in ("passed", "warned") or judged < packages:
-        said = f"{gate['verdict']}, {judged} packages, cached: {gate['cached']}"
+    (judgement,) = read_judgements(finished, program.shown)
+    judged = judgement.facts.get("packages", 0)
+    whole = judgement.complete and isinstance(judged, int) and judged >= packages
+    if judgement.cached or not whole:
+        said = f"{judgement}, {judged} packages, cached: {judgement.cached}"
         raise WrongRun(f"{program.shown}: {said}", _HINT)
     return finished.sample
 

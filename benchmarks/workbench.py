@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,15 +96,17 @@ class Workbench:
         *,
         cores: int | None = None,
         variables: Mapping[str, str] | None = None,
+        codes: Collection[int] = (0,),
     ) -> Finished:
         """Run a command in a repository and measure it.
 
         Args:
             cores: processors it may use; None leaves all.
             variables: more of the environment.
+            codes: exit codes of a run that did its work.
 
         Raises:
-            WrongRun: its exit code is not 0.
+            WrongRun: its exit code is another.
         """
         finished = measure(
             program.command,
@@ -113,7 +115,7 @@ class Workbench:
             repository.output,
             cores=cores,
         )
-        check_success(finished, program.shown)
+        check_success(finished, program.shown, codes)
         return finished
 
     def take_turns(self, contenders: Sequence[Contender], runs: int) -> tuple[Series, ...]:

@@ -1,0 +1,62 @@
+"""A check in which everything was judged before: what it takes as a whole command."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from benchmarks.errors import WrongRun
+from benchmarks.figures import Limit
+from benchmarks.gate_document import read_judgements
+from benchmarks.measurement import Sample
+from benchmarks.procedures import OURS, Outcome
+from benchmarks.programs import Program
+from benchmarks.repositories import Repository
+from benchmarks.this_repository import count_stages, read_outs, read_source, with_short_suites
+from benchmarks.workbench import Contender, Workbench
+
+_HINT = "only a check that takes everything from the store counts"
+
+
+def measure_no_change(bench: Workbench, source: Limit, outs: Limit, *, runs: int) -> Outcome:
+    """Measure a check of this repository with nothing changed, without and with its outs.
+
+    The first check judges everything; the suites of unit and integration tests, which take minutes,
+    have one test each there.
+    """
+    files = with_short_suites(read_source())
+    check = bench.programs.ml_assets.with_arguments("check", "--json")
+
+    def contender(name: str, held: dict[str, bytes]) -> Contender:
+        repository = bench.build(held)
+        bench.say(f"{check.shown}: {len(held)} files: judge everything")
+        gates = _prepare(bench, check, repository)
+        attempt = partial(_attempt, bench, check, repository, gates)
+        return Contender(name, check, count_stages(held), attempt, warm_ups=1)
+
+    plain, whole = bench.take_turns(
+        [
+            contender("ml-assets, source only", files),
+            contender(OURS, {**files, **read_outs()}),
+        ],
+        runs,
+    )
+    figures = (source.figure(plain.median_seconds), outs.figure(whole.median_seconds))
+    return Outcome(whole, None, figures, (plain,), ("nobody else stores results to compare with",))
+
+
+def _prepare(bench: Workbench, check: Program, repository: Repository) -> int:
+    """Judge everything, and return how many judgements that were."""
+    judgements = read_judgements(bench.execute(check, repository), check.shown)
+    wrong = [str(one) for one in judgements if not one.complete]
+    if wrong:
+        raise WrongRun(f"{check.shown}: not judged: {'; '.join(wrong)}", _HINT)
+    return len(judgements)
+
+
+def _attempt(bench: Workbench, check: Program, repository: Repository, gates: int) -> Sample:
+    finished = bench.execute(check, repository)
+    judgements = read_judgements(finished, check.shown)
+    cached = sum(one.cached for one in judgements)
+    if not gates == len(judgements) == cached:
+        raise WrongRun(f"{check.shown}: {cached} of {gates} judgements were cached", _HINT)
+    return finished.sample
