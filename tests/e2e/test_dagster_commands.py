@@ -64,6 +64,7 @@ def test_dagster_dev_serves_the_workspace(
             "main/reports/card.md",
             "main/reports/metrics.json",
             "main/reports/roc.csv",
+            "main/source",
         }
         entries = server.query(_LOCATIONS)["workspaceOrError"]["locationEntries"]
         assert [entry["locationOrLoadError"]["__typename"] for entry in entries] == [

@@ -119,3 +119,17 @@ def test_picture_of_a_run(frame: Screen, flights: Sample) -> None:
     frame.show_standard_output()
     frame.wait_for_run("Success")
     frame.picture(PICTURES / "run.png", without=200)  # nothing but the log's path
+
+
+def test_picture_of_checks(frame: Screen, flights: Sample) -> None:
+    """The checks of the source where its code has failed one, with what was found."""
+    text = "import subprocess\n\nsubprocess.call('ls ' + input(), shell=True)\n"
+    flights.write("scripts/list_files.py", text)
+    assert _run(flights) == "failed"
+    frame.open("/assets/main/source?view=checks")
+    frame.button("Execute all").click()
+    expect(frame.page.get_by_text("In Progress")).not_to_have_count(0)
+    expect(frame.page.get_by_text("In Progress")).to_have_count(0, timeout=600_000)
+    frame.page.get_by_text("code_security", exact=True).first.click()
+    expect(frame.value("verdict")).to_have_text("failed")
+    frame.picture(PICTURES / "checks.png")

@@ -125,7 +125,7 @@ def test_failing_stage_is_explained_and_blocks_what_depends_on_it(
     """The run's page says what failed and what to do; the repository is mended by a change."""
     sample.edit("params.yaml", "fail: false", "fail: true")
     screen.open("/asset-groups")
-    run = screen.launch("Materialize all")
+    run = screen.launch("Materialize all (8)")
     screen.wait_for_run("Failure")
     expect(screen.page.get_by_text("publish: command exited with 1").first).to_be_visible()
     expect(screen.page.get_by_text("hint: ").first).to_be_visible()
@@ -144,7 +144,7 @@ def test_failing_stage_is_the_only_one_shown_as_failed(
     """What was fresh, and so had nothing to do with the failure, stays green."""
     sample.edit("params.yaml", "fail: false", "fail: true")
     screen.open("/asset-groups")
-    screen.launch("Materialize all")
+    screen.launch("Materialize all (8)")
     screen.wait_for_run("Failure")
     screen.open_lineage()
     expect(screen.node("card.md")).to_contain_text("Failed")
