@@ -115,7 +115,7 @@ def test_picture_of_a_run(frame: Screen, flights: Sample) -> None:
     """A run that was started by a click, with what its stages have said."""
     flights.edit(PARAMS, TREES, "    iterations: 150\n")
     frame.open("/asset-groups")
-    frame.launch("Materialize all")
+    frame.launch("Materialize all (16)")
     frame.show_standard_output()
     frame.wait_for_run("Success")
     frame.picture(PICTURES / "run.png", without=200)  # nothing but the log's path
