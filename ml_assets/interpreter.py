@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from resources.errors import ConfigurationError
+from resources.git import list_tracked
 
 
 def find_interpreter(root: Path, named: str | None, variables: Mapping[str, str]) -> Path | None:
@@ -16,8 +17,21 @@ def find_interpreter(root: Path, named: str | None, variables: Mapping[str, str]
     It is what the settings name, else that of ``.venv`` in the project, else the first on PATH.
 
     Raises:
-        ConfigurationError: the settings name what is not there.
+        ConfigurationError: the settings name what is not there, or a commit brings it along: what
+            is judged would say itself what mypy and pytest have found.
     """
+    found = _find(root, named, variables)
+    if found is not None:
+        for place in _places(root, found):
+            if list_tracked(root, place):
+                raise ConfigurationError(
+                    f"a commit brings its own Python environment: {place}",
+                    f"make it outside of Git: git rm -r --cached {place}",
+                )
+    return found
+
+
+def _find(root: Path, named: str | None, variables: Mapping[str, str]) -> Path | None:
     if named is not None:
         path = root / named
         if not path.is_file():
@@ -33,3 +47,17 @@ def find_interpreter(root: Path, named: str | None, variables: Mapping[str, str]
         if found is not None and os.path.isabs(found):
             return Path(found)
     return None
+
+
+def _places(root: Path, interpreter: Path) -> Iterator[str]:
+    """Yield what decides which program an interpreter of the project is, as Git calls it."""
+    path = os.path.relpath(os.path.abspath(interpreter), root)
+    if path.startswith(".."):
+        return
+    yield path
+    prefix = os.path.dirname(os.path.dirname(path))
+    if prefix:
+        yield prefix
+    while path := os.path.dirname(path):
+        if (root / path).is_symlink():
+            yield path
