@@ -2,7 +2,11 @@
 
 SecurityError
 ├── AdvisoryError             security/advisories/errors.py
-└── GateError                 security/gates/interface.py
+├── ConfinementError          security/landlock.py
+├── ExpectationError          security/gates/data_expectations/fields.py
+├── GateError                 security/gates/interface.py
+├── PolicyError               security/policy_text.py
+└── ResultError               security/gate_result.py
 """
 
 from __future__ import annotations

@@ -86,6 +86,13 @@ def test_wheel_holds_the_bundled_advisories_with_their_attribution(wheel: Path) 
     assert {"ATTRIBUTION.md", "CVSS-V4-LICENSE"} < {path.name for path in directory.iterdir()}
 
 
+def test_wheel_holds_the_built_in_policy_and_its_schema(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        for name in ("policy.toml", "policy.schema.json"):
+            path = ROOT / "security" / "data" / name
+            assert archive.read(f"security/data/{name}") == path.read_bytes()
+
+
 def test_wheel_is_private_and_carries_the_licence(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         (name,) = [one for one in archive.namelist() if one.endswith(".dist-info/METADATA")]

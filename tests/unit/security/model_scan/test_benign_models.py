@@ -52,6 +52,13 @@ def test_pickle_passes(tmp_path: Path, name: str, protocol: int) -> None:
     assert scan(tmp_path, content).format is Format.PICKLE
 
 
+@pytest.mark.parametrize("indent", [None, 2])
+def test_json_passes(tmp_path: Path, indent: int | None) -> None:
+    trees = {"learner": {"trees": [{"split": [0.5, -1e-3], "left": [1, 2]}], "class": None}}
+    content = b"\n " + json.dumps(trees, indent=indent).encode() + b"\n"
+    assert scan(tmp_path, content).format is Format.JSON
+
+
 def dump(value: Any, compress: object = 0, protocol: int | None = None) -> bytes:
     """Write as joblib does."""
     buffer = io.BytesIO()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import io
+import json
 import lzma
 import os
 import pickle
@@ -50,6 +51,7 @@ WHOLE: dict[str, bytes] = {
     **{f"pickle-{n}": pickle.dumps(VALUE, n) for n in range(6)},
     **{f"joblib-{m}": joblib_file((m, 3)) for m in ("zlib", "gzip", "bz2", "lzma", "xz")},
     "joblib": joblib_file(),
+    "json": b'{"trees": [{"split": 0.5, "leaf": [1, -2.5e3]}], "names": ["a", null, true]}',
     "npy": npy(VALUE["a"]),
     "npy-objects": npy(VALUE["b"][1]),
     "npz": zipped({"a.npy": npy(VALUE["a"])}),
@@ -213,6 +215,63 @@ def test_format_that_is_not_read_is_refused_by_name(
     directory: Path, content: bytes, reason: str
 ) -> None:
     assert reason in (scan(directory, content).unjudged or "")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'{"a": 1, "a": 2}',
+        b'{"a": NaN}',
+        b"[Infinity]",
+        b'{"a": "\xff"}',
+        b'{"a": 1} {"b": 2}',
+        b"[" * 100_000,
+        b'{"a": ' * 20_000 + b"1" + b"}" * 20_000,
+        b"[1, 2,]",
+        b'\xef\xbb\xbf{"a": 1}',
+    ],
+    ids=lambda content: str(content[:12]),
+)
+def test_document_that_is_not_json_to_everybody_is_refused(directory: Path, content: bytes) -> None:
+    assert scan(directory, content).judgement is not Judgement.CLEAN
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "py/object",
+        "py/reduce",
+        "PY/repr",
+        "_target_",
+        "__class__",
+        "__reduce__",
+        "__loader__",
+        "class_name",
+        "registered_name",
+        "@type",
+        "$type",
+    ],
+)
+@pytest.mark.parametrize("deep", [False, True], ids=["at the top", "deep inside"])
+def test_document_that_names_what_to_make_is_refused(directory: Path, key: str, deep: bool) -> None:
+    value: object = {key: "os.system"}
+    content = json.dumps({"layers": [[{"config": value}]]} if deep else value).encode()
+
+    assert "names what a loader is to make" in (scan(directory, content).unjudged or "")
+
+
+def test_key_that_is_written_with_escapes_is_refused_as_well(directory: Path) -> None:
+    content = b'{"\\u0070y/object": "os.system"}'
+
+    assert "names what a loader is to make" in (scan(directory, content).unjudged or "")
+
+
+def test_document_beyond_the_limit_is_refused(directory: Path) -> None:
+    content = b'{"a": [' + b"1, " * 1000 + b"1]}"
+
+    assert scan(directory, content).judgement is Judgement.CLEAN
+    small = scan(directory, content, Limits(header=100))
+    assert small.unjudged == "a JSON document is longer than the limit"
 
 
 def test_symbolic_link_is_refused(tmp_path: Path) -> None:
