@@ -5,11 +5,15 @@ Each gate has defaults that work. A table with a ``command`` is a gate of the pr
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ml_assets.settings_table import Table, wrong
+
+#: What policies, waivers and Dagster take for the name of a gate.
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
 
 @dataclass(frozen=True)
@@ -192,6 +196,8 @@ def _command(name: str, value: Any, where: str) -> CommandSettings:
     place = f"{where}: {name}"
     if not isinstance(value, dict) or "command" not in value:
         raise wrong(where, name, "a table of a gate; one of your own has a command")
+    if not _NAME.fullmatch(name):
+        raise wrong(where, name, "the name of a gate with a-z, 0-9, _ and - only")
     table = Table(value, place)
     settings = CommandSettings(
         command=table.texts("command"),

@@ -20,6 +20,7 @@ from ml_assets.subjects import (
 )
 from resources.dvc.checkout import Checkout
 from resources.dvc.content import Content
+from resources.errors import ConfigurationError
 from security.gates.interface import Gate, Kind
 from security.policy import Environment
 
@@ -71,8 +72,18 @@ class GateKit:
 
     @cached_property
     def kinds(self) -> dict[str, Kind]:
-        """What each gate judges, by its name."""
+        """What each gate judges, by its name.
+
+        Raises:
+            ConfigurationError: a gate of the project's own would stand in for one that is built in.
+        """
         own = {name: Kind(one.judges) for name, one in self._settings.commands.items()}
+        taken = sorted(own.keys() & _BUILT_IN.keys())
+        if taken:
+            raise ConfigurationError(
+                f"a gate of this name is built in: {', '.join(taken)}",
+                "give the command another name, and turn off in the policy what you do not want",
+            )
         return {**_BUILT_IN, **own}
 
     def gate(self, name: str) -> Gate:

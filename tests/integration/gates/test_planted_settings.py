@@ -223,3 +223,27 @@ def test_allow_list_pragma_does_not_let_a_secret_pass(project: Repository) -> No
 
     (gate,) = done.document["gates"]
     assert done.code == 1 and gate["findings"][0]["silenced"] == "comment"
+
+
+def test_command_does_not_stand_in_for_a_gate_that_is_built_in(project: Repository) -> None:
+    project.write("ml-assets.toml", '[gates.code-security]\ncommand = ["true"]\n')
+    project.commit("not even on main")
+
+    done = project.ml_assets("check", "--json", "code-security")
+
+    assert done.code == 2, done
+    assert "a gate of this name is built in: code-security" in done.stdout
+
+
+def test_gate_of_the_projects_own_judges_by_its_exit_code(project: Repository) -> None:
+    settings = '[gates.audit]\ncommand = ["sh", "-c", "test ! -e forbidden.py"]\n'
+    project.write("ml-assets.toml", settings)
+    project.commit("an own gate")
+    clean = project.ml_assets("check", "--json", "audit")
+    project.write("forbidden.py", "")
+
+    done = project.ml_assets("check", "--json", "audit")
+
+    assert clean.document["gates"][0]["verdict"] == "passed", clean
+    assert done.document["gates"][0]["verdict"] in ("warned", "failed"), done
+    assert len(done.document["gates"][0]["findings"]) == 1
