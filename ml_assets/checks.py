@@ -9,12 +9,13 @@ from typing import Any
 import dagster as dg
 
 from ml_assets.gating import Gating
-from ml_assets.judging import SOURCE, Case
+from ml_assets.judging import Case
 from ml_assets.project import Project
 from ml_assets.translator import Asset, Key, source_key
 from resources.dvc.checkout import Checkout
 from security.decision import Decision, Judged
 from security.finding import Finding
+from security.gates.interface import Kind
 from security.printable import printable
 from security.verdict import Verdict
 
@@ -32,11 +33,14 @@ def build_checks(
     """
     gating = Gating(project, checkout)
     cases = gating.shown_cases([asset.location for asset in assets if asset.location])
-    keys = {asset.location: asset.key for asset in assets}
-    keys[SOURCE] = source_key(project.branch, checkout.manifest)
     if not cases:
         return []
-    return [_build(project, [(case, dg.AssetKey(keys[case.subject])) for case in cases])]
+    keys = {asset.location: dg.AssetKey(asset.key) for asset in assets}
+    source = dg.AssetKey(source_key(project.branch, checkout.manifest))
+    keyed = [
+        (case, source if case.gate.kind is Kind.SOURCE else keys[case.subject]) for case in cases
+    ]
+    return [_build(project, keyed)]
 
 
 def _build(project: Project, cases: Sequence[tuple[Case, dg.AssetKey]]) -> dg.AssetChecksDefinition:
@@ -151,12 +155,17 @@ def _rows(decision: Decision) -> Iterator[tuple[str, ...]]:
 
 
 def keys_of(
-    project: Project, checkout: Checkout, judged: Sequence[Judged], assets: Sequence[Asset]
+    source: Key, kinds: Mapping[str, Kind], judged: Sequence[Judged], assets: Sequence[Asset]
 ) -> Iterator[tuple[Judged, dg.AssetCheckKey]]:
-    """Yield decisions with the check that each is an evaluation of."""
-    keys: dict[str, Key] = {asset.location: asset.key for asset in assets if asset.location}
-    keys[SOURCE] = source_key(project.branch, checkout.manifest)
+    """Yield decisions with the check that each is an evaluation of.
+
+    Args:
+        source: the key of the source tree.
+        kinds: what each gate judges; an out may be called like the source.
+    """
+    keys = {asset.location: asset.key for asset in assets if asset.location}
     for one in judged:
-        if one.decision.subject in keys:
-            key = dg.AssetKey(keys[one.decision.subject])
-            yield one, dg.AssetCheckKey(key, check_name(one.decision.gate))
+        gate, subject = one.decision.gate, one.decision.subject
+        key = source if kinds[gate] is Kind.SOURCE else keys.get(subject)
+        if key is not None:
+            yield one, dg.AssetCheckKey(dg.AssetKey(key), check_name(gate))

@@ -9,12 +9,12 @@ import dagster as dg
 
 from ml_assets.checks import evaluation, keys_of
 from ml_assets.console import ConsoleReporter
+from ml_assets.gating import Gating
 from ml_assets.instance import use_instance
 from ml_assets.pipeline import build_pipeline
 from ml_assets.project import Project
 from ml_assets.stage_log import StageLog, StageLogManager
-from ml_assets.translator import Asset
-from resources.dvc.checkout import Checkout
+from ml_assets.translator import Asset, source_key
 from resources.dvc.reproduction import Runs
 from security.decision import Judged
 
@@ -82,12 +82,13 @@ def _state(tags: Mapping[str, str]) -> str:
 
 
 def record_checks(
-    project: Project, checkout: Checkout, judged: Sequence[Judged], assets: Sequence[Asset]
+    project: Project, gating: Gating, judged: Sequence[Judged], assets: Sequence[Asset]
 ) -> None:
     """Tell Dagster what gates have said, for its UI to show beside what they judged."""
+    source = source_key(project.branch, gating.checkout.manifest)
     use_instance(project)
     with dg.DagsterInstance.get() as instance:
-        for one, key in keys_of(project, checkout, judged, assets):
+        for one, key in keys_of(source, gating.kit.kinds, judged, assets):
             result = evaluation(one, key)
             instance.report_runless_asset_event(
                 dg.AssetCheckEvaluation(

@@ -150,7 +150,7 @@ class GateKit:
     @cached_property
     def models(self) -> frozenset[str]:
         """The outs that are models."""
-        return frozenset(find_models(self._checkout.manifest))
+        return self._named_models | frozenset(find_models(self._checkout.manifest))
 
     @cached_property
     def named_data(self) -> frozenset[str]:
@@ -159,7 +159,10 @@ class GateKit:
 
     @cached_property
     def _named_models(self) -> frozenset[str]:
-        return frozenset(find_named_models(self._checkout.manifest))
+        """The outs that are called models, the one among them that the settings have measured."""
+        manifest = self._checkout.manifest
+        measured = [self._performance.model] if self._performance.model is not None else []
+        return frozenset(find_named_models(manifest)) | (manifest.producer.keys() & measured)
 
     @cached_property
     def _measured(self) -> str | None:

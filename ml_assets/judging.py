@@ -43,6 +43,11 @@ class Case:
         """Say which it is: the gate's name and the subject."""
         return self.gate.name, self.subject
 
+    @property
+    def of_source(self) -> bool:
+        """Whether it is about the source tree; an out may be called so as well."""
+        return self.gate.kind is Kind.SOURCE
+
 
 @dataclass(frozen=True)
 class Judgement:
@@ -154,7 +159,7 @@ class Judge:
             files=tuple(sorted(reading.files)),
             scratch=scratch / "tmp",
             environment=own.own_environment if copies else own.environment,
-            out=None if case.subject == SOURCE else Path(self._checkout.path(case.subject)),
+            out=None if case.of_source else Path(self._checkout.path(case.subject)),
             python=own.python,
             denied=own.denied,
             timeout=own.timeout,
@@ -207,7 +212,7 @@ class _Reading:
         self._case = case
         gate = case.gate
         self.files = tree.select(gate.reads)
-        unread = tree.missing_for(gate.reads) if self.files or case.subject == SOURCE else {}
+        unread = tree.missing_for(gate.reads) if self.files or case.of_source else {}
         self.missing = [f"{reason}: {path}" for path, reason in sorted(unread.items())]
         self.replaced: dict[str, bytes] = {}
         self.changed: tuple[str, ...] = ()

@@ -211,7 +211,7 @@ class _Run:
         if fresh:
             from ml_assets.execution import record_checks
 
-            record_checks(self._project, self._checkout, fresh, self._assets)
+            record_checks(self._project, gating, fresh, self._assets)
 
     def _options(self, stages: Collection[str], admission: GateAdmission) -> Options:
         arguments = self._arguments

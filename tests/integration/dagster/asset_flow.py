@@ -80,7 +80,7 @@ class Flow:
         )
 
     def statuses(self) -> dict[str, str]:
-        """Return Dagster's word on each asset: fresh, stale or missing, by location."""
+        """Return Dagster's word on each out: fresh, stale or missing, by location."""
         graph = self.definitions().resolve_asset_graph()
         resolver = CachingStaleStatusResolver(
             self.instance, graph, LoadingContextForTest(self.instance)
@@ -88,7 +88,7 @@ class Flow:
         names = {StaleStatus.FRESH: "fresh", StaleStatus.STALE: "stale"}
         return {
             location(key): names.get(resolver.get_status(key), "missing")
-            for key in graph.get_all_asset_keys()
+            for key in graph.materializable_asset_keys
         }
 
     def changed(self) -> set[str]:

@@ -10,6 +10,13 @@ from tests.integration.dagster.asset_flow import Flow, build_flow
 from tests.unit.resources.dvc_project import DvcProject, create_project
 
 
+@pytest.fixture(autouse=True)
+def configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A configuration directory of each test's own: the user's secret is none of its business."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "configuration"))
+    return tmp_path / "configuration"
+
+
 @pytest.fixture(scope="session")
 def flow_template(tmp_path_factory: pytest.TempPathFactory) -> DvcProject:
     """The flow as it is committed, with nothing run yet; only ever copied."""
