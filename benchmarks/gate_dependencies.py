@@ -44,14 +44,14 @@ def measure_dependencies(bench: Workbench, packages: int, limit: Limit, *, runs:
             Contender(
                 OURS,
                 script,
-                packages,
+                1,
                 partial(_attempt_gate, bench, script, template, packages, variables),
                 1,
             ),
             Contender(
                 OURS,
                 check,
-                packages,
+                1,
                 partial(_attempt_command, bench, check, template, packages, variables),
                 1,
             ),
@@ -61,7 +61,7 @@ def measure_dependencies(bench: Workbench, packages: int, limit: Limit, *, runs:
     command = Figure("whole command", Unit.SECONDS, whole.median_seconds)
     figures = (limit.figure(itself.median_seconds), command)
     note = f"{packages} pins; the command judges what is installed beside it as well"
-    return Outcome(whole, None, figures, (itself,), (note,))
+    return Outcome(itself, None, figures, (whole,), (note,))
 
 
 def write_pins(packages: int) -> bytes:

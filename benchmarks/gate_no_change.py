@@ -17,13 +17,26 @@ from benchmarks.workbench import Contender, Workbench
 _HINT = "only a check that takes everything from the store counts"
 
 
-def measure_no_change(bench: Workbench, source: Limit, outs: Limit, *, runs: int) -> Outcome:
+def measure_no_change(
+    bench: Workbench,
+    source: Limit,
+    outs: Limit,
+    *,
+    runs: int,
+    files: dict[str, bytes] | None = None,
+    made: dict[str, bytes] | None = None,
+) -> Outcome:
     """Measure a check of this repository with nothing changed, without and with its outs.
 
     The first check judges everything; the suites of unit and integration tests, which take minutes,
     have one test each there.
+
+    Args:
+        files: of a repository; None takes this one's.
+        made: the outs that lie there as well; None takes this repository's.
     """
-    files = with_short_suites(read_source())
+    files = with_short_suites(read_source()) if files is None else files
+    made = read_outs() if made is None else made
     check = bench.programs.ml_assets.with_arguments("check", "--json")
 
     def contender(name: str, held: dict[str, bytes]) -> Contender:
@@ -36,7 +49,7 @@ def measure_no_change(bench: Workbench, source: Limit, outs: Limit, *, runs: int
     plain, whole = bench.take_turns(
         [
             contender("ml-assets, source only", files),
-            contender(OURS, {**files, **read_outs()}),
+            contender(OURS, {**files, **made}),
         ],
         runs,
     )

@@ -237,8 +237,9 @@ def _attempt_load(
         found = (document["assets"], document["imported_dvc"])
     except (ValueError, KeyError, TypeError) as error:
         raise WrongRun(f"{program.shown}: not the document it promises", _LOAD_HINT) from error
-    if found != (stages, False):
-        what = f"{found[0]} assets of {stages}, asked dvc: {found[1]}"
+    expected = stages + 1  # and the source
+    if found != (expected, False):
+        what = f"{found[0]} assets of {expected}, asked dvc: {found[1]}"
         raise WrongRun(f"{program.shown}: {what}", _LOAD_HINT)
     return sample
 

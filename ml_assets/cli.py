@@ -15,7 +15,7 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn, Protocol
@@ -73,8 +73,13 @@ class _Parser(argparse.ArgumentParser):
         raise ConfigurationError(message, f"look: {self.prog} --help")
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Build the parser of all commands."""
+def build_parser(words: Collection[str] | None = None) -> argparse.ArgumentParser:
+    """Build the parser of all commands.
+
+    Args:
+        words: of a command line: commands that are not among them get no options, and what they
+            would import is not imported; None gives all their options.
+    """
     parser = _Parser(
         prog="ml-assets",
         description="Run any Git + DVC repository as a Dagster asset graph.",
@@ -99,7 +104,8 @@ def build_parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS
         )
-        _load(name).configure(command)
+        if words is None or name in words:
+            _load(name).configure(command)
     return parser
 
 
@@ -118,7 +124,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     as_json = "--json" in words
     debug = "--debug" in words
     try:
-        arguments = build_parser().parse_args(words)
+        arguments = build_parser(words).parse_args(words)
         return _load(arguments.command).execute(arguments)
     except (ResourceError, SecurityError) as error:
         return _report(error, as_json, debug)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import fcntl
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import dagster as dg
@@ -50,13 +52,12 @@ def execute_run(
         started: the run of their stages, which is under way already.
         tags: of the run (``Project.run_tags``).
     """
-    use_instance(project)
     StageLogManager.direct = log = StageLog()
     reporter.keep_lines(log.write)
     pipeline = build_pipeline(project, assets, started=started, reporter=reporter)
     definitions = dg.Definitions(assets=pipeline)
     job = definitions.resolve_implicit_global_asset_job_def()
-    with dg.DagsterInstance.get() as instance:
+    with _open_instance(project) as instance:
         result = job.execute_in_process(
             instance=instance,
             raise_on_error=False,
@@ -81,13 +82,24 @@ def _state(tags: Mapping[str, str]) -> str:
     return f"{tags['dagster/data_version']} {tags['dagster/code_version']}"
 
 
+@contextmanager
+def _open_instance(project: Project) -> Iterator[dg.DagsterInstance]:
+    """Open the project's instance. Of two processes that open it first, one makes its databases."""
+    home = use_instance(project)
+    home.mkdir(parents=True, exist_ok=True)
+    with open(home / ".ml-assets.lock", "a+b") as guard:
+        fcntl.flock(guard, fcntl.LOCK_EX)
+        instance = dg.DagsterInstance.get()
+    with instance:
+        yield instance
+
+
 def record_checks(
     project: Project, gating: Gating, judged: Sequence[Judged], assets: Sequence[Asset]
 ) -> None:
     """Tell Dagster what gates have said, for its UI to show beside what they judged."""
     source = source_key(project.branch, gating.checkout.manifest)
-    use_instance(project)
-    with dg.DagsterInstance.get() as instance:
+    with _open_instance(project) as instance:
         for one, key in keys_of(source, gating.kit.kinds, judged, assets):
             result = evaluation(one, key)
             instance.report_runless_asset_event(

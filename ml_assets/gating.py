@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ml_assets.gates import GateKit
 from ml_assets.interpreter import find_interpreter
-from ml_assets.judging import Case, Judge, Judgement, Surroundings
+from ml_assets.judging import SOURCE, Case, Judge, Judgement, Surroundings, longest_first
 from ml_assets.project import Project, find_configuration
 from ml_assets.protection import POLICY
 from ml_assets.rules import Rules, find_rules
@@ -144,12 +144,16 @@ class Gating:
         Whatever a stage reads is judged before (``required_of``); shown are the outs that a person
         would look for a verdict at: models, and what the repository itself calls data.
         """
-        shown = self.kit.models | self.kit.named_data
         cases = self.kit.source_cases(self._judge.tree.files, self._is_on)
         for location in locations:
-            if location in shown:
+            if self.is_shown(location):
                 cases += self.kit.declared_cases(location, self._is_on)
         return cases
+
+    def is_shown(self, subject: str) -> bool:
+        """Whether the UI has a place for what gates say of the source, or of an out."""
+        places = (SOURCE,), self.kit.models, self.kit.named_data
+        return any(subject in place for place in places)
 
     def absent(self, cases: Sequence[Case], names: Collection[str] = ()) -> list[Judged]:
         """Return what is decided of gates that have nothing to judge, of those that matter.
@@ -248,7 +252,8 @@ class Gating:
     def decide_all(self, cases: Sequence[Case], jobs: int) -> Iterator[Judged]:
         """Decide many cases side by side; yield each when it is done."""
         with _pool(jobs) as pool:
-            for done in as_completed([pool.submit(self.decide, case) for case in cases]):
+            waiting = [pool.submit(self.decide, case) for case in longest_first(cases)]
+            for done in as_completed(waiting):
                 yield done.result()
 
 

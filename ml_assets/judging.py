@@ -29,6 +29,16 @@ from security.gate_result import Binding, GateResult
 from security.gates.interface import Gate, GateError, Kind, Place, Report, Task, Tool
 
 SOURCE = "source"
+#: What takes long begins first, so that at the end no processor waits for the longest alone.
+_LONGEST_FIRST = (
+    "integration-tests",
+    "unit-tests",
+    "model-validation",
+    "types",
+    "format",
+    "lint",
+    "code-security",
+)
 
 
 @dataclass(frozen=True)
@@ -47,6 +57,12 @@ class Case:
     def of_source(self) -> bool:
         """Whether it is about the source tree; an out may be called so as well."""
         return self.gate.kind is Kind.SOURCE
+
+
+def longest_first(cases: Iterable[Case]) -> list[Case]:
+    """Return cases in the order in which to begin with them side by side."""
+    rank = {name: number for number, name in enumerate(_LONGEST_FIRST)}
+    return sorted(cases, key=lambda case: rank.get(case.gate.name, len(rank)))
 
 
 @dataclass(frozen=True)

@@ -73,8 +73,8 @@ def read_source_tree(
     """
     listed = _list_git(root)
     paths = set(_walk(root) if listed is None else listed) | set(extra)
-    written = tuple(sorted(outs))
-    kept = sorted(path for path in paths if not _is_below(path, (*_NEVER, *written)))
+    left_out = {*_NEVER, *outs}  # a set: there may be thousands of outs for thousands of files
+    kept = sorted(path for path in paths if not _is_below(path, left_out))
     files: dict[str, str] = {}
     unreadable: dict[str, str] = {}
     links: dict[str, str] = {}
@@ -118,8 +118,8 @@ def _parents(path: str) -> Iterator[str]:
         yield path
 
 
-def _is_below(path: str, places: tuple[str, ...]) -> bool:
-    return any(path == place or path.startswith(f"{place}/") for place in places)
+def _is_below(path: str, places: Collection[str]) -> bool:
+    return path in places or any(parent in places for parent in _parents(path))
 
 
 def _list_git(root: Path) -> list[str] | None:

@@ -207,7 +207,11 @@ class _Run:
         known |= {(one.decision.gate, one.decision.subject): one for one in judged}
         self._report.judged = list(known.values())
         self._checkout.store.save()
-        fresh = [one for one in self._report.judged if not one.cached]
+        fresh = [
+            one
+            for one in self._report.judged
+            if not one.cached and gating.is_shown(one.decision.subject)
+        ]
         if fresh:
             from ml_assets.execution import record_checks
 

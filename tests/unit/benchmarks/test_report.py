@@ -128,6 +128,10 @@ def test_the_targets_are_those_promised() -> None:
         "overhead": [50.0],
         "load-1000": [1.0],
         "flight-delays": [1.0],
+        "static-gates": [1.1],
+        "no-change": [1.0, 1.0],
+        "packages-500": [0.5],
+        "model-file": [2.0],
     }
 
 
