@@ -125,8 +125,8 @@ class _Run:
         self._checkout.store.save()
         if chosen:
             self._materialize(chosen, versions)
-        if self._report.exit_code == 0:
-            self._judge()
+        if self._report.exit_code == 0 or self._report.judged:
+            self._judge(self._report.exit_code == 0)
         self._report.close(time.monotonic() - self._started)
         return self._report
 
@@ -190,13 +190,19 @@ class _Run:
             {**versions, **execution.recorded} if execution.succeeded else execution.recorded
         )
 
-    def _judge(self) -> None:
-        """Judge what the run answers for, and what the environment asks for that was named."""
+    def _judge(self, succeeded: bool) -> None:
+        """Judge what the run answers for, and what the environment asks for that was named.
+
+        Args:
+            succeeded: otherwise what was judged so far is only shown to Dagster.
+        """
         name = self._arguments.environment
         gating = Gating(self._project, self._checkout, environment=name or MATERIALIZE)
         for text in gating.notices:
             sys.stderr.write(f"notice: {text}\n")
-        if name:
+        if not succeeded:
+            judged = []
+        elif name:
             judged = run_gates(gating, (), self._project.settings.capacity)
             self._report.unused = find_unused(gating, judged, whole=True)
         else:

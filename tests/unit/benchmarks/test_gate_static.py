@@ -56,8 +56,8 @@ def test_all_gates_are_measured_beside_all_tools(bench: Workbench) -> None:
 
 
 def test_gate_that_could_not_judge_all_is_no_figure(bench: Workbench) -> None:
-    with pytest.raises(WrongRun, match="not judged, or not now: .*format of source: not all"):
-        measure_static(bench, LIMIT, runs=1, files={**SMALL, "two.py": b"def (\n"})
+    with pytest.raises(WrongRun, match="exit code 3: .*workflows of source: error"):
+        measure_static(bench, LIMIT, runs=1, files={**SMALL, WORKFLOW: b"on: [\n"})
 
 
 def test_tool_that_looked_at_fewer_files_is_no_figure(
