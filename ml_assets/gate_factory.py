@@ -153,7 +153,7 @@ class GateFactory:
         variables = build_environment(os.environ, server=True).variables
         return PerformanceGate(
             command=self._performance_settings.command,
-            shell=tuple(find_shell(variables)),
+            starter=tuple(find_shell(variables)),
             machine=f"{platform.node()} {platform.machine()} {os.cpu_count()}",
             most=self._settings.most,
             least=self._settings.least,

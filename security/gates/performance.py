@@ -45,7 +45,7 @@ class PerformanceGate:
 
     Attributes:
         command: run in the project's root; ``{model}`` and ``{report}`` are replaced by paths.
-        shell: the shell and its options, the command follows; None starts the program itself.
+        starter: the shell and its options, the command follows; None starts the program itself.
         machine: what the measurement depends on, as whoever runs it calls it.
         most: by metric, the most that it may be.
         least: by metric, the least that it has to be.
@@ -54,7 +54,7 @@ class PerformanceGate:
     """
 
     command: str = DEFAULT_COMMAND
-    shell: tuple[str, ...] | None = ("/bin/sh", "-c")
+    starter: tuple[str, ...] | None = ("/bin/sh", "-c")
     machine: str = ""
     most: Mapping[str, float] = field(default_factory=dict)
     least: Mapping[str, float] = field(default_factory=dict)
@@ -80,7 +80,7 @@ class PerformanceGate:
         """
         options: dict[str, Json] = {
             "command": self.command,
-            "shell": None if self.shell is None else list(self.shell),
+            "starter": None if self.starter is None else list(self.starter),
             "machine": self.machine,
             "most": dict(self.most),
             "least": dict(self.least),
@@ -113,8 +113,8 @@ class PerformanceGate:
     def _arguments(self, task: Task, report: Path, path: str) -> tuple[str, ...]:
         model = f"./{task.subject}" if task.subject.startswith("-") else task.subject
         places = {"{model}": model, "{report}": str(report)}
-        if self.shell is not None:
-            return (*self.shell, _fill(self.command, _quoted(places)))
+        if self.starter is not None:
+            return (*self.starter, _fill(self.command, _quoted(places)))
         try:
             words = [_fill(word, places) for word in shlex.split(self.command)]
         except ValueError as error:

@@ -67,9 +67,8 @@ class DvcRemoteDetector(RegexBasedDetector):
 
 #: Names of the classes of detect-secrets. Taken before there are any settings, so that no custom
 #: plugin is among them.
-_CLASSES: dict[str, type[BasePlugin]] = {
-    kind.__name__: kind for kind in get_mapping_from_secret_type_to_class().values()
-}
+_KINDS: list[type[BasePlugin]] = list(get_mapping_from_secret_type_to_class().values())
+_CLASSES = {kind.__name__: kind for kind in _KINDS}
 PLUGINS = frozenset(_CLASSES)
 _OURS = (HuggingFaceTokenDetector, GoogleApiKeyDetector, DvcRemoteDetector)
 _DVC_CONFIG = re.compile(r"(?:^|/)\.dvc/config(?:\.local)?$")

@@ -52,7 +52,7 @@ def test_it_judges_models_in_the_project() -> None:
 
 @pytest.mark.parametrize("shell", [("/bin/sh", "-c"), None])
 def test_fast_model_has_no_findings(tmp_path: Path, shell: tuple[str, ...] | None) -> None:
-    report = judge(tmp_path, script(PASSED), replace(GATE, shell=shell))
+    report = judge(tmp_path, script(PASSED), replace(GATE, starter=shell))
     assert report.findings == () and report.unjudged is None and report.judged == 2
     assert report.facts == {"p50_ms": 1.5, "size": 10.0}
 
@@ -155,14 +155,14 @@ def test_names_of_models_are_words_and_no_commands(tmp_path: Path) -> None:
 )
 def test_program_that_is_not_there_is_an_error(tmp_path: Path, command: str, why: str) -> None:
     with pytest.raises(GateError, match=why):
-        judge(tmp_path, "", replace(GATE, command=command, shell=None))
+        judge(tmp_path, "", replace(GATE, command=command, starter=None))
     with pytest.raises(GateError, match="no readable report"):
         judge(tmp_path / "shell", "", replace(GATE, command="absent-program {model}"))
 
 
 def test_tool_changes_with_machine_command_and_bounds(tmp_path: Path) -> None:
     task = task_of(tmp_path, "")
-    gates = [GATE, replace(GATE, machine="other"), replace(GATE, shell=None)]
+    gates = [GATE, replace(GATE, machine="other"), replace(GATE, starter=None)]
     gates += [
         replace(GATE, command="x"),
         replace(GATE, most={"a": 1}),
