@@ -127,10 +127,11 @@ def test_picture_of_checks(frame: Screen, flights: Sample) -> None:
     text = "import subprocess\n\nsubprocess.call('ls ' + input(), shell=True)\n"
     flights.write("scripts/list_files.py", text)
     assert _run(flights) == "failed"
-    for name in ("format", "lint", "secrets", "workflows"):  # the tests would take minutes
+    for name in ("dependencies", "format", "lint", "secrets"):  # the tests would take minutes
         frame.open(f"{CHECKS}{name}")
         frame.button("Execute").click()
         expect(frame.value("verdict")).to_be_visible(timeout=120_000)
     frame.open(f"{CHECKS}code_security")
+    frame.button("Hide navigation").click()
     expect(frame.value("verdict")).to_have_text("failed")
     frame.picture(PICTURES / "checks.png")
