@@ -101,7 +101,10 @@ def check_name(gate: str) -> str:
 
 def describe(case: Case) -> str:
     """Say what a check is."""
-    return f"What the gate {case.gate.name} says of {printable(case.subject)}."
+    return (
+        f"What the gate {case.gate.name} says of {printable(case.subject)}. "
+        "A stage that may not read what has not passed refuses to run by itself."
+    )
 
 
 def evaluation(judged: Judged, key: dg.AssetCheckKey) -> dg.AssetCheckResult:
