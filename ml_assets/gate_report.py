@@ -16,6 +16,7 @@ from security.printable import printable
 from security.verdict import Verdict, combine
 from security.waiver import Waiver
 
+_LINES = 5  # for what has passed one gate; more of them are one line
 _SHOWN = 20  # findings of one gate that people are shown; all are in the files
 
 
@@ -67,6 +68,25 @@ def _findings(decision: Decision) -> list[tuple[str, Finding]]:
         *(("waived", finding) for finding, _ in decision.waived),
         *(("silenced", finding) for finding in decision.silenced),
     ]
+
+
+def write_verdicts(judged: Sequence[Judged]) -> None:
+    """Print a line for each decision, and one for all of a gate's that passed where they are many."""
+    passed: dict[str, list[Judged]] = {}
+    for one in judged:
+        if one.decision.verdict is Verdict.PASSED:
+            passed.setdefault(one.decision.gate, []).append(one)
+    for gate, those in sorted(passed.items()):
+        if len(those) > _LINES:
+            print(f"gate {gate}: passed {len(those)} times")
+    for one in in_order(judged):
+        decision = one.decision
+        if decision.verdict is Verdict.PASSED and len(passed[decision.gate]) > _LINES:
+            continue
+        print(
+            f"gate {decision.gate} of {printable(decision.subject)}: "
+            f"{decision.verdict.value}: {decision.reason}"
+        )
 
 
 def write_gates(judged: Sequence[Judged], unused: Sequence[Waiver], stream: TextIO) -> None:

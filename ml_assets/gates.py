@@ -42,8 +42,6 @@ _BUILT_IN = {
     "model-validation": Kind.MODEL,
     "performance": Kind.MODEL,
 }
-#: Gates of what the repository itself calls a model, and not of all that looks like one.
-_OF_NAMED_MODELS = ("model-validation", "performance")
 
 
 class GateKit:

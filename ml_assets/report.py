@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ml_assets.console import write_table
-from ml_assets.gate_report import gate_documents, in_order
+from ml_assets.gate_report import gate_documents, write_verdicts
 from ml_assets.project import Project
 from ml_assets.translator import Asset
 from resources.dvc.content import Content
@@ -15,7 +15,6 @@ from resources.dvc.schedule import Finished
 from resources.dvc.stage_runner import Action, Result
 from resources.errors import ResourceError, UnavailableError
 from security.decision import Judged
-from security.printable import printable
 from security.waiver import Waiver
 
 
@@ -158,12 +157,7 @@ class Report:
             write_table(rows, ("did", "asset", "md5", "sha256"), sys.stdout)
         for location in self._unreproduced():
             print(f"not reproduced, differs from dvc.lock as it was: {location}")
-        for one in in_order(self.judged):
-            decision = one.decision
-            print(
-                f"gate {decision.gate} of {printable(decision.subject)}: "
-                f"{decision.verdict.value}: {decision.reason}"
-            )
+        write_verdicts(self.judged)
         print(
             f"{self.status}: {counts[Action.RUN]} ran, {counts[Action.RESTORE]} restored, "
             f"{counts[Action.SKIP]} fresh, {len(self.errors)} failed, "
