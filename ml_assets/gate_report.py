@@ -71,7 +71,7 @@ def _findings(decision: Decision) -> list[tuple[str, Finding]]:
 
 
 def write_verdicts(judged: Sequence[Judged]) -> None:
-    """Print a line for each decision, and one for all of a gate's that passed where they are many."""
+    """Print a line for each decision, and one for all passes of a gate where they are many."""
     passed: dict[str, list[Judged]] = {}
     for one in judged:
         if one.decision.verdict is Verdict.PASSED:
