@@ -3,6 +3,11 @@
 It is asked in the run of a stage itself, so that it makes no difference who wanted the run. What it
 goes by are sealed results for the digests of what lies there now; Dagster's records have no say.
 What was never judged is judged on the spot.
+
+StageError
+└── RefusedError       something that a stage would read has failed a gate
+ResourceError
+└── UnjudgedError      a gate could not judge it
 """
 
 from __future__ import annotations

@@ -12,9 +12,14 @@ import hmac
 import os
 import sqlite3
 import threading
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from security.digest import Digests, digest_file
+
+_ATTEMPTS = 50  # to write beside another who does not let go
+_PAUSE = 0.02  # seconds between two of them
 
 _TABLE = """
 CREATE TABLE IF NOT EXISTS digests (
@@ -80,16 +85,34 @@ class DigestStore:
             (path, *seen, d.md5, d.sha256, self._seal(path, seen, d))
             for path, (seen, d) in fresh.items()
         ]
+        for _ in range(_ATTEMPTS):
+            try:
+                self._write(rows)
+                return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF not in (
+                    sqlite3.SQLITE_BUSY,
+                    sqlite3.SQLITE_LOCKED,
+                ):
+                    break
+                time.sleep(_PAUSE)  # while another makes it: SQLite does not wait for that
+            except (sqlite3.Error, OSError):
+                break
+        else:
+            return  # somebody else is at work; what is in there is good
+        self._forget()
+
+    def _write(self, rows: Sequence[tuple[str | int, ...]]) -> None:
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        database = sqlite3.connect(self._file, timeout=10)
         try:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            with sqlite3.connect(self._file, timeout=10) as database:
+            with database:
                 database.execute("PRAGMA journal_mode=WAL")
                 database.execute("PRAGMA synchronous=OFF")
                 database.execute(_TABLE)
                 database.executemany("REPLACE INTO digests VALUES (?,?,?,?,?,?,?,?)", rows)
+        finally:
             database.close()
-        except (sqlite3.Error, OSError):
-            self._forget()
 
     def _load(self) -> None:
         if not self._file.exists():

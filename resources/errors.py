@@ -4,6 +4,7 @@ ResourceError
 ├── ConfigurationError      the project or its settings are wrong; nothing was tried
 ├── RepositoryBusyError     somebody else is at work in this checkout
 ├── UnavailableError        an outside system did not answer, or cannot be read
+│   └── ChangedError        a file is not any more what was digested
 └── StageError              a stage was judged and failed
     ├── CommandError        its command ended with another exit code than 0
     ├── MissingOutError     it never wrote an out that it declares
@@ -52,6 +53,12 @@ class UnavailableError(ResourceError):
     """An outside system, a disk or a cache could not be read or written."""
 
     kind = "unavailable"
+
+
+class ChangedError(UnavailableError):
+    """A file changed between its digest and its use."""
+
+    kind = "changed"
 
 
 def wrap_os_error(error: OSError) -> UnavailableError:

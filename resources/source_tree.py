@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from resources.digest_store import DigestStore
-from resources.errors import UnavailableError
+from resources.errors import ChangedError, UnavailableError
 from resources.git_command import run_git
 from security.digest import digest_bytes
 
@@ -145,12 +145,6 @@ def _walk(root: Path) -> Iterator[str]:
         yield from (prefix + name for name in (*names, *linked))
 
 
-class CopyError(UnavailableError):
-    """A file changed between its digest and its copy."""
-
-    kind = "changed"
-
-
 def copy_files(
     root: Path,
     target: Path,
@@ -164,7 +158,7 @@ def copy_files(
         replaced: bytes to write instead, by path.
 
     Raises:
-        CopyError: a file is not any more what was digested.
+        ChangedError: a file is not any more what was digested.
         OSError: it cannot be read, or the copy cannot be written.
     """
     for path, sha256 in files.items():
@@ -174,7 +168,7 @@ def copy_files(
         if content is None:
             content = _read_file(root / path)
             if digest_bytes(content).sha256 != sha256:
-                raise CopyError(f"changed while it was judged: {path}", "judge again")
+                raise ChangedError(f"changed while it was judged: {path}", "judge again")
         copy.write_bytes(content)
 
 

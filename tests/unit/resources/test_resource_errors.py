@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from ml_assets import admission
 from resources import errors
 from resources.advisory_feed import errors as feed_errors
 from resources.errors import ResourceError, wrap_os_error
@@ -13,6 +14,9 @@ CODES = {
     "configuration": 2,
     "busy": 3,
     "unavailable": 3,
+    "changed": 3,
+    "refused": 1,
+    "unjudged": 3,
     "stage": 1,
     "command": 1,
     "missing-out": 1,
@@ -39,7 +43,7 @@ def test_every_error_has_its_own_kind_and_the_exit_code_of_the_contract() -> Non
 
 
 def test_tree_in_the_docstring_names_every_error() -> None:
-    trees = {module.__name__: str(module.__doc__) for module in (errors, feed_errors)}
+    trees = {module.__name__: str(module.__doc__) for module in (errors, feed_errors, admission)}
 
     for error in all_below(ResourceError):
         assert f"─ {error.__name__} " in trees[error.__module__]

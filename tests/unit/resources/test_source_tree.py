@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from resources.digest_store import DigestStore
+from resources.errors import ChangedError
 from resources.git_command import run_git
-from resources.source_tree import CopyError, SourceTree, copy_files, read_source_tree
+from resources.source_tree import SourceTree, copy_files, read_source_tree
 from security.digest import digest_bytes
 
 
@@ -176,7 +177,7 @@ def test_file_that_changed_since_is_not_copied(root: Path, tmp_path: Path) -> No
     tree = read(root)
     write(root, a="a = 2\n")
 
-    with pytest.raises(CopyError, match="changed while it was judged: a.py"):
+    with pytest.raises(ChangedError, match="changed while it was judged: a.py"):
         copy_files(root, tmp_path / "copy", tree.files, {})
 
 

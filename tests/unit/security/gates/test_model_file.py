@@ -224,8 +224,13 @@ def test_picture_with_an_archive_behind_it_is_found(tmp_path: Path) -> None:
 
 
 def test_model_that_is_a_text_is_no_format_that_can_be_judged(tmp_path: Path) -> None:
-    report = judge(tmp_path, {"model.json": b'{"learner": {}}\n'}, "model.json")
+    report = judge(tmp_path, {"model.txt": b"version=v4\nnum_class=1\n"}, "model.txt")
     assert (report.judged, report.unjudged) == (0, "not a format that can be judged")
+
+
+def test_model_that_is_a_json_document_is_judged(tmp_path: Path) -> None:
+    report = judge(tmp_path, {"model.json": b'{"learner": {}}\n'}, "model.json")
+    assert (report.judged, report.unjudged, report.findings) == (1, None, ())
 
 
 @pytest.mark.parametrize("files", [{}, {"model/README.md": b"# nothing\n"}])

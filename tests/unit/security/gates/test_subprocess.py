@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -129,10 +129,18 @@ def test_where_nothing_can_be_denied_a_tool_runs_only_if_that_is_accepted(
 
 
 def test_an_end_that_another_has_taken_is_no_answer(run: Callable[..., Ended]) -> None:
-    taken = threading.Thread(target=lambda: (time.sleep(0.1), os.waitpid(-1, 0)))
+    over = threading.Event()
+
+    def bury_everything() -> None:
+        while not over.is_set():
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(-1, os.WNOHANG)
+
+    taken = threading.Thread(target=bury_everything)
     taken.start()
     with pytest.raises(GateError, match="nobody knows how it ended"):
         run("sleep 0.3; exit 1")
+    over.set()
     taken.join()
 
 
