@@ -8,6 +8,7 @@ decision is taken where the test runs and travels in its report.
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 import tempfile
@@ -18,6 +19,8 @@ import pytest
 from tools.system_packages import COMPONENTS, explain_missing, find_executable
 
 _SITE_CACHE = "DVC_SITE_CACHE_DIR"
+#: The user's own: secrets of results and the database of advisories are made there on first use.
+_OWN_DIRECTORIES = (_SITE_CACHE, "XDG_CONFIG_HOME", "XDG_DATA_HOME")
 _HERMETIC = {
     "DVC_NO_ANALYTICS": "1",
     "GIT_AUTHOR_EMAIL": "author@example.invalid",
@@ -28,7 +31,7 @@ _HERMETIC = {
     "GIT_CONFIG_NOSYSTEM": "1",
     "ITERATIVE_DO_NOT_TRACK": "1",
 }
-_own_site_cache = pytest.StashKey[str]()
+_own_directory = pytest.StashKey[str]()
 
 
 def in_ci() -> bool:
@@ -37,16 +40,22 @@ def in_ci() -> bool:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Take the user's Git and DVC settings out of the tests."""
+    """Take the user's settings and directories out of the tests.
+
+    DVC's loggers write to what is standard error when it is first imported: here, and not in a test
+    that has it captured and closes it.
+    """
     os.environ.update(_HERMETIC)
     if not hasattr(config, "workerinput"):  # workers inherit the controller's directory
-        config.stash[_own_site_cache] = tempfile.mkdtemp(prefix="dvc-site-cache-")
-        os.environ[_SITE_CACHE] = config.stash[_own_site_cache]
+        config.stash[_own_directory] = tempfile.mkdtemp(prefix="tests-user-")
+        for name in _OWN_DIRECTORIES:
+            os.environ[name] = os.path.join(config.stash[_own_directory], name.lower())
+    importlib.import_module("dvc")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Remove what the session alone has used."""
-    directory = config.stash.get(_own_site_cache, None)
+    directory = config.stash.get(_own_directory, None)
     if directory is not None:
         shutil.rmtree(directory, ignore_errors=True)
 
