@@ -76,13 +76,16 @@ class GateAdmission:
         gating = self._open()
         gating.refresh()
         cases = gating.required_of_source()  # 1
+        absent = [one.decision for one in gating.absent_in_source(cases)]
         for location in dict.fromkeys(out for dep in stage.deps for out in dep.producers):  # 2
             cases += gating.required_of(location)
         for dep in stage.deps:
             if not dep.producers:
                 cases += gating.required_of_dep(dep.location)
         blocking = [
-            judged.decision for judged in map(self._decide, cases) if judged.decision.blocks
+            decision
+            for decision in (*absent, *(one.decision for one in map(self._decide, cases)))
+            if decision.blocks
         ]
         if blocking:
             raise _refusal(stage, blocking)

@@ -24,6 +24,7 @@ from resources.dvc.environment import build_environment
 from resources.errors import ConfigurationError
 from resources.result_store import ResultStore
 from security.decision import Decision, Judged, evaluate
+from security.gates.interface import Kind
 from security.policy import Environment
 from security.rule import Level
 
@@ -172,6 +173,11 @@ class Gating:
                 decision = self._evaluate(name, "nothing", None, why, present=False)
                 found.append(Judged(decision, None, None, 0.0, False))
         return found
+
+    def absent_in_source(self, cases: Sequence[Case]) -> list[Judged]:
+        """Return what is decided of required gates that have nothing to judge in the source."""
+        kinds = self.kit.kinds
+        return [one for one in self.absent(cases) if kinds[one.decision.gate] is Kind.SOURCE]
 
     def _level(self, gate: str) -> Level:
         return self.environment.rule(gate).level

@@ -171,11 +171,14 @@ def find_protected_branch(directory: Path, name: str | None = None) -> Branch | 
 
     Raises:
         ConfigurationError: there is a remote, and what it protects is not here: a shallow clone.
+        UnavailableError: Git cannot tell.
     """
     names = [name] if name else ["HEAD", "main", "master"]
     wanted = [f"refs/remotes/origin/{one}" for one in names]
     wanted += [f"refs/heads/{one}" for one in names if one != "HEAD"]
     done = run_git(directory, "for-each-ref", "--format=%(refname) %(objectname)", *wanted)
+    if done.returncode != 0 and b"not a git repository" not in done.stderr:
+        raise UnavailableError(f"git for-each-ref failed: {_text(done.stderr)}", "look: git fsck")
     lines = _text(done.stdout).splitlines() if done.returncode == 0 else []
     found = dict(line.rsplit(" ", 1) for line in lines)
     for ref in wanted:

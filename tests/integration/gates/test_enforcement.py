@@ -320,3 +320,18 @@ def test_branch_that_deletes_the_tests_does_not_pass_them(project: Repository) -
 
     (suite,) = [gate for gate in done.document["gates"] if gate["name"] == "unit-tests"]
     assert (suite["verdict"], suite["blocks"]) == ("error", True)
+
+
+def test_required_gate_that_has_nothing_to_judge_lets_no_stage_run(project: Repository) -> None:
+    project.write(
+        ".ml-assets/policy.toml",
+        'version = 1\n[environments.materialize]\ndefault = { level = "advisory" }\n'
+        '[environments.materialize.gates]\nunit-tests = { level = "required" }\n',
+    )
+    project.commit("tests are required, and there are none")
+
+    done = project.ml_assets("run", "--json", "--select", "prepare")
+
+    assert done.code == 3, done
+    assert "unit-tests of nothing: error" in refusal(done)["message"]
+    assert done.ran == {}
