@@ -5,8 +5,15 @@ SecurityError
 ├── ConfinementError          security/landlock.py
 ├── ExpectationError          security/gates/data_expectations/fields.py
 ├── GateError                 security/gates/interface.py
+├── LedgerError               security/ledger.py
+├── ListingError              security/directory_listing.py
 ├── PolicyError               security/policy_text.py
-└── ResultError               security/gate_result.py
+├── ProvenanceError           security/provenance.py
+├── PublicKeyError            security/public_key.py
+├── ResultError               security/gate_result.py
+├── SignatureError            security/public_key.py
+├── StatementError            security/statement.py
+└── SummaryError              security/verification_summary.py
 """
 
 from __future__ import annotations

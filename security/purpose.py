@@ -1,0 +1,30 @@
+"""The purpose: what a signature is put under, which is what a signer may be trusted with."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Purpose(Enum):
+    """What a signed statement is for."""
+
+    MODEL_SIGNATURE = "model-signature"
+    PROVENANCE = "provenance"
+    GATE_RESULT = "gate-result"
+    SUMMARY = "verification-summary"
+    BILL = "bill-of-materials"
+    REBUILD = "rebuild"
+
+
+#: The predicate types that are known here, each with its purpose.
+PREDICATES = {
+    "https://model_signing/signature/v1.0": Purpose.MODEL_SIGNATURE,
+    "https://slsa.dev/provenance/v1": Purpose.PROVENANCE,
+    "urn:ml-assets:gate-result:v1": Purpose.GATE_RESULT,
+    "https://in-toto.io/attestation/test-result/v0.1": Purpose.GATE_RESULT,
+    "https://in-toto.io/attestation/vulns/v0.2": Purpose.GATE_RESULT,
+    "https://slsa.dev/verification_summary/v1": Purpose.SUMMARY,
+    "https://cyclonedx.org/bom": Purpose.BILL,
+    "urn:ml-assets:directory-listing:v1": Purpose.PROVENANCE,
+    "urn:ml-assets:rebuild:v1": Purpose.REBUILD,
+}
