@@ -31,10 +31,14 @@ from security.errors import SecurityError
 _COMMANDS = {
     "advisories": "update the offline database of known vulnerabilities, or say how old it is",
     "check": "run the gates, and say what the policy makes of what they find",
+    "impact": "find everything that was made from something, or with a vulnerable package",
     "init": "write the built-in policy and a workspace, to change them",
     "plan": "say what a run would do, and why",
     "run": "bring the graph up to date, in parallel",
+    "sign": "sign a model that has passed what an environment asks for",
+    "trace": "go back from something to the commits and data that it was made from",
     "ui": "open the Dagster UI of this project on 127.0.0.1",
+    "verify": "check from proofs alone whether something may be used",
 }
 
 _INTERRUPTED = {
@@ -49,6 +53,7 @@ examples:
   ml-assets run
   ml-assets --project ../other run --jobs 4
   ml-assets check
+  ml-assets verify models/classifier.onnx
   ml-assets ui
 """
 

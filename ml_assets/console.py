@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TextIO
 
 from resources.dvc.schedule import Finished
-from resources.dvc.stage_runner import Action, Result
+from resources.dvc.stage_result import Action, Result
 from resources.errors import ResourceError
 
 _CODES = {"red": 31, "green": 32, "yellow": 33, "blue": 34, "grey": 90, "bold": 1}
@@ -21,6 +21,11 @@ def paint(text: str, colour: str, stream: TextIO) -> str:
     """Colour a text where the stream is a terminal that has colours and NO_COLOR is not set."""
     plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or not stream.isatty()
     return text if plain else f"\x1b[{_CODES[colour]}m{text}\x1b[0m"
+
+
+def write_notice(text: str) -> None:
+    """Tell a person something on standard error, once."""
+    sys.stderr.write(f"notice: {text}\n")
 
 
 def write_table(rows: Sequence[Sequence[str]], header: Sequence[str], stream: TextIO) -> None:

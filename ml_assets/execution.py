@@ -44,6 +44,7 @@ def execute_run(
     started: Runs,
     reporter: ConsoleReporter,
     tags: Mapping[str, str],
+    run_id: str,
 ) -> Execution:
     """Materialize assets in one Dagster run in this process.
 
@@ -51,6 +52,7 @@ def execute_run(
         assets: the assets to materialize; all others are left alone.
         started: the run of their stages, which is under way already.
         tags: of the run (``Project.run_tags``).
+        run_id: of the run, as the provenance of its stages names it.
     """
     StageLogManager.direct = log = StageLog()
     reporter.keep_lines(log.write)
@@ -65,6 +67,7 @@ def execute_run(
             asset_selection=[dg.AssetKey(asset.key) for asset in assets],
             run_config=_QUIET,
             tags=tags,
+            run_id=run_id,
         )
         recorded = {
             event.asset_key.to_user_string(): _state(event.materialization.tags)

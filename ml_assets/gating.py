@@ -232,7 +232,12 @@ class Gating:
             case.gate.name, case.subject, judgement, judgement.unavailable, present=True
         )
         return Judged(
-            decision, judgement.report, judgement.tool, judgement.seconds, judgement.cached
+            decision,
+            judgement.report,
+            judgement.tool,
+            judgement.seconds,
+            judgement.cached,
+            judgement.result,
         )
 
     def _evaluate(

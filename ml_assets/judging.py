@@ -73,6 +73,7 @@ class Judgement:
         report: None where nothing could be judged.
         unavailable: why, with what to do about it.
         cached: it is the stored result of an earlier judgement.
+        result: the report with what it is bound to; None where there is none.
         changed: configuration that differs from the protected branch's, which was used.
     """
 
@@ -83,6 +84,7 @@ class Judgement:
     seconds: float
     cached: bool
     changed: tuple[str, ...] = ()
+    result: GateResult | None = None
 
 
 @dataclass(frozen=True)
@@ -150,15 +152,15 @@ class Judge:
                 binding = reading.bind(tool)
                 stored = self._store.load(binding)
                 if stored is not None and stored.report.unjudged is None and stored.report.judged:
-                    report, cached = stored.report, True
+                    result, cached = stored, True
                 else:
-                    report, cached = self._run(case, reading, task, binding, started), False
+                    result, cached = self._run(case, reading, task, binding, started), False
         except (SecurityError, ResourceError) as error:
             return self._unavailable(case, error, tool, time.monotonic() - started)
         except OSError as error:
             return self._unavailable(case, wrap_os_error(error), tool, time.monotonic() - started)
         seconds = time.monotonic() - started
-        return Judgement(case, report, None, tool, seconds, cached, reading.changed)
+        return Judgement(case, result.report, None, tool, seconds, cached, reading.changed, result)
 
     def _unavailable(
         self, case: Case, error: SecurityError | ResourceError, tool: Tool | None, seconds: float
@@ -183,7 +185,7 @@ class Judge:
 
     def _run(
         self, case: Case, reading: _Reading, task: Task, binding: Binding, started: float
-    ) -> Report:
+    ) -> GateResult:
         at = datetime.now(UTC).isoformat(timespec="seconds")
         if case.gate.place is Place.COPY:
             task.directory.mkdir()
@@ -199,8 +201,9 @@ class Judge:
         if after.bind(binding.tool).key != binding.key:
             report = _with_reasons(report, ["what was judged has changed meanwhile"])
         seconds = round(time.monotonic() - started, 3)
-        self._store.keep(GateResult(binding, report, at, seconds))  # 5
-        return report
+        result = GateResult(binding, report, at, seconds)
+        self._store.keep(result)  # 5
+        return result
 
 
 def _with_reasons(report: Report, reasons: Sequence[str]) -> Report:

@@ -24,7 +24,7 @@ from ml_assets.translator import Asset, asset_key
 from resources.dvc.manifest import Out
 from resources.dvc.reproduction import Runs
 from resources.dvc.schedule import Finished
-from resources.dvc.stage_runner import Action, Result
+from resources.dvc.stage_result import Action, Result
 from resources.errors import ResourceError, wrap_os_error
 
 

@@ -13,7 +13,7 @@ import dagster as dg
 
 from resources.dvc.content import Content
 from resources.dvc.manifest import Manifest, Out
-from resources.dvc.stage_runner import Result
+from resources.dvc.stage_result import Result
 
 _LARGEST_REPORT = 1 << 20  # bytes of a metrics file or table that are read for display
 _ROWS = 20  # of a table

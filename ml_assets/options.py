@@ -6,26 +6,34 @@ import os
 from collections.abc import Collection, Sequence
 
 from ml_assets.admission import GateAdmission
+from ml_assets.attestation import StageAttestation
+from ml_assets.denial import find_denied
 from ml_assets.gating import Gating
 from ml_assets.project import Project
+from ml_assets.proofs import Proofs
 from ml_assets.reporter import Reporter
 from ml_assets.settings import Granularity
 from resources.dvc.admission import Admission
+from resources.dvc.attestation import Attestation
 from resources.dvc.checkout import Checkout
 from resources.dvc.environment import Environment, build_environment
 from resources.dvc.reproduction import Options, Reproduction
 from resources.dvc.schedule import Limits
 
 
-def server_options(project: Project, checkout: Checkout, stages: Sequence[str]) -> Options:
+def server_options(
+    project: Project, checkout: Checkout, stages: Sequence[str], proofs: Proofs, run_id: str
+) -> Options:
     """Return how stages are run where the environment is not the user's: from the settings."""
     settings = project.settings
+    environment = build_environment(os.environ, server=True, allowed=settings.environment)
     return build_options(
         project,
         stages,
         jobs=settings.capacity,
-        environment=build_environment(os.environ, server=True, allowed=settings.environment),
+        environment=environment,
         admission=open_admission(project, checkout),
+        attestation=StageAttestation(project, checkout, proofs, environment, run_id),
         shared=settings.granularity is Granularity.STAGE,
     )
 
@@ -42,6 +50,7 @@ def build_options(
     jobs: int,
     environment: Environment,
     admission: Admission,
+    attestation: Attestation,
     keep_going: bool = False,
     wait: float | None = None,
     force: bool = False,
@@ -52,6 +61,7 @@ def build_options(
     Args:
         jobs: capacity.
         admission: asked before each stage runs (``GateAdmission``).
+        attestation: told of each run (``StageAttestation``).
         wait: seconds to wait for another run; None takes the settings'.
         shared: other processes of the same run work in the checkout.
     """
@@ -65,6 +75,8 @@ def build_options(
         ),
         environment=environment,
         admission=admission,
+        attestation=attestation,
+        denied=find_denied(project),
         wait=settings.wait if wait is None else wait,
         force=force,
         shared=shared,

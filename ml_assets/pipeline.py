@@ -13,6 +13,7 @@ import dagster as dg
 from ml_assets.materialization import Materialization
 from ml_assets.options import build_reproduction, server_options
 from ml_assets.project import Project
+from ml_assets.proofs import Proofs
 from ml_assets.reporter import Reporter, StandardOutput
 from ml_assets.settings import Granularity
 from ml_assets.translator import Asset
@@ -68,16 +69,17 @@ def _build_op(
         selected = [asset for key, asset in by_key.items() if key in context.selected_asset_keys]
         if started is None:
             context.instance.add_run_tags(context.run.run_id, project.run_tags)
-        run = started or _begin(project, selected, reporter)
+        run = started or _begin(project, selected, reporter, context.run.run_id)
         yield from Materialization(project, context, selected, run, reporter).run()
 
     return materialize
 
 
-def _begin(project: Project, selected: Sequence[Asset], reporter: Reporter) -> Runs:
+def _begin(project: Project, selected: Sequence[Asset], reporter: Reporter, run_id: str) -> Runs:
     stages = list(dict.fromkeys(asset.stage for asset in selected))
     checkout = project.open_checkout()
-    options = server_options(project, checkout, stages)
+    proofs = Proofs(project, reporter.notice)
+    options = server_options(project, checkout, stages, proofs, run_id)
     return build_reproduction(checkout, stages, options, reporter)
 
 

@@ -12,7 +12,7 @@ from ml_assets.project import Project
 from ml_assets.translator import Asset
 from resources.dvc.content import Content
 from resources.dvc.schedule import Finished
-from resources.dvc.stage_runner import Action, Result
+from resources.dvc.stage_result import Action, Result
 from resources.errors import ResourceError, UnavailableError
 from security.decision import Judged
 from security.waiver import Waiver
@@ -25,6 +25,7 @@ class Report:
     Attributes:
         judged: what gates have said, and what the policy made of it.
         unused: waivers that waived nothing.
+        signed: models that were signed.
         errors: of stages that failed, by stage name.
         aborted: what ended the run itself, whatever its stages did.
         blocked: names of the failed stages by the names of those they blocked.
@@ -38,6 +39,7 @@ class Report:
     blocked: dict[str, str] = field(default_factory=dict)
     judged: Sequence[Judged] = ()
     unused: Sequence[Waiver] = ()
+    signed: Sequence[str] = ()
     run_id: str | None = None
     seconds: float = 0.0
 
@@ -158,6 +160,8 @@ class Report:
         for location in self._unreproduced():
             print(f"not reproduced, differs from dvc.lock as it was: {location}")
         write_verdicts(self.judged)
+        for location in self.signed:
+            print(f"signed: {location}; verify it: ml-assets verify {location}")
         print(
             f"{self.status}: {counts[Action.RUN]} ran, {counts[Action.RESTORE]} restored, "
             f"{counts[Action.SKIP]} fresh, {len(self.errors)} failed, "

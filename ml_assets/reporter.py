@@ -6,7 +6,7 @@ import sys
 from typing import Protocol
 
 from resources.dvc.schedule import Finished
-from resources.dvc.stage_runner import Result
+from resources.dvc.stage_result import Result
 from resources.errors import ResourceError
 
 

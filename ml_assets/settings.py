@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from ml_assets.gate_settings import GateSettings, parse_gate_settings
+from ml_assets.model_card_settings import ModelCardSettings, parse_model_cards
 from ml_assets.settings_table import Table, wrong
+from ml_assets.signing_settings import SigningSettings, parse_signing_settings
 from resources.errors import ConfigurationError
 
 #: The owners that Dagster takes, but for teams with a space in their names.
@@ -29,6 +31,14 @@ class Granularity(Enum):
 
     PIPELINE = "pipeline"
     STAGE = "stage"
+
+
+class Confinement(Enum):
+    """Whether stages' processes are kept from keys and stored results by the kernel."""
+
+    IF_POSSIBLE = "if-possible"
+    REQUIRED = "required"
+    OFF = "off"
 
 
 @dataclass(frozen=True)
@@ -59,6 +69,9 @@ class Settings:
         mutexes: patterns of stage names by the name of a resource only one may hold.
         owners: owners by pattern of locations; ``team:NAME`` or an e-mail address.
         gates: how gates judge. Those that count are the protected branch's (``Protection``).
+        model_cards: what is stated about models, by pattern of their locations.
+        signing: who signs, and where statements lie. The protected branch's count here too.
+        confinement: of stages' processes. The protected branch's counts here too.
     """
 
     jobs: int = 0
@@ -71,6 +84,9 @@ class Settings:
     owners: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     performance: Performance = field(default_factory=Performance)
     gates: GateSettings = field(default_factory=GateSettings)
+    model_cards: Mapping[str, ModelCardSettings] = field(default_factory=dict)
+    signing: SigningSettings = field(default_factory=SigningSettings)
+    confinement: Confinement = Confinement.IF_POSSIBLE
 
     @property
     def capacity(self) -> int:
@@ -173,6 +189,9 @@ def parse_settings(table: Mapping[str, Any], where: str) -> Settings:
             timeout=performance.seconds("timeout", Performance.timeout),
         ),
         gates=parse_gate_settings(reader.mapping("gates"), f"{where}: gates"),
+        model_cards=parse_model_cards(reader.mapping("model-cards"), f"{where}: model-cards"),
+        signing=parse_signing_settings(reader.mapping("signing"), f"{where}: signing"),
+        confinement=_confinement(reader),
     )
     reader.refuse_unknown()
     performance.refuse_unknown()
@@ -186,6 +205,15 @@ def _granularity(table: Table) -> Granularity:
     except ValueError:
         choices = " or ".join(choice.value for choice in Granularity)
         raise wrong(table.where, "granularity", choices) from None
+
+
+def _confinement(table: Table) -> Confinement:
+    value = table.text("confinement") or Confinement.IF_POSSIBLE.value
+    try:
+        return Confinement(value)
+    except ValueError:
+        choices = " or ".join(choice.value for choice in Confinement)
+        raise wrong(table.where, "confinement", choices) from None
 
 
 def _weight(value: Any, where: str) -> int:

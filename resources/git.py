@@ -67,6 +67,23 @@ def _read_status(directory: Path, *options: str) -> str | None:
     raise UnavailableError(f"git status failed: {_text(done.stderr)}", "look: git status")
 
 
+def list_changed(directory: Path) -> frozenset[str]:
+    """Return the tracked files below a directory that differ from its commit, relative to it.
+
+    Outside of Git there are none.
+
+    Raises:
+        UnavailableError: Git cannot tell.
+    """
+    done = run_git(directory, "diff", "--name-only", "--relative", "-z", "HEAD", "--", ".")
+    if done.returncode == 0:
+        return frozenset(os.fsdecode(name) for name in done.stdout.split(b"\0") if name)
+    if read_head(directory) is None:
+        return frozenset()
+    # There is no commit yet: whatever is tracked differs from none.
+    return frozenset(list_tracked(directory, "."))
+
+
 def resolve_commit(directory: Path, rev: str) -> str:
     """Return the full hash of the commit that a revision names.
 

@@ -6,6 +6,7 @@ import datetime
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from security.gate_result import GateResult
 from security.finding import Confidence, Finding, Severity, Silencing
 from security.gates.interface import Report, Tool
 from security.printable import printable
@@ -56,6 +57,7 @@ class Judged:
         tool: None where it is not there.
         seconds: that judging took this time.
         cached: whether the result is an earlier one.
+        result: the report with what it is bound to, as it is stored; None where there is none.
     """
 
     decision: Decision
@@ -63,6 +65,7 @@ class Judged:
     tool: Tool | None
     seconds: float
     cached: bool
+    result: GateResult | None = None
 
 
 def evaluate(

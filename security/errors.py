@@ -2,6 +2,7 @@
 
 SecurityError
 ├── AdvisoryError             security/advisories/errors.py
+├── BillError                 security/bill.py
 ├── ConfinementError          security/landlock.py
 ├── ExpectationError          security/gates/data_expectations/fields.py
 ├── GateError                 security/gates/interface.py

@@ -62,8 +62,17 @@ class Lineage:
         if known is None or (known.kind != "out" and node.kind == "out"):
             self.nodes[node.id] = node
 
+    def merge(self, other: Lineage) -> None:
+        """Add all of another lineage."""
+        for node in other.nodes.values():
+            self.add(node)
+        self.edges = {**other.edges, **self.edges}
+        self.origins |= other.origins
+
     def connect(self, source: str, target: str, statement: str) -> None:
-        """Add an edge, once."""
+        """Add an edge, once; a run that only copies leads from a digest to itself: to no other."""
+        if source == target:
+            return
         self.edges.setdefault((source, target), Edge(source, target, statement))
 
     @property

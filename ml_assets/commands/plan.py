@@ -13,7 +13,7 @@ from ml_assets.project import find_project
 from ml_assets.selection import select_stages
 from ml_assets.translator import Asset
 from resources.dvc.plan import Step, build_plan
-from resources.dvc.stage_runner import Action
+from resources.dvc.stage_result import Action
 
 _EPILOG = """\
 examples:

@@ -8,19 +8,22 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import sys
 import time
+import uuid
 from collections.abc import Collection, Mapping, Sequence
 
 from ml_assets.admission import GateAdmission
+from ml_assets.attestation import StageAttestation
 from ml_assets.commands.check import add_outputs, find_unused, read_outputs, run_gates
 from ml_assets.commands.plan import group_by_stage
-from ml_assets.console import ConsoleReporter
+from ml_assets.conclusion import Conclusion
+from ml_assets.console import ConsoleReporter, write_notice
 from ml_assets.gate_report import write_outputs
 from ml_assets.gating import MATERIALIZE, Gating
 from ml_assets.graph import describe_assets
 from ml_assets.options import build_options, build_reproduction, open_admission
 from ml_assets.project import Project, find_project
+from ml_assets.proofs import Proofs
 from ml_assets.record import Record
 from ml_assets.report import Report
 from ml_assets.rules import find_rules
@@ -32,7 +35,7 @@ from resources.dvc.environment import build_environment
 from resources.dvc.plan import Step, build_plan
 from resources.dvc.reproduction import Options, StartedReproduction
 from resources.dvc.schedule import Finished
-from resources.dvc.stage_runner import Action, Result
+from resources.dvc.stage_result import Action, Result
 from resources.errors import ConfigurationError, ResourceError, UnavailableError
 
 _EPILOG = """\
@@ -108,6 +111,8 @@ class _Run:
         selected = select_stages(arguments.select, self._checkout.manifest, assets)
         self._assets = [asset for asset in assets if asset.stage in selected]
         self._report = Report(project, self._assets)
+        self._run_id = str(uuid.uuid4())
+        self._proofs = Proofs(project, write_notice)
         self._record = Record(project)
         if arguments.environment:
             # Before hours of training, and not after them.
@@ -176,7 +181,7 @@ class _Run:
         with StartedReproduction(reproduction) as started:
             from ml_assets.execution import execute_run
 
-            execution = execute_run(self._project, chosen, started, reporter, tags)
+            execution = execute_run(self._project, chosen, started, reporter, tags, self._run_id)
         if reporter.was_interrupted or execution.cancelled:
             raise KeyboardInterrupt
         self._report.judged = admission.judged
@@ -199,7 +204,7 @@ class _Run:
         name = self._arguments.environment
         gating = Gating(self._project, self._checkout, environment=name or MATERIALIZE)
         for text in gating.notices:
-            sys.stderr.write(f"notice: {text}\n")
+            write_notice(text)
         if not succeeded:
             judged = []
         elif name:
@@ -218,20 +223,39 @@ class _Run:
             for one in self._report.judged
             if not one.cached and gating.is_shown(one.decision.subject)
         ]
+        new = self._proofs.is_open or not all(one.cached for one in judged)
+        if succeeded and (new or name):
+            self._prove(gating)
         if fresh:
             from ml_assets.execution import record_checks
 
             record_checks(self._project, gating, fresh, self._assets)
 
+    def _prove(self, gating: Gating) -> None:
+        """Sign what the run comes to, of the outs whose making is attested."""
+        outs: dict[str, Content] = {}
+        for result in self._report.results.values():
+            outs |= result.contents
+        with self._proofs.records() as records:
+            known = {one: outs[one] for one in outs if records.origin(outs[one].sha256)}
+        if known:
+            conclusion = Conclusion(self._proofs, gating)
+            self._report.signed = conclusion.prove(self._report.judged, known)
+        self._proofs.conclude()
+
     def _options(self, stages: Collection[str], admission: GateAdmission) -> Options:
         arguments = self._arguments
         settings = self._project.settings
+        environment = build_environment(os.environ, allowed=settings.environment)
         return build_options(
             self._project,
             list(stages),
             jobs=arguments.jobs or settings.capacity,
-            environment=build_environment(os.environ, allowed=settings.environment),
+            environment=environment,
             admission=admission,
+            attestation=StageAttestation(
+                self._project, self._checkout, self._proofs, environment, self._run_id
+            ),
             keep_going=arguments.keep_going,
             wait=arguments.wait,
             force=arguments.force,

@@ -11,9 +11,11 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, cast
 
 from resources.dvc.leftovers import end_leftovers, start_command
+from security.confinement import start_confined
 
 _LINE_LIMIT = 64 * 1024  # bytes; a longer line arrives in pieces
 _GRACE = 5.0  # seconds between asking a process to end and ending it
@@ -60,18 +62,24 @@ def run_command(
     variables: Mapping[str, str],
     on_line: Callable[[str], None],
     cancellation: Cancellation,
+    denied: Sequence[Path] = (),
 ) -> Usage:
     """Run a command to its end in a process group of its own and hand out its output.
 
     Standard input is empty; standard output and error are one stream. Whatever the command
     leaves running is stopped when it ends, so that nothing writes to an out after it was hashed.
 
+    Args:
+        denied: absolute paths that neither it nor what it starts can read or write.
+
     Raises:
+        ConfinementError: it cannot be kept from what is denied.
         OSError: the command cannot be started.
     """
     started = time.monotonic()
-    process = start_command(
-        lambda: subprocess.Popen(
+
+    def start() -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
             list(arguments),
             cwd=cwd,
             env=dict(variables),
@@ -80,7 +88,8 @@ def run_command(
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    )
+
+    process = start_command(lambda: start_confined(start, denied) if denied else start())
     # Between fork and exec a child has this process's memory, and its peak keeps that.
     floor = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     output = cast(IO[bytes], process.stdout)

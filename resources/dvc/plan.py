@@ -11,7 +11,7 @@ from resources.dvc.lock_file import Entry
 from resources.dvc.manifest import Stage
 from resources.dvc.recorded_tree import read_inside
 from resources.dvc.restoration import find_restorable
-from resources.dvc.stage_runner import Action
+from resources.dvc.stage_result import Action
 from resources.errors import MissingInputError
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Protocol, Self
 
 from resources.dvc.admission import Admission
+from resources.dvc.attestation import Attestation
 from resources.dvc.checkout import Checkout
 from resources.dvc.command import Cancellation
 from resources.dvc.environment import Environment
@@ -25,7 +26,8 @@ from resources.dvc.git_ignore import GitIgnore
 from resources.dvc.lock_file import Entry
 from resources.dvc.repository_lock import hold_paths, hold_record, hold_repository
 from resources.dvc.schedule import Finished, Limits, Schedule
-from resources.dvc.stage_runner import Result, StageRunner
+from resources.dvc.stage_result import Result
+from resources.dvc.stage_runner import StageRunner
 from resources.errors import StageError
 from resources.git_command import run_git
 
@@ -39,6 +41,8 @@ class Options:
 
     Attributes:
         admission: asked before a stage's commands run.
+        attestation: told of every run.
+        denied: paths that stages' processes can neither read nor write.
         wait: seconds to wait for another run in the same checkout.
         force: run commands even of fresh stages.
         shared: other processes of the same run work in this checkout at other stages.
@@ -47,6 +51,8 @@ class Options:
     limits: Limits
     environment: Environment
     admission: Admission
+    attestation: Attestation
+    denied: tuple[Path, ...] = ()
     wait: float = 600.0
     force: bool = False
     shared: bool = False
@@ -188,6 +194,8 @@ class Reproduction:
         return StageRunner(
             self._checkout,
             admission=self._options.admission,
+            attestation=self._options.attestation,
+            denied=self._options.denied,
             environment=self._options.environment,
             on_line=self._on_line,
             cancellation=self._cancellation,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from resources.dvc.checkout import Checkout
 from resources.dvc.command import Cancellation, Usage, run_command
 from resources.dvc.environment import Environment, find_shell, stage_variables
 from resources.dvc.manifest import Stage
-from resources.errors import CommandError
+from resources.errors import CommandError, UnavailableError
+from security.confinement import ConfinementError, can_confine
 
 
 @dataclass(frozen=True)
@@ -20,12 +22,19 @@ class StageCommands:
         environment: what their processes may see.
         on_line: called with a stage's name and one line of its output.
         cancellation: stops commands that run.
+        denied: paths that their processes can neither read nor write.
     """
 
     checkout: Checkout
     environment: Environment
     on_line: Callable[[str, str], None]
     cancellation: Cancellation
+    denied: tuple[Path, ...] = ()
+
+    @property
+    def confined(self) -> bool:
+        """Whether this system keeps their processes from what is denied."""
+        return bool(self.denied) and can_confine()
 
     def run(self, stage: Stage) -> Usage:
         """Run them all; the first that fails ends the stage.
@@ -35,6 +44,7 @@ class StageCommands:
 
         Raises:
             CommandError: one failed, or could not be started.
+            UnavailableError: one cannot be kept from what is denied.
         """
         variables = stage_variables(self.environment, str(self.checkout.root), stage.name)
         commands = stage.commands
@@ -60,7 +70,10 @@ class StageCommands:
                 variables=variables,
                 on_line=lambda line: self.on_line(stage.name, line),
                 cancellation=self.cancellation,
+                denied=self.denied if self.confined else (),
             )
+        except ConfinementError as error:
+            raise UnavailableError(f"{stage.name}: {error.message}", error.hint) from error
         except OSError as error:
             raise CommandError(
                 f"{stage.name}: cannot start a shell: {error.strerror}: {error.filename}",

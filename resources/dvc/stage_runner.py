@@ -8,28 +8,31 @@
    name. Otherwise run its commands, one after another, each in DVC's shell.
 5. Hash deps and outs outside of the stage's process, put the outs into the cache and the entry
    into the run cache, and return the lock entry. Nothing is written to ``dvc.lock`` here.
+6. State what was seen of it: nobody is told of outs whose making was not attested.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from enum import Enum
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resources.dvc import freshness, inputs
 from resources.dvc.admission import Admission
+from resources.dvc.attestation import Attestation
 from resources.dvc.checkout import Checkout
 from resources.dvc.command import Cancellation, Usage
-from resources.dvc.comparison import Comparison, compare_runs
+from resources.dvc.comparison import compare_runs
 from resources.dvc.content import Content
 from resources.dvc.environment import Environment
 from resources.dvc.lock_file import Entry
 from resources.dvc.manifest import Out, Stage
 from resources.dvc.restoration import find_restorable
 from resources.dvc.stage_commands import StageCommands
+from resources.dvc.stage_result import Action, Observed, Result
 from resources.errors import (
     MissingInputError,
     MissingOutError,
@@ -42,41 +45,14 @@ if TYPE_CHECKING:
     from resources.dvc.delegate import Delegate
 
 
-class Action(Enum):
-    """What a stage needs, or what was done with it."""
-
-    RUN = "run"
-    RESTORE = "restore"
-    SKIP = "skip"
-
-
-@dataclass(frozen=True)
-class Result:
-    """What became of one stage.
-
-    Attributes:
-        entry: its lock entry; None for a ``.dvc`` file.
-        contents: what its outs hold, by location.
-        ignored: absolute paths that Git should ignore.
-        usage: of its commands, together; None when none ran.
-        comparison: with the recorded run of the same command, parameters and code, if any.
-    """
-
-    action: Action
-    reasons: tuple[str, ...] = ()
-    entry: Entry | None = None
-    contents: dict[str, Content] = field(default_factory=dict)
-    ignored: tuple[str, ...] = ()
-    usage: Usage | None = None
-    comparison: Comparison | None = None
-
-
 class StageRunner:
     """Runs single stages of one checkout. Safe for threads.
 
     Args:
         admission: asked before a stage's commands run.
+        attestation: told of every run.
         environment: what the stages' processes may see.
+        denied: paths that they can neither read nor write, where the system can keep them from it.
         on_line: called with a stage's name and one line of its output.
         cancellation: stops commands that run.
         tracked: absolute paths of outs that Git tracks, which DVC refuses to cache.
@@ -88,7 +64,9 @@ class StageRunner:
         checkout: Checkout,
         *,
         admission: Admission,
+        attestation: Attestation,
         environment: Environment,
+        denied: Sequence[Path] = (),
         on_line: Callable[[str, str], None],
         cancellation: Cancellation,
         tracked: frozenset[str] = frozenset(),
@@ -96,7 +74,8 @@ class StageRunner:
     ) -> None:
         self._checkout = checkout
         self._admission = admission
-        self._commands = StageCommands(checkout, environment, on_line, cancellation)
+        self._attestation = attestation
+        self._commands = StageCommands(checkout, environment, on_line, cancellation, tuple(denied))
         self._tracked = tracked
         self._visible = visible
 
@@ -111,6 +90,8 @@ class StageRunner:
         """
         result = self._run(stage, force)
         self._admission.note(stage, result.contents)
+        if result.action is not Action.SKIP:
+            self._attestation.attest(stage, result)  # 6
         return result
 
     def _run(self, stage: Stage, force: bool) -> Result:
@@ -132,16 +113,14 @@ class StageRunner:
     def _run_native(self, stage: Stage, reasons: list[str], force: bool) -> Result:
         self._refuse_tracked(stage)
         start = inputs.read_inputs(self._checkout, stage)
+        observation = _Observation(self._checkout, stage)
         found = None if force else find_restorable(self._checkout, stage, start)
-        if found is not None:
-            self._verify(found)
-        else:
-            self._admission.admit(stage)
-        self._remove_outs(stage)
+        if found is not None and not self._take(stage, found):
+            found = None
         usage = None
-        if found is not None:
-            self._restore(stage, found)
-        else:
+        if found is None:
+            self._admission.admit(stage)
+            self._remove_outs(stage)
             usage = self._commands.run(stage)
         entry = inputs.read_inputs(self._checkout, stage)
         contents = self._written(stage)
@@ -157,6 +136,7 @@ class StageRunner:
             tuple(p for p in map(self._out_path, stage.outs) if p in self._visible),
             usage,
             compare_runs(stage, recorded, entry),
+            observation.end(confined=found is None and self._commands.confined),
         )
 
     def _run_delegated(self, stage: Stage, force: bool) -> Result:
@@ -170,6 +150,7 @@ class StageRunner:
             return self._renew_frozen(stage, reasons)
         # Whether DVC will restore or run it is known too late: it removes the outs first.
         self._admission.admit(stage)
+        observation = _Observation(self._checkout, stage)
         usages: list[Usage] = []
         restored, entry, ignored = delegate.run(
             stage, lambda: usages.append(self._commands.run(stage))
@@ -181,6 +162,7 @@ class StageRunner:
             self._contents(stage),
             tuple(ignored),
             usages[0] if usages else None,
+            observed=observation.end(confined=not restored and self._commands.confined),
         )
 
     def _renew_source(self, stage: Stage, reasons: list[str]) -> Result:
@@ -227,9 +209,13 @@ class StageRunner:
                     f"git rm -r --cached '{out.location}', or declare it with cache: false",
                 )
 
-    def _verify(self, entry: Entry) -> None:
-        for out in entry.get("outs", ()):
+    def _take(self, stage: Stage, found: Entry) -> bool:
+        """Restore outs; return whether they may stay."""
+        for out in found.get("outs", ()):
             self._checkout.cache.verify_all(out["md5"])
+        self._remove_outs(stage)
+        self._restore(stage, found)
+        return self._attestation.believes(stage, self._written(stage))
 
     def _remove_outs(self, stage: Stage) -> None:
         for out in stage.outs:
@@ -270,6 +256,27 @@ class StageRunner:
                 self._checkout.cache.keep(self._out_path(out), contents[out.location])
         if kept:
             self._checkout.runs.keep(entry)
+
+
+class _Observation:
+    """What is seen of a stage, from before it runs until it has ended."""
+
+    def __init__(self, checkout: Checkout, stage: Stage) -> None:
+        self._checkout = checkout
+        self._started = datetime.now(UTC)
+        self._locations = [dep.location for dep in stage.deps if "://" not in dep.location]
+        self._inputs = self._read()
+
+    def end(self, *, confined: bool) -> Observed:
+        """Return what was seen."""
+        after = self._read()
+        changed = [one for one in self._locations if self._inputs.get(one) != after.get(one)]
+        finished = datetime.now(UTC)
+        return Observed(self._inputs, tuple(changed), self._started, finished, confined)
+
+    def _read(self) -> Mapping[str, Content]:
+        found = {location: self._checkout.read(location) for location in self._locations}
+        return {location: content for location, content in found.items() if content is not None}
 
 
 def _refuse_binary(stage: Stage, out: Out, path: str) -> None:

@@ -11,7 +11,7 @@ import pytest
 from ml_assets.console import ConsoleReporter, paint, write_table
 from resources.dvc.command import Usage
 from resources.dvc.schedule import Finished
-from resources.dvc.stage_runner import Action, Result
+from resources.dvc.stage_result import Action, Result
 from resources.errors import CommandError
 
 MEBIBYTE = 1 << 20

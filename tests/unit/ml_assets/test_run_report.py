@@ -14,7 +14,7 @@ from resources.dvc.comparison import Comparison
 from resources.dvc.content import Content
 from resources.dvc.manifest import Dep, Layout, Manifest, Out, Stage
 from resources.dvc.schedule import Finished
-from resources.dvc.stage_runner import Action, Result
+from resources.dvc.stage_result import Action, Result
 from resources.errors import CommandError, MissingInputError, ResourceError, UnavailableError
 
 A = Stage("a", "a", "dvc.yaml", ".", "x", outs=(Out("a.txt", "a.txt"),))

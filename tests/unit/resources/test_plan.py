@@ -10,7 +10,7 @@ import pytest
 from ml_assets.project import Project
 from resources.dvc.checkout import Checkout
 from resources.dvc.plan import Step, build_plan
-from resources.dvc.stage_runner import Action
+from resources.dvc.stage_result import Action
 from tests.unit.resources.dvc_project import DvcProject
 
 Change = Callable[[DvcProject], object]

@@ -1,0 +1,133 @@
+"""The asked: what a person means by a SUBJECT on the command line, as something with a digest."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ml_assets.project import Project
+from resources.dvc.content import plain_walk
+from resources.errors import ConfigurationError
+from security.digest import digest_tree
+from security.records import Records
+from security.statement import STRONG, Subject
+
+_DIGEST = re.compile(r"(?:(sha256|dirHash|gitCommit):)?([0-9a-f]{8,64})")
+_OPEN = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+_CHUNK = 1 << 20  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What was asked for.
+
+    Attributes:
+        files: sha256 by path relative to the subject, as it was just read; a file's own is ".".
+            None where only a digest was given, so that no bytes were looked at.
+        size: in bytes.
+        path: where it lies.
+    """
+
+    subject: Subject
+    files: dict[str, str] | None = None
+    size: int = 0
+    path: Path | None = None
+
+
+def read_asked(project: Project, text: str, records: Records | None = None) -> Asked:
+    """Find what is meant: a file or directory, of which the bytes are read, or a digest.
+
+    Args:
+        records: where the rest of a shortened digest is looked up.
+
+    Raises:
+        ConfigurationError: it names nothing, or more than one thing.
+        OSError: it cannot be read.
+    """
+    path = Path(text)
+    if not path.is_absolute() and not path.exists() and (project.root / text).exists():
+        path = project.root / text
+    if os.path.lexists(path):
+        return _read(project, path)
+    found = _DIGEST.fullmatch(text)
+    if found is not None:
+        return Asked(_by_digest(found[1], found[2], records))
+    if "@" in text or ":" in text:
+        raise ConfigurationError(
+            f"neither a file nor a digest: {text}",
+            "images and models in a registry cannot be named yet: give sha256:DIGEST",
+        )
+    raise ConfigurationError(f"no such file: {text}", "give a file, a directory or sha256:DIGEST")
+
+
+def _read(project: Project, path: Path) -> Asked:
+    name = os.path.relpath(os.path.abspath(path), project.root)
+    shown = os.fspath(path) if name.startswith("..") else name.replace(os.sep, "/")
+    if path.is_dir():
+        files, size = _read_directory(path)
+        return Asked(Subject(shown, {"dirHash": digest_tree(files.items())}), files, size, path)
+    sha256, size = _read_file(path)
+    return Asked(Subject(shown, {"sha256": sha256}), {".": sha256}, size, path)
+
+
+def _read_directory(path: Path) -> tuple[dict[str, str], int]:
+    files: dict[str, str] = {}
+    size = 0
+    for directory, names in plain_walk(os.fspath(path)):
+        for name in names:
+            file = os.path.join(directory, name)
+            digest, length = _read_file(Path(file))
+            files[os.path.relpath(file, path).replace(os.sep, "/")] = digest
+            size += length
+    if not files:
+        raise ConfigurationError(f"an empty directory: {path}", "give one that holds files")
+    return files, size
+
+
+def _read_file(path: Path) -> tuple[str, int]:
+    """Hash a file, reading each byte once."""
+    sha256 = hashlib.sha256()
+    buffer = memoryview(bytearray(_CHUNK))
+    size = 0
+    with os.fdopen(os.open(path, _OPEN), "rb", buffering=0) as stream:
+        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+            raise ConfigurationError(f"not a file: {path}", "give a file or a directory")
+        while count := stream.readinto(buffer):
+            sha256.update(buffer[:count])
+            size += count
+    return sha256.hexdigest(), size
+
+
+def _by_digest(algorithm: str | None, digest: str, records: Records | None) -> Subject:
+    """Return the subject of a digest, which may be shortened where only one starts so."""
+    found = [digest]
+    if len(digest) not in (40, 64) and records is not None:
+        found = records.index.starting_with(digest)
+    if len(found) != 1 or len(found[0]) not in (40, 64):
+        many = "several start so" if len(found) > 1 else "none starts so"
+        raise ConfigurationError(f"not a digest: {digest}: {many}", "give all of its digits")
+    (whole,) = found
+    if algorithm is None:
+        algorithm = "gitCommit" if len(whole) == 40 else "sha256"
+        if records is not None and algorithm == "sha256":
+            algorithm = _algorithm_of(whole, records)
+    return Subject(f"{algorithm}:{whole[:16]}", {algorithm: whole})
+
+
+def _algorithm_of(digest: str, records: Records) -> str:
+    """Return what kind of digest it is to the statements that speak of it."""
+    for statement in records.index.about(digest):
+        verified = records.find(statement)
+        for subject in verified.statement.subjects if verified is not None else ():
+            for algorithm in _named(subject, digest):
+                return algorithm
+    return "sha256"
+
+
+def _named(subject: Subject, digest: str) -> Iterator[str]:
+    return (name for name in STRONG if subject.digest.get(name) == digest)

@@ -1,0 +1,87 @@
+"""``ml-assets sign``: sign a model that has passed what an environment asks for."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from pathlib import Path
+
+from ml_assets.commands.check import run_gates
+from ml_assets.conclusion import Conclusion, files_of
+from ml_assets.console import write_notice
+from ml_assets.gate_report import gate_documents, write_verdicts
+from ml_assets.gating import Gating
+from ml_assets.project import Project, find_project
+from ml_assets.proofs import Proofs
+from resources.errors import ConfigurationError
+from resources.files import write_atomically
+from security.model_signature import PREDICATE, root_digest
+from security.verdict import combine
+
+_EPILOG = """\
+examples:
+  ml-assets sign models/classifier.onnx
+  ml-assets sign models/classifier.onnx --environment production
+  ml-assets sign models/classifier.onnx --output classifier.onnx.sig
+"""
+_STAGING = "staging"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this command."""
+    parser.epilog = _EPILOG
+    parser.add_argument("path", metavar="PATH", help="a model among the outs of the project")
+    parser.add_argument(
+        "--environment",
+        metavar="NAME",
+        default=_STAGING,
+        help=f"whose gates it has to have passed (default: {_STAGING})",
+    )
+    parser.add_argument(
+        "--output", metavar="FILE", type=Path, help="also write the signature as a Sigstore bundle"
+    )
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Judge, and sign where nothing blocks."""
+    project = find_project(arguments.project)
+    location = _find(project, arguments.path)
+    checkout = project.open_checkout()
+    gating = Gating(project, checkout, environment=arguments.environment)
+    if location not in gating.kit.models:
+        raise ConfigurationError(
+            f"not a model among the outs: {location}", "say so in dvc.yaml: artifacts, type: model"
+        )
+    content = checkout.read(location)
+    if content is None:
+        raise ConfigurationError(f"not there: {location}", "make it: ml-assets run")
+    judged = run_gates(gating, (), project.settings.capacity)
+    proofs = Proofs(project, write_notice)
+    signed = Conclusion(proofs, gating).prove(judged, {location: content})
+    blocking = [one.decision for one in judged if one.decision.blocks]
+    if signed and not blocking and arguments.output is not None:
+        _write_bundle(proofs, files_of(content), arguments.output)
+    if arguments.json:
+        document = {"signed": bool(signed), "path": location, "gates": gate_documents(judged)}
+        print(json.dumps(document))
+    else:
+        write_verdicts(judged)
+        outcome = "signed" if signed else f"not signed, {arguments.environment} refuses it"
+        print(f"{outcome}: {location}")
+    if blocking:
+        return combine(one.verdict for one in blocking).exit_code
+    return 0 if signed else 3
+
+
+def _find(project: Project, path: str) -> str:
+    inside = os.path.relpath(os.path.abspath(path), project.root)
+    if inside.startswith("..") or not (project.root / inside).exists():
+        inside = path
+    return inside.replace(os.sep, "/")
+
+
+def _write_bundle(proofs: Proofs, files: dict[str, str], output: Path) -> None:
+    with proofs.records() as records:
+        found = records.about(root_digest(files), PREDICATE)
+    write_atomically(output, found[0].bundle.content)

@@ -1,0 +1,43 @@
+"""``ml-assets trace``: the verified way back from something to commits and data."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from ml_assets.asked import read_asked
+from ml_assets.console import write_notice
+from ml_assets.lineage_report import add_picture, document, write_picture, write_tree
+from ml_assets.project import find_project
+from ml_assets.proofs import Proofs
+from security.lineage import identify, trace
+from security.verdict import combine
+
+_EPILOG = """\
+examples:
+  ml-assets trace models/classifier.onnx
+  ml-assets trace models/classifier.onnx --picture lineage.svg
+  ml-assets trace sha256:ab12cd34ab12cd34ab12cd34ab12cd34ab12cd34ab12cd34ab12cd34ab12cd34 --json
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this command."""
+    parser.epilog = _EPILOG
+    parser.add_argument("subject", metavar="SUBJECT", help="a file, a directory, or sha256:DIGEST")
+    add_picture(parser)
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Trace, and print the way."""
+    project = find_project(arguments.project)
+    with Proofs(project, write_notice).records() as records:
+        asked = read_asked(project, arguments.subject, records)
+        found = trace(records, asked.subject)
+    root = identify(asked.subject.digest)
+    if arguments.json:
+        print(json.dumps(document(found)))
+    else:
+        write_tree(found, root, backwards=True)
+    write_picture(found, root, arguments.picture)
+    return combine(node.verdict for node in found.nodes.values()).exit_code

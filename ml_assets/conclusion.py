@@ -1,0 +1,133 @@
+"""The conclusion: what a run comes to, as signed statements that others can verify.
+
+1. Each result of a gate that was judged by is signed, in our words and, where they fit, in-toto's.
+2. A verification summary names the outs that the policy lets pass for the environment, and one
+   those that it does not; both name the results that this follows from. Of outs of which a gate
+   that counts could not judge there is none.
+3. Each model that passed is signed (OpenSSF Model Signing).
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+
+from ml_assets.attestation import identify_content
+from ml_assets.gating import Gating
+from ml_assets.proofs import Proofs
+from resources.dvc.content import Content
+from security.decision import Judged
+from security.gate_attestations import write_attestation
+from security.gate_result import write_result
+from security.gates.interface import Kind
+from security.model_signature import write_model_statement
+from security.slsa_level import find_level
+from security.statement import Statement, Subject, parse_statement
+from security.verdict import Verdict, combine
+from security.verification_summary import Summary, write_summary
+
+
+class Conclusion:
+    """What one run comes to."""
+
+    def __init__(self, proofs: Proofs, gating: Gating) -> None:
+        self._proofs = proofs
+        self._gating = gating
+
+    def prove(self, judged: Sequence[Judged], outs: Mapping[str, Content]) -> list[str]:
+        """Sign all of it; return the models that were signed.
+
+        Args:
+            judged: what was decided for the environment, for the source and for outs.
+            outs: what they hold, by location.
+
+        Raises:
+            ResourceError, SecurityError: something cannot be signed, or not be kept.
+        """
+        results = [(one, self._sign_result(one)) for one in judged if one.result is not None]  # 1
+        source = [one for one in judged if self._is_source(one)]
+        by_verdict: dict[Verdict, list[str]] = {}
+        for location in outs:
+            own = [one for one in judged if self._is_about(one, location)]
+            by_verdict.setdefault(_verdict([*source, *own]), []).append(location)
+        for verdict, locations in by_verdict.items():  # 2
+            if verdict is not Verdict.ERROR:
+                self._summarize(verdict, locations, outs, results)
+        passed = by_verdict.get(Verdict.PASSED, ())
+        models = [
+            one for one in passed if one in self._gating.kit.models and self._is_judged(one, judged)
+        ]
+        for location in models:  # 3
+            self._proofs.add(model_statement(location, outs[location]))
+        return models
+
+    def _is_source(self, judged: Judged) -> bool:
+        return self._gating.kit.kinds[judged.decision.gate] is Kind.SOURCE
+
+    def _is_about(self, judged: Judged, location: str) -> bool:
+        return not self._is_source(judged) and judged.decision.subject == location
+
+    def _is_judged(self, location: str, judged: Sequence[Judged]) -> bool:
+        """Whether the gate that reads model files has judged a model: none is signed unread."""
+        return any(
+            one.decision.gate == "model-file" and one.result is not None
+            for one in judged
+            if self._is_about(one, location)
+        )
+
+    def _sign_result(self, judged: Judged) -> str:
+        assert judged.result is not None
+        digest = self._proofs.add(parse_statement(write_result(judged.result)))
+        other = write_attestation(judged.result, judged.decision)
+        if other is not None:
+            self._proofs.add(other)
+        return digest
+
+    def _summarize(
+        self,
+        verdict: Verdict,
+        locations: Sequence[str],
+        outs: Mapping[str, Content],
+        results: Sequence[tuple[Judged, str]],
+    ) -> None:
+        policy, environment = self._gating.rules.policy, self._gating.environment
+        grounds = [
+            digest
+            for one, digest in results
+            if self._is_source(one) or one.decision.subject in locations
+        ]
+        with self._proofs.records() as records:
+            origins = [records.origin(outs[location].sha256) for location in locations]
+        levels = [
+            find_level(one.provenance, one.verified.identity) if one else find_level(None, None)
+            for one in origins
+        ]
+        summary = Summary(
+            outs=tuple(Subject(one, identify_content(outs[one])) for one in locations),
+            environment=environment.name,
+            policy=policy.sha256,
+            passed=verdict is Verdict.PASSED,
+            grounds=tuple(dict.fromkeys(grounds)),
+            at=datetime.datetime.now(datetime.UTC),
+            version=version("ml-assets"),
+        )
+        self._proofs.add(write_summary(summary, levels))
+
+
+def _verdict(judged: Sequence[Judged]) -> Verdict:
+    """Return what decisions come to for who needs to use the thing: passed, failed or error."""
+    blocking = [one.decision.verdict for one in judged if one.decision.blocks]
+    return combine(blocking) if blocking else Verdict.PASSED
+
+
+def model_statement(location: str, content: Content) -> Statement:
+    """Return the statement that is signed of a model."""
+    return write_model_statement(location.rpartition("/")[2], files_of(content))
+
+
+def files_of(content: Content) -> dict[str, str]:
+    """Return sha256 by path relative to a model; a file's own path is ``.``."""
+    if content.entries is None:
+        return {".": content.sha256}
+    return {entry.path: entry.sha256 for entry in content.entries}

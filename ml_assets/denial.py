@@ -1,0 +1,44 @@
+"""The denial: what stages' processes are kept from."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ml_assets.project import Project, find_configuration
+from ml_assets.rules import find_rules
+from ml_assets.settings import Confinement
+from resources.errors import UnavailableError
+from security.confinement import can_confine
+
+#: Made beforehand: a confined process can use these, but make nothing directly in the home
+#: directory, which is above the keys (XDG Base Directory Specification).
+_OF_THE_USER = ((".cache",), (".local", "share"), (".local", "state"))
+
+
+def find_denied(project: Project) -> tuple[Path, ...]:
+    """Find what no stage's process may read or write: keys, and the secret that seals results.
+
+    Raises:
+        UnavailableError: the settings require that they are kept from it, and this system cannot.
+    """
+    wanted = find_rules(project.root).settings.confinement
+    if wanted is Confinement.OFF:
+        return ()
+    if not can_confine():
+        if wanted is Confinement.REQUIRED:
+            raise UnavailableError(
+                "this system cannot keep stages from signing keys",
+                'use Linux 6.2 or newer with landlock, or set: confinement = "if-possible"',
+            )
+        return ()
+    _make_directories(Path(os.path.expanduser("~")))
+    return (find_configuration(),)
+
+
+def _make_directories(home: Path) -> None:
+    for names in _OF_THE_USER:
+        try:
+            home.joinpath(*names).mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError:
+            return  # a home directory that nobody can write has nothing made in it anyway

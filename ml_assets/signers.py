@@ -1,0 +1,81 @@
+"""The signers: what the settings say signs a project's statements, and where these are kept."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from ml_assets.project import Project, find_configuration
+from ml_assets.rules import find_rules
+from ml_assets.signing_settings import Method, SigningSettings
+from resources.errors import ConfigurationError
+from security.ledger import Ledger, LedgerDirectory
+from security.signer import Signer
+
+#: Holds the passphrase of the user's own key, where it has one.
+PASSPHRASE_VARIABLE = "ML_ASSETS_KEY_PASSPHRASE"
+
+
+def open_ledger(project: Project) -> Ledger:
+    """Open the ledger that the protected branch's settings name, or the one in the local state.
+
+    Raises:
+        ResourceError: it cannot be opened.
+    """
+    where = find_rules(project.root).settings.signing.ledger
+    if where is None:
+        return Ledger(LedgerDirectory(project.make_state() / "ledger"))
+    if "://" not in where:
+        return Ledger(LedgerDirectory(project.root / where))
+    from resources.ledger_bucket import open_bucket
+
+    return Ledger(open_bucket(where))
+
+
+def open_signer(project: Project, on_notice: Callable[[str], None]) -> Signer:
+    """Open what signs, as the protected branch's settings say.
+
+    Args:
+        on_notice: told of a key that was made just now.
+
+    Raises:
+        ResourceError, SecurityError: it cannot sign.
+    """
+    settings = find_rules(project.root).settings.signing
+    if settings.method is Method.KEYLESS:
+        return _open_keyless(project, settings)
+    if settings.method is Method.CERTIFICATE:
+        from resources.certificate_signer import open_certificate_signer
+
+        return open_certificate_signer(
+            _outside(project, str(settings.key)),
+            project.root / str(settings.certificates),
+            os.environ.get(PASSPHRASE_VARIABLE),
+        )
+    if settings.method is Method.PKCS11:
+        from resources.pkcs11_signer import open_pkcs11_signer
+
+        return open_pkcs11_signer(str(settings.pkcs11), Path(str(settings.module)))
+    from resources.keyring import Keyring
+
+    keyring = Keyring(find_configuration())
+    if not keyring.exists():
+        on_notice(f"a signing key was made: {keyring.file}; publish it: ml-assets keys generate")
+    return keyring.open_signer(os.environ.get(PASSPHRASE_VARIABLE))
+
+
+def _open_keyless(project: Project, settings: SigningSettings) -> Signer:
+    from resources.keyless import open_keyless_signer
+
+    return open_keyless_signer(project.root / settings.sigstore if settings.sigstore else None)
+
+
+def _outside(project: Project, key: str) -> Path:
+    """Return the path of a private key, which no repository may hold."""
+    path = Path(os.path.expanduser(key))
+    if not path.is_absolute() or path.resolve().is_relative_to(project.root.resolve()):
+        raise ConfigurationError(
+            f"a private key inside the project: {key}", "keep it in your configuration directory"
+        )
+    return path

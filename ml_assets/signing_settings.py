@@ -1,0 +1,77 @@
+"""Signing settings: ``[tool.ml-assets.signing]``: who signs, and where the statements lie."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from ml_assets.settings_table import Table, wrong
+
+
+class Method(Enum):
+    """What signs."""
+
+    KEY = "key"
+    KEYLESS = "keyless"
+    CERTIFICATE = "certificate"
+    PKCS11 = "pkcs11"
+
+
+@dataclass(frozen=True)
+class SigningSettings:
+    """How statements are signed.
+
+    Attributes:
+        ledger: where they lie: a URL that fsspec knows, or a path; None: in the local state.
+        sigstore: the client trust configuration of a private Sigstore, relative to the project.
+        certificates: of method ``certificate``: the chain, PEM, the signer's own first.
+        key: of method ``certificate``: its private key, PEM, outside of the project.
+        pkcs11: of method ``pkcs11``: the key's URI (RFC 7512).
+        module: of method ``pkcs11``: the library of the token.
+    """
+
+    method: Method = Method.KEY
+    ledger: str | None = None
+    sigstore: str | None = None
+    certificates: str | None = None
+    key: str | None = None
+    pkcs11: str | None = None
+    module: str | None = None
+
+
+def parse_signing_settings(table: Mapping[str, Any], where: str) -> SigningSettings:
+    """Parse the table.
+
+    Raises:
+        ConfigurationError: a setting is unknown, of another type, or missing for the method.
+    """
+    reader = Table(table, where)
+    settings = SigningSettings(
+        method=_method(reader),
+        ledger=reader.text("ledger"),
+        sigstore=reader.text("sigstore"),
+        certificates=reader.text("certificates"),
+        key=reader.text("key"),
+        pkcs11=reader.text("pkcs11"),
+        module=reader.text("module"),
+    )
+    reader.refuse_unknown()
+    needed = {
+        Method.CERTIFICATE: {"certificates": settings.certificates, "key": settings.key},
+        Method.PKCS11: {"pkcs11": settings.pkcs11, "module": settings.module},
+    }.get(settings.method, {})
+    for name, value in needed.items():
+        if value is None:
+            raise wrong(where, name, f"given, since method is {settings.method.value}")
+    return settings
+
+
+def _method(table: Table) -> Method:
+    value = table.text("method") or Method.KEY.value
+    try:
+        return Method(value)
+    except ValueError:
+        choices = " or ".join(one.value for one in Method)
+        raise wrong(table.where, "method", choices) from None

@@ -1,0 +1,87 @@
+"""Verifying: all steps for what was asked, with the rules and the trust of the protected branch."""
+
+from __future__ import annotations
+
+import datetime
+
+from ml_assets.asked import Asked
+from ml_assets.project import Project
+from ml_assets.rules import find_rules
+from ml_assets.subjects import find_models, looks_like_model
+from resources.errors import ConfigurationError
+from security.errors import SecurityError
+from security.model_signature import PREDICATE as MODEL_SIGNATURE
+from security.model_signature import root_digest, verify_model_files
+from security.records import Records
+from security.verdict import Verdict
+from security.verification import Demand, Verification, verify_gates, verify_origin
+
+#: The gate that judges every model, so that each has a result of it.
+_OF_MODELS = frozenset({"model-file"})
+
+
+def verify_asked(
+    project: Project, records: Records, asked: Asked, environment: str
+) -> Verification:
+    """Make all steps (``security.verification``); each is made even where one before it failed.
+
+    Raises:
+        ConfigurationError, PolicyError: the rules cannot be read, or know no such environment.
+    """
+    rules = find_rules(project.root)
+    demanded = rules.policy.environment(environment)
+    found = Verification(asked.subject)
+    model = _is_model(project, asked)
+    _note_bytes(found, asked)
+    if model and asked.files is not None:
+        _note_signature(found, records, asked)
+    verify_origin(found, records)
+    demand = Demand(
+        environment=demanded,
+        policy=rules.policy.sha256,
+        waivers=rules.policy.waivers,
+        gates=frozenset(demanded.rules),
+        needed=_OF_MODELS if model else frozenset(),
+        today=datetime.date.today(),
+    )
+    verify_gates(found, records, demand)
+    return found
+
+
+def _is_model(project: Project, asked: Asked) -> bool:
+    """Whether the project calls it a model, or its name does."""
+    if looks_like_model(asked.subject.name):
+        return True
+    try:
+        return asked.subject.name in find_models(project.load_manifest())
+    except ConfigurationError:
+        return False  # there is no graph to ask: what is left is the name
+
+
+def _note_bytes(found: Verification, asked: Asked) -> None:
+    if asked.files is None:
+        found.note("bytes", Verdict.WARNED, "only a digest was given: no bytes were looked at")
+        return
+    files = "1 file" if len(asked.files) == 1 else f"{len(asked.files)} files"
+    found.note("bytes", Verdict.PASSED, f"{files}, {asked.size:,} bytes read")
+
+
+def _note_signature(found: Verification, records: Records, asked: Asked) -> None:
+    """Make step 2: of the signatures over just these files, one has to be good."""
+    assert asked.files is not None
+    name = asked.subject.name.rpartition("/")[2]
+    reasons: list[str] = []
+    for digest in reversed(records.index.about(root_digest(asked.files), MODEL_SIGNATURE)):
+        verified = records.find(digest)
+        if verified is None:
+            reasons.append(records.refused[digest])
+            continue
+        try:
+            verify_model_files(verified.statement, name, asked.files)
+        except SecurityError as error:
+            reasons.append(error.message)
+            continue
+        found.note("signature", Verdict.PASSED, f"OpenSSF Model Signing by {verified.identity}")
+        return
+    detail = reasons[0] if reasons else "no signature over these bytes"
+    found.note("signature", Verdict.FAILED, detail)

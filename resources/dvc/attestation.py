@@ -1,0 +1,24 @@
+"""Attestation: who states what was seen of a stage's run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from resources.dvc.content import Content
+from resources.dvc.manifest import Stage
+from resources.dvc.stage_result import Result
+
+
+class Attestation(Protocol):
+    """Is told of every run, whatever started it. Safe for threads."""
+
+    def believes(self, stage: Stage, contents: Mapping[str, Content]) -> bool:
+        """Whether outs that were restored may stay: what made them is known, or need not be."""
+
+    def attest(self, stage: Stage, result: Result) -> None:
+        """State what was seen of a stage that has run or was restored.
+
+        Raises:
+            ResourceError, SecurityError: it cannot be stated; the stage has then not succeeded.
+        """

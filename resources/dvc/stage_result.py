@@ -1,0 +1,61 @@
+"""The result of a stage: what became of it, and what was seen while it ran."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+
+from resources.dvc.command import Usage
+from resources.dvc.comparison import Comparison
+from resources.dvc.content import Content
+from resources.dvc.lock_file import Entry
+
+
+class Action(Enum):
+    """What a stage needs, or what was done with it."""
+
+    RUN = "run"
+    RESTORE = "restore"
+    SKIP = "skip"
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What was seen of a run from outside of the stage's processes.
+
+    Attributes:
+        inputs: what its deps held before, by location.
+        changed: deps that held something else afterwards.
+        confined: its processes could not reach what was denied to them.
+    """
+
+    inputs: Mapping[str, Content]
+    changed: tuple[str, ...]
+    started: datetime
+    finished: datetime
+    confined: bool
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of one stage.
+
+    Attributes:
+        entry: its lock entry; None for a ``.dvc`` file.
+        contents: what its outs hold, by location.
+        ignored: absolute paths that Git should ignore.
+        usage: of its commands, together; None when none ran.
+        comparison: with the recorded run of the same command, parameters and code, if any.
+        observed: None where nothing was run or restored.
+    """
+
+    action: Action
+    reasons: tuple[str, ...] = ()
+    entry: Entry | None = None
+    contents: dict[str, Content] = field(default_factory=dict)
+    ignored: tuple[str, ...] = ()
+    usage: Usage | None = None
+    comparison: Comparison | None = None
+    observed: Observed | None = None

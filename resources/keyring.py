@@ -1,0 +1,131 @@
+"""The keyring: the user's own signing key, in his configuration directory and nowhere else.
+
+A key is made when it is first needed. No stage's or gate's process can read the directory
+(``security/confinement.py``), and nothing here shows the private half.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from pathlib import Path
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    KeySerializationEncryption,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+
+from resources.errors import UnavailableError
+from security.public_key import PublicKey, load_public_key, take_public_key
+from security.signer import KeySigner
+
+_OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_LARGEST = 64 << 10  # bytes of a key's file
+
+
+class Keyring:
+    """The keys of one user.
+
+    Args:
+        directory: his configuration directory.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.file = directory / "signing.key"
+        self._public = directory / "signing.pub"
+
+    def exists(self) -> bool:
+        """Whether there is a key."""
+        return self.file.exists()
+
+    def public_key(self) -> PublicKey | None:
+        """Return the public half of the key; None where there is no key.
+
+        Raises:
+            SecurityError: its file holds something else.
+        """
+        try:
+            return load_public_key(self._public.read_bytes())
+        except FileNotFoundError:
+            return None
+
+    def open_signer(self, passphrase: str | None = None) -> KeySigner:
+        """Open the key for signing; it is made if there is none.
+
+        Raises:
+            UnavailableError: it cannot be made or read, others can read it, or the passphrase is
+                missing or wrong.
+        """
+        if not self.exists():
+            self.generate(passphrase)
+        key = self._load(passphrase)
+        public = take_public_key(key.public_key())
+        return KeySigner(public, lambda message: key.sign(message, ec.ECDSA(hashes.SHA256())))
+
+    def generate(self, passphrase: str | None = None) -> PublicKey:
+        """Make a key unless there is one; return its public half. Of two at once, one wins.
+
+        Raises:
+            UnavailableError: it cannot be made.
+        """
+        if not self.exists():
+            try:
+                self._make(passphrase)
+            except OSError as error:
+                raise _refuse(self.file, (error.strerror or str(error)).lower()) from error
+        return take_public_key(self._load(passphrase).public_key())
+
+    def _make(self, passphrase: str | None) -> None:
+        key = ec.generate_private_key(ec.SECP256R1())
+        encryption: KeySerializationEncryption = NoEncryption()
+        if passphrase:
+            encryption = BestAvailableEncryption(passphrase.encode())
+        pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
+        self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        temporary = self.directory / f".signing.key.{secrets.token_hex(8)}"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        try:
+            with os.fdopen(os.open(temporary, flags, 0o600), "wb") as stream:
+                stream.write(pem)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.link(temporary, self.file)
+            self._public.write_bytes(take_public_key(key.public_key()).pem)
+        except FileExistsError:
+            return  # somebody else was faster, and that key is used
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def _load(self, passphrase: str | None) -> ec.EllipticCurvePrivateKey:
+        try:
+            with os.fdopen(os.open(self.file, _OPEN), "rb") as stream:
+                status = os.fstat(stream.fileno())
+                pem = stream.read(_LARGEST)
+        except OSError as error:
+            raise _refuse(self.file, (error.strerror or str(error)).lower()) from error
+        if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid():
+            raise _refuse(self.file, "not a file of yours")
+        if status.st_mode & 0o077:
+            raise _refuse(self.file, "others can read it")
+        try:
+            key = load_pem_private_key(pem, passphrase.encode() if passphrase else None)
+        except (ValueError, TypeError) as error:
+            raise _refuse(self.file, "no key, or not with this passphrase") from error
+        if not isinstance(key, ec.EllipticCurvePrivateKey):
+            raise _refuse(self.file, "a key of another kind")
+        return key
+
+
+def _refuse(file: Path, what: str) -> UnavailableError:
+    return UnavailableError(
+        f"no signing key: {what}: {file}",
+        "set ML_ASSETS_KEY_PASSPHRASE if it has one, else mend or remove the file",
+    )
