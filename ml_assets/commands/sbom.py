@@ -1,0 +1,91 @@
+"""``ml-assets sbom``: the bill of materials of the environment, or of a model."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from ml_assets.bills import build_environment_bill, build_model_bill
+from ml_assets.project import find_project
+from resources.dvc.manifest import Manifest
+from resources.files import write_atomically
+from security.bill import Bill
+from security.printable import printable
+
+_EPILOG = """\
+examples:
+  ml-assets sbom
+  ml-assets sbom --output environment.cdx.json
+  ml-assets sbom models/flight_delays.onnx
+  ml-assets sbom flight-delays --output flight-delays.cdx.json
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this command."""
+    parser.epilog = _EPILOG
+    parser.description = "Print a bill of materials as CycloneDX 1.6 in JSON."
+    parser.add_argument(
+        "subject",
+        nargs="?",
+        metavar="MODEL",
+        help="the path of a model, or its name under artifacts: (default: the environment)",
+    )
+    parser.add_argument(
+        "--output", type=Path, metavar="FILE", help="write it there, and nothing to the output"
+    )
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Build the bill, and print it or write it to a file."""
+    project = find_project(arguments.project)
+    if arguments.subject is None:
+        bill, about = build_environment_bill(project), "environment"
+    else:
+        checkout = project.open_checkout()
+        about = find_location(checkout.manifest, project.root, arguments.subject)
+        bill = build_model_bill(project, checkout, about)
+        checkout.store.save()
+    if arguments.output is not None:
+        write_atomically(arguments.output, bill.content)
+    if arguments.output is None or arguments.json:
+        sys.stdout.write(bill.content.decode("ascii"))
+    sys.stderr.write(f"{summarize(bill, about)}\n")
+    return 0
+
+
+def find_location(manifest: Manifest, root: Path, subject: str) -> str:
+    """Return the location that somebody means: an artifact by name, else a path from here."""
+    named = [one.path for one in manifest.artifacts if one.name == subject]
+    if len(named) == 1:
+        return named[0]
+    if subject in manifest.producer:
+        return subject
+    return Path(os.path.relpath(os.path.abspath(subject), root)).as_posix()
+
+
+def summarize(bill: Bill, about: str) -> str:
+    """Say on one line what the bill holds, and what it does not state."""
+    document: dict[str, Any] = json.loads(bill.content)
+    kinds: dict[str, int] = {}
+    missing: dict[str, int] = {}
+    for component in document["components"]:
+        kinds[component["type"]] = kinds.get(component["type"], 0) + 1
+        for name in _values(component, "package:missing"):
+            missing[name] = missing.get(name, 0) + 1
+    card = document["metadata"]["component"].get("modelCard", {})
+    parts = [f"{count} {kind}" for kind, count in sorted(kinds.items())]
+    gaps = [f"{count} without {name}" for name, count in sorted(missing.items())]
+    gaps += [f"{part} not stated" for part in _values(card, "card:not-stated")]
+    gaps += [f"{len(_values(document['metadata'], 'lock:gap'))} not pinned"]
+    said = "; ".join([", ".join(parts), *(gap for gap in gaps if not gap.startswith("0 "))])
+    return f"bill of {printable(about)}: {said}; sha256 {bill.sha256}"
+
+
+def _values(element: dict[str, Any], name: str) -> list[str]:
+    found = element.get("properties", ())
+    return [one["value"] for one in found if one["name"] == f"ml-assets:{name}"]
