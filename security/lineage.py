@@ -121,7 +121,7 @@ def trace(records: Records, subject: Subject) -> Lineage:
             found.connect(directory, digest, verified.bundle.sha256)
             waiting.append((whole, True))
         if must and not directories:  # 3
-            found.add(_unproven(one, digest, records))
+            found.nodes[digest] = _unproven(one, digest, records)
     return found
 
 
