@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
-import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from ml_assets.project import Project
-from resources.dvc.content import plain_walk
 from resources.errors import ConfigurationError
-from security.digest import digest_tree
+from security.file_tree import read_tree
 from security.records import Records
 from security.statement import STRONG, Subject
 
 _DIGEST = re.compile(r"(?:(sha256|dirHash|gitCommit):)?([0-9a-f]{8,64})")
-_OPEN = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
-_CHUNK = 1 << 20  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +42,7 @@ def read_asked(project: Project, text: str, records: Records | None = None) -> A
 
     Raises:
         ConfigurationError: it names nothing, or more than one thing.
+        TreeError: it holds links or other things that are no files.
         OSError: it cannot be read.
     """
     path = Path(text)
@@ -68,39 +64,8 @@ def read_asked(project: Project, text: str, records: Records | None = None) -> A
 def _read(project: Project, path: Path) -> Asked:
     name = os.path.relpath(os.path.abspath(path), project.root)
     shown = os.fspath(path) if name.startswith("..") else name.replace(os.sep, "/")
-    if path.is_dir():
-        files, size = _read_directory(path)
-        return Asked(Subject(shown, {"dirHash": digest_tree(files.items())}), files, size, path)
-    sha256, size = _read_file(path)
-    return Asked(Subject(shown, {"sha256": sha256}), {".": sha256}, size, path)
-
-
-def _read_directory(path: Path) -> tuple[dict[str, str], int]:
-    files: dict[str, str] = {}
-    size = 0
-    for directory, names in plain_walk(os.fspath(path)):
-        for name in names:
-            file = os.path.join(directory, name)
-            digest, length = _read_file(Path(file))
-            files[os.path.relpath(file, path).replace(os.sep, "/")] = digest
-            size += length
-    if not files:
-        raise ConfigurationError(f"an empty directory: {path}", "give one that holds files")
-    return files, size
-
-
-def _read_file(path: Path) -> tuple[str, int]:
-    """Hash a file, reading each byte once."""
-    sha256 = hashlib.sha256()
-    buffer = memoryview(bytearray(_CHUNK))
-    size = 0
-    with os.fdopen(os.open(path, _OPEN), "rb", buffering=0) as stream:
-        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-            raise ConfigurationError(f"not a file: {path}", "give a file or a directory")
-        while count := stream.readinto(buffer):
-            sha256.update(buffer[:count])
-            size += count
-    return sha256.hexdigest(), size
+    tree = read_tree(Path(os.path.realpath(path)))  # DVC may have linked it to its cache
+    return Asked(Subject(shown, tree.digest), dict(tree.files), tree.size, path)
 
 
 def _by_digest(algorithm: str | None, digest: str, records: Records | None) -> Subject:

@@ -14,6 +14,7 @@ from itertools import islice
 from typing import Any, NoReturn
 
 from security.bill_profile import find_faults, find_model_faults, find_package_faults
+from security.cyclonedx import SPECIFICATION
 from security.errors import SecurityError
 from security.printable import printable
 
@@ -68,7 +69,9 @@ def verify_bill(content: bytes, kind: BillKind) -> Bill:
     document = _parse(content)  # 2
     if _count(document) > MOST_COMPONENTS:
         raise BillError(f"a bill of more than {MOST_COMPONENTS} components", _HINT)
-    _validate(content.decode("utf-8"))  # 3
+    if document.get("specVersion") != SPECIFICATION:  # 3: the schema takes any
+        raise BillError(f"not CycloneDX {SPECIFICATION}, by its own word", _HINT)
+    _validate(content.decode("utf-8"))
     faults = [*islice(_find(document, kind), _SHOWN + 1)]  # 4
     if faults:
         more = "; and more" if len(faults) > _SHOWN else ""

@@ -14,7 +14,8 @@ SecurityError
 ├── ResultError               security/gate_result.py
 ├── SignatureError            security/public_key.py
 ├── StatementError            security/statement.py
-└── SummaryError              security/verification_summary.py
+├── SummaryError              security/verification_summary.py
+└── TreeError                 security/file_tree.py
 """
 
 from __future__ import annotations

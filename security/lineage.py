@@ -131,6 +131,8 @@ def _enter(found: Lineage, made: Subject, origin: Origin) -> None:
     run = origin.provenance
     name = next((o.name for o in run.outs if digest in o.digest.values()), made.name)
     detail = f"{run.stage} {run.action.value}, signed by {origin.verified.identity}"
+    same = [one.name for one in run.materials if identify(one.digest) == digest]
+    detail += f"; the same bytes as {', '.join(same)}" if same else ""
     found.nodes[digest] = Node(digest, "out", name, made.digest, detail=detail)
     found.origins[digest] = origin
     for material in run.materials:

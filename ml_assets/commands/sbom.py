@@ -10,11 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from ml_assets.bills import build_environment_bill, build_model_bill
-from ml_assets.project import find_project
+from ml_assets.console import write_notice
+from ml_assets.project import Project, find_project
+from ml_assets.proofs import Proofs
+from resources.dvc.checkout import Checkout
 from resources.dvc.manifest import Manifest
 from resources.files import write_atomically
 from security.bill import Bill
 from security.printable import printable
+from security.provenance import PREDICATE
 
 _EPILOG = """\
 examples:
@@ -48,7 +52,8 @@ def execute(arguments: argparse.Namespace) -> int:
     else:
         checkout = project.open_checkout()
         about = find_location(checkout.manifest, project.root, arguments.subject)
-        bill = build_model_bill(project, checkout, about)
+        links = find_provenance(project, checkout, about)
+        bill = build_model_bill(project, checkout, about, provenance=links)
         checkout.store.save()
     if arguments.output is not None:
         write_atomically(arguments.output, bill.content)
@@ -56,6 +61,16 @@ def execute(arguments: argparse.Namespace) -> int:
         sys.stdout.write(bill.content.decode("ascii"))
     sys.stderr.write(f"{summarize(bill, about)}\n")
     return 0
+
+
+def find_provenance(project: Project, checkout: Checkout, location: str) -> tuple[str, ...]:
+    """Return the digests of the statements of provenance about a model that can be believed."""
+    content = checkout.read(location)
+    if content is None:
+        return ()  # that it is not there is told when it is read for the bill
+    with Proofs(project, write_notice).records() as records:
+        found = records.about(content.sha256, PREDICATE)
+    return tuple(one.bundle.sha256 for one in found)
 
 
 def find_location(manifest: Manifest, root: Path, subject: str) -> str:

@@ -95,6 +95,7 @@ def test_copy_leads_to_no_other(book: Book) -> None:
     book.add(run("same", Material("input", {"sha256": sha("same")}, Role.CODE), stage="copy"))
     found = trace(book.records(), Subject("same", {"sha256": sha("same")}))
     assert all(edge.source != edge.target for edge in found.edges.values())
+    assert "the same bytes as input" in found.nodes[sha("same")].detail
 
 
 def test_thousands_of_stages_in_a_row_are_followed(tmp_path: Path) -> None:
