@@ -33,6 +33,7 @@ _COMMANDS = {
     "check": "run the gates, and say what the policy makes of what they find",
     "impact": "find everything that was made from something, or with a vulnerable package",
     "init": "write the built-in policy and a workspace, to change them",
+    "keys": "show, make, rotate or revoke the key that signs",
     "plan": "say what a run would do, and why",
     "run": "bring the graph up to date, in parallel",
     "sign": "sign a model that has passed what an environment asks for",

@@ -16,8 +16,11 @@ from security.trust import Trust, parse_trust
 DIRECTORY = ".ml-assets/trust"
 
 
-def find_trust(project: Project) -> Trust:
+def find_trust(project: Project, *, with_own: bool = True) -> Trust:
     """Find whose signatures count.
+
+    Args:
+        with_own: also the user's own key, as long as nobody has retired or revoked it.
 
     Raises:
         ConfigurationError: the protected branch is not in this clone.
@@ -31,5 +34,5 @@ def find_trust(project: Project) -> Trust:
         names = [path for path in protection.paths if path.startswith(f"{DIRECTORY}/")]
     files = {posixpath.basename(path): text for path, text in protection.read(*names).items()}
     trust = parse_trust(files, f"{DIRECTORY} of {protection.origin}")
-    own = Keyring(find_configuration()).public_key()
+    own = Keyring(find_configuration()).public_key() if with_own else None
     return trust if own is None else trust.with_key(own, "your own key")

@@ -6,6 +6,7 @@ A key is made when it is first needed. No stage's or gate's process can read the
 
 from __future__ import annotations
 
+import datetime
 import os
 import secrets
 import stat
@@ -46,6 +47,18 @@ class Keyring:
         """Whether there is a key."""
         return self.file.exists()
 
+    def born(self) -> datetime.datetime:
+        """Return when the key was made, as its file says.
+
+        Raises:
+            UnavailableError: there is none.
+        """
+        try:
+            made = self.file.stat().st_mtime
+        except OSError as error:
+            raise _refuse(self.file, (error.strerror or str(error)).lower()) from error
+        return datetime.datetime.fromtimestamp(int(made), datetime.UTC)
+
     def public_key(self) -> PublicKey | None:
         """Return the public half of the key; None where there is no key.
 
@@ -82,6 +95,29 @@ class Keyring:
             except OSError as error:
                 raise _refuse(self.file, (error.strerror or str(error)).lower()) from error
         return take_public_key(self._load(passphrase).public_key())
+
+    def rotate(self, passphrase: str | None = None) -> tuple[PublicKey, PublicKey]:
+        """Make another key in place of the present one; return the old and the new public half.
+
+        The old private half is gone afterwards: it can sign nothing any more.
+
+        Raises:
+            UnavailableError: there is no key, or none can be made.
+        """
+        old = take_public_key(self._load(passphrase).public_key())
+        aside = self.file.with_name(f".signing.key.{secrets.token_hex(8)}")
+        try:
+            os.rename(self.file, aside)
+            try:
+                self._make(passphrase)
+            except BaseException:
+                os.rename(aside, self.file)
+                self._public.write_bytes(old.pem)
+                raise
+            aside.unlink()
+        except OSError as error:
+            raise _refuse(self.file, (error.strerror or str(error)).lower()) from error
+        return old, take_public_key(self._load(passphrase).public_key())
 
     def _make(self, passphrase: str | None) -> None:
         key = ec.generate_private_key(ec.SECP256R1())

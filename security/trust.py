@@ -65,6 +65,11 @@ class TrustedKey(Trusted):
 
     key: PublicKey | None = None
 
+    @property
+    def key_pem(self) -> bytes:
+        """The key's bytes, PEM."""
+        return self.key.pem if self.key is not None else b""
+
 
 @dataclass(frozen=True)
 class TrustedIdentity(Trusted):
