@@ -35,7 +35,8 @@ from security.statement import Subject
 
 #: Files that say what an environment consists of, in the root or in ``requirements/``.
 _LOCK = re.compile(
-    r"(requirements/)?([\w.-]*\.lock|requirements[\w.-]*\.txt|pylock[\w.-]*\.toml|conda-lock\.yml)"
+    r"(requirements/)?(?!dvc\.lock)"
+    r"([\w.-]*\.lock|requirements[\w.-]*\.txt|pylock[\w.-]*\.toml|conda-lock\.yml)"
 )
 #: Where runs take place, by the variable that tells.
 _BUILDERS = {

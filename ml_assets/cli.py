@@ -31,6 +31,8 @@ from security.errors import SecurityError
 _COMMANDS = {
     "advisories": "update the offline database of known vulnerabilities, or say how old it is",
     "check": "run the gates, and say what the policy makes of what they find",
+    "drill": "attack a throw-away copy of the project, and say what nobody noticed",
+    "evidence": "write down all that a reviewer needs about one artifact",
     "impact": "find everything that was made from something, or with a vulnerable package",
     "init": "write the built-in policy and a workspace, to change them",
     "keys": "show, make, rotate or revoke the key that signs",

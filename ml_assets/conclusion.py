@@ -5,19 +5,26 @@
    those that it does not; both name the results that this follows from. Of outs of which a gate
    that counts could not judge there is none.
 3. Each model that passed is signed (OpenSSF Model Signing).
+4. The environment and each model that passed get a bill of materials. Where one cannot be made that
+   is said, and nothing is claimed.
 """
 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 
 from ml_assets.attestation import identify_content
+from ml_assets.bill_statements import state_environment, state_model
 from ml_assets.gating import Gating
+from ml_assets.project import Project
 from ml_assets.proofs import Proofs
+from resources.dvc.checkout import Checkout
 from resources.dvc.content import Content
+from resources.errors import ResourceError
 from security.decision import Judged
+from security.errors import SecurityError
 from security.gate_attestations import write_attestation
 from security.gate_result import write_result
 from security.gates.interface import Kind
@@ -31,9 +38,13 @@ from security.verification_summary import Summary, write_summary
 class Conclusion:
     """What one run comes to."""
 
-    def __init__(self, proofs: Proofs, gating: Gating) -> None:
+    def __init__(
+        self, project: Project, proofs: Proofs, gating: Gating, on_notice: Callable[[str], None]
+    ) -> None:
+        self._project = project
         self._proofs = proofs
         self._gating = gating
+        self._on_notice = on_notice
 
     def prove(self, judged: Sequence[Judged], outs: Mapping[str, Content]) -> list[str]:
         """Sign all of it; return the models that were signed.
@@ -60,7 +71,28 @@ class Conclusion:
         ]
         for location in models:  # 3
             self._proofs.add(model_statement(location, outs[location]))
+        self._state_bills(models, outs)  # 4
         return models
+
+    def _state_bills(self, models: Sequence[str], outs: Mapping[str, Content]) -> None:
+        checkout = self._gating.checkout
+        with self._proofs.records() as records:
+            origins = {one: records.origin(outs[one].sha256) for one in outs}
+        known = [one for one in origins.values() if one is not None]
+        try:
+            if known:
+                newest = max(known, key=lambda one: one.provenance.finished)
+                self._add(state_environment(self._project, newest.provenance))
+            for location in models:
+                origin = origins[location]
+                links = (origin.verified.bundle.sha256,) if origin is not None else ()
+                self._add(state_model(self._project, checkout, location, links))
+        except (ResourceError, SecurityError) as error:
+            self._on_notice(f"no bill of materials: {error.message}: {error.hint}")
+
+    def _add(self, statement: Statement | None) -> None:
+        if statement is not None:
+            self._proofs.add(statement)
 
     def _is_source(self, judged: Judged) -> bool:
         return self._gating.kit.kinds[judged.decision.gate] is Kind.SOURCE
@@ -113,6 +145,37 @@ class Conclusion:
             version=version("ml-assets"),
         )
         self._proofs.add(write_summary(summary, levels))
+
+
+def conclude(
+    project: Project,
+    checkout: Checkout,
+    proofs: Proofs,
+    locations: Sequence[str],
+    on_notice: Callable[[str], None],
+) -> None:
+    """Judge the source and the models among some outs, as a run does, and sign what that comes to.
+
+    Raises:
+        ResourceError, SecurityError: something cannot be signed, or not be kept.
+    """
+    read = {one: checkout.read(one) for one in locations if "://" not in one}
+    with proofs.records() as records:
+        outs = {
+            one: content
+            for one, content in read.items()
+            if content is not None and records.origin(content.sha256) is not None
+        }
+    if not outs:
+        return
+    gating = Gating(project, checkout, on_notice=on_notice)
+    cases = gating.required_of_source()
+    for location in outs:
+        if location in gating.kit.models:
+            cases += gating.required_of(location)
+    judged = list(gating.decide_all(cases, project.settings.capacity))
+    Conclusion(project, proofs, gating, on_notice).prove(judged, outs)
+    proofs.conclude()
 
 
 def _verdict(judged: Sequence[Judged]) -> Verdict:

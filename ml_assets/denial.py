@@ -25,15 +25,18 @@ def find_denied(project: Project) -> tuple[Path, ...]:
     wanted = find_rules(project.root).settings.confinement
     if wanted is Confinement.OFF:
         return ()
-    if not can_confine():
+    denied = find_configuration()
+    # What lies directly above a denied directory cannot be written: stages write into the project.
+    above = denied.resolve().is_relative_to(project.root.resolve())
+    if above or not can_confine():
         if wanted is Confinement.REQUIRED:
             raise UnavailableError(
-                "this system cannot keep stages from signing keys",
-                'use Linux 6.2 or newer with landlock, or set: confinement = "if-possible"',
+                "stages cannot be kept from signing keys here",
+                "use Linux 6.2 or newer with landlock, with XDG_CONFIG_HOME outside of the project",
             )
         return ()
     _make_directories(Path(os.path.expanduser("~")))
-    return (find_configuration(),)
+    return (denied,)
 
 
 def _make_directories(home: Path) -> None:

@@ -215,7 +215,9 @@ def _recorded(checkout: Checkout, stage: Stage) -> Mapping[str, Any]:
 def _parameters(checkout: Checkout, stages: list[Stage]) -> Iterator[tuple[str, str]]:
     """Yield the parameters that stages were recorded with, by file and dotted name."""  # 2
     for stage in stages:
-        for file, values in _recorded(checkout, stage).get("params", {}).items():
+        locations = {one.path: one.location for one in stage.params}
+        for path, values in _recorded(checkout, stage).get("params", {}).items():
+            file = locations.get(path, path)
             yield from ((f"{file}:{name}", text) for name, text in _flatten(values, ""))
 
 

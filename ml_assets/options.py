@@ -89,4 +89,6 @@ def build_reproduction(
     """Return a run of stages that tells a reporter what happens, and first what they do not get."""
     if options.environment.withheld:
         reporter.notice(f"not passed to stages: {', '.join(options.environment.withheld)}")
+    if not options.denied:
+        reporter.notice("stages are not kept from signing keys; their provenance says so")
     return Reproduction(checkout, stages, options, on_line=reporter.line, on_notice=reporter.notice)

@@ -10,6 +10,7 @@ from typing import Any
 
 import dagster as dg
 
+from ml_assets.conclusion import conclude
 from ml_assets.materialization import Materialization
 from ml_assets.options import build_reproduction, server_options
 from ml_assets.project import Project
@@ -17,7 +18,10 @@ from ml_assets.proofs import Proofs
 from ml_assets.reporter import Reporter, StandardOutput
 from ml_assets.settings import Granularity
 from ml_assets.translator import Asset
+from resources.dvc.checkout import Checkout
 from resources.dvc.reproduction import Runs
+from resources.errors import ResourceError
+from security.errors import SecurityError
 
 
 def build_pipeline(
@@ -69,16 +73,36 @@ def _build_op(
         selected = [asset for key, asset in by_key.items() if key in context.selected_asset_keys]
         if started is None:
             context.instance.add_run_tags(context.run.run_id, project.run_tags)
-        run = started or _begin(project, selected, reporter, context.run.run_id)
+        proofs = Proofs(project, reporter.notice)
+        run = started or _begin(project, selected, reporter, proofs, context.run.run_id)
         yield from Materialization(project, context, selected, run, reporter).run()
+        if started is None:
+            _conclude(project, run.checkout, proofs, selected, reporter)
 
     return materialize
 
 
-def _begin(project: Project, selected: Sequence[Asset], reporter: Reporter, run_id: str) -> Runs:
+def _conclude(
+    project: Project,
+    checkout: Checkout,
+    proofs: Proofs,
+    selected: Sequence[Asset],
+    reporter: Reporter,
+) -> None:
+    """Sign what a run comes to that Dagster has started; a command does so for its own."""
+    locations = [asset.location for asset in selected if asset.location]
+    try:
+        conclude(project, checkout, proofs, locations, reporter.notice)
+    except (ResourceError, SecurityError) as error:
+        text = f"{error.message}\nhint: {error.hint}"
+        raise dg.Failure(description=text, allow_retries=False) from error
+
+
+def _begin(
+    project: Project, selected: Sequence[Asset], reporter: Reporter, proofs: Proofs, run_id: str
+) -> Runs:
     stages = list(dict.fromkeys(asset.stage for asset in selected))
     checkout = project.open_checkout()
-    proofs = Proofs(project, reporter.notice)
     options = server_options(project, checkout, stages, proofs, run_id)
     return build_reproduction(checkout, stages, options, reporter)
 

@@ -239,7 +239,7 @@ class _Run:
         with self._proofs.records() as records:
             known = {one: outs[one] for one in outs if records.origin(outs[one].sha256)}
         if known:
-            conclusion = Conclusion(self._proofs, gating)
+            conclusion = Conclusion(self._project, self._proofs, gating, write_notice)
             self._report.signed = conclusion.prove(self._report.judged, known)
         self._proofs.conclude()
 

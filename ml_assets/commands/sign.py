@@ -58,7 +58,7 @@ def execute(arguments: argparse.Namespace) -> int:
         raise ConfigurationError(f"not there: {location}", "make it: ml-assets run")
     judged = run_gates(gating, (), project.settings.capacity)
     proofs = Proofs(project, write_notice)
-    signed = Conclusion(proofs, gating).prove(judged, {location: content})
+    signed = Conclusion(project, proofs, gating, write_notice).prove(judged, {location: content})
     blocking = [one.decision for one in judged if one.decision.blocks]
     if signed and not blocking and arguments.output is not None:
         _write_bundle(proofs, files_of(content), arguments.output)

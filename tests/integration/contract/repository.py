@@ -68,6 +68,7 @@ class Repository:
         self.below = below
         self.tools = tools
         self.outside.mkdir(parents=True, exist_ok=True)
+        self.notes.parent.mkdir(exist_ok=True)
         self.root.mkdir(parents=True, exist_ok=True)
         shell = self.home / "noting-sh"
         if not shell.exists():
@@ -91,8 +92,11 @@ class Repository:
 
     @property
     def notes(self) -> Path:
-        """Where the noting shell writes."""
-        return self.home / "notes"
+        """Where the noting shell writes: in a directory of its own.
+
+        A stage can make no file directly in what lies above the user's keys, as `home` does.
+        """
+        return self.home / "notes" / "commands"
 
     def environment(self, extra: Mapping[str, str] | None = None) -> dict[str, str]:
         """Return the environment of every command: little, and nothing of the user's settings."""
