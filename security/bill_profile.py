@@ -93,9 +93,9 @@ def _components(document: _Document) -> Iterator[_Document]:
     subject = document.get("metadata", {}).get("component")
     waiting = [*([subject] if subject else []), *document.get("components", [])]
     while waiting:
-        component = waiting.pop(0)
+        component = waiting.pop()
         yield component
-        waiting[:0] = component.get("components", [])
+        waiting += component.get("components", [])
 
 
 def _name(component: _Document) -> str:
@@ -160,9 +160,9 @@ def find_package_faults(document: _Document) -> Iterator[str]:
             yield from _find_package(component)
     versions: dict[str, set[str]] = {}
     for package in packages:
-        versions.setdefault(package["name"], set()).add(package["bom-ref"])
+        versions.setdefault(package["name"], set()).add(_name(package))
     for package in packages:  # 11
-        others = versions[package["name"]] - {package["bom-ref"]}
+        others = versions[package["name"]] - {_name(package)}
         if set(_values(package, "package:other")) != others:
             yield f"11: it does not name its other versions: {_name(package)}"
 
@@ -187,7 +187,7 @@ def _find_package(component: _Document) -> Iterator[str]:
 
 def find_model_faults(document: _Document) -> Iterator[str]:
     """Yield what is wrong with the bill of a model, by rule."""
-    subject = document["metadata"].get("component", {})
+    subject = document.get("metadata", {}).get("component", {})
     card = subject.get("modelCard", {})
     if subject.get("type") != "machine-learning-model" or not card or not _hashes(subject):  # 12
         yield "12: not about a model with sha256 and model card"
@@ -195,7 +195,7 @@ def find_model_faults(document: _Document) -> Iterator[str]:
     for part in CARD_PARTS:  # 13
         if stated[part] == (part in _values(card, "card:not-stated")):
             yield f"13: the model card neither states nor misses just this: {part}"
-    listed = {one["bom-ref"]: one for one in document.get("components", [])}
+    listed = {one.get("bom-ref"): one for one in document.get("components", [])}
     for dataset in card.get("modelParameters", {}).get("datasets", []):
         if listed.get(dataset.get("ref"), {}).get("type") != "data":
             yield f"13: a data set that is not in the bill: {dataset.get('ref')}"

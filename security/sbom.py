@@ -120,7 +120,7 @@ def write_environment_bill(
         timestamp: when it was made (RFC 3339); None leaves it out, so that the same environment
             gives the same bytes on another day.
     """
-    packages = sorted(environment.packages, key=lambda one: one.purl)
+    packages = environment.packages
     components = [_describe_interpreter(environment), *map(_describe_lock, environment.lock_files)]
     components += [_describe_package(one, packages) for one in packages]
     components += [_describe_system_package(one) for one in environment.system]

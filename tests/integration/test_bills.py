@@ -198,6 +198,22 @@ def test_two_distributions_of_one_name_are_both_listed(project: DvcProject) -> N
         assert properties(found, "package:other") == [f"pkg:pypi/four@{other}"]
 
 
+def test_lock_of_an_index_does_not_vouch_for_what_comes_from_a_directory(
+    project: DvcProject,
+) -> None:
+    origin = {"url": "file:///home/somebody/three", "dir_info": {"editable": True}}
+    place = install(project.root, "windows", "3")
+    (place / "direct_url.json").write_text(json.dumps(origin))
+
+    bill = build_environment_bill(Project(project.root))
+    document = read(bill)
+    assert properties(component(document, "pkg:pypi/windows@3"), "package:state") == ["locked"]
+    local = component(document, "pkg:generic/windows@3")
+    assert properties(local, "package:state") == ["installed"]
+    assert properties(local, "package:editable") == ["true"]
+    assert b"somebody" not in bill.content
+
+
 def test_hostile_metadata_are_shown_and_judged(project: DvcProject) -> None:
     install(project.root, "evil", "1", "License: a\x1b[2J\u202eb", tail=b"Keywords: \xff\xfe\n")
     install(project.root, "latin", "1", tail=b"License: \xe9\n")
@@ -320,6 +336,35 @@ def test_materials_are_what_it_was_made_from_and_nothing_else(project: DvcProjec
     assert imported["hashes"][0]["content"] == sha256(project.root / "data" / "raw.csv")
     recorded = project.locked()["prepare"]["deps"][0]["md5"]
     assert properties(imported, "dvc:md5") == [recorded]
+
+
+def test_model_of_imported_data_names_repository_and_commit(
+    template: DvcProject, tmp_path: Path
+) -> None:
+    project = create_project(tmp_path / "other")
+    with project.dvc() as repo:
+        url = os.fspath(template.root)
+        repo.imp(url, "train.csv", out=os.fspath(project.root / "data.csv"))
+    build = {
+        "cmd": "mkdir model; cp ../data.csv model/a.pkl; cp ../data.csv model/b",
+        "wdir": "work",
+        "deps": ["../data.csv"],
+        "outs": ["model"],
+    }
+    (project.root / "work").mkdir()
+    named = {"m": {"type": "model", "path": "work/model"}}
+    project.stages({"build": build}, artifacts=named)
+    project.reproduce()
+
+    document = model(project, "work/model")
+    (data,) = document["components"]
+    assert data["data"][0]["contents"]["url"] == url
+    commit = template.git("rev-parse", "HEAD")
+    assert properties(data, "source:revision") == [f"{commit}:train.csv"]
+    files = document["metadata"]["component"]["components"]
+    assert [one["name"] for one in files] == ["a.pkl", "b"]
+    digest = sha256(project.root / "work" / "model" / "b")
+    assert {one["hashes"][0]["content"] for one in files} == {digest}
 
 
 @pytest.mark.parametrize(
