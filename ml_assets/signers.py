@@ -53,10 +53,6 @@ def open_signer(project: Project, on_notice: Callable[[str], None]) -> Signer:
             project.root / str(settings.certificates),
             os.environ.get(PASSPHRASE_VARIABLE),
         )
-    if settings.method is Method.PKCS11:
-        from resources.pkcs11_signer import open_pkcs11_signer
-
-        return open_pkcs11_signer(str(settings.pkcs11), Path(str(settings.module)))
     from resources.keyring import Keyring
 
     keyring = Keyring(find_configuration())

@@ -16,7 +16,6 @@ class Method(Enum):
     KEY = "key"
     KEYLESS = "keyless"
     CERTIFICATE = "certificate"
-    PKCS11 = "pkcs11"
 
 
 @dataclass(frozen=True)
@@ -28,8 +27,6 @@ class SigningSettings:
         sigstore: the client trust configuration of a private Sigstore, relative to the project.
         certificates: of method ``certificate``: the chain, PEM, the signer's own first.
         key: of method ``certificate``: its private key, PEM, outside of the project.
-        pkcs11: of method ``pkcs11``: the key's URI (RFC 7512).
-        module: of method ``pkcs11``: the library of the token.
     """
 
     method: Method = Method.KEY
@@ -37,8 +34,6 @@ class SigningSettings:
     sigstore: str | None = None
     certificates: str | None = None
     key: str | None = None
-    pkcs11: str | None = None
-    module: str | None = None
 
 
 def parse_signing_settings(table: Mapping[str, Any], where: str) -> SigningSettings:
@@ -54,13 +49,10 @@ def parse_signing_settings(table: Mapping[str, Any], where: str) -> SigningSetti
         sigstore=reader.text("sigstore"),
         certificates=reader.text("certificates"),
         key=reader.text("key"),
-        pkcs11=reader.text("pkcs11"),
-        module=reader.text("module"),
     )
     reader.refuse_unknown()
     needed = {
         Method.CERTIFICATE: {"certificates": settings.certificates, "key": settings.key},
-        Method.PKCS11: {"pkcs11": settings.pkcs11, "module": settings.module},
     }.get(settings.method, {})
     for name, value in needed.items():
         if value is None:

@@ -7,6 +7,8 @@ what somebody has signed himself he may believe without publishing his key first
 from __future__ import annotations
 
 import posixpath
+from dataclasses import replace
+from datetime import UTC, datetime
 
 from ml_assets.project import Project, find_configuration
 from ml_assets.protection import find_protection
@@ -33,6 +35,6 @@ def find_trust(project: Project, *, with_own: bool = True) -> Trust:
     else:
         names = [path for path in protection.paths if path.startswith(f"{DIRECTORY}/")]
     files = {posixpath.basename(path): text for path, text in protection.read(*names).items()}
-    trust = parse_trust(files, f"{DIRECTORY} of {protection.origin}")
+    trust = replace(parse_trust(files, f"{DIRECTORY} of {protection.origin}"), at=datetime.now(UTC))
     own = Keyring(find_configuration()).public_key() if with_own else None
     return trust if own is None else trust.with_key(own, "your own key")

@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime
 import os
 import secrets
-import stat
 from pathlib import Path
 
 from cryptography.hazmat.primitives import hashes
@@ -20,15 +19,11 @@ from cryptography.hazmat.primitives.serialization import (
     KeySerializationEncryption,
     NoEncryption,
     PrivateFormat,
-    load_pem_private_key,
 )
 
-from resources.errors import UnavailableError
+from resources.private_key import load_private_key, refuse_key
 from security.public_key import PublicKey, load_public_key, take_public_key
 from security.signer import KeySigner
-
-_OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_LARGEST = 64 << 10  # bytes of a key's file
 
 
 class Keyring:
@@ -56,7 +51,7 @@ class Keyring:
         try:
             made = self.file.stat().st_mtime
         except OSError as error:
-            raise _refuse(self.file, (error.strerror or str(error)).lower()) from error
+            raise refuse_key(self.file, (error.strerror or str(error)).lower()) from error
         return datetime.datetime.fromtimestamp(int(made), datetime.UTC)
 
     def public_key(self) -> PublicKey | None:
@@ -93,7 +88,7 @@ class Keyring:
             try:
                 self._make(passphrase)
             except OSError as error:
-                raise _refuse(self.file, (error.strerror or str(error)).lower()) from error
+                raise refuse_key(self.file, (error.strerror or str(error)).lower()) from error
         return take_public_key(self._load(passphrase).public_key())
 
     def rotate(self, passphrase: str | None = None) -> tuple[PublicKey, PublicKey]:
@@ -116,7 +111,7 @@ class Keyring:
                 raise
             aside.unlink()
         except OSError as error:
-            raise _refuse(self.file, (error.strerror or str(error)).lower()) from error
+            raise refuse_key(self.file, (error.strerror or str(error)).lower()) from error
         return old, take_public_key(self._load(passphrase).public_key())
 
     def _make(self, passphrase: str | None) -> None:
@@ -141,27 +136,4 @@ class Keyring:
             temporary.unlink(missing_ok=True)
 
     def _load(self, passphrase: str | None) -> ec.EllipticCurvePrivateKey:
-        try:
-            with os.fdopen(os.open(self.file, _OPEN), "rb") as stream:
-                status = os.fstat(stream.fileno())
-                pem = stream.read(_LARGEST)
-        except OSError as error:
-            raise _refuse(self.file, (error.strerror or str(error)).lower()) from error
-        if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid():
-            raise _refuse(self.file, "not a file of yours")
-        if status.st_mode & 0o077:
-            raise _refuse(self.file, "others can read it")
-        try:
-            key = load_pem_private_key(pem, passphrase.encode() if passphrase else None)
-        except (ValueError, TypeError) as error:
-            raise _refuse(self.file, "no key, or not with this passphrase") from error
-        if not isinstance(key, ec.EllipticCurvePrivateKey):
-            raise _refuse(self.file, "a key of another kind")
-        return key
-
-
-def _refuse(file: Path, what: str) -> UnavailableError:
-    return UnavailableError(
-        f"no signing key: {what}: {file}",
-        "set ML_ASSETS_KEY_PASSPHRASE if it has one, else mend or remove the file",
-    )
+        return load_private_key(self.file, passphrase)

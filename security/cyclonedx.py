@@ -78,6 +78,7 @@ def write_document(
         {"ref": ref, "dependsOn": list(sorted(on))} if on else {"ref": ref}
         for ref, on in sorted(dependencies.items())
     ]
+    by_reference: list[Element] = sorted(components, key=lambda one: str(one["bom-ref"]))
     document: Element = {
         "$schema": SCHEMA,
         "bomFormat": "CycloneDX",
@@ -85,7 +86,7 @@ def write_document(
         "serialNumber": "",
         "version": 1,
         "metadata": metadata,
-        "components": list(sorted(components, key=lambda one: str(one["bom-ref"]))),
+        "components": [*by_reference],
         "dependencies": graph,
         "compositions": compositions,
     }

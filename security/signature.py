@@ -10,7 +10,7 @@ from security.identity import Identity
 from security.public_key import SignatureError
 from security.purpose import PREDICATES, Purpose
 from security.statement import Statement
-from security.trust import Trust, check_signer
+from security.trust import Trust, Trusted, check_signer
 
 #: Where each kind of statement says when it was made: the keys that lead there.
 _TIMES = {
@@ -94,9 +94,13 @@ def _verify_signer(
         check_signer(trusted, purpose, at)
         return Identity(Kind.KEY, bundle.hint, label=trusted.name)
     if bundle.kind is Kind.CERTIFICATES:
-        from security.certificate_signature import verify_certificates as verify
+        from security.certificate_signature import verify_certificates
+
+        found: Trusted
+        found, identity, signed_at = verify_certificates(bundle, trust)
     else:
-        from security.keyless_signature import verify_keyless as verify
-    found, identity, signed_at = verify(bundle, trust)
+        from security.keyless_signature import verify_keyless
+
+        found, identity, signed_at = verify_keyless(bundle, trust)
     check_signer(found, purpose, signed_at if signed_at is not None else at)
     return replace(identity, label=found.name)

@@ -94,11 +94,17 @@ class TrustedAuthority(Trusted):
 
 @dataclass(frozen=True)
 class Trust:
-    """Everybody whose signatures count."""
+    """Everybody whose signatures count.
+
+    Attributes:
+        at: the time by which certificates are judged that nobody has stamped with a time; None
+            believes none of them.
+    """
 
     keys: Mapping[str, TrustedKey]
     identities: tuple[TrustedIdentity, ...] = ()
     authorities: tuple[TrustedAuthority, ...] = ()
+    at: datetime.datetime | None = None
 
     def find_key(self, key_id: str) -> TrustedKey:
         """Find a key by its id.
