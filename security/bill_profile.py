@@ -9,7 +9,8 @@ Every bill, each rule with the gap or the attack that it stops:
 4. Each component has a name and a version: without them nobody can match it with an advisory.
 5. References are unique and lead somewhere, and each component has its place in the graph: what
    hangs loose is not found when somebody asks what a component reaches.
-6. Addresses carry no user, password or query: a bill is published, and secrets would be with it.
+6. Addresses carry no user, password or query, and those in texts no user and password: a bill is
+   published, and secrets would be with it.
 7. What is known to be missing is said: the bill states how complete it is.
 
 Of an environment:
@@ -40,7 +41,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from security.cyclonedx import derive_serial
+from security.cyclonedx import SECRET, derive_serial
 
 STATES = ("installed", "locked", "locked-and-installed")
 CARD_PARTS = ("algorithm", "considerations", "datasets", "metrics", "parameters", "task")
@@ -58,6 +59,8 @@ def find_faults(document: _Document) -> Iterator[str]:
     for text in _texts(document):  # 1
         if not text.isprintable() or len(text) > _LONGEST:
             yield f"1: a text that is not printable, or too long: {text[:80]!a}"
+        if SECRET.search(text):  # 6
+            yield "6: a text with an address that holds a user or a password"
     if document.get("serialNumber") != derive_serial(document):  # 2
         yield "2: the serial number of another content"
     metadata = document.get("metadata", {})

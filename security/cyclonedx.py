@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import uuid
 from collections.abc import Iterable
 from typing import TypeAlias
@@ -18,12 +19,20 @@ SCHEMA = "http://cyclonedx.org/schema/bom-1.6.schema.json"
 NAME_SPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:ml-assets:bill")
 LONGEST_TEXT = 4000
 
+#: User and password of an address, wherever it stands in a text.
+SECRET = re.compile(r"(?<=://)[^/\s]*@")
+_QUERY = re.compile(r"(://[^\s?#]*)\?[^\s#]*")
+
 Element: TypeAlias = dict[str, Json]
 
 
 def clean(text: str, limit: int = LONGEST_TEXT) -> str:
-    """Put a text of others on one line that hides nothing: control characters are escaped."""
-    return printable(" ".join(text.split()), limit)
+    """Put a text of others on one line that hides nothing and tells no secret.
+
+    Control characters are escaped; addresses in it lose user, password and query.
+    """
+    line = _QUERY.sub(r"\1", SECRET.sub("", " ".join(text.split())))
+    return printable(line, limit)
 
 
 def list_properties(pairs: Iterable[tuple[str, str]]) -> list[Json]:

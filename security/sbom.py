@@ -183,18 +183,20 @@ def _describe_package(
     element["purl"] = package.purl
     hashes = _describe_hashes(package.hashes)
     if hashes:
-        element["externalReferences"] = [
-            {
-                "type": "distribution",
-                "url": package.purl,
-                "comment": "the lock allows a file with one of these digests",
-                "hashes": hashes,
-            }
-        ]
+        element["externalReferences"] = [_describe_distribution(package, hashes)]
     others = [one.purl for one in packages if one.name == package.name and one.purl != package.purl]
     missing = [*(["hashes"] if not hashes else []), *(["licences"] if not licences else [])]
     element["properties"] = list_properties(_properties(package, others, missing))
     return element
+
+
+def _describe_distribution(package: EnvironmentPackage, hashes: list[Json]) -> Element:
+    return {
+        "type": "distribution",
+        "url": package.purl,
+        "comment": "the lock allows a file with one of these digests",
+        "hashes": hashes,
+    }
 
 
 def _properties(

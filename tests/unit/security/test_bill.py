@@ -88,6 +88,10 @@ ANY: dict[str, tuple[str, Change]] = {
         "6",
         lambda d: subject(d).update(externalReferences=[{"type": "vcs", "url": "me:pw@x:y"}]),
     ),
+    "password in a text": (
+        "6",
+        lambda d: subject(d).update(description="fetched from https://u:p@x.invalid/ by hand"),
+    ),
     "silent about what is missing": ("7", lambda d: d.pop("compositions")),
 }
 

@@ -213,6 +213,18 @@ def test_entries_without_a_pin_make_the_bill_incomplete() -> None:
     assert write()["compositions"][0]["aggregate"] == "unknown"
 
 
+def test_secrets_in_entries_and_requirements_are_left_out() -> None:
+    text = "x @ git+https://me:sec@ret@x.invalid/x.git?token=secret#egg=x (from an address)"
+    document = write(
+        EnvironmentPackage("a", "1", installed=True, unreadable=(text,), licences=(text,)),
+        gaps=(text,),
+    )
+
+    assert "sec" not in json.dumps(document["components"]) + json.dumps(document["metadata"])
+    (gap,) = properties(document["metadata"], "lock:gap")
+    assert gap == "x @ git+https://x.invalid/x.git#egg=x (from an address)"
+
+
 def test_packages_of_the_system_are_listed_if_they_are_given() -> None:
     document = write(system=(SystemPackage("Debian:12", "openssl", "3.0.1-1", "openssl", 1),))
 
