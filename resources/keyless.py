@@ -6,22 +6,39 @@ client trust configuration. A token is used and forgotten: it is in no message a
 
 from __future__ import annotations
 
+import datetime
 import os
+import re
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from resources.errors import ConfigurationError, UnavailableError
 from security.bundle import Bundle, Kind, parse_bundle
+from security.errors import SecurityError
 from security.identity import Identity
+from security.keyless_certificate import parse_keyless_certificate
+from security.keyless_signature import verify_keyless
+from security.printable import printable
+from security.trust import Trust, TrustedIdentity
+
+if TYPE_CHECKING:
+    from sigstore.dsse import Statement
+    from sigstore.models import ClientTrustConfig
+    from sigstore.oidc import IdentityToken
+    from sigstore.sign import Signer
 
 #: A token that was had elsewhere; wins over what the surroundings offer.
 TOKEN_VARIABLE = "SIGSTORE_ID_TOKEN"  # nosec B105  # the name of a variable
-_HINT = "in GitHub Actions add: permissions: id-token: write; elsewhere set SIGSTORE_ID_TOKEN"
+_PERMISSION = "give the job in its workflow: permissions: id-token: write"
+_HINT = f"in GitHub Actions {_PERMISSION}; elsewhere set {TOKEN_VARIABLE}"
+#: A certificate that is over so soon could be so when the log writes down the time.
+_MARGIN = datetime.timedelta(minutes=1)
 
 
 class KeylessSigner:
-    """Signs with a key that lives for one signature, for who holds a token.
+    """Signs with a key that lives as long as its certificate, minutes, and never leaves memory.
 
     Args:
         configuration: client trust configuration, JSON; None for the public services.
@@ -29,72 +46,94 @@ class KeylessSigner:
 
     def __init__(self, configuration: str | None) -> None:
         self._configuration = configuration
+        self._open: tuple[Signer, datetime.datetime, Identity] | None = None
 
     @cached_property
-    def _token(self) -> Any:
-        from sigstore.oidc import IdentityToken, detect_credential
+    def trusted_root(self) -> bytes:
+        """What verifies its signatures offline: Sigstore's trusted root, JSON.
 
-        try:
-            raw = os.environ.get(TOKEN_VARIABLE) or detect_credential()
-            if not raw:
-                raise UnavailableError("nobody here has an identity to sign with", _HINT)
-            token = IdentityToken(raw)
-        except UnavailableError:
-            raise
-        except Exception as error:  # what it says may hold the token
-            raise UnavailableError(
-                f"no identity to sign with: {type(error).__name__}", _HINT
-            ) from None
-        if not token.in_validity_period():
-            raise UnavailableError("the identity token has expired", "get another, and sign again")
-        return token
-
-    @cached_property
-    def _context(self) -> Any:
-        from sigstore.models import ClientTrustConfig
-        from sigstore.sign import SigningContext
-
-        try:
-            found = (
-                ClientTrustConfig.from_json(self._configuration)
-                if self._configuration is not None
-                else ClientTrustConfig.production()
-            )
-            return SigningContext.from_trust_config(found)
-        except Exception as error:
-            raise UnavailableError(
-                f"no way to Sigstore: {type(error).__name__}: {str(error)[:200]}",
-                "look at signing.sigstore, and at the network",
-            ) from error
+        Raises:
+            UnavailableError: there is no way to Sigstore.
+        """
+        return self._client.trusted_root._inner.to_json().encode("utf-8")
 
     @property
     def identity(self) -> Identity:
-        """Who signs, as the token says.
+        """Who signs, as the certificate says; gets one unless there is a good one.
 
         Raises:
-            UnavailableError: there is no token, or it has expired.
+            UnavailableError: there is no token, it is refused or has expired, or a service does
+                not answer.
         """
-        token = self._token
-        return Identity(Kind.KEYLESS, str(token.identity), str(token.federated_issuer))
+        return self._certified()[1]
 
     def sign(self, payload: bytes) -> Bundle:
-        """Sign a statement's bytes.
+        """Sign a statement's bytes; nobody gets the signature before it was verified, offline.
 
         Raises:
-            UnavailableError: the token is refused or has expired, or a service does not answer.
+            UnavailableError: there is no token, it is refused or has expired, or a service does
+                not answer, or not as it should.
         """
-        from sigstore.dsse import Statement
-
-        token, context = self._token, self._context
+        signer, identity = self._certified()
         try:
-            with context.signer(token) as signer:
-                written = signer.sign_dsse(Statement(payload)).to_json()
+            written = signer.sign_dsse(_wrap(payload)).to_json()
         except Exception as error:  # what it says may hold the token
+            raise _refuse(error) from None
+        try:
+            bundle = parse_bundle(written.encode("utf-8"))
+            entry = TrustedIdentity(
+                "itself", identity=identity.name, issuer=identity.issuer, root=self.trusted_root
+            )
+            verify_keyless(bundle, Trust({}, (entry,)))
+        except SecurityError as error:
             raise UnavailableError(
-                f"Sigstore did not sign: {type(error).__name__}",
-                "look whether its services can be reached, get a new token, and sign again",
-            ) from None
-        return parse_bundle(written.encode("utf-8"))
+                f"Sigstore did not sign as it should: {error.message}",
+                "look whether its trust configuration is of the services that it names",
+            ) from error
+        if bundle.envelope.payload != payload:
+            raise UnavailableError("Sigstore did not sign these bytes", "tell who maintains this")
+        return bundle
+
+    def _certified(self) -> tuple[Signer, Identity]:
+        """Return a signer whose certificate is still good, with whom that names."""
+        now = datetime.datetime.now(datetime.UTC)
+        if self._open is None or self._open[1] - _MARGIN <= now:
+            self._open = self._certify()
+        return self._open[0], self._open[2]
+
+    def _certify(self) -> tuple[Signer, datetime.datetime, Identity]:
+        """Get a token, and for that a certificate; what is private of sigstore is used here."""
+        client, token = self._client, _read_token()
+        from cryptography.hazmat.primitives.serialization import Encoding
+        from sigstore.sign import Signer, SigningContext
+
+        try:
+            signer = Signer(token, SigningContext.from_trust_config(client))
+            certificate = signer._signing_cert()
+        except Exception as error:  # what it says may hold the token
+            raise _refuse(error) from None
+        named = parse_keyless_certificate(certificate.public_bytes(Encoding.DER))
+        identity = Identity(Kind.KEYLESS, named.identity, named.issuer, dict(named.claims))
+        return signer, certificate.not_valid_after_utc, identity
+
+    @cached_property
+    def _client(self) -> ClientTrustConfig:
+        try:
+            from sigstore.models import ClientTrustConfig
+        except ImportError as error:
+            raise UnavailableError(
+                "cannot sign keyless: sigstore is not installed",
+                "install ml-assets with its extra: signing",
+            ) from error
+        try:
+            if self._configuration is None:
+                return ClientTrustConfig.production()
+            return ClientTrustConfig.from_json(self._configuration)
+        except Exception as error:
+            reason = printable(f"{type(error).__name__}: {error}")
+            raise UnavailableError(
+                f"no way to Sigstore: {reason}", "look at signing.sigstore, and at the network"
+            ) from error
 
 
 def open_keyless_signer(configuration: Path | None) -> KeylessSigner:
@@ -114,3 +153,61 @@ def open_keyless_signer(configuration: Path | None) -> KeylessSigner:
         raise ConfigurationError(
             f"cannot read: {configuration}: {type(error).__name__}", "look at signing.sigstore"
         ) from error
+
+
+def _read_token() -> IdentityToken:
+    """Return the token that the environment gives, or the one that the surroundings offer."""
+    from sigstore.oidc import IdentityToken, detect_credential
+
+    try:
+        raw = os.environ.get(TOKEN_VARIABLE) or detect_credential()
+    except Exception as error:  # what it says may hold an answer with a token
+        raise UnavailableError(f"no identity to sign with: {_say(error)}", _HINT) from None
+    if not raw:
+        raise UnavailableError("nobody here has an identity to sign with", _HINT)
+    try:
+        return IdentityToken(raw)
+    except Exception as error:  # what it says may hold the token
+        over = type(error.__cause__).__name__ == "ExpiredSignatureError" or "period" in str(error)
+        what = "has expired" if over else "is none that Sigstore takes"
+        hint = f"get another for the audience sigstore, and sign again; {_HINT}"
+        raise UnavailableError(f"no identity to sign with: the token {what}", hint) from None
+
+
+def _wrap(payload: bytes) -> Statement:
+    """Hand bytes to sigstore as they are: it knows fewer kinds of digests than in-toto does."""
+    from sigstore.dsse import Statement
+
+    statement = Statement.__new__(Statement)
+    statement._contents = payload
+    return statement
+
+
+def _refuse(error: Exception) -> UnavailableError:
+    return UnavailableError(
+        f"Sigstore did not sign: {_say(error)}",
+        "look whether its services can be reached, get a new token, and sign again",
+    )
+
+
+def _say(error: BaseException) -> str:
+    """Say what went wrong without the words of the error, which may hold the token."""
+    seen: BaseException | None = error
+    for _ in range(10):
+        if seen is None:
+            break
+        response, request = getattr(seen, "response", None), getattr(seen, "request", None)
+        if response is not None:
+            return f"{_host(response.url)} answered with status {response.status_code}"
+        if request is not None:
+            return f"{_host(request.url)} cannot be reached"
+        if type(seen).__name__ == "GitHubOidcPermissionCredentialError":
+            return "the job may not ask for a token"
+        if status := re.search(r"\(code=(\d{3})\b", str(seen)):
+            return f"who gives out tokens answered with status {status[1]}"
+        seen = seen.__cause__ or seen.__context__
+    return type(error).__name__
+
+
+def _host(url: str | None) -> str:
+    return urlsplit(url or "").hostname or "a service"

@@ -1,35 +1,25 @@
 """The keyless signature: a certificate of a few minutes for an identity, with a public log's word.
 
-Verified offline, with the trusted root that the project's list of signers names for the identity.
+Specification: Sigstore client spec, *Verification*. Verified offline, with the trusted root that
+the project's list of signers names for the identity.
 """
 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
-
-from cryptography import x509
 
 from security.bundle import Bundle, Kind
+from security.errors import SecurityError
 from security.identity import Identity
+from security.keyless_certificate import KeylessCertificate, parse_keyless_certificate
+from security.printable import printable
 from security.public_key import SignatureError
+from security.strict_json import fields, parse_object
 from security.trust import Trust, TrustedIdentity
 
-#: What Fulcio writes into a certificate about the run (``docs/oid-info.md`` of fulcio), by OID.
-_CLAIMS = {
-    "1.3.6.1.4.1.57264.1.8": "issuer",
-    "1.3.6.1.4.1.57264.1.9": "build_signer_uri",
-    "1.3.6.1.4.1.57264.1.10": "build_signer_digest",
-    "1.3.6.1.4.1.57264.1.11": "runner_environment",
-    "1.3.6.1.4.1.57264.1.12": "source_repository_uri",
-    "1.3.6.1.4.1.57264.1.13": "source_repository_digest",
-    "1.3.6.1.4.1.57264.1.14": "source_repository_ref",
-    "1.3.6.1.4.1.57264.1.18": "build_config_uri",
-    "1.3.6.1.4.1.57264.1.19": "build_config_digest",
-    "1.3.6.1.4.1.57264.1.20": "build_trigger",
-    "1.3.6.1.4.1.57264.1.21": "run_invocation_uri",
-}
 _HINT = "look at .ml-assets/trust/trust.toml of the protected branch"
+_ENTRY = ("logIndex", "logId", "kindVersion", "canonicalizedBody", "inclusionProof")
+_ENTRY_V1 = ("integratedTime", "inclusionPromise")
 
 
 def verify_keyless(
@@ -37,88 +27,118 @@ def verify_keyless(
 ) -> tuple[TrustedIdentity, Identity, datetime.datetime]:
     """Verify a keyless signature. The steps, each with the attack that it stops:
 
-    1. The certificate names one identity and one issuer, and the pair is in the list: an issuer is
-       never taken for any, nor an identity that another issuer gave somebody else.
-    2. Certificate, its time stamp in the certificate log, the entry in the signature log with its
-       proof, and the signature are verified with that entry's trusted root (sigstore's verifier,
-       offline), under a policy of that pair.
-    3. What was verified is just the payload that is read afterwards.
-    4. The time at which it was signed is known, from the log or from a time stamp: a certificate of
-       minutes says nothing without it.
-    5. Whatever else goes wrong in there is a refusal.
+    1. The certificate names one identity and one issuer (``security.keyless_certificate``), and the
+       pair is in the list: an issuer is never taken for any other, nor an identity that another
+       issuer gave to somebody else.
+    2. There is exactly one entry of the log, with the proof that it is in, and at least one word on
+       the time: a second entry would be one that nobody looks at.
+    3. Sigstore's verifier, with the trusted root of the pair and a policy of just that pair: the
+       certificate's chain at each of the times, the promise of the certificate log (SCT), the
+       proof, the checkpoint and the promise of the signature log, the signature, and that the entry
+       is of this signature.
+    4. What was verified is just the payload that is read afterwards.
+    5. Every word on the time was verified: none of them is there for show.
+    6. Whatever else goes wrong in there is a refusal.
+
+    Of several entries of the list with one pair those that are revoked are asked first: what such
+    a root verifies stays revoked.
 
     Returns:
         Who is trusted, who signed, and when.
 
     Raises:
         SignatureError: a step finds something else.
+        SecurityError: sigstore is not installed.
     """
     (der,) = bundle.certificates
-    name, issuer, claims = _read_certificate(der)
-    trusted = next(
-        (one for one in trust.identities if (one.identity, one.issuer) == (name, issuer)), None
+    certificate = parse_keyless_certificate(der)  # 1
+    pair = (certificate.identity, certificate.issuer)
+    trusted = [one for one in trust.identities if (one.identity, one.issuer) == pair]
+    if not trusted:
+        shown = f"{printable(pair[0])}, vouched for by {printable(pair[1])}"
+        raise SignatureError(f"not trusted: {shown}", _HINT)
+    times = _count_times(bundle)  # 2
+    trusted.sort(key=lambda one: one.revoked is None)
+    found, signed_at = _verify_any(bundle, trusted, times)  # 3 to 6
+    return found, _identify(certificate), signed_at
+
+
+def _identify(certificate: KeylessCertificate) -> Identity:
+    return Identity(
+        Kind.KEYLESS, certificate.identity, certificate.issuer, dict(certificate.claims)
     )
-    if trusted is None:  # 1
-        raise SignatureError(f"not trusted: {name}, vouched for by {issuer}", _HINT)
-    signed_at = _verify(bundle, trusted)  # 2 to 5
-    return trusted, Identity(Kind.KEYLESS, name, issuer, claims), signed_at
 
 
-def _verify(bundle: Bundle, trusted: TrustedIdentity) -> datetime.datetime:
+def _count_times(bundle: Bundle) -> int:
+    """Return how many words on the time a bundle has; see 2."""
     try:
-        from sigstore.models import Bundle as SigstoreBundle
-        from sigstore.models import TrustedRoot
-        from sigstore.verify import Verifier, policy
-        from sigstore_models.trustroot import v1 as trustroot
+        material = parse_object(bundle.content)["verificationMaterial"]
+        entries = material.get("tlogEntries")
+        if not isinstance(entries, list) or len(entries) != 1:
+            raise ValueError("not exactly one entry of the log")
+        entry = fields(entries[0], _ENTRY, _ENTRY_V1)
+        stamps = fields(material.get("timestampVerificationData", {}), (), ("rfc3161Timestamps",))
+        stamped = stamps.get("rfc3161Timestamps", [])
+        if not isinstance(stamped, list):
+            raise ValueError("time stamps that are none")
+        times = len(stamped) + ("inclusionPromise" in entry)
+        if not times:
+            raise ValueError("nobody says when it was signed")
+    except ValueError as error:
+        raise SignatureError(f"not a keyless signature: {error}", "sign it again") from error
+    return times
 
-        root = TrustedRoot(trustroot.TrustedRoot.from_json(trusted.root.decode("utf-8")))
-        signed = SigstoreBundle.from_json(bundle.content)
-        verifier = Verifier(trusted_root=root)
-        wanted = policy.Identity(identity=trusted.identity, issuer=trusted.issuer)
-        _, payload = verifier.verify_dsse(signed, wanted)  # 2
-        times = [one.time for one in verifier._establish_time(signed)]
-    except Exception as error:  # 5
-        raise SignatureError(
-            f"not verified: {type(error).__name__}: {str(error)[:200]}", _HINT
+
+def _verify_any(
+    bundle: Bundle, trusted: list[TrustedIdentity], times: int
+) -> tuple[TrustedIdentity, datetime.datetime]:
+    """Verify with the first root that does; say of the last one why it does not."""
+    *others, last = trusted
+    for one in others:
+        try:
+            return one, _verify(bundle, one, times)
+        except SignatureError:
+            continue  # the next one has to verify it, or the last one raises
+    return last, _verify(bundle, last, times)
+
+
+def _verify(bundle: Bundle, trusted: TrustedIdentity, times: int) -> datetime.datetime:
+    try:
+        import sigstore.verify  # noqa: F401  # that it is there; 0.6 s, so not before it is needed
+    except ImportError as error:
+        raise SecurityError(
+            "cannot judge a keyless signature: sigstore is not installed",
+            "install ml-assets with its extra: signing",
         ) from error
-    if payload != bundle.envelope.payload:  # 3
-        raise SignatureError("another payload was verified than is read", _HINT)
-    if not times:  # 4
-        raise SignatureError("nobody says when it was signed", _HINT)
-    return max(times).astimezone(datetime.UTC)
-
-
-def _read_certificate(der: bytes) -> tuple[str, str, Mapping[str, str]]:
-    """Return the identity, its issuer, and what else is said, all of it unverified."""
     try:
-        certificate = x509.load_der_x509_certificate(der)
-        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        found = [str(one.value) for one in names]
-        claims = dict(_read_claims(certificate))
-    except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension) as error:
-        raise SignatureError(f"not a certificate: {error}", _HINT) from error
-    if len(found) != 1 or "issuer" not in claims:
-        raise SignatureError("a certificate without one identity and its issuer", _HINT)
-    return found[0], claims["issuer"], claims
+        payload, found = _ask_sigstore(bundle, trusted)  # 3
+    except Exception as error:  # 6: it has many roots, and its parsers have others
+        reason = printable(f"{type(error).__name__}: {error}")
+        raise SignatureError(f"not verified: {reason}", _HINT) from error
+    if payload != bundle.envelope.payload:  # 4
+        raise SignatureError("not verified: another payload than the one that is read", _HINT)
+    if len(found) != times:  # 5
+        raise SignatureError("not verified: a time that nobody trusted vouches for", _HINT)
+    return max(found).astimezone(datetime.UTC)
 
 
-def _read_claims(certificate: x509.Certificate) -> list[tuple[str, str]]:
-    found: list[tuple[str, str]] = []
-    for extension in certificate.extensions:
-        name = _CLAIMS.get(extension.oid.dotted_string)
-        if name is not None and isinstance(extension.value, x509.UnrecognizedExtension):
-            found.append((name, _utf8(extension.value.value)))
-    return found
+def _ask_sigstore(
+    bundle: Bundle, trusted: TrustedIdentity
+) -> tuple[bytes, list[datetime.datetime]]:
+    """Return the payload that sigstore has verified, and the times that it went by.
 
+    What is private of it is used here only: it reads a trusted root from files alone, and keeps
+    the times to itself.
+    """
+    from sigstore.models import Bundle as SigstoreBundle
+    from sigstore.models import TrustedRoot
+    from sigstore.verify import Verifier
+    from sigstore.verify.policy import AllOf, OIDCIssuerV2
+    from sigstore.verify.policy import Identity as IdentityPolicy
+    from sigstore_models.trustroot.v1 import TrustedRoot as TrustedRootMessage
 
-def _utf8(der: bytes) -> str:
-    """Return a DER UTF8String (X.690 section 8.23) of a definite length."""
-    if len(der) < 2 or der[0] != 0x0C:
-        raise ValueError("a claim that is no text")
-    length, start = der[1], 2
-    if length >= 0x80:
-        count = length & 0x7F
-        length, start = int.from_bytes(der[2 : 2 + count], "big"), 2 + count
-    if start + length != len(der):
-        raise ValueError("a claim of another length")
-    return der[start:].decode("utf-8")
+    verifier = Verifier(trusted_root=TrustedRoot(TrustedRootMessage.from_json(trusted.root)))
+    signed = SigstoreBundle.from_json(bundle.content)
+    wanted = IdentityPolicy(identity=trusted.identity, issuer=trusted.issuer)
+    _, payload = verifier.verify_dsse(signed, AllOf([wanted, OIDCIssuerV2(trusted.issuer)]))
+    return payload, [one.time for one in verifier._establish_time(signed)]

@@ -1,1 +1,1 @@
-"""A private Sigstore on loopback: issuer of tokens, certificate authority and log, for tests."""
+"""A private Sigstore on loopback, for tests: everything that keyless signing talks to."""

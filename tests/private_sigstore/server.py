@@ -1,180 +1,156 @@
-"""The server: all services of the private Sigstore on one port of 127.0.0.1."""
+"""The server: the private Sigstore's services, on a free port of loopback."""
 
-import base64
+from __future__ import annotations
+
 import json
 import threading
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, ClassVar
 
-import jwt
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
+from tests.private_sigstore.behaviour import Behaviour
+from tests.private_sigstore.fulcio import Fulcio
+from tests.private_sigstore.oidc import JOB, WORKFLOW, IdentityProvider
+from tests.private_sigstore.rekor import Rekor
+from tests.private_sigstore.timestamp_authority import TimestampAuthority
+from tests.private_sigstore.trust_configuration import STAMP_PATH, TrustConfiguration
 
-from tests.private_sigstore.authority import (
-    MINUTES,
-    Authority,
-    base64_text,
-    new_key,
-    now,
-    public_bytes,
-)
-from tests.private_sigstore.transparency_log import TransparencyLog
-
-WORKFLOW = "https://github.com/acme/model/.github/workflows/train.yml@refs/heads/main"
+#: What a job shows to get its token.
 REQUEST_TOKEN = "request-token-of-the-job"
+AMBIENT_PATH = "/ambient"
+FULCIO_PATH = "/api/v2/signingCert"
+REKOR_V1_PATH = "/api/v1/log/entries"
+REKOR_V2_PATH = "/api/v2/log/entries"
+_JSON = "application/json"
+
+
+class RefusedRequestError(Exception):
+    """A request gets another status than success."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
 
 
 class PrivateSigstore:
-    """Issues tokens, certifies keys, keeps a log. A context manager."""
+    """The services, for as long as it is entered.
 
-    def __init__(self) -> None:
-        """Listen on a free port; `fail` makes a path fail."""
+    Attributes:
+        fail: paths that answer 503.
+        behaviour: what else they do otherwise than they should.
+    """
+
+    def __init__(self, port: int = 0) -> None:
+        handler = type("Handler", (_Handler,), {"owner": self})
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
+        self._origin = f"127.0.0.1:{self._server.server_port}"
+        self.url = f"http://{self._origin}"
         self.fail: set[str] = set()
-        self.seen: list[str] = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self.authority = Authority()
-        self.log = TransparencyLog(f"127.0.0.1:{self._server.server_port}")
-        self._issuer_key = new_key()
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self.behaviour = Behaviour()
+        self.provider = IdentityProvider(self.url)
+        self.fulcio = Fulcio(self.provider)
+        self.rekor = Rekor(self._origin)
+        self.stamps = TimestampAuthority()
+        self.trust = TrustConfiguration(self.url, self.fulcio, self.rekor, self.stamps)
 
-    def __enter__(self) -> "PrivateSigstore":
-        """Begin to answer."""
+    def __enter__(self) -> PrivateSigstore:
+        """Start serving."""
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop."""
+        """Stop serving."""
         self._server.shutdown()
-        self._server.server_close()
         self._thread.join()
+        self._server.server_close()
 
     def token(self, subject: str = WORKFLOW, seconds: int = 600, **claims: Any) -> str:
-        """A token for somebody."""
-        at = int(now().timestamp())
-        said = {"iss": self.url, "sub": subject, "aud": "sigstore", "iat": at - 5, "nbf": at - 5}
-        return jwt.encode(
-            {**said, "exp": at + seconds, **claims}, self._issuer_key, algorithm="ES256"
-        )
-
-    def answer(self, path: str, body: bytes, authorization: str) -> dict[str, Any]:
-        """Answer a request."""
-        self.seen.append(path)
-        if path in self.fail:
-            raise ConnectionError("told to fail")
-        if path == "/.well-known/openid-configuration":
-            places = {"authorization_endpoint": "/auth", "token_endpoint": "/token"}
-            return {"issuer": self.url, **{k: self.url + v for k, v in places.items()}}
-        if path.startswith("/ambient"):
-            if authorization != f"bearer {REQUEST_TOKEN}":
-                raise PermissionError("another request token")
-            return {"value": self.token(runner_environment="github-hosted")}
-        if path == "/api/v2/signingCert":
-            return self._certify(json.loads(body), authorization)
-        if path == "/api/v1/log/entries":
-            return self.log.add(json.loads(body))
-        raise LookupError(path)
-
-    def _certify(self, request: dict[str, Any], authorization: str) -> dict[str, Any]:
-        token = authorization.removeprefix("Bearer ")
-        claims = jwt.decode(
-            token,
-            self._issuer_key.public_key(),
-            algorithms=["ES256"],
-            audience="sigstore",
-            issuer=self.url,
-        )
-        wanted = base64.b64decode(request["certificateSigningRequest"])
-        signing_request = x509.load_pem_x509_csr(wanted)
-        assert signing_request.is_signature_valid
-        certificate = self.authority.certify(signing_request.public_key(), claims)
-        chain = [
-            one.public_bytes(Encoding.PEM).decode() for one in (certificate, self.authority.root)
-        ]
-        return {"signedCertificateEmbeddedSct": {"chain": {"certificates": chain}}}
+        """Give out a token for somebody."""
+        return self.provider.issue(seconds, sub=subject, **claims)
 
     def trusted_root(self) -> dict[str, Any]:
-        """Sigstore's trusted root of these services."""
-        valid = {"start": (now() - 10 * MINUTES).strftime("%Y-%m-%dT%H:%M:%SZ")}
+        """Return Sigstore's trusted root of these services."""
+        return self.trust.trusted_root()
 
-        def log(key: Any, url: str) -> dict[str, Any]:
-            identifier = base64_text(_digest(public_bytes(key)))
-            return {
-                "baseUrl": url,
-                "hashAlgorithm": "SHA2_256",
-                "publicKey": {
-                    "rawBytes": base64_text(public_bytes(key)),
-                    "keyDetails": "PKIX_ECDSA_P256_SHA_256",
-                    "validFor": valid,
-                },
-                "logId": {"keyId": identifier},
-            }
+    def trust_configuration(self, rekor: int = 1, *, stamps: bool | None = None) -> dict[str, Any]:
+        """Return Sigstore's client trust configuration of these services."""
+        return self.trust.client(rekor, stamps=stamps)
 
-        root = base64_text(self.authority.root.public_bytes(Encoding.DER))
+    def job_environment(self) -> dict[str, str]:
+        """Return the variables by which a job of GitHub Actions gets at its token."""
         return {
-            "mediaType": "application/vnd.dev.sigstore.trustedroot+json;version=0.1",
-            "tlogs": [log(self.log.key, self.url)],
-            "certificateAuthorities": [
-                {
-                    "subject": {"organization": "test", "commonName": "private"},
-                    "uri": self.url,
-                    "certChain": {"certificates": [{"rawBytes": root}]},
-                    "validFor": valid,
-                }
-            ],
-            "ctlogs": [log(self.authority.log_key, f"{self.url}/ct")],
-            "timestampAuthorities": [],
+            "GITHUB_ACTIONS": "true",
+            "ACTIONS_ID_TOKEN_REQUEST_URL": f"{self.url}{AMBIENT_PATH}?api-version=2.0",
+            "ACTIONS_ID_TOKEN_REQUEST_TOKEN": REQUEST_TOKEN,
         }
 
-    def trust_configuration(self) -> dict[str, Any]:
-        """Sigstore's client trust configuration of these services."""
-        valid = {"start": (now() - 10 * MINUTES).strftime("%Y-%m-%dT%H:%M:%SZ")}
-        service = {"url": self.url, "majorApiVersion": 1, "validFor": valid, "operator": "test"}
-        return {
-            "mediaType": "application/vnd.dev.sigstore.clienttrustconfig.v0.1+json",
-            "trustedRoot": self.trusted_root(),
-            "signingConfig": {
-                "mediaType": "application/vnd.dev.sigstore.signingconfig.v0.2+json",
-                "caUrls": [service],
-                "oidcUrls": [service],
-                "rekorTlogUrls": [service],
-                "tsaUrls": [],
-                "rekorTlogConfig": {"selector": "ANY"},
-                "tsaConfig": {"selector": "ANY"},
-            },
-        }
+    def get(self, path: str, headers: Message) -> bytes:
+        """Answer a GET."""
+        self._refuse_failing(path)
+        if path.startswith("/.well-known/openid-configuration"):
+            return _write(self.provider.configuration())
+        if path.startswith(AMBIENT_PATH):
+            if _bearer(headers) != REQUEST_TOKEN:
+                raise RefusedRequestError(401)
+            claims = {**JOB, **(self.behaviour.claims or {})}
+            self.behaviour.last_token = self.provider.issue(**claims)
+            return _write({"value": self.behaviour.last_token})
+        raise RefusedRequestError(404)
+
+    def post(self, path: str, body: bytes, headers: Message) -> bytes:
+        """Answer a POST."""
+        self._refuse_failing(path)
+        if path == FULCIO_PATH:
+            return _write(self.fulcio.issue(json.loads(body), _bearer(headers), self.behaviour))
+        if path == REKOR_V1_PATH:
+            return _write(self.rekor.add_v1(json.loads(body), self.behaviour))
+        if path == REKOR_V2_PATH:
+            return _write(self.rekor.add_v2(json.loads(body)))
+        if path == STAMP_PATH:
+            return self.stamps.stamp(body, self.behaviour)
+        raise RefusedRequestError(404)
+
+    def _refuse_failing(self, path: str) -> None:
+        if path.split("?")[0] in self.fail:
+            raise RefusedRequestError(503)
 
 
-def _digest(content: bytes) -> bytes:
-    import hashlib
+class _Handler(BaseHTTPRequestHandler):
+    owner: ClassVar[PrivateSigstore]
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1  # one packet an answer: without it each waits 40 ms for the other side
 
-    return hashlib.sha256(content).digest()
+    def do_GET(self) -> None:
+        try:
+            self._answer(200, self.owner.get(self.path, self.headers))
+        except RefusedRequestError as error:
+            self._answer(error.status, _write({"code": error.status, "message": "refused"}))
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("content-length", "0")))
+        try:
+            self._answer(201, self.owner.post(self.path, body, self.headers))
+        except RefusedRequestError as error:
+            self._answer(error.status, _write({"code": error.status, "message": "refused"}))
+        except Exception as error:  # whatever is wrong with a request, as the real ones answer
+            self._answer(400, _write({"code": 3, "message": type(error).__name__}))
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+    def _answer(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("content-type", _JSON)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
 
 
-def _handler(sigstore: PrivateSigstore) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        def log_message(self, format: str, *args: object) -> None:
-            """Say nothing."""
+def _bearer(headers: Message) -> str:
+    kind, _, secret = headers.get("Authorization", "").partition(" ")
+    return secret if kind.lower() == "bearer" else ""
 
-        def do_GET(self) -> None:
-            self._answer(b"")
 
-        def do_POST(self) -> None:
-            self._answer(self.rfile.read(int(self.headers.get("content-length", 0))))
-
-        def _answer(self, body: bytes) -> None:
-            try:
-                said = sigstore.answer(
-                    self.path.split("?")[0], body, self.headers.get("authorization", "")
-                )
-                code = 201 if self.command == "POST" else 200
-            except Exception as error:  # an answer of the server, whatever it is
-                code, said = 400, {"code": 3, "message": type(error).__name__}
-            content = json.dumps(said).encode()
-            self.send_response(code)
-            self.send_header("content-type", "application/json")
-            self.send_header("content-length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-    return Handler
+def _write(value: object) -> bytes:
+    return json.dumps(value).encode("utf-8")

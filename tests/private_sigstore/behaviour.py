@@ -1,0 +1,27 @@
+"""The behaviour: what the private Sigstore does otherwise than it should, for one test."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+
+
+@dataclass
+class Behaviour:
+    """What the services do next; the defaults are how they should.
+
+    Attributes:
+        log_clock: by how much the log's clock is wrong.
+        stamp_clock: by how much the time stamp authority's clock is wrong.
+        claims: that tokens of the job get beside or in place of the usual ones.
+        authority: the certificate that is issued may issue others itself.
+        foreign_sct: the certificate log's promise is signed by another log's key.
+        last_token: the last token that was given out, to look for where it must not be.
+    """
+
+    log_clock: datetime.timedelta = datetime.timedelta()
+    stamp_clock: datetime.timedelta = datetime.timedelta()
+    claims: dict[str, str] | None = None
+    authority: bool = False
+    foreign_sct: bool = False
+    last_token: str = ""
