@@ -6,6 +6,7 @@ and 3 both happened, 1 is returned. 130 after Ctrl-C.
 
 from __future__ import annotations
 
+import _thread
 import argparse
 import atexit
 import gc
@@ -14,6 +15,7 @@ import json
 import os
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -38,6 +40,7 @@ _COMMANDS = {
     "keys": "show, make, rotate or revoke the key that signs",
     "plan": "say what a run would do, and why",
     "run": "bring the graph up to date, in parallel",
+    "sbom": "print a bill of materials: of the environment, or of a model",
     "sign": "sign a model that has passed what an environment asks for",
     "trace": "go back from something to the commits and data that it was made from",
     "ui": "open the Dagster UI of this project on 127.0.0.1",
@@ -160,6 +163,14 @@ def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
 
 
+def _interrupt_again(unraisable: Any) -> None:
+    """Interrupt once more where the interruption hit a finalizer, which Python only mentions."""
+    if issubclass(unraisable.exc_type, KeyboardInterrupt):
+        threading.Timer(0.05, _thread.interrupt_main).start()
+    else:
+        sys.__unraisablehook__(unraisable)
+
+
 def enter() -> NoReturn:
     """Run one command as a process of its own: the console script.
 
@@ -170,6 +181,7 @@ def enter() -> NoReturn:
     gc.set_threshold(200_000)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
+    sys.unraisablehook = _interrupt_again
     code = main()
     atexit._run_exitfuncs()
     try:

@@ -8,10 +8,11 @@ from collections.abc import Collection, Sequence
 from ml_assets.admission import GateAdmission
 from ml_assets.attestation import StageAttestation
 from ml_assets.denial import find_denied
-from ml_assets.gating import Gating
+from ml_assets.gating import MATERIALIZE, Gating
 from ml_assets.project import Project
 from ml_assets.proofs import Proofs
 from ml_assets.reporter import Reporter
+from ml_assets.rules import find_rules
 from ml_assets.settings import Granularity
 from resources.dvc.admission import Admission
 from resources.dvc.attestation import Attestation
@@ -33,9 +34,20 @@ def server_options(
         jobs=settings.capacity,
         environment=environment,
         admission=open_admission(project, checkout),
-        attestation=StageAttestation(project, checkout, proofs, environment, run_id),
+        attestation=StageAttestation(
+            project, checkout, proofs, environment, run_id, strict=is_strict(project, MATERIALIZE)
+        ),
         shared=settings.granularity is Granularity.STAGE,
     )
+
+
+def is_strict(project: Project, environment: str) -> bool:
+    """Whether an environment takes nothing out of DVC's caches of which nobody knows what made it.
+
+    Raises:
+        PolicyError: the policy cannot be read, or has no such environment.
+    """
+    return find_rules(project.root).policy.environment(environment).verified_restores
 
 
 def open_admission(project: Project, checkout: Checkout) -> GateAdmission:

@@ -33,7 +33,7 @@ _CLAIMS = {
     22: "source_repository_visibility",
 }
 _NAMES = {f"{_ARC}{number}": name for number, name in _CLAIMS.items()}
-_LONGEST = 0x7FFF  # bytes of a claim
+_LONGEST = 0x8000  # bytes of a claim as it is written
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +108,8 @@ def _read_text(value: x509.ExtensionType) -> str:
     if not isinstance(value, x509.UnrecognizedExtension):
         raise ValueError("a claim that is none")
     der = value.value
+    if len(der) > _LONGEST:
+        raise ValueError("a claim that is too long")
     for start in (2, 3, 4):
         if der == _utf8(der[start:]):
             return der[start:].decode("utf-8")
@@ -117,8 +119,6 @@ def _read_text(value: x509.ExtensionType) -> str:
 def _utf8(content: bytes) -> bytes:
     """Return the header that these bytes have to have as a UTF8String, and them."""
     size = len(content)
-    if size > _LONGEST:
-        raise ValueError("a claim that is too long")
     if size < 0x80:
         return bytes((0x0C, size)) + content
     if size <= 0xFF:

@@ -48,6 +48,8 @@ class Environment:
         rules: of the gates that it names.
         default: of all others.
         errors_block: whether no gate at all may end in an error.
+        verified_restores: whether outs come out of DVC's caches only where a trusted statement says
+            that a run of their stage has made them.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Environment:
     rules: Mapping[str, Rule] = field(default_factory=dict)
     default: Rule = field(default_factory=Rule)
     errors_block: bool = False
+    verified_restores: bool = False
 
     def rule(self, gate: str) -> Rule:
         """Return what it wants of a gate."""
@@ -162,8 +165,13 @@ def _parse_environment(name: str, tables: Mapping[str, Table]) -> Environment:
     _check_name(own, name)
     line = _line_of(name, tables)
     errors_block, default, gates = False, Rule(), dict[str, list[Table]]()
+    verified = False
     for table in line:
-        table.refuse_unknown(("extends", "branch", "errors-block", "default", "gates"))
+        table.refuse_unknown(
+            ("extends", "branch", "errors-block", "verified-restores", "default", "gates")
+        )
+        wanted = table.flag("verified-restores")
+        verified = verified if wanted is None else wanted
         given = table.flag("errors-block")
         errors_block = errors_block if given is None else given
         default = parse_rule([table.table("default")], default)
@@ -172,7 +180,8 @@ def _parse_environment(name: str, tables: Mapping[str, Table]) -> Environment:
             gates.setdefault(gate, []).append(rule)
     default = replace(default, errors_block=errors_block)
     rules = {gate: parse_rule(layers, default) for gate, layers in gates.items()}
-    return Environment(name, own.text("branch") or None, rules, default, errors_block)
+    branch = own.text("branch") or None
+    return Environment(name, branch, rules, default, errors_block, verified)
 
 
 def _line_of(name: str, tables: Mapping[str, Table]) -> Sequence[Table]:

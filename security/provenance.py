@@ -8,6 +8,7 @@ the stage's process. md5, by which DVC knows data, stands beside the sha256 of m
 from __future__ import annotations
 
 import datetime
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -259,8 +260,24 @@ def parse_time(value: Any) -> datetime.datetime:
 
 
 def join_params(params: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Return parameters in the order in which they are written: by file and key."""
-    return {file: dict(sorted(values.items())) for file, values in sorted(params.items())}
+    """Return parameters as they are written: by file and key, as values that JSON has.
+
+    What YAML and TOML know besides (times, infinite numbers) is written as its text.
+    """
+    return {
+        file: {key: _plain(value) for key, value in sorted(values.items())}
+        for file, values in sorted(params.items())
+    }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    return value if isinstance(value, float) and math.isfinite(value) else str(value)
 
 
 def sort_materials(materials: Sequence[Material]) -> tuple[Material, ...]:

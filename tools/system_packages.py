@@ -44,6 +44,12 @@ COMPONENTS = (
         packages=("dpkg",),
         purpose="says which of two Debian versions is the lower one",
     ),
+    Component(
+        name="npm",
+        executables=("npm",),
+        packages=("nodejs", "npm"),
+        purpose="installs and runs a verifier of bundles that shares no code with ours",
+    ),
 )
 
 

@@ -21,7 +21,7 @@ from ml_assets.console import ConsoleReporter, write_notice
 from ml_assets.gate_report import write_outputs
 from ml_assets.gating import MATERIALIZE, Gating
 from ml_assets.graph import describe_assets
-from ml_assets.options import build_options, build_reproduction, open_admission
+from ml_assets.options import build_options, build_reproduction, is_strict, open_admission
 from ml_assets.project import Project, find_project
 from ml_assets.proofs import Proofs
 from ml_assets.record import Record
@@ -254,7 +254,12 @@ class _Run:
             environment=environment,
             admission=admission,
             attestation=StageAttestation(
-                self._project, self._checkout, self._proofs, environment, self._run_id
+                self._project,
+                self._checkout,
+                self._proofs,
+                environment,
+                self._run_id,
+                strict=is_strict(self._project, arguments.environment or MATERIALIZE),
             ),
             keep_going=arguments.keep_going,
             wait=arguments.wait,
