@@ -6,7 +6,6 @@ and 3 both happened, 1 is returned. 130 after Ctrl-C.
 
 from __future__ import annotations
 
-import _thread
 import argparse
 import atexit
 import gc
@@ -166,7 +165,8 @@ def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
 def _interrupt_again(unraisable: Any) -> None:
     """Interrupt once more where the interruption hit a finalizer, which Python only mentions."""
     if issubclass(unraisable.exc_type, KeyboardInterrupt):
-        threading.Timer(0.05, _thread.interrupt_main).start()
+        main_thread = threading.main_thread().ident or 0
+        threading.Timer(0.05, signal.pthread_kill, (main_thread, signal.SIGINT)).start()
     else:
         sys.__unraisablehook__(unraisable)
 
