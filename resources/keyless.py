@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from resources.errors import ConfigurationError, UnavailableError
-from security.bundle import Bundle, Kind, parse_bundle
+from security.bundle import Bundle, parse_bundle
 from security.errors import SecurityError
 from security.identity import Identity
 from security.keyless_certificate import parse_keyless_certificate
@@ -64,6 +64,7 @@ class KeylessSigner:
         Raises:
             UnavailableError: there is no token, it is refused or has expired, or a service does
                 not answer.
+            SignatureError: what was certified is no identity.
         """
         return self._certified()[1]
 
@@ -73,6 +74,7 @@ class KeylessSigner:
         Raises:
             UnavailableError: there is no token, it is refused or has expired, or a service does
                 not answer, or not as it should.
+            SignatureError: what was certified is no identity.
         """
         signer, identity = self._certified()
         try:
@@ -112,19 +114,13 @@ class KeylessSigner:
             certificate = signer._signing_cert()
         except Exception as error:  # what it says may hold the token
             raise _refuse(error) from None
-        named = parse_keyless_certificate(certificate.public_bytes(Encoding.DER))
-        identity = Identity(Kind.KEYLESS, named.identity, named.issuer, dict(named.claims))
+        identity = parse_keyless_certificate(certificate.public_bytes(Encoding.DER))
         return signer, certificate.not_valid_after_utc, identity
 
     @cached_property
     def _client(self) -> ClientTrustConfig:
-        try:
-            from sigstore.models import ClientTrustConfig
-        except ImportError as error:
-            raise UnavailableError(
-                "cannot sign keyless: sigstore is not installed",
-                "install ml-assets with its extra: signing",
-            ) from error
+        from sigstore.models import ClientTrustConfig  # takes a second, so not before it is needed
+
         try:
             if self._configuration is None:
                 return ClientTrustConfig.production()

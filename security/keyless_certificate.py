@@ -6,11 +6,10 @@ not believing: who issued it is verified elsewhere (``security.keyless_signature
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-
 from cryptography import x509
 
+from security.bundle import Kind
+from security.identity import Identity
 from security.public_key import SignatureError
 
 _ARC = "1.3.6.1.4.1.57264.1."
@@ -36,28 +35,16 @@ _NAMES = {f"{_ARC}{number}": name for number, name in _CLAIMS.items()}
 _LONGEST = 0x8000  # bytes of a claim as it is written
 
 
-@dataclass(frozen=True, slots=True)
-class KeylessCertificate:
-    """A certificate of a few minutes.
-
-    Attributes:
-        identity: its one subject alternative name: an e-mail address, or the address of a workflow.
-        issuer: who gave the token for it.
-        claims: what is said of the run, by name; the issuer among them.
-    """
-
-    identity: str
-    issuer: str
-    claims: Mapping[str, str]
-
-
-def parse_keyless_certificate(der: bytes) -> KeylessCertificate:
-    """Read a certificate. The steps, each with the attack that it stops:
+def parse_keyless_certificate(der: bytes) -> Identity:
+    """Read whom a certificate names. The steps, each with the attack that it stops:
 
     1. DER, each extension once: no reader sees another value.
     2. It may not issue certificates: what it vouched for would be in no log.
     3. Exactly one name, an e-mail address or a URI: of two, each could be the one that is trusted.
     4. Claims are DER UTF8Strings, as they would be written; the issuer is among them.
+
+    Returns:
+        An e-mail address or the address of a workflow, with who gave it the token.
 
     Raises:
         SignatureError: a step finds something else.
@@ -67,7 +54,7 @@ def parse_keyless_certificate(der: bytes) -> KeylessCertificate:
         extensions = list(certificate.extensions)
         if any(_may_issue(one.value) for one in extensions):  # 2
             raise ValueError("it may issue others")
-        identity = _read_name(extensions)  # 3
+        name = _read_name(extensions)  # 3
         claims = {  # 4
             _NAMES[one.oid.dotted_string]: _read_text(one.value)
             for one in extensions
@@ -79,7 +66,7 @@ def parse_keyless_certificate(der: bytes) -> KeylessCertificate:
         raise SignatureError(
             f"not a certificate of a keyless identity: {bad}", "look who made it, and sign again"
         ) from bad
-    return KeylessCertificate(identity, claims["issuer"], claims)
+    return Identity(Kind.KEYLESS, name, claims["issuer"], claims)
 
 
 def _may_issue(value: x509.ExtensionType) -> bool:

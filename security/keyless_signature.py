@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import datetime
 
-from security.bundle import Bundle, Kind
-from security.errors import SecurityError
+from security.bundle import Bundle
 from security.identity import Identity
-from security.keyless_certificate import KeylessCertificate, parse_keyless_certificate
+from security.keyless_certificate import parse_keyless_certificate
 from security.printable import printable
 from security.public_key import SignatureError
 from security.strict_json import fields, parse_object
@@ -48,11 +47,10 @@ def verify_keyless(
 
     Raises:
         SignatureError: a step finds something else.
-        SecurityError: sigstore is not installed.
     """
     (der,) = bundle.certificates
-    certificate = parse_keyless_certificate(der)  # 1
-    pair = (certificate.identity, certificate.issuer)
+    identity = parse_keyless_certificate(der)  # 1
+    pair = (identity.name, identity.issuer)
     trusted = [one for one in trust.identities if (one.identity, one.issuer) == pair]
     if not trusted:
         shown = f"{printable(pair[0])}, vouched for by {printable(pair[1])}"
@@ -60,13 +58,7 @@ def verify_keyless(
     times = _count_times(bundle)  # 2
     trusted.sort(key=lambda one: one.revoked is None)
     found, signed_at = _verify_any(bundle, trusted, times)  # 3 to 6
-    return found, _identify(certificate), signed_at
-
-
-def _identify(certificate: KeylessCertificate) -> Identity:
-    return Identity(
-        Kind.KEYLESS, certificate.identity, certificate.issuer, dict(certificate.claims)
-    )
+    return found, identity, signed_at
 
 
 def _count_times(bundle: Bundle) -> int:
@@ -104,13 +96,6 @@ def _verify_any(
 
 def _verify(bundle: Bundle, trusted: TrustedIdentity, times: int) -> datetime.datetime:
     try:
-        import sigstore.verify  # noqa: F401  # that it is there; 0.6 s, so not before it is needed
-    except ImportError as error:
-        raise SecurityError(
-            "cannot judge a keyless signature: sigstore is not installed",
-            "install ml-assets with its extra: signing",
-        ) from error
-    try:
         payload, found = _ask_sigstore(bundle, trusted)  # 3
     except Exception as error:  # 6: it has many roots, and its parsers have others
         reason = printable(f"{type(error).__name__}: {error}")
@@ -128,17 +113,16 @@ def _ask_sigstore(
     """Return the payload that sigstore has verified, and the times that it went by.
 
     What is private of it is used here only: it reads a trusted root from files alone, and keeps
-    the times to itself.
+    the times to itself. It is imported when it is first needed, since that takes a second.
     """
     from sigstore.models import Bundle as SigstoreBundle
     from sigstore.models import TrustedRoot
     from sigstore.verify import Verifier
-    from sigstore.verify.policy import AllOf, OIDCIssuerV2
-    from sigstore.verify.policy import Identity as IdentityPolicy
+    from sigstore.verify.policy import Identity as Policy
     from sigstore_models.trustroot.v1 import TrustedRoot as TrustedRootMessage
 
     verifier = Verifier(trusted_root=TrustedRoot(TrustedRootMessage.from_json(trusted.root)))
     signed = SigstoreBundle.from_json(bundle.content)
-    wanted = IdentityPolicy(identity=trusted.identity, issuer=trusted.issuer)
-    _, payload = verifier.verify_dsse(signed, AllOf([wanted, OIDCIssuerV2(trusted.issuer)]))
+    wanted = Policy(identity=trusted.identity, issuer=trusted.issuer)
+    _, payload = verifier.verify_dsse(signed, wanted)
     return payload, [one.time for one in verifier._establish_time(signed)]

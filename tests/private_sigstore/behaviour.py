@@ -15,6 +15,7 @@ class Behaviour:
         stamp_clock: by how much the time stamp authority's clock is wrong.
         claims: that tokens of the job get beside or in place of the usual ones.
         authority: the certificate that is issued may issue others itself.
+        first_issuer: the issuer in the extension that came first (1.1), if not the true one.
         foreign_sct: the certificate log's promise is signed by another log's key.
         last_token: the last token that was given out, to look for where it must not be.
     """
@@ -23,5 +24,6 @@ class Behaviour:
     stamp_clock: datetime.timedelta = datetime.timedelta()
     claims: dict[str, str] | None = None
     authority: bool = False
+    first_issuer: str = ""
     foreign_sct: bool = False
     last_token: str = ""

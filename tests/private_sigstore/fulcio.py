@@ -102,7 +102,9 @@ class Fulcio:
             x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CODE_SIGNING]), critical=False
         )
         builder = builder.add_extension(x509.SubjectAlternativeName([_name(claims)]), critical=True)
-        for number, value in _extensions(claims).items():
+        said = _extensions(claims)
+        said[1] = behaviour.first_issuer or said[1]
+        for number, value in said.items():
             plain = value.encode("utf-8")
             content = plain if number < 7 else core.UTF8String(value).dump()
             extension = x509.UnrecognizedExtension(ObjectIdentifier(f"{_ARC}.{number}"), content)

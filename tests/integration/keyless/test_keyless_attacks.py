@@ -3,6 +3,7 @@
 import base64
 import datetime
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -269,6 +270,23 @@ def test_one_change_of_a_bundle_is_refused(
         verify_bundle(changed, trust)
 
 
+@BOTH
+@pytest.mark.parametrize("change", [no_entry, no_entries, two_entries])
+def test_exactly_one_entry_of_the_log_is_looked_at(
+    sigstore: PrivateSigstore, signed: Signed, kind: str, change: Change
+) -> None:
+    with pytest.raises(SignatureError, match="not exactly one entry of the log"):
+        verify_bundle(change_bundle(getattr(signed, kind), change), trusting(make_entry(sigstore)))
+
+
+def test_payload_that_is_read_is_the_one_that_was_verified(
+    sigstore: PrivateSigstore, signed: Signed
+) -> None:
+    read = replace(signed.v1, envelope=replace(signed.v1.envelope, payload=make_statement("evil")))
+    with pytest.raises(SignatureError, match="another payload than the one that is read"):
+        verify_bundle(read, trusting(make_entry(sigstore)))
+
+
 def later(body: dict[str, Any]) -> None:
     entry_of(body)["integratedTime"] = str(int(entry_of(body)["integratedTime"]) + 60)
 
@@ -296,6 +314,13 @@ def test_time_of_the_log_that_nothing_vouches_for_is_refused(
 ) -> None:
     with pytest.raises(SignatureError, match="not verified|nobody says when"):
         verify_bundle(change_bundle(signed.v1, change), trusting(make_entry(sigstore)))
+
+
+def test_signature_without_any_time_is_refused(sigstore: PrivateSigstore, signed: Signed) -> None:
+    trust = trusting(make_entry(sigstore))
+    for bundle, change in ((signed.v1, no_promise), (signed.v2, no_stamp)):
+        with pytest.raises(SignatureError, match="nobody says when it was signed"):
+            verify_bundle(change_bundle(bundle, change), trust)
 
 
 def test_promise_is_not_left_unverified_for_the_sake_of_a_stamp(
@@ -404,6 +429,18 @@ def test_time_outside_of_the_certificates_is_refused(
     bundle = open_signer(job, rekor).sign(make_statement())
     with pytest.raises(SignatureError, match="not verified"):
         verify_bundle(bundle, trusting(make_entry(job)))
+
+
+def test_certificate_of_two_issuers_is_refused(
+    job: PrivateSigstore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job.behaviour.first_issuer = other = "https://issuer.example"
+    monkeypatch.setattr("resources.keyless.verify_keyless", lambda *_: None)
+    bundle = open_signer(job).sign(make_statement())
+    with pytest.raises(SignatureError, match="not verified"):
+        verify_bundle(bundle, trusting(make_entry(job)))
+    with pytest.raises(SignatureError, match="not trusted"):
+        verify_bundle(bundle, trusting(make_entry(job, issuer=other)))
 
 
 def test_certificate_that_may_issue_others_is_refused(job: PrivateSigstore) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from resources import keyless
 from resources.errors import UnavailableError
 from resources.keyless import TOKEN_VARIABLE, KeylessSigner, open_keyless_signer
 from security.bundle import Kind
@@ -231,6 +232,15 @@ def test_signature_of_a_wrong_time_is_given_to_nobody(
         open_signer(job, rekor).sign(make_statement())
 
 
+def test_signature_of_other_bytes_is_given_to_nobody(
+    job: PrivateSigstore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, wrap = make_statement("other"), keyless._wrap
+    monkeypatch.setattr(keyless, "_wrap", lambda _: wrap(other))
+    with pytest.raises(UnavailableError, match="did not sign these bytes"):
+        open_signer(job).sign(make_statement())
+
+
 def test_configuration_of_other_keys_is_noticed_before_anybody_gets_the_signature(
     job: PrivateSigstore,
 ) -> None:
@@ -253,7 +263,7 @@ def test_token_is_in_no_message_no_log_and_no_name(
         signer.sign(make_statement())
     except UnavailableError as error:
         told = f"{error!r} {error} {error.message} {error.hint} {error.__cause__!r}"
-        assert error.__suppress_context__
+        assert error.__suppress_context__ and error.__cause__ is None
     assert (told == "") is (path == "")
     output = "".join(capfd.readouterr())
     secret = job.behaviour.last_token.split(".")[1]

@@ -55,7 +55,7 @@ def test_identity_issuer_and_claims_are_read() -> None:
     found = parse_keyless_certificate(
         make(names(WORKFLOW), claim(8, utf8(ISSUER)), claim(12, content), usage(issues=False))
     )
-    assert (found.identity, found.issuer) == (WORKFLOW.value, ISSUER)
+    assert (found.name, found.issuer) == (WORKFLOW.value, ISSUER)
     assert found.claims == {"issuer": ISSUER, "source_repository_uri": longer}
 
 
@@ -74,7 +74,7 @@ def test_longest_claims_are_read() -> None:
 
 def test_email_address_is_an_identity() -> None:
     der = make(names(x509.RFC822Name("dev@example.com")), claim(8, utf8(ISSUER)))
-    assert parse_keyless_certificate(der).identity == "dev@example.com"
+    assert parse_keyless_certificate(der).name == "dev@example.com"
 
 
 @pytest.mark.parametrize(
