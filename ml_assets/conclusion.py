@@ -76,6 +76,7 @@ class Conclusion:
 
     def _state_bills(self, models: Sequence[str], outs: Mapping[str, Content]) -> None:
         checkout = self._gating.checkout
+        checkout.forget_locks()  # the run has written them since
         with self._proofs.records() as records:
             origins = {one: records.origin(outs[one].sha256) for one in outs}
         known = [one for one in origins.values() if one is not None]

@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import argparse
 import json
+import tempfile
+from pathlib import Path
 
 from ml_assets.asked import Asked, read_asked
 from ml_assets.console import write_notice
 from ml_assets.gating import MATERIALIZE
 from ml_assets.project import Project, find_project
 from ml_assets.proofs import Proofs
+from ml_assets.rebuilding import rebuild
 from ml_assets.verifying import verify_asked
+from resources.errors import ResourceError
+from security.lineage import identify
 from security.printable import printable
+from security.rebuild import write_rebuild
 from security.slsa_level import SlsaLevel
+from security.verdict import Verdict
 from security.verification import Verification
 
 _EPILOG = """\
 examples:
   ml-assets verify models/classifier.onnx
   ml-assets verify models/classifier.onnx --environment staging
+  ml-assets verify models/classifier.onnx --rebuild
   ml-assets verify sha256:ab12cd34ab12cd34ab12cd34ab12cd34ab12cd34ab12cd34ab12cd34ab12cd34 --json
 """
 
@@ -32,6 +40,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         default=MATERIALIZE,
         help=f"what it shall be good for, as the policy calls it (default: {MATERIALIZE})",
+    )
+    parser.add_argument(
+        "--rebuild",
+        action="store_true",
+        help="also run its stage again in a clean checkout, and compare what comes out",
     )
     parser.add_argument(
         "--offline", action="store_true", help="ask nobody, which is how it always works"
@@ -50,9 +63,37 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _verify(project: Project, arguments: argparse.Namespace) -> tuple[Asked, Verification]:
-    with Proofs(project, write_notice).records() as records:
+    proofs = Proofs(project, write_notice)
+    with proofs.records() as records:
         asked = read_asked(project, arguments.subject, records)
-        return asked, verify_asked(project, records, asked, arguments.environment)
+        found = verify_asked(project, records, asked, arguments.environment)
+    if arguments.rebuild:
+        _rebuild(project, proofs, found)
+    return asked, found
+
+
+def _rebuild(project: Project, proofs: Proofs, found: Verification) -> None:
+    """Run the stage again, and note and sign what came of it."""
+    origin = found.lineage.origins.get(identify(found.subject.digest))
+    if origin is None:
+        found.note("rebuild", Verdict.ERROR, "nothing trusted says which stage made it")
+        return
+    write_notice(f"running {origin.provenance.stage} again in a clean checkout")
+    try:
+        with tempfile.TemporaryDirectory(prefix="ml-assets-rebuild-") as place:
+            result = rebuild(project, origin, Path(place))
+        proofs.add(write_rebuild(result))
+    except ResourceError as error:
+        found.note("rebuild", Verdict.ERROR, f"{error.message}: {error.hint}")
+        return
+    files = [file for one in result.differing.values() for file in one]
+    if files:
+        more = f", and {len(files) - 5} more" if len(files) > 5 else ""
+        detail = f"{result.stage} is not deterministic: {', '.join(files[:5])}{more}"
+        found.note("rebuild", Verdict.FAILED, detail)
+    else:
+        same = ", ".join(result.identical[:5])
+        found.note("rebuild", Verdict.PASSED, f"identical at {result.commit[:12]}: {same}")
 
 
 def document(found: Verification) -> dict[str, object]:
