@@ -71,7 +71,7 @@ def test_stage_of_the_job_cannot_get_at_what_signs(
 ) -> None:
     project.write("train.py", THIEF.replace("MODEL", repr(list(HARMLESS))))
     project.commit("a thief")
-    ran = project.ml_assets("run", extra=sigstore.job_environment())
+    ran = project.ml_assets_script("run", extra=sigstore.job_environment())
     assert ran.code == 0, ran
 
 
