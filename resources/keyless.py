@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 import os
 import re
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -27,12 +27,14 @@ if TYPE_CHECKING:
     from sigstore.dsse import Statement
     from sigstore.models import ClientTrustConfig
     from sigstore.oidc import IdentityToken
-    from sigstore.sign import Signer
+    from sigstore.sign import Signer, SigningContext
 
 #: A token that was had elsewhere; wins over what the surroundings offer.
 TOKEN_VARIABLE = "SIGSTORE_ID_TOKEN"  # nosec B105  # the name of a variable
 _PERMISSION = "give the job in its workflow: permissions: id-token: write"
 _HINT = f"in GitHub Actions {_PERMISSION}; elsewhere set {TOKEN_VARIABLE}"
+#: Seconds that a service may say nothing.
+LONGEST_WAIT = 60.0
 #: A certificate that is over so soon could be so when the log writes down the time.
 _MARGIN = datetime.timedelta(minutes=1)
 
@@ -78,6 +80,7 @@ class KeylessSigner:
         """
         signer, identity = self._certified()
         try:
+            _limit_waiting(signer._signing_ctx)
             written = signer.sign_dsse(_wrap(payload)).to_json()
         except Exception as error:  # what it says may hold the token
             raise _refuse(error) from None
@@ -110,7 +113,9 @@ class KeylessSigner:
         from sigstore.sign import Signer, SigningContext
 
         try:
-            signer = Signer(token, SigningContext.from_trust_config(client))
+            context = SigningContext.from_trust_config(client)
+            _limit_waiting(context)
+            signer = Signer(token, context)
             certificate = signer._signing_cert()
         except Exception as error:  # what it says may hold the token
             raise _refuse(error) from None
@@ -177,6 +182,16 @@ def _wrap(payload: bytes) -> Statement:
     statement = Statement.__new__(Statement)
     statement._contents = payload
     return statement
+
+
+def _limit_waiting(context: SigningContext) -> None:
+    """Have services that say nothing be given up; sigstore itself waits for ever.
+
+    Each thread has a session of its own with the log, so this is said before each use.
+    """
+    for session in (context._fulcio.session, getattr(context._rekor, "_session")):
+        limited = partial(type(session).request, session, timeout=LONGEST_WAIT)
+        setattr(session, "request", limited)  # a method of this one session
 
 
 def _refuse(error: Exception) -> UnavailableError:

@@ -17,6 +17,7 @@ class Behaviour:
         authority: the certificate that is issued may issue others itself.
         first_issuer: the issuer in the extension that came first (1.1), if not the true one.
         foreign_sct: the certificate log's promise is signed by another log's key.
+        silence: seconds that pass before every answer.
         last_token: the last token that was given out, to look for where it must not be.
     """
 
@@ -26,4 +27,5 @@ class Behaviour:
     authority: bool = False
     first_issuer: str = ""
     foreign_sct: bool = False
+    silence: float = 0.0
     last_token: str = ""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
+import time
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
@@ -101,6 +103,7 @@ class PrivateSigstore:
     def post(self, path: str, body: bytes, headers: Message) -> bytes:
         """Answer a POST."""
         self._refuse_failing(path)
+        time.sleep(self.behaviour.silence)
         if path == FULCIO_PATH:
             return _write(self.fulcio.issue(json.loads(body), _bearer(headers), self.behaviour))
         if path == REKOR_V1_PATH:
@@ -144,7 +147,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("content-type", _JSON)
         self.send_header("content-length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        with contextlib.suppress(ConnectionError):  # who asked does not wait any more
+            self.wfile.write(body)
+            self.wfile.flush()
 
 
 def _bearer(headers: Message) -> str:

@@ -216,6 +216,20 @@ def test_host_that_is_not_there_cannot_be_reached(job: PrivateSigstore) -> None:
         KeylessSigner(configuration).sign(make_statement())
 
 
+@pytest.mark.parametrize("rekor", [1, 2])
+@pytest.mark.parametrize("certified", [False, True])
+def test_service_that_says_nothing_is_given_up(
+    job: PrivateSigstore, monkeypatch: pytest.MonkeyPatch, rekor: int, certified: bool
+) -> None:
+    signer = open_signer(job, rekor)
+    if certified:
+        assert signer.identity.name == WORKFLOW
+    monkeypatch.setattr(keyless, "LONGEST_WAIT", 0.1)
+    job.behaviour.silence = 0.5
+    with pytest.raises(UnavailableError, match=r"127\.0\.0\.1 cannot be reached"):
+        signer.sign(make_statement())
+
+
 def test_certificate_without_a_promise_of_its_log_signs_nothing(job: PrivateSigstore) -> None:
     job.behaviour.foreign_sct = True
     with pytest.raises(UnavailableError, match="did not sign"):
