@@ -20,6 +20,9 @@ from benchmarks.procedures import (
     measure_noop,
     measure_overhead,
 )
+from benchmarks.proof_commands import measure_impact, measure_small_verification
+from benchmarks.proof_model import measure_proof, measure_verification
+from benchmarks.proof_stage import measure_stage_proof
 from benchmarks.workbench import Workbench
 
 
@@ -123,5 +126,35 @@ CASES = (
         "the model-file gate on 250 MB of joblib",
         (Limit("read and hash", Unit.RATIO, 2.0),),
         lambda bench, limits: measure_model_file(bench, 250, *limits, runs=5),
+    ),
+    Case(
+        "proof-1gib",
+        "hash, lock entry, provenance and signature of a model of 1 GiB",
+        (Limit("its size read", Unit.RATIO, 2.0), Limit("the slower pass", Unit.RATIO, 1.5)),
+        lambda bench, limits: measure_proof(bench, 1024, *limits, runs=5),
+    ),
+    Case(
+        "verify-1gib",
+        "the verification of a model of 1 GiB: bytes, signature, provenance",
+        (Limit("one sha256 pass", Unit.RATIO, 1.15),),
+        lambda bench, limits: measure_verification(bench, 1024, *limits, runs=7),
+    ),
+    Case(
+        "impact-100000",
+        "what follows from a file, in a ledger of 100,000 statements, the whole command",
+        (Limit("whole command", Unit.SECONDS, 1.0),),
+        lambda bench, limits: measure_impact(bench, 100_000, *limits, runs=5),
+    ),
+    Case(
+        "proof-stage",
+        "the proof of a stage of this repository's own pipeline",
+        (Limit("per stage", Unit.MILLISECONDS, 50.0),),
+        lambda bench, limits: measure_stage_proof(bench, *limits, runs=5),
+    ),
+    Case(
+        "verify-small",
+        "the verification of a small file, the whole command",
+        (Limit("whole command", Unit.SECONDS, 1.0),),
+        lambda bench, limits: measure_small_verification(bench, *limits, runs=7),
     ),
 )
