@@ -132,6 +132,11 @@ def test_the_targets_are_those_promised() -> None:
         "no-change": [1.0, 1.0],
         "packages-500": [0.5],
         "model-file": [2.0],
+        "proof-1gib": [2.0, 1.5],
+        "verify-1gib": [1.15],
+        "impact-100000": [1.0],
+        "proof-stage": [50.0],
+        "verify-small": [1.0],
     }
 
 
