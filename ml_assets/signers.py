@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ml_assets.project import Project, find_configuration
+from ml_assets.protection import find_protection
 from ml_assets.rules import find_rules
 from ml_assets.signing_settings import Method, SigningSettings
 from resources.errors import ConfigurationError
@@ -62,9 +63,18 @@ def open_signer(project: Project, on_notice: Callable[[str], None]) -> Signer:
 
 
 def _open_keyless(project: Project, settings: SigningSettings) -> Signer:
-    from resources.keyless import open_keyless_signer
+    """Open what signs keyless; whom it shows its token is the protected branch's to say."""
+    from resources.keyless import KeylessSigner
 
-    return open_keyless_signer(project.root / settings.sigstore if settings.sigstore else None)
+    if settings.sigstore is None:
+        return KeylessSigner(None)
+    protection = find_protection(project.root)
+    text = protection.read(settings.sigstore).get(settings.sigstore)
+    if text is None:
+        raise ConfigurationError(
+            f"no such file: {settings.sigstore} of {protection.origin}", "commit it there"
+        )
+    return KeylessSigner(text.decode("utf-8", "replace"))
 
 
 def _outside(project: Project, key: str) -> Path:

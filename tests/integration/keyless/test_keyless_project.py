@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -79,3 +80,24 @@ def test_nobody_else_can_sign_for_it(project: Repository) -> None:
     ran = project.ml_assets("run")
     assert ran.code != 0
     assert "nobody here has an identity to sign with" in ran.stdout + ran.stderr
+
+
+def test_branch_cannot_send_the_token_elsewhere(
+    project: Repository, sigstore: PrivateSigstore
+) -> None:
+    """Whom a job shows its token is said by the protected branch, as all that signing goes by."""
+    seen: list[str] = []
+
+    class Thief(PrivateSigstore):
+        def post(self, path: str, body: bytes, headers: Any) -> Any:
+            seen.append(headers.get("Authorization", ""))
+            return super().post(path, body, headers)
+
+    project.git("branch", "-M", "main")
+    project.git("checkout", "-q", "-b", "evil")
+    with Thief() as thief:
+        project.write(".ml-assets/sigstore.json", json.dumps(thief.trust_configuration()))
+        project.commit("elsewhere")
+        done = project.ml_assets("run", extra=sigstore.job_environment())
+    assert done.code == 0, done
+    assert seen == []
