@@ -17,7 +17,7 @@ from resources.dvc.content import Content
 from resources.dvc.environment import Environment
 from resources.dvc.manifest import Dep, Stage
 from resources.dvc.stage_result import Action as Done
-from resources.dvc.stage_result import Result
+from resources.dvc.stage_result import Observed, Result
 from resources.git import list_changed, list_tracked, read_remote_url
 from security.directory_listing import ListedFile, write_listing
 from security.provenance import (
@@ -94,7 +94,7 @@ class StageAttestation:
             return
         for location, content in result.contents.items():
             self._list(location, content)
-        statement = write_provenance(self._describe(stage, result))
+        statement = write_provenance(self._describe(stage, result, result.observed))
         self._proofs.add(statement)
         self._proofs.leave_open()
 
@@ -105,9 +105,7 @@ class StageAttestation:
             for listing in write_listing(location, files):
                 self._proofs.add(listing)
 
-    def _describe(self, stage: Stage, result: Result) -> Provenance:
-        observed = result.observed
-        assert observed is not None
+    def _describe(self, stage: Stage, result: Result, observed: Observed) -> Provenance:
         restored = result.action is Done.RESTORE
         materials = [*self._surroundings, *self._inputs(stage, observed.inputs)]
         if restored:

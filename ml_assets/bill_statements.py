@@ -12,6 +12,7 @@ from ml_assets.attestation import identify_content
 from ml_assets.bills import build_environment_bill, build_model_bill
 from ml_assets.project import Project
 from resources.dvc.checkout import Checkout
+from resources.dvc.content import Content
 from security.bill import Bill
 from security.provenance import Provenance, Role
 from security.statement import Statement, Subject, write_statement
@@ -33,7 +34,11 @@ def state_environment(project: Project, run: Provenance) -> Statement | None:
 
 
 def state_model(
-    project: Project, checkout: Checkout, location: str, provenance: tuple[str, ...]
+    project: Project,
+    checkout: Checkout,
+    location: str,
+    content: Content,
+    provenance: tuple[str, ...],
 ) -> Statement:
     """State what a model consists of and was made from.
 
@@ -41,8 +46,6 @@ def state_model(
         ResourceError, SecurityError: there can be no bill of it.
     """
     bill = build_model_bill(project, checkout, location, provenance=provenance)
-    content = checkout.read(location)
-    assert content is not None
     return _state([Subject(location, identify_content(content))], bill)
 
 

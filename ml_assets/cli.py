@@ -187,8 +187,8 @@ def enter() -> NoReturn:
     try:
         sys.stdout.flush()
         sys.stderr.flush()
-    except BrokenPipeError:
-        # Whoever read the output wanted no more of it; the exit code stands.
+    except (BrokenPipeError, ValueError):
+        # Whoever read the output wanted no more of it, or it is closed; the exit code stands.
         pass
     os._exit(code)
 

@@ -23,10 +23,10 @@ from ml_assets.proofs import Proofs
 from resources.dvc.checkout import Checkout
 from resources.dvc.content import Content
 from resources.errors import ResourceError
-from security.decision import Judged
+from security.decision import Decision, Judged
 from security.errors import SecurityError
 from security.gate_attestations import write_attestation
-from security.gate_result import write_result
+from security.gate_result import GateResult, write_result
 from security.gates.interface import Kind
 from security.model_signature import write_model_statement
 from security.slsa_level import find_level
@@ -56,7 +56,11 @@ class Conclusion:
         Raises:
             ResourceError, SecurityError: something cannot be signed, or not be kept.
         """
-        results = [(one, self._sign_result(one)) for one in judged if one.result is not None]  # 1
+        results = [  # 1
+            (one, self._sign_result(one.result, one.decision))
+            for one in judged
+            if one.result is not None
+        ]
         source = [one for one in judged if self._is_source(one)]
         by_verdict: dict[Verdict, list[str]] = {}
         for location in outs:
@@ -87,7 +91,7 @@ class Conclusion:
             for location in models:
                 origin = origins[location]
                 links = (origin.verified.bundle.sha256,) if origin is not None else ()
-                self._add(state_model(self._project, checkout, location, links))
+                self._add(state_model(self._project, checkout, location, outs[location], links))
         except (ResourceError, SecurityError) as error:
             self._on_notice(f"no bill of materials: {error.message}: {error.hint}")
 
@@ -109,10 +113,9 @@ class Conclusion:
             if self._is_about(one, location)
         )
 
-    def _sign_result(self, judged: Judged) -> str:
-        assert judged.result is not None
-        digest = self._proofs.add(parse_statement(write_result(judged.result)))
-        other = write_attestation(judged.result, judged.decision)
+    def _sign_result(self, result: GateResult, decision: Decision) -> str:
+        digest = self._proofs.add(parse_statement(write_result(result)))
+        other = write_attestation(result, decision)
         if other is not None:
             self._proofs.add(other)
         return digest

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from ml_assets.subjects import find_models
 from resources.dvc.checkout import Checkout
+from resources.dvc.content import Content
 from security.file_tree import read_tree
 from security.verdict import Verdict
 
@@ -155,16 +156,20 @@ class Drill:
         """Record another hash of the model than it has."""
         stage = self._checkout.manifest.producer[model]
         path = self._root / stage.lock_path
-        content = self._checkout.read(model)
-        assert content is not None
+        content = self._content(model)
         text = path.read_text(encoding="utf-8")
         old = content.md5.removesuffix(".dir")
         path.write_text(text.replace(old, old[::-1]), encoding="utf-8")
 
+    def _content(self, model: str) -> Content:
+        content = self._checkout.read(model)
+        if content is None:
+            raise LookupError(f"not there any more: {model}")
+        return content
+
     def _flip_object(self, model: str) -> None:
         """Change the model in DVC's cache, and take it out of the working tree."""
-        content = self._checkout.read(model)
-        assert content is not None
+        content = self._content(model)
         entries = content.entries
         md5 = content.md5 if entries is None else entries[0].md5
         found = list((self._root / ".dvc" / "cache").rglob(md5[2:]))

@@ -45,29 +45,32 @@ def write_evidence(
     project: Project,
     records: Records,
     asked: Asked,
+    path: Path,
     found: Verification,
     environment: str,
     output: Path,
 ) -> list[str]:
     """Write it into a new directory; return the files, relative to it.
 
+    Args:
+        path: where the artifact lies.
+
     Raises:
         OSError: it cannot be written.
     """
-    assert asked.path is not None
     output.mkdir(parents=True)
     name = posixpath.basename(asked.subject.name)
     target = output / "artifact" / name
     target.parent.mkdir()
-    if asked.path.is_dir():
-        shutil.copytree(asked.path, target)
+    if path.is_dir():
+        shutil.copytree(path, target)
     else:
-        shutil.copyfile(asked.path, target)
+        shutil.copyfile(path, target)
     statements = _collect(records, asked, found)
-    for path, content in _bundles(statements.values()).items():
-        _write(output / path, content)
-    for path, content in _rules(project).items():
-        _write(output / path, content)
+    for place, content in _bundles(statements.values()).items():
+        _write(output / place, content)
+    for place, content in _rules(project).items():
+        _write(output / place, content)
     for key, pem in _keys(records, statements.values()).items():
         _write(output / "keys" / f"{key[:16]}.pem", pem)
     _write(output / "verification.json", _verification(found, environment))

@@ -15,7 +15,7 @@ from security.ledger import Ledger, LedgerDirectory
 from security.signer import Signer
 
 #: Holds the passphrase of the user's own key, where it has one.
-PASSPHRASE_VARIABLE = "ML_ASSETS_KEY_PASSPHRASE"
+PASSPHRASE_VARIABLE = "ML_ASSETS_KEY_PASSPHRASE"  # nosec B105  # the name of a variable
 
 
 def open_ledger(project: Project) -> Ledger:

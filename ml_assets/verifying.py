@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Mapping
 
 from ml_assets.asked import Asked
 from ml_assets.project import Project
@@ -34,7 +35,7 @@ def verify_asked(
     model = _is_model(project, asked)
     _note_bytes(found, asked)
     if model and asked.files is not None:
-        _note_signature(found, records, asked)
+        _note_signature(found, records, asked.files)
     verify_origin(found, records)
     demand = Demand(
         environment=demanded,
@@ -66,18 +67,17 @@ def _note_bytes(found: Verification, asked: Asked) -> None:
     found.note("bytes", Verdict.PASSED, f"{files}, {asked.size:,} bytes read")
 
 
-def _note_signature(found: Verification, records: Records, asked: Asked) -> None:
+def _note_signature(found: Verification, records: Records, files: Mapping[str, str]) -> None:
     """Make step 2: of the signatures over just these files, one has to be good."""
-    assert asked.files is not None
-    name = asked.subject.name.rpartition("/")[2]
+    name = found.subject.name.rpartition("/")[2]
     reasons: list[str] = []
-    for digest in reversed(records.index.about(root_digest(asked.files), MODEL_SIGNATURE)):
+    for digest in reversed(records.index.about(root_digest(files), MODEL_SIGNATURE)):
         verified = records.find(digest)
         if verified is None:
             reasons.append(records.refused[digest])
             continue
         try:
-            verify_model_files(verified.statement, name, asked.files)
+            verify_model_files(verified.statement, name, files)
         except SecurityError as error:
             reasons.append(error.message)
             continue

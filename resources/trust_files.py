@@ -59,8 +59,11 @@ class TrustFiles:
         return True
 
     def retire(self, key_id: str, until: datetime.datetime) -> bool:
-        """Say until when a key signed; return False where it is not in the list."""
-        return self._set(key_id, "until", until)
+        """Say until when a key signed; return False where it is not in the list.
+
+        The list has whole seconds: the one that has begun is the key's still.
+        """
+        return self._set(key_id, "until", until + datetime.timedelta(microseconds=999_999))
 
     def revoke(self, key_id: str, since: datetime.datetime) -> bool:
         """Say that nothing of a key counts any more; return False where it is not in the list."""

@@ -89,7 +89,6 @@ def _verify_signer(
 ) -> Identity:
     if bundle.kind is Kind.KEY:
         trusted = trust.find_key(bundle.hint)
-        assert trusted.key is not None
         trusted.key.verify(bundle.envelope.signature, bundle.envelope.message)
         check_signer(trusted, purpose, at)
         return Identity(Kind.KEY, bundle.hint, label=trusted.name)

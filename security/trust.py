@@ -59,16 +59,16 @@ class Trusted:
     revoked: datetime.datetime | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TrustedKey(Trusted):
     """A key whose signatures count."""
 
-    key: PublicKey | None = None
+    key: PublicKey
 
     @property
     def key_pem(self) -> bytes:
         """The key's bytes, PEM."""
-        return self.key.pem if self.key is not None else b""
+        return self.key.pem
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,6 @@ def parse_trust(files: Mapping[str, bytes], where: str) -> Trust:
     keys = [_parse_key(one, files) for one in document.list_of_tables("keys")]
     by_id: dict[str, TrustedKey] = {}
     for one in keys:
-        assert one.key is not None
         if by_id.setdefault(one.key.id, one) is not one:
             raise document.error("keys", f"one key twice: {one.name}", "leave one of them out")
     return Trust(

@@ -136,7 +136,8 @@ def _note_inputs(found: Verification, digest: str) -> None:
         return
     runs = len(lineage.origins)
     data = len(lineage.of_kind(Role.DATA.value))
-    counted = f"{len(others)} inputs of {runs} runs, back to {data} datasets"
+    counted = f"{len(others)} inputs of {runs} runs"
+    counted += f", {data} of them datasets" if data else ""
     if local:
         names = ", ".join(node.name for node in local[:3])
         found.note("inputs", Verdict.WARNED, f"{counted}; in no commit and no dataset: {names}")

@@ -50,7 +50,7 @@ def execute(arguments: argparse.Namespace) -> int:
             raise ConfigurationError("not a file or directory", "give the artifact itself")
         found = verify_asked(project, records, asked, arguments.environment)
         written = write_evidence(
-            project, records, asked, found, arguments.environment, arguments.output
+            project, records, asked, asked.path, found, arguments.environment, arguments.output
         )
     if arguments.json:
         document = {"verdict": found.verdict.value, "output": str(arguments.output)}

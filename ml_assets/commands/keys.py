@@ -97,8 +97,8 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _revoke(files: TrustFiles, wanted: str, now: datetime.datetime) -> _State:
-    found = [one for one in files.read().keys.values() if one.key and one.key.id.startswith(wanted)]
-    if len(found) != 1 or found[0].key is None:
+    found = [one for one in files.read().keys.values() if one.key.id.startswith(wanted)]
+    if len(found) != 1:
         many = "several start so" if found else "none in the list starts so"
         raise ConfigurationError(f"not a key: {wanted}: {many}", "look: ml-assets keys show")
     files.revoke(found[0].key.id, now)
