@@ -17,7 +17,7 @@ from importlib.metadata import version
 
 from ml_assets.attestation import identify_content
 from ml_assets.bill_statements import state_environment, state_model
-from ml_assets.gating import Gating
+from ml_assets.gating import NOTHING, Gating
 from ml_assets.project import Project
 from ml_assets.proofs import Proofs
 from resources.dvc.checkout import Checkout
@@ -61,7 +61,8 @@ class Conclusion:
             for one in judged
             if one.result is not None
         ]
-        source = [one for one in judged if self._is_source(one)]
+        # What is asked for and has nothing to judge is about no out: it stands against all.
+        source = [one for one in judged if self._is_source(one) or one.decision.subject == NOTHING]
         by_verdict: dict[Verdict, list[str]] = {}
         for location in outs:
             own = [one for one in judged if self._is_about(one, location)]

@@ -30,6 +30,8 @@ from security.rule import Level
 
 #: What is asked before a stage may run; the other environments extend it.
 MATERIALIZE = "materialize"
+#: What a decision is about where there is nothing for a gate to judge.
+NOTHING = "nothing"
 #: What tools of the project get besides: compiled files would be a change of what is judged.
 _PROJECT = {"PYTHONDONTWRITEBYTECODE": "1"}
 #: What our own tools get of the environment: nothing of the user's.
@@ -170,7 +172,7 @@ class Gating:
             if asked and name not in judging:
                 # Who asks for a gate by its name is not told that it has passed.
                 why = "there is nothing that it would judge" if names else None
-                decision = self._evaluate(name, "nothing", None, why, present=False)
+                decision = self._evaluate(name, NOTHING, None, why, present=False)
                 found.append(Judged(decision, None, None, 0.0, False))
         return found
 

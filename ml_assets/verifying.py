@@ -11,6 +11,7 @@ from ml_assets.rules import find_rules
 from ml_assets.subjects import find_models, looks_like_model
 from resources.errors import ConfigurationError
 from security.errors import SecurityError
+from security.lineage import identify
 from security.model_signature import PREDICATE as MODEL_SIGNATURE
 from security.model_signature import root_digest, verify_model_files
 from security.records import Records
@@ -32,7 +33,7 @@ def verify_asked(
     rules = find_rules(project.root)
     demanded = rules.policy.environment(environment)
     found = Verification(asked.subject)
-    model = _is_model(project, asked)
+    model = _is_model(project, records, asked)
     _note_bytes(found, asked)
     if model and asked.files is not None:
         _note_signature(found, records, asked.files)
@@ -49,9 +50,16 @@ def verify_asked(
     return found
 
 
-def _is_model(project: Project, asked: Asked) -> bool:
-    """Whether the project calls it a model, or its name does."""
-    if looks_like_model(asked.subject.name):
+def _is_model(project: Project, records: Records, asked: Asked) -> bool:
+    """Whether the project calls it a model, or its name, or what trusted statements call it.
+
+    A copy of a model under another name is a model all the same.
+    """
+    origin = records.origin(identify(asked.subject.digest))
+    names = [one.name for one in origin.provenance.outs] if origin is not None else []
+    if looks_like_model(asked.subject.name) or any(map(looks_like_model, names)):
+        return True
+    if asked.files and records.about(root_digest(asked.files), MODEL_SIGNATURE):
         return True
     try:
         return asked.subject.name in find_models(project.load_manifest())

@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509.oid import ExtendedKeyUsageOID
@@ -21,6 +22,24 @@ from security.trust import Trust, TrustedAuthority
 
 _HINT = "look at the signer's certificate, and at .ml-assets/trust/trust.toml"
 _DEEPEST = 5
+_UNREADABLE = (
+    ValueError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.ExtensionNotFound,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
+#: The extensions that are looked at here, and so may be critical (RFC 5280 section 4.2).
+_READ = frozenset(
+    one.oid
+    for one in (
+        x509.BasicConstraints,
+        x509.ExtendedKeyUsage,
+        x509.KeyUsage,
+        x509.SubjectAlternativeName,
+    )
+)
 
 
 def verify_certificates(
@@ -34,7 +53,9 @@ def verify_certificates(
        authority has ever certified.
     3. Each certificate is signed by the next one, up to one of the authority's; those may certify
        (CA, keyCertSign, path length), and all are valid now: neither expired nor not yet valid.
-    4. The signature is that of the certificate's key, ECDSA on P-256, of exactly these bytes.
+    4. None of them is limited in a way that is not looked at here (unknown critical extensions,
+       name constraints), or to another use: an authority for servers only certifies no signer.
+    5. The signature is that of the certificate's key, ECDSA on P-256, of exactly these bytes.
 
     Raises:
         SignatureError: a step finds something else.
@@ -45,19 +66,19 @@ def verify_certificates(
         chain = [x509.load_der_x509_certificate(one) for one in bundle.certificates]
         _check_use(chain[0])  # 1
         name = _identity(chain[0])
-    except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension) as error:
+    except _UNREADABLE as error:
         raise SignatureError(f"not a certificate that signs code: {error}", _HINT) from error
     reasons: list[str] = []
     for trusted in trust.authorities:  # 2
         if trusted.identity != name:
             continue
         try:
-            issuer = _verify_chain(chain, trusted, trust.at)  # 3
-        except ValueError as error:
+            issuer = _verify_chain(chain, trusted, trust.at)  # 3, 4
+        except _UNREADABLE as error:
             reasons.append(str(error))
             continue
         key = take_public_key(chain[0].public_key())
-        key.verify(bundle.envelope.signature, bundle.envelope.message)  # 4
+        key.verify(bundle.envelope.signature, bundle.envelope.message)  # 5
         return trusted, Identity(Kind.CERTIFICATES, name, issuer), None
     reason = reasons[0] if reasons else f"not trusted: {name}"
     raise SignatureError(reason, _HINT)
@@ -94,9 +115,11 @@ def _verify_chain(
     current, path = chain[0], 0
     while True:
         _check_time(current, at)
+        _check_limits(current)
         anchor = next((one for one in anchors if _is_issued_by(current, one, path)), None)
         if anchor is not None:
             _check_time(anchor, at)
+            _check_limits(anchor)
             return anchor.subject.rfc4514_string()
         following = next((one for one in above if _is_issued_by(current, one, path)), None)
         if following is None or path >= _DEEPEST:
@@ -129,3 +152,13 @@ def _check_time(certificate: x509.Certificate, at: datetime.datetime) -> None:
     if not certificate.not_valid_before_utc <= at <= certificate.not_valid_after_utc:
         name = certificate.subject.rfc4514_string()
         raise ValueError(f"a certificate that is not valid now: {name}")
+
+
+def _check_limits(certificate: x509.Certificate) -> None:  # 4
+    name = certificate.subject.rfc4514_string()
+    for one in certificate.extensions:
+        if (one.critical and one.oid not in _READ) or isinstance(one.value, x509.NameConstraints):
+            raise ValueError(f"a certificate with a limit that is not known here: {name}")
+        if isinstance(one.value, x509.ExtendedKeyUsage):
+            if ExtendedKeyUsageOID.CODE_SIGNING not in one.value:
+                raise ValueError(f"a certificate for another use than signing code: {name}")

@@ -5,8 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 
+from security.bundle import Bundle
+from security.file_tree import FileTree
 from security.public_key import SignatureError
+from security.signature import Verified, verify_bundle
 from security.statement import Statement, Subject, write_statement
+from security.trust import Trust
 
 PREDICATE = "https://model_signing/signature/v1.0"
 _IGNORED = (".git", ".gitattributes", ".github", ".gitignore")
@@ -50,3 +54,27 @@ def verify_model_files(statement: Statement, name: str, files: Mapping[str, str]
         raise SignatureError(
             f"the signature is of another model than {name}", "sign it: ml-assets sign"
         )
+
+
+def verify_model_signature(bundle: Bundle, trust: Trust, name: str, model: FileTree) -> Verified:
+    """Verify the signature of a model. The steps, each with the attack that it stops:
+
+    1. The model was read by ``security.file_tree``: no link, special file or empty directory is in
+       it, and nothing is left out for its name, ``.git`` and ``.gitattributes`` included.
+    2. The signature is a trusted signer's, of a statement of this version
+       (``security.signature``): not of the former ``Digests/v0.1``, nor of another kind.
+    3. The statement is, byte for byte, what is written here of this name and these files: no other
+       name, no file more or less or twice, no other option of serialization, no ignored path
+       that the signer chose, no field beside.
+
+    Permission bits are not in a statement of this kind: nothing is said of them. Verify a copy that
+    nobody else can write: what happens to the files afterwards is not seen.
+
+    Raises:
+        SignatureError, StatementError: a step finds something else.
+    """
+    verified = verify_bundle(bundle, trust)  # 2
+    if verified.statement.predicate_type != PREDICATE:
+        raise SignatureError("not the signature of a model", "sign it: ml-assets sign")
+    verify_model_files(verified.statement, name, model.files)  # 1, 3
+    return verified

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.integration.contract.repository import Finished, Repository
+from tests.integration.gates.gated_project import DIRTY, build
 
 
 def verify(project: Repository, subject: str = "model.pkl", *words: str) -> dict[str, Any]:
@@ -219,6 +220,62 @@ def test_file_added_to_a_directory_is_noticed_whatever_its_name(repository: Repo
     (repository.project / "net" / "empty").rmdir()
     (repository.project / "net" / "link").symlink_to("/etc/passwd")
     assert repository.ml_assets("verify", "net").code == 1
+
+
+@pytest.mark.parametrize("name", ["renamed.pkl", "notes.txt", "models/model2.pkl"])
+def test_model_under_another_name_is_refused(proven: Repository, name: str) -> None:
+    proven.write(name, (proven.project / "model.pkl").read_bytes())
+    document = verify(proven, name)
+    assert step(document, "signature")["verdict"] == "failed", document
+
+
+REQUIRED = """version = 1
+[environments.release]
+default = { level = "advisory" }
+[environments.release.gates]
+model-validation = { level = "required" }
+"""
+
+
+def test_model_is_not_signed_while_a_required_gate_has_nothing_to_judge(
+    repository: Repository,
+) -> None:
+    build(repository)
+    repository.write(".ml-assets/policy.toml", REQUIRED)
+    repository.commit()
+    done = repository.ml_assets("sign", "model.pkl", "--environment", "release")
+    assert done.code == 2  # it is not there yet
+    (repository.project / ".ml-assets" / "policy.toml").unlink()
+    repository.commit()
+    repository.run()
+    drop("https://model_signing/signature/v1.0")(repository)
+    repository.write(".ml-assets/policy.toml", REQUIRED)
+    repository.commit()
+    done = repository.ml_assets("sign", "model.pkl", "--environment", "release", "--json")
+    assert done.code == 3, done
+    assert done.document["signed"] is False
+    assert verify(repository, "model.pkl", "--environment", "release")["verdict"] != "passed"
+
+
+def test_signature_is_written_to_a_file_where_it_is_asked_for(
+    proven: Repository, tmp_path: Path
+) -> None:
+    words = ("sign", "model.pkl", "--environment", "materialize", "--output")
+    done = proven.ml_assets(*words, str(tmp_path / "model.sig"))
+    assert done.code == 0, done
+    assert json.loads((tmp_path / "model.sig").read_bytes())["mediaType"].endswith("v0.3+json")
+
+
+def test_what_is_no_model_is_not_signed(proven: Repository) -> None:
+    assert proven.ml_assets("sign", "data.txt").code == 2
+
+
+def test_dirty_code_is_not_signed(proven: Repository, tmp_path: Path) -> None:
+    proven.write("train.py", (proven.project / "train.py").read_text() + DIRTY)
+    words = ("sign", "model.pkl", "--environment", "materialize", "--output")
+    done = proven.ml_assets(*words, str(tmp_path / "model.sig"))
+    assert done.code == 1, done
+    assert not (tmp_path / "model.sig").exists()
 
 
 # --- bad input

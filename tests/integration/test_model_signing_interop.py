@@ -1,0 +1,218 @@
+"""The library model_signing beside our verifier: it accepts what is signed here; attacks it accepts
+are refused here, each tried on both."""
+
+import base64
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from model_signing import verifying
+
+from security.bundle import Bundle, parse_bundle
+from security.envelope import Envelope, signed_message
+from security.errors import SecurityError
+from security.file_tree import read_tree
+from security.model_signature import verify_model_signature, write_model_statement
+from security.public_key import PublicKey
+from security.signer import KeySigner
+from security.trust import Trust, TrustedKey
+
+KEY = ec.generate_private_key(ec.SECP256R1())
+PUBLIC = PublicKey(KEY.public_key())
+SIGNER = KeySigner(PUBLIC, lambda message: KEY.sign(message, ec.ECDSA(hashes.SHA256())))
+TRUST = Trust({PUBLIC.id: TrustedKey("somebody", key=PUBLIC)})
+
+
+class Signed:
+    """A model with its signature, before and after an attack."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.model = directory / "model"
+        (self.model / "part").mkdir(parents=True)
+        (self.model / "weights.bin").write_bytes(b"weights")
+        (self.model / "part" / "config.json").write_bytes(b"{}")
+        statement = write_model_statement("model", read_tree(self.model).files)
+        self.content = SIGNER.sign(statement.payload).content
+
+    def sign_payload(self, payload: bytes) -> None:
+        """Have the trusted key sign other bytes, as a careless signer would."""
+        body = json.loads(self.content)
+        signature = SIGNER.sign_message(signed_message(payload))
+        body["dsseEnvelope"] = Envelope(payload, signature).to_json()
+        self.content = json.dumps(body).encode()
+
+    def change(self, change: Callable[[dict[str, Any]], None]) -> None:
+        """Have the trusted key sign another statement; its root digest is made right again."""
+        body = json.loads(base64.b64decode(json.loads(self.content)["dsseEnvelope"]["payload"]))
+        change(body)
+        found = body["predicate"].get("resources", [])
+        raw = b"".join(bytes.fromhex(one["digest"]) for one in found)
+        if found:
+            body["subject"][0]["digest"]["sha256"] = hashlib.sha256(raw).hexdigest()
+        self.sign_payload(json.dumps(body).encode())
+
+    def library_verifies(self) -> None:
+        """Verify as the library does with its defaults."""
+        signature, key = self.directory / "model.sig", self.directory / "key.pem"
+        signature.write_bytes(self.content)
+        key.write_bytes(PUBLIC.pem)
+        config = verifying.Config().use_elliptic_key_verifier(public_key=key)
+        config.verify(self.model, signature)
+
+    def verify(self) -> Bundle:
+        """Verify as is done here."""
+        bundle = parse_bundle(self.content)
+        name = self.model.name
+        return verify_model_signature(bundle, TRUST, name, read_tree(self.model)).bundle
+
+
+@pytest.fixture
+def signed(tmp_path: Path) -> Signed:
+    return Signed(tmp_path)
+
+
+def add(path: str) -> Callable[[Signed], None]:
+    def attack(signed: Signed) -> None:
+        added = signed.model / path
+        added.parent.mkdir(parents=True, exist_ok=True)
+        added.write_bytes(b"evil")
+
+    return attack
+
+
+def rename(signed: Signed) -> None:
+    signed.model = signed.model.rename(signed.directory / "other")
+
+
+def add_empty_directory(signed: Signed) -> None:
+    (signed.model / "empty").mkdir()
+
+
+def ignore_everything(signed: Signed) -> None:
+    def change(body: dict[str, Any]) -> None:
+        body["predicate"]["serialization"]["ignore_paths"] = ["."]
+        body["predicate"]["resources"] = []
+        body["subject"][0]["digest"]["sha256"] = hashlib.sha256(b"").hexdigest()
+
+    signed.change(change)
+    (signed.model / "weights.bin").write_bytes(b"evil")
+
+
+def add_below_ignored(signed: Signed) -> None:
+    signed.change(lambda body: body["predicate"]["serialization"]["ignore_paths"].append("cache"))
+    add("cache/evil.py")(signed)
+
+
+def name_a_file_twice(signed: Signed) -> None:
+    def change(body: dict[str, Any]) -> None:
+        last = body["predicate"]["resources"][-1]
+        body["predicate"]["resources"].insert(0, {**last, "digest": "00" * 32})
+
+    signed.change(change)
+
+
+def write_a_key_twice(signed: Signed) -> None:
+    payload = base64.b64decode(json.loads(signed.content)["dsseEnvelope"]["payload"])
+    signed.sign_payload(
+        payload.replace(b'"predicateType":', b'"predicateType":"x","predicateType":')
+    )
+
+
+def add_a_field(signed: Signed) -> None:
+    signed.change(lambda body: body["predicate"].update(more=True))
+
+
+def use_legacy_predicate(signed: Signed) -> None:
+    def change(body: dict[str, Any]) -> None:
+        found = body["predicate"]["resources"]
+        body["predicateType"] = "https://model_signing/Digests/v0.1"
+        body["predicate"] = {"unused": ""}
+        body["subject"] = [
+            {"name": one["name"], "digest": {"sha256": one["digest"]}} for one in found
+        ]
+
+    signed.change(change)
+
+
+def sign_a_link(signed: Signed) -> None:
+    signed.change(lambda body: body["predicate"]["serialization"].update(allow_symlinks=True))
+    (signed.directory / "outside").write_bytes(b"weights")
+    (signed.model / "weights.bin").unlink()
+    (signed.model / "weights.bin").symlink_to("../outside")
+
+
+ACCEPTED_BY_THE_LIBRARY: dict[str, tuple[Callable[[Signed], None], str]] = {
+    "file added under .git": (add(".git/hooks/evil"), "another model"),
+    "file added under .github": (add(".github/evil.yml"), "another model"),
+    ".gitattributes added": (add(".gitattributes"), "another model"),
+    "renamed model": (rename, "another model"),
+    "empty directory added": (add_empty_directory, "an empty directory"),
+    "everything ignored": (ignore_everything, "another model"),
+    "file added under an ignored directory": (add_below_ignored, "another model"),
+    "file named twice": (name_a_file_twice, "another model"),
+    "key of the statement twice": (write_a_key_twice, "twice"),
+    "field added": (add_a_field, "another model"),
+    "legacy predicate": (use_legacy_predicate, "unknown kind"),
+    "link out of the model": (sign_a_link, "a link"),
+}
+
+
+def test_what_is_signed_here_is_accepted_by_both(signed: Signed) -> None:
+    signed.library_verifies()
+    assert signed.verify().content == signed.content
+
+
+def test_model_of_one_file_is_accepted_by_both(signed: Signed) -> None:
+    signed.model = signed.model / "weights.bin"
+    statement = write_model_statement("weights.bin", read_tree(signed.model).files)
+    signed.content = SIGNER.sign(statement.payload).content
+    signed.library_verifies()
+    signed.verify()
+
+
+@pytest.mark.parametrize(
+    ("attack", "reason"), ACCEPTED_BY_THE_LIBRARY.values(), ids=ACCEPTED_BY_THE_LIBRARY.keys()
+)
+def test_attack_that_the_library_accepts_is_refused(
+    signed: Signed, attack: Callable[[Signed], None], reason: str
+) -> None:
+    attack(signed)
+    signed.library_verifies()
+    with pytest.raises(SecurityError, match=reason):
+        signed.verify()
+
+
+@pytest.mark.parametrize("path", ["weights.bin", "added.bin", "part/added"])
+def test_changed_or_added_file_is_refused_by_both(signed: Signed, path: str) -> None:
+    add(path)(signed)
+    with pytest.raises(ValueError, match="Signature mismatch"):
+        signed.library_verifies()
+    with pytest.raises(SecurityError, match="another model"):
+        signed.verify()
+
+
+def test_second_signature_is_refused(signed: Signed) -> None:
+    body = json.loads(signed.content)
+    body["dsseEnvelope"]["signatures"] *= 2
+    signed.content = json.dumps(body).encode()
+    with pytest.raises(SecurityError, match="exactly one signature"):
+        signed.verify()
+
+
+def test_special_file_is_refused_and_not_waited_for(signed: Signed) -> None:
+    os.mkfifo(signed.model / "pipe")
+    with pytest.raises(SecurityError, match="special file"):
+        signed.verify()
+
+
+def test_key_that_is_not_trusted_is_refused(signed: Signed) -> None:
+    bundle = parse_bundle(signed.content)
+    with pytest.raises(SecurityError, match="not trusted"):
+        verify_model_signature(bundle, Trust({}), "model", read_tree(signed.model))
