@@ -3,6 +3,7 @@
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from security.public_key import SignatureError
@@ -29,7 +30,9 @@ def limited(
     made = Made("limited", None if root else ROOT, authority=not leaf)
     names = made.certificate.subject
     issuer = names if root else ROOT.certificate.subject
-    builder = x509.CertificateBuilder(issuer, names, made.key.public_key())  # type: ignore[attr-defined]
+    public = made.certificate.public_key()
+    assert isinstance(public, ec.EllipticCurvePublicKey)
+    builder = x509.CertificateBuilder(issuer, names, public)
     builder = builder.serial_number(7).not_valid_before(NOON - DAY).not_valid_after(NOON + DAY)
     for one in made.certificate.extensions:
         builder = builder.add_extension(one.value, one.critical)
