@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from model_signing import verifying
+from model_signing import hashing, verifying
 
 from security.bundle import Bundle, parse_bundle
 from security.envelope import Envelope, signed_message
@@ -27,6 +27,17 @@ KEY = ec.generate_private_key(ec.SECP256R1())
 PUBLIC = PublicKey(KEY.public_key())
 SIGNER = KeySigner(PUBLIC, lambda message: KEY.sign(message, ec.ECDSA(hashes.SHA256())))
 TRUST = Trust({PUBLIC.id: TrustedKey("somebody", key=PUBLIC)})
+
+
+def options() -> verifying.Config:
+    """The library's options of a verification."""
+    return verifying.Config()  # type: ignore[no-untyped-call]  # the library's has no types
+
+
+def following_links() -> verifying.Config:
+    """Options that follow links."""
+    found = hashing.Config()  # type: ignore[no-untyped-call]  # the library's has no types
+    return options().set_hashing_config(found.set_allow_symlinks(True))
 
 
 class Signed:
@@ -58,12 +69,12 @@ class Signed:
             body["subject"][0]["digest"]["sha256"] = hashlib.sha256(raw).hexdigest()
         self.sign_payload(json.dumps(body).encode())
 
-    def library_verifies(self) -> None:
-        """Verify as the library does with its defaults."""
+    def library_verifies(self, config: verifying.Config | None = None) -> None:
+        """Verify as the library does, with its defaults unless other options are given."""
         signature, key = self.directory / "model.sig", self.directory / "key.pem"
         signature.write_bytes(self.content)
         key.write_bytes(PUBLIC.pem)
-        config = verifying.Config().use_elliptic_key_verifier(public_key=key)
+        config = (config or options()).use_elliptic_key_verifier(public_key=key)
         config.verify(self.model, signature)
 
     def verify(self) -> Bundle:
@@ -141,13 +152,6 @@ def use_legacy_predicate(signed: Signed) -> None:
     signed.change(change)
 
 
-def sign_a_link(signed: Signed) -> None:
-    signed.change(lambda body: body["predicate"]["serialization"].update(allow_symlinks=True))
-    (signed.directory / "outside").write_bytes(b"weights")
-    (signed.model / "weights.bin").unlink()
-    (signed.model / "weights.bin").symlink_to("../outside")
-
-
 ACCEPTED_BY_THE_LIBRARY: dict[str, tuple[Callable[[Signed], None], str]] = {
     "file added under .git": (add(".git/hooks/evil"), "another model"),
     "file added under .github": (add(".github/evil.yml"), "another model"),
@@ -160,7 +164,6 @@ ACCEPTED_BY_THE_LIBRARY: dict[str, tuple[Callable[[Signed], None], str]] = {
     "key of the statement twice": (write_a_key_twice, "twice"),
     "field added": (add_a_field, "another model"),
     "legacy predicate": (use_legacy_predicate, "unknown kind"),
-    "link out of the model": (sign_a_link, "a link"),
 }
 
 
@@ -216,3 +219,51 @@ def test_key_that_is_not_trusted_is_refused(signed: Signed) -> None:
     bundle = parse_bundle(signed.content)
     with pytest.raises(SecurityError, match="not trusted"):
         verify_model_signature(bundle, Trust({}), "model", read_tree(signed.model))
+
+
+def test_link_out_of_the_model_is_refused(signed: Signed) -> None:
+    outside = (signed.model / "weights.bin").rename(signed.directory / "outside")
+    (signed.model / "weights.bin").symlink_to(f"../{outside.name}")
+    signed.library_verifies(following_links())
+    with pytest.raises(SecurityError, match="a link"):
+        signed.verify()
+
+
+def test_linked_directory_is_refused(signed: Signed) -> None:
+    (signed.directory / "elsewhere").mkdir()
+    (signed.directory / "elsewhere" / "evil.py").write_bytes(b"evil")
+    (signed.model / "linked").symlink_to("../elsewhere")
+    signed.library_verifies(following_links())
+    with pytest.raises(SecurityError, match="a link"):
+        signed.verify()
+
+
+def test_file_that_nobody_signed_is_refused(signed: Signed) -> None:
+    add("evil.py")(signed)
+    signed.library_verifies(options().set_ignore_unsigned_files(True))
+    with pytest.raises(SecurityError, match="another model"):
+        signed.verify()
+
+
+def test_signed_path_outside_of_the_model_is_refused(signed: Signed) -> None:
+    (signed.directory / "outside").write_bytes(b"weights")
+    digest = hashlib.sha256(b"weights").hexdigest()
+    entry = {"name": "../outside", "algorithm": "sha256", "digest": digest}
+    signed.change(lambda body: body["predicate"]["resources"].insert(0, entry))
+    signed.library_verifies(options().set_ignore_unsigned_files(True))
+    with pytest.raises(SecurityError, match="another model"):
+        signed.verify()
+
+
+def test_options_of_one_verification_do_not_reach_the_next(signed: Signed, tmp_path: Path) -> None:
+    """The library keeps a signature's ignored paths in a configuration that is used again."""
+    other = Signed(tmp_path / "second")
+    add("cache/evil.py")(other)
+    add_below_ignored(signed)
+    config = options()
+    signed.library_verifies(config)
+    other.library_verifies(config)
+    with pytest.raises(SecurityError, match="another model"):
+        signed.verify()
+    with pytest.raises(SecurityError, match="another model"):
+        other.verify()
