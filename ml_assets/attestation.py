@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -18,8 +19,10 @@ from resources.dvc.environment import Environment
 from resources.dvc.manifest import Dep, Stage
 from resources.dvc.stage_result import Action as Done
 from resources.dvc.stage_result import Observed, Result
+from resources.errors import UnavailableError
 from resources.git import list_changed, list_tracked, read_remote_url
 from security.directory_listing import ListedFile, write_listing
+from security.errors import SecurityError
 from security.provenance import (
     Action,
     Builder,
@@ -73,6 +76,15 @@ class StageAttestation:
         self._invocation = invocation
         self._strict = strict
 
+    def begin(self) -> None:
+        """Open what signs; a key that is made now is older than all that it signs.
+
+        Raises:
+            ResourceError: nobody can sign here.
+        """
+        with _told():
+            self._proofs.signer  # noqa: B018  # opened and kept
+
     def believes(self, stage: Stage, contents: Mapping[str, Content]) -> bool:
         """Whether it is known that a run of this stage has made just these outs, or need not be."""
         if not self._strict:
@@ -88,15 +100,16 @@ class StageAttestation:
         """Sign what a stage's run was, and keep it.
 
         Raises:
-            ResourceError, SecurityError: it cannot be signed, or not be kept.
+            ResourceError: it cannot be signed, or not be kept.
         """
         if stage.is_source or not result.contents or result.observed is None:
             return
-        for location, content in result.contents.items():
-            self._list(location, content)
-        statement = write_provenance(self._describe(stage, result, result.observed))
-        self._proofs.add(statement)
-        self._proofs.leave_open()
+        with _told(f"{stage.name}: "):
+            for location, content in result.contents.items():
+                self._list(location, content)
+            statement = write_provenance(self._describe(stage, result, result.observed))
+            self._proofs.add(statement)
+            self._proofs.leave_open()
 
     def _list(self, location: str, content: Content) -> None:
         """Keep which files a directory holds."""
@@ -225,6 +238,15 @@ class StageAttestation:
             digest = self._checkout.store.digest(str(real)).sha256
             found.append(Material(real.name, {"sha256": digest}, Role.INTERPRETER))
         return tuple(found)
+
+
+@contextmanager
+def _told(who: str = "") -> Iterator[None]:
+    """Tell what keeps a proof from being made as what keeps a stage from success."""
+    try:
+        yield
+    except SecurityError as error:
+        raise UnavailableError(f"{who}{error.message}", error.hint) from error
 
 
 def _lies_in(path: str, outs: Sequence[str]) -> bool:

@@ -17,6 +17,7 @@ from ml_assets.lineage_report import draw
 from ml_assets.project import Project
 from ml_assets.protection import POLICY, find_protection
 from ml_assets.trusted import DIRECTORY
+from ml_assets.verifying import document
 from ml_assets.vulnerable import PREDICATE as BILL
 from security.bundle import Kind
 from security.lineage import identify
@@ -73,7 +74,8 @@ def write_evidence(
         _write(output / place, content)
     for key, pem in _keys(records, statements.values()).items():
         _write(output / "keys" / f"{key[:16]}.pem", pem)
-    _write(output / "verification.json", _verification(found, environment))
+    verification = {"environment": environment, **document(found)}
+    _write(output / "verification.json", json.dumps(verification, indent=2).encode() + b"\n")
     _write(output / "lineage.svg", draw(found.lineage).encode("utf-8"))
     _write(output / "README.md", _read_me(name, asked, found, statements.values(), environment))
     return sorted(
@@ -128,21 +130,6 @@ def _rules(project: Project) -> dict[str, bytes]:
 def _keys(records: Records, statements: Iterable[Verified]) -> Mapping[str, bytes]:
     used = {one.identity.name for one in statements if one.identity.kind is Kind.KEY}
     return {key: records.trust.find_key(key).key_pem for key in sorted(used)}
-
-
-def _verification(found: Verification, environment: str) -> bytes:
-    document = {
-        "environment": environment,
-        "verdict": found.verdict.value,
-        "subject": found.subject.to_json(),
-        "steps": [
-            {"name": step.name, "verdict": step.verdict.value, "detail": step.detail}
-            for step in found.steps
-        ],
-        "slsa_level": found.level.level,
-        "slsa_cap": found.level.cap,
-    }
-    return json.dumps(document, indent=2).encode() + b"\n"
 
 
 def _read_me(

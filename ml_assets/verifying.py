@@ -93,3 +93,17 @@ def _note_signature(found: Verification, records: Records, files: Mapping[str, s
         return
     detail = reasons[0] if reasons else "no signature over these bytes"
     found.note("signature", Verdict.FAILED, detail)
+
+
+def document(found: Verification) -> dict[str, object]:
+    """Return the shape that other programs rely on."""
+    return {
+        "verdict": found.verdict.value,
+        "subject": found.subject.to_json(),
+        "steps": [
+            {"name": step.name, "verdict": step.verdict.value, "detail": step.detail}
+            for step in found.steps
+        ],
+        "slsa_level": found.level.level,
+        "slsa_cap": found.level.cap,
+    }

@@ -13,7 +13,7 @@ from ml_assets.gating import MATERIALIZE
 from ml_assets.project import Project, find_project
 from ml_assets.proofs import Proofs
 from ml_assets.rebuilding import rebuild
-from ml_assets.verifying import verify_asked
+from ml_assets.verifying import document, verify_asked
 from resources.errors import ResourceError
 from security.lineage import identify
 from security.printable import printable
@@ -94,20 +94,6 @@ def _rebuild(project: Project, proofs: Proofs, found: Verification) -> None:
     else:
         same = ", ".join(result.identical[:5])
         found.note("rebuild", Verdict.PASSED, f"identical at {result.commit[:12]}: {same}")
-
-
-def document(found: Verification) -> dict[str, object]:
-    """Return the shape that other programs rely on."""
-    return {
-        "verdict": found.verdict.value,
-        "subject": found.subject.to_json(),
-        "steps": [
-            {"name": step.name, "verdict": step.verdict.value, "detail": step.detail}
-            for step in found.steps
-        ],
-        "slsa_level": found.level.level,
-        "slsa_cap": found.level.cap,
-    }
 
 
 def _write(asked: Asked, found: Verification) -> None:

@@ -13,6 +13,13 @@ from resources.dvc.stage_result import Result
 class Attestation(Protocol):
     """Is told of every run, whatever started it. Safe for threads."""
 
+    def begin(self) -> None:
+        """Get ready before any stage runs: what cannot be stated is said before it is made.
+
+        Raises:
+            ResourceError: nothing can be stated.
+        """
+
     def believes(self, stage: Stage, contents: Mapping[str, Content]) -> bool:
         """Whether outs that were restored may stay: what made them is known, or need not be."""
 
@@ -20,5 +27,5 @@ class Attestation(Protocol):
         """State what was seen of a stage that has run or was restored.
 
         Raises:
-            ResourceError, SecurityError: it cannot be stated; the stage has then not succeeded.
+            ResourceError: it cannot be stated; the stage has then not succeeded.
         """

@@ -137,6 +137,7 @@ class Reproduction:
             self._schedule.stop()
 
     def _run_held(self) -> Iterator[Finished[Result]]:
+        self._options.attestation.begin()
         runner = self._runner()
         schedule = Schedule(
             {name: stage.upstream for name, stage in self._stages.items()},
