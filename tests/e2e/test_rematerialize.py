@@ -70,9 +70,12 @@ def test_terminated_run_stops_its_stage_and_leaves_the_repository_usable(
     screen: Screen, sample: Sample
 ) -> None:
     """A click on `Terminate` ends the stage's process, and the next run just works."""
-    notes = sample.root.parent / "pid"
+    # In a directory of its own: a stage makes nothing directly in what lies above the user's keys.
+    notes = sample.root.parent / "notes" / "pid"
+    notes.parent.mkdir(exist_ok=True)
     notes.unlink(missing_ok=True)
-    hang = "(ROOT.parent / 'pid').write_text(str(os.getpid()))\nwhile True: time.sleep(0.05)\n"
+    note = "(ROOT.parent / 'notes' / 'pid').write_text(str(os.getpid()))\n"
+    hang = f"{note}while True: time.sleep(0.05)\n"
     sample.edit("code/evaluate.py", "best = max(", f"import time\n{hang}best = max(")
     lock = sample.read("dvc.lock")
     screen.open_asset(METRICS)
