@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ml_assets.project import Project
 from resources.errors import ConfigurationError
-from security.file_tree import read_tree
+from security.file_tree import FileTree, read_tree
 from security.records import Records
 from security.statement import STRONG, Subject
 
@@ -22,15 +22,13 @@ class Asked:
     """What was asked for.
 
     Attributes:
-        files: sha256 by path relative to the subject, as it was just read; a file's own is ".".
-            None where only a digest was given, so that no bytes were looked at.
-        size: in bytes.
+        tree: its files, as they were just read; None where only a digest was given, so that no
+            bytes were looked at.
         path: where it lies.
     """
 
     subject: Subject
-    files: dict[str, str] | None = None
-    size: int = 0
+    tree: FileTree | None = None
     path: Path | None = None
 
 
@@ -65,7 +63,7 @@ def _read(project: Project, path: Path) -> Asked:
     name = os.path.relpath(os.path.abspath(path), project.root)
     shown = os.fspath(path) if name.startswith("..") else name.replace(os.sep, "/")
     tree = read_tree(Path(os.path.realpath(path)))  # DVC may have linked it to its cache
-    return Asked(Subject(shown, tree.digest), dict(tree.files), tree.size, path)
+    return Asked(Subject(shown, tree.digest), tree, path)
 
 
 def _by_digest(algorithm: str | None, digest: str, records: Records | None) -> Subject:

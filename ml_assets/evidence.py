@@ -94,8 +94,8 @@ def _collect(records: Records, asked: Asked, found: Verification) -> dict[str, V
     wanted = {edge.statement for edge in found.lineage.edges.values()}
     wanted |= {one.verified.bundle.sha256 for one in found.lineage.origins.values()}
     about = [*records.about(digest, SUMMARY), *records.about(digest, BILL)]
-    if asked.files is not None:
-        about += records.about(root_digest(asked.files), MODEL_SIGNATURE)
+    if asked.tree is not None:
+        about += records.about(root_digest(asked.tree.files), MODEL_SIGNATURE)
     for origin in found.lineage.origins.values():
         for part in origin.provenance.of_role(Role.LOCK, Role.INTERPRETER):
             about += records.about(identify(part.digest), BILL)[:1]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
 
 from ml_assets.asked import Asked
 from ml_assets.project import Project
@@ -11,9 +10,10 @@ from ml_assets.rules import find_rules
 from ml_assets.subjects import find_models, looks_like_model
 from resources.errors import ConfigurationError
 from security.errors import SecurityError
+from security.file_tree import FileTree
 from security.lineage import identify
 from security.model_signature import PREDICATE as MODEL_SIGNATURE
-from security.model_signature import root_digest, verify_model_files
+from security.model_signature import root_digest, verify_model_signature
 from security.records import Records
 from security.verdict import Verdict
 from security.verification import Demand, Verification, verify_gates, verify_origin
@@ -35,8 +35,8 @@ def verify_asked(
     found = Verification(asked.subject)
     model = _is_model(project, records, asked)
     _note_bytes(found, asked)
-    if model and asked.files is not None:
-        _note_signature(found, records, asked.files)
+    if model and asked.tree is not None:
+        _note_signature(found, records, asked.tree)
     verify_origin(found, records)
     demand = Demand(
         environment=demanded,
@@ -59,7 +59,7 @@ def _is_model(project: Project, records: Records, asked: Asked) -> bool:
     names = [one.name for one in origin.provenance.outs] if origin is not None else []
     if looks_like_model(asked.subject.name) or any(map(looks_like_model, names)):
         return True
-    if asked.files and records.about(root_digest(asked.files), MODEL_SIGNATURE):
+    if asked.tree is not None and records.about(root_digest(asked.tree.files), MODEL_SIGNATURE):
         return True
     try:
         return asked.subject.name in find_models(project.load_manifest())
@@ -68,24 +68,22 @@ def _is_model(project: Project, records: Records, asked: Asked) -> bool:
 
 
 def _note_bytes(found: Verification, asked: Asked) -> None:
-    if asked.files is None:
+    if asked.tree is None:
         found.note("bytes", Verdict.WARNED, "only a digest was given: no bytes were looked at")
         return
-    files = "1 file" if len(asked.files) == 1 else f"{len(asked.files)} files"
-    found.note("bytes", Verdict.PASSED, f"{files}, {asked.size:,} bytes read")
+    count = len(asked.tree.files)
+    files = "1 file" if count == 1 else f"{count} files"
+    found.note("bytes", Verdict.PASSED, f"{files}, {asked.tree.size:,} bytes read")
 
 
-def _note_signature(found: Verification, records: Records, files: Mapping[str, str]) -> None:
+def _note_signature(found: Verification, records: Records, tree: FileTree) -> None:
     """Make step 2: of the signatures over just these files, one has to be good."""
     name = found.subject.name.rpartition("/")[2]
     reasons: list[str] = []
-    for digest in reversed(records.index.about(root_digest(files), MODEL_SIGNATURE)):
-        verified = records.find(digest)
-        if verified is None:
-            reasons.append(records.refused[digest])
-            continue
+    for digest in reversed(records.index.about(root_digest(tree.files), MODEL_SIGNATURE)):
         try:
-            verify_model_files(verified.statement, name, files)
+            bundle = records.ledger.load(digest)
+            verified = verify_model_signature(bundle, records.trust, name, tree)
         except SecurityError as error:
             reasons.append(error.message)
             continue
