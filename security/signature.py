@@ -12,8 +12,8 @@ from security.purpose import PREDICATES, Purpose
 from security.statement import Statement
 from security.trust import Trust, Trusted, check_signer
 
-#: Where each kind of statement says when it was made: the keys that lead there. A gate's result says
-#: when something was judged, which may be long before a run signs it.
+#: Where each kind of statement says when it was made: the keys that lead there. A gate's result
+#: says when something was judged, which may be long before a run signs it.
 _TIMES = {
     "https://slsa.dev/provenance/v1": ("runDetails", "metadata", "finishedOn"),
     "https://slsa.dev/verification_summary/v1": ("timeVerified",),
