@@ -39,6 +39,24 @@ resolve() {
         --prerelease if-necessary-or-explicit --generate-hashes --no-strip-extras \
         --no-emit-index-url --no-annotate --custom-compile-command "make lock" \
         --output-file "$work/$output.lock" "$@"
+    pin_without_extras "$work/$output.lock"
+}
+
+# pip resolves NAME and NAME[extra] as two requirements. Where it meets the former first, it takes the
+# newest version there is and then finds no hash for it: so both are pinned, with the same hashes.
+pin_without_extras() {
+    awk '
+        function flush() { if (block != "") { if (bare != "") printf "%s", bare; printf "%s", block } block = bare = "" }
+        /^[^ #]/ {
+            flush()
+            block = $0 "\n"
+            if ($0 ~ /^[^ ;=]+\[[^]]*\]==/) { head = $0; sub(/\[[^]]*\]/, "", head); bare = head "\n" }
+            next
+        }
+        { if (block == "") { print; next } block = block $0 "\n"; if (bare != "") bare = bare $0 "\n" }
+        END { flush() }
+    ' "$1" >"$1.pinned"
+    mv "$1.pinned" "$1"
 }
 
 if [ "${1:-}" != --upgrade ] && [ -f requirements/dev.lock ]; then
