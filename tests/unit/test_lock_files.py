@@ -148,5 +148,15 @@ def test_run_lock_covers_what_make_run_needs() -> None:
 
 
 def test_one_version_of_each_package_for_all_python_versions() -> None:
-    names = [pin.key[0] for pin in read_pins("dev")]
+    names = [name for name, _, _ in {pin.key for pin in read_pins("dev")}]
     assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("lock", ["dev", "run", "build"])
+def test_what_has_extras_is_pinned_without_them_as_well(lock: str) -> None:
+    """Otherwise pip may meet the bare name first, and take a version that has no hash here."""
+    pins = read_pins(lock)
+    bare = {pin.key: pin.hashes for pin in pins if not pin.requirement.extras}
+    for pin in pins:
+        if pin.requirement.extras:
+            assert bare.get(pin.key) == pin.hashes, pin.requirement
