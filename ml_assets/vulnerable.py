@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from ml_assets.advisories import open_store
-from resources.errors import ConfigurationError
+from resources.errors import ConfigurationError, UnavailableError
 from security.advisories.database import AdvisoryDatabase
 from security.advisories.requirements import build_package
 from security.advisories.vulnerability import match_package
@@ -39,9 +39,15 @@ def find_bills(records: Records, text: str) -> Iterator[tuple[Node, str]]:
 
     Raises:
         ConfigurationError: a package URL is none.
+        UnavailableError: there is no bill at all: finding nothing would say nothing.
         SecurityError: the advisories cannot be read.
     """
     bills = [found for one in records.index.of_type(PREDICATE) if (found := records.find(one))]
+    if not bills:
+        raise UnavailableError(
+            "no bill of materials that can be believed, so that nobody knows what holds it",
+            "make one: ml-assets run --force",
+        )
     if not text.startswith("pkg:"):
         with open_store().load_or_index(now=datetime.now(UTC)) as database:
             yield from _search(bills, lambda purl: _is_affected(database, purl, text.upper()))

@@ -6,10 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from security.bundle import Bundle, write_key_bundle
+from security.bundle import Bundle, Kind, write_key_bundle
 from security.envelope import Envelope, signed_message
 from security.identity import Identity
-from security.bundle import Kind
 from security.public_key import PublicKey
 
 

@@ -301,6 +301,13 @@ def test_bad_subject_is_an_error_with_a_hint(
     assert "hint:" in done.stderr
 
 
+def test_impact_of_a_package_without_any_bill_is_no_clean_answer(proven: Repository) -> None:
+    drop("https://cyclonedx.org/bom")(proven)
+    done = proven.ml_assets("impact", "pkg:pypi/jinja2", "--json")
+    assert done.code == 3, done
+    assert "no bill of materials" in done.document["error"]["message"]
+
+
 def test_pipe_is_not_waited_for(proven: Repository) -> None:
     os.mkfifo(proven.project / "pipe")
     assert proven.ml_assets("verify", "pipe").code == 1
