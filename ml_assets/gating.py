@@ -6,7 +6,7 @@ import os
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -23,6 +23,7 @@ from resources.dvc.content import Content
 from resources.dvc.environment import build_environment
 from resources.errors import ConfigurationError
 from resources.result_store import ResultStore
+from resources.source_tree import Listing
 from security.decision import Decision, Judged, evaluate
 from security.gates.interface import Kind
 from security.policy import Environment
@@ -45,6 +46,7 @@ class Gating:
         environment: the policy's name of it.
         written: what outs are known to hold that were made just now, by location.
         on_notice: told what a user should know once.
+        listing: the paths of the source tree, where nothing was written since.
 
     Raises:
         ConfigurationError: the protected branch is not in this clone, or its settings are wrong.
@@ -59,6 +61,7 @@ class Gating:
         environment: str = MATERIALIZE,
         written: Mapping[str, Content] | None = None,
         on_notice: Callable[[str], None] = lambda _: None,
+        listing: Future[Listing] | None = None,
     ) -> None:
         self.rules: Rules = find_rules(project.root)
         self.environment: Environment = self.rules.policy.environment(environment)
@@ -76,6 +79,7 @@ class Gating:
             self.rules.protection,
             self._surroundings(project),
             code=_find_code(checkout),
+            listing=listing,
         )
         self._locks: defaultdict[tuple[str, str], threading.Lock] = defaultdict(threading.Lock)
         self._guard = threading.Lock()
@@ -291,8 +295,5 @@ def _find_code(checkout: Checkout) -> list[str]:
 
 
 def _is_file_below(root: Path, location: str) -> bool:
-    return (
-        "://" not in location
-        and not location.startswith(("/", ".."))
-        and (root / location).is_file()
-    )
+    inside = "://" not in location and not location.startswith(("/", ".."))
+    return inside and (root / location).is_file()

@@ -14,6 +14,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +23,13 @@ from ml_assets.protection import Protection
 from resources.dvc.checkout import Checkout
 from resources.errors import ResourceError, wrap_os_error
 from resources.result_store import ResultStore
-from resources.source_tree import SourceTree, copy_files, read_source_tree, remove_copy
+from resources.source_tree import (
+    Listing,
+    SourceTree,
+    copy_files,
+    read_source_tree,
+    remove_copy,
+)
 from security.digest import digest_bytes, digest_tree
 from security.errors import SecurityError
 from security.gate_result import Binding, GateResult
@@ -111,6 +118,7 @@ class Judge:
 
     Args:
         code: locations that stages read as code although Git may ignore them.
+        listing: the paths of the source tree, where nothing was written since.
     """
 
     def __init__(
@@ -121,18 +129,20 @@ class Judge:
         surroundings: Surroundings,
         *,
         code: Iterable[str] = (),
+        listing: Future[Listing] | None = None,
     ) -> None:
         self._checkout = checkout
         self._store = store
         self._protection = protection
         self._surroundings = surroundings
         self._code = tuple(code)
-        self.tree = self._read_tree()
+        self.tree = self._read_tree(listing)
 
-    def _read_tree(self) -> SourceTree:
-        outs = [out for out in self._checkout.manifest.producer if "://" not in out]
+    def _read_tree(self, listing: Future[Listing] | None = None) -> SourceTree:
+        checkout = self._checkout
+        outs = [out for out in checkout.manifest.producer if "://" not in out]
         return read_source_tree(
-            self._checkout.root, self._checkout.store, outs=outs, extra=self._code
+            checkout.root, checkout.store, outs=outs, extra=self._code, listing=listing
         )
 
     def refresh(self) -> None:

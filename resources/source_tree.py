@@ -10,6 +10,7 @@ import os
 import shutil
 import stat
 from collections.abc import Callable, Collection, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,8 +59,29 @@ class SourceTree:
         }
 
 
+#: The paths that Git tracks and does not ignore, relative to the root; None outside of Git.
+Listing = list[str] | None
+
+
+def begin_listing(root: Path) -> Future[Listing]:
+    """Begin to list the paths of a source tree, while the caller does something else.
+
+    To find new files, Git compares every path with every line of the ignore files, of which DVC
+    writes one for each out: thousands of stages cost it as long as everything else takes.
+    """
+    pool = ThreadPoolExecutor(max_workers=1)
+    listing = pool.submit(_list_git, root)
+    pool.shutdown(wait=False)
+    return listing
+
+
 def read_source_tree(
-    root: Path, store: DigestStore, *, outs: Collection[str] = (), extra: Iterable[str] = ()
+    root: Path,
+    store: DigestStore,
+    *,
+    outs: Collection[str] = (),
+    extra: Iterable[str] = (),
+    listing: Future[Listing] | None = None,
 ) -> SourceTree:
     """Read the source tree of a working tree.
 
@@ -67,11 +89,12 @@ def read_source_tree(
         store: digests files, each state of a file once.
         outs: locations that stages write, relative to the root; they are no source.
         extra: paths that count as source although Git ignores them: what stages read as code.
+        listing: its paths, where nothing was written since they were listed.
 
     Raises:
         UnavailableError: Git cannot list it.
     """
-    listed = _list_git(root)
+    listed = _list_git(root) if listing is None else listing.result()
     paths = set(_walk(root) if listed is None else listed) | set(extra)
     left_out = {*_NEVER, *outs}  # a set: there may be thousands of outs for thousands of files
     kept = sorted(path for path in paths if not _is_below(path, left_out))
@@ -122,7 +145,7 @@ def _is_below(path: str, places: Collection[str]) -> bool:
     return path in places or any(parent in places for parent in _parents(path))
 
 
-def _list_git(root: Path) -> list[str] | None:
+def _list_git(root: Path) -> Listing:
     """List what Git tracks and does not ignore, relative to the root; None outside of Git."""
     tracked = run_git(root, "ls-files", "-z", "--cached", "--recurse-submodules")
     others = run_git(root, "ls-files", "-z", "--others", "--exclude-standard")

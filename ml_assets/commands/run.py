@@ -11,6 +11,7 @@ import os
 import time
 import uuid
 from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import Future
 
 from ml_assets.admission import GateAdmission
 from ml_assets.attestation import StageAttestation
@@ -37,6 +38,7 @@ from resources.dvc.reproduction import Options, StartedReproduction
 from resources.dvc.schedule import Finished
 from resources.dvc.stage_result import Action, Result
 from resources.errors import ConfigurationError, ResourceError, UnavailableError
+from resources.source_tree import Listing, begin_listing
 
 _EPILOG = """\
 examples:
@@ -106,6 +108,7 @@ class _Run:
         self._started = time.monotonic()
         self._project = project
         self._arguments = arguments
+        self._listing: Future[Listing] | None = begin_listing(project.root)
         self._checkout = project.open_checkout()
         assets = describe_assets(project, self._checkout)
         selected = select_stages(arguments.select, self._checkout.manifest, assets)
@@ -129,6 +132,7 @@ class _Run:
         chosen = [a for a in self._assets if a.stage in pending or a.name in unknown]
         self._checkout.store.save()
         if chosen:
+            self._listing = None  # stages may write what Git does not ignore
             self._materialize(chosen, versions)
         if self._report.exit_code == 0 or self._report.judged:
             self._judge(self._report.exit_code == 0)
@@ -202,7 +206,12 @@ class _Run:
             succeeded: otherwise what was judged so far is only shown to Dagster.
         """
         name = self._arguments.environment
-        gating = Gating(self._project, self._checkout, environment=name or MATERIALIZE)
+        gating = Gating(
+            self._project,
+            self._checkout,
+            environment=name or MATERIALIZE,
+            listing=self._listing,
+        )
         for text in gating.notices:
             write_notice(text)
         if not succeeded:
