@@ -11,6 +11,7 @@ from pathlib import Path
 from ml_assets.project import Project
 from resources.errors import ConfigurationError
 from security.file_tree import FileTree, read_tree
+from security.private_copy import PrivateCopy
 from security.records import Records
 from security.statement import STRONG, Subject
 
@@ -32,11 +33,17 @@ class Asked:
     path: Path | None = None
 
 
-def read_asked(project: Project, text: str, records: Records | None = None) -> Asked:
+def read_asked(
+    project: Project,
+    text: str,
+    records: Records | None = None,
+    copy: PrivateCopy | None = None,
+) -> Asked:
     """Find what is meant: a file or directory, of which the bytes are read, or a digest.
 
     Args:
         records: where the rest of a shortened digest is looked up.
+        copy: gets the bytes that are read.
 
     Raises:
         ConfigurationError: it names nothing, or more than one thing.
@@ -47,7 +54,7 @@ def read_asked(project: Project, text: str, records: Records | None = None) -> A
     if not path.is_absolute() and not path.exists() and (project.root / text).exists():
         path = project.root / text
     if os.path.lexists(path):
-        return _read(project, path)
+        return _read(project, path, copy)
     found = _DIGEST.fullmatch(text)
     if found is not None:
         return Asked(_by_digest(found[1], found[2], records))
@@ -59,10 +66,10 @@ def read_asked(project: Project, text: str, records: Records | None = None) -> A
     raise ConfigurationError(f"no such file: {text}", "give a file, a directory or sha256:DIGEST")
 
 
-def _read(project: Project, path: Path) -> Asked:
+def _read(project: Project, path: Path, copy: PrivateCopy | None) -> Asked:
     name = os.path.relpath(os.path.abspath(path), project.root)
     shown = os.fspath(path) if name.startswith("..") else name.replace(os.sep, "/")
-    tree = read_tree(Path(os.path.realpath(path)))  # DVC may have linked it to its cache
+    tree = read_tree(Path(os.path.realpath(path)), copy)  # DVC may have linked it to its cache
     return Asked(Subject(shown, tree.digest), tree, path)
 
 

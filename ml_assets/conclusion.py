@@ -4,7 +4,8 @@
 2. A verification summary names the outs that the policy lets pass for the environment, and one
    those that it does not; both name the results that this follows from. Of outs of which a gate
    that counts could not judge there is none.
-3. Each model that passed is signed (OpenSSF Model Signing).
+3. Each model that passed is signed (OpenSSF Model Signing). One with a permission bit that nothing
+   of a model may have is not, and is in no summary; when all else is done, that is an error.
 4. The environment and each model that passed get a bill of materials. Where one cannot be made that
    is said, and nothing is claimed.
 """
@@ -14,6 +15,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
+from pathlib import Path
 
 from ml_assets.attestation import identify_content
 from ml_assets.bill_statements import state_environment, state_model
@@ -25,6 +27,7 @@ from resources.dvc.content import Content
 from resources.errors import ResourceError
 from security.decision import Decision, Judged
 from security.errors import SecurityError
+from security.file_mode import ModeError, read_modes, verify_modes
 from security.gate_attestations import write_attestation
 from security.gate_result import GateResult, write_result
 from security.gates.interface import Kind
@@ -54,6 +57,7 @@ class Conclusion:
             outs: what they hold, by location.
 
         Raises:
+            ModeError: a model has a permission bit that it may not have; all others are signed.
             ResourceError, SecurityError: something cannot be signed, or not be kept.
         """
         results = [  # 1
@@ -67,17 +71,33 @@ class Conclusion:
         for location in outs:
             own = [one for one in judged if self._is_about(one, location)]
             by_verdict.setdefault(_verdict([*source, *own]), []).append(location)
-        for verdict, locations in by_verdict.items():  # 2
-            if verdict is not Verdict.ERROR:
-                self._summarize(verdict, locations, outs, results)
-        passed = by_verdict.get(Verdict.PASSED, ())
+        passed = by_verdict.get(Verdict.PASSED, [])
         models = [
             one for one in passed if one in self._gating.kit.models and self._is_judged(one, judged)
         ]
-        for location in models:  # 3
+        refused = self._refuse(models, outs)
+        by_verdict[Verdict.PASSED] = [one for one in passed if one not in refused]
+        for verdict, locations in by_verdict.items():  # 2
+            if locations and verdict is not Verdict.ERROR:
+                self._summarize(verdict, locations, outs, results)
+        signed = [one for one in models if one not in refused]
+        for location in signed:  # 3
             self._proofs.add(model_statement(location, outs[location]))
-        self._state_bills(models, outs)  # 4
-        return models
+        self._state_bills(signed, outs)  # 4
+        for error in refused.values():
+            raise error
+        return signed
+
+    def _refuse(self, models: Sequence[str], outs: Mapping[str, Content]) -> dict[str, ModeError]:
+        """Return which models have permission bits that nothing of a model may have."""
+        refused: dict[str, ModeError] = {}
+        for location in models:
+            path = Path(self._gating.checkout.path(location))
+            try:
+                verify_modes(location, read_modes(path, files_of(outs[location])))
+            except ModeError as error:
+                refused[location] = error
+        return refused
 
     def _state_bills(self, models: Sequence[str], outs: Mapping[str, Content]) -> None:
         checkout = self._gating.checkout

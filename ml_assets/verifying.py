@@ -10,6 +10,7 @@ from ml_assets.rules import find_rules
 from ml_assets.subjects import find_models, looks_like_model
 from resources.errors import ConfigurationError
 from security.errors import SecurityError
+from security.file_mode import ModeError
 from security.file_tree import FileTree
 from security.lineage import identify
 from security.model_signature import PREDICATE as MODEL_SIGNATURE
@@ -84,6 +85,9 @@ def _note_signature(found: Verification, records: Records, tree: FileTree) -> No
         try:
             bundle = records.ledger.load(digest)
             verified = verify_model_signature(bundle, records.trust, name, tree)
+        except ModeError as error:  # whatever was signed: the hint is the way out
+            found.note("signature", Verdict.FAILED, f"{error.message}: {error.hint}")
+            return
         except SecurityError as error:
             reasons.append(error.message)
             continue

@@ -4,10 +4,12 @@ SecurityError
 ├── AdvisoryError             security/advisories/errors.py
 ├── BillError                 security/bill.py
 ├── ConfinementError          security/landlock.py
+├── CopyError                 security/private_copy.py
 ├── ExpectationError          security/gates/data_expectations/fields.py
 ├── GateError                 security/gates/interface.py
 ├── LedgerError               security/ledger.py
 ├── ListingError              security/directory_listing.py
+├── ModeError                 security/file_mode.py
 ├── PolicyError               security/policy_text.py
 ├── ProvenanceError           security/provenance.py
 ├── PublicKeyError            security/public_key.py

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping
 
 from security.bundle import Bundle
+from security.file_mode import verify_modes
 from security.file_tree import FileTree
 from security.public_key import SignatureError
 from security.signature import Verified, verify_bundle
@@ -66,15 +67,18 @@ def verify_model_signature(bundle: Bundle, trust: Trust, name: str, model: FileT
     3. The statement is, byte for byte, what is written here of this name and these files: no other
        name, no file more or less or twice, no other option of serialization, no ignored path
        that the signer chose, no field beside.
+    4. No file or directory has a permission bit that nothing of a model may have
+       (``security.file_mode``): no statement of this kind holds them, so that setting one would
+       leave the signature good.
 
-    Permission bits are not in a statement of this kind: nothing is said of them. Verify a copy that
-    nobody else can write: what happens to the files afterwards is not seen.
+    What happens to the files afterwards is not seen: use a copy (``security.private_copy``).
 
     Raises:
-        SignatureError, StatementError: a step finds something else.
+        SignatureError, StatementError, ModeError: a step finds something else.
     """
     verified = verify_bundle(bundle, trust)  # 2
     if verified.statement.predicate_type != PREDICATE:
         raise SignatureError("not the signature of a model", "sign it: ml-assets sign")
     verify_model_files(verified.statement, name, model.files)  # 1, 3
+    verify_modes(name, model.modes)  # 4
     return verified

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import tempfile
+from contextlib import nullcontext
 from pathlib import Path
 
 from ml_assets.asked import Asked, read_asked
@@ -14,9 +16,10 @@ from ml_assets.project import Project, find_project
 from ml_assets.proofs import Proofs
 from ml_assets.rebuilding import rebuild
 from ml_assets.verifying import document, verify_asked
-from resources.errors import ResourceError
+from resources.errors import ConfigurationError, ResourceError
 from security.lineage import identify
 from security.printable import printable
+from security.private_copy import PrivateCopy
 from security.rebuild import write_rebuild
 from security.slsa_level import SlsaLevel
 from security.verdict import Verdict
@@ -27,6 +30,7 @@ examples:
   ml-assets verify models/classifier.onnx
   ml-assets verify models/classifier.onnx --environment staging
   ml-assets verify models/classifier.onnx --rebuild
+  ml-assets verify models/classifier.onnx --output /srv/model/classifier.onnx
   ml-assets verify sha256:ab12cd34ab12cd34ab12cd34ab12cd34ab12cd34ab12cd34ab12cd34ab12cd34 --json
 """
 
@@ -47,6 +51,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="also run its stage again in a clean checkout, and compare what comes out",
     )
     parser.add_argument(
+        "--output",
+        metavar="PATH",
+        type=Path,
+        help="where just the bytes that were verified shall stand, if the verdict is passed",
+    )
+    parser.add_argument(
         "--offline", action="store_true", help="ask nobody, which is how it always works"
     )
 
@@ -54,22 +64,44 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def execute(arguments: argparse.Namespace) -> int:
     """Verify, and print what each step came to."""
     project = find_project(arguments.project)
-    asked, found = _verify(project, arguments)
+    output: Path | None = arguments.output
+    with PrivateCopy(output) if output is not None else nullcontext() as copy:
+        asked, found = _verify(project, arguments, copy)
+        written = copy is not None and _publish(copy, found)
     if arguments.json:
-        print(json.dumps(document(found)))
+        shown = os.fspath(output) if written and output is not None else None
+        print(json.dumps({**document(found), "output": shown}))
     else:
         _write(asked, found)
     return found.verdict.exit_code
 
 
-def _verify(project: Project, arguments: argparse.Namespace) -> tuple[Asked, Verification]:
+def _verify(
+    project: Project, arguments: argparse.Namespace, copy: PrivateCopy | None
+) -> tuple[Asked, Verification]:
     proofs = Proofs(project, write_notice)
     with proofs.records() as records:
-        asked = read_asked(project, arguments.subject, records)
+        asked = read_asked(project, arguments.subject, records, copy)
+        if copy is not None and asked.tree is None:
+            raise ConfigurationError(
+                f"a digest has no bytes to write: {arguments.subject}",
+                "give the file or directory, or leave out --output",
+            )
         found = verify_asked(project, records, asked, arguments.environment)
     if arguments.rebuild:
         _rebuild(project, proofs, found)
     return asked, found
+
+
+def _publish(copy: PrivateCopy, found: Verification) -> bool:
+    """Give a copy its name if nothing at all speaks against it; say whether it has got it."""
+    if found.verdict is Verdict.PASSED:
+        copy.publish()
+        found.note("output", Verdict.PASSED, f"just these bytes: {copy.target}")
+        return True
+    if found.verdict is Verdict.WARNED:  # who asked for a copy, and has none, was told no
+        found.note("output", Verdict.FAILED, "not written: with warnings is not passed")
+    return False
 
 
 def _rebuild(project: Project, proofs: Proofs, found: Verification) -> None:

@@ -52,8 +52,8 @@ def test_tree_of_the_advisories_is_what_there_is() -> None:
     assert names == {error.__name__ for error in below(advisory_errors.AdvisoryError)}
 
 
-#: What was looked at and refused: a signature is wrong, a tree holds what cannot be signed.
-REFUSALS = {"SignatureError", "TreeError"}
+#: What was looked at and refused: a signature is wrong, a tree or a mode cannot be signed.
+REFUSALS = {"ModeError", "SignatureError", "TreeError"}
 
 
 def test_every_error_says_that_nothing_was_judged_and_has_a_kind() -> None:

@@ -1,0 +1,195 @@
+"""Models that anybody could run or change are not signed; what is verified can be used as it is."""
+
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.contract.repository import Finished, Repository
+from tests.integration.gates.gated_project import build
+
+MODES = {
+    "executable": "0755",
+    "written by everybody": "0666",
+    "set-user-ID": "4644",
+    "sticky": "1644",
+}
+
+
+def verify(project: Repository, *words: str) -> dict[str, Any]:
+    return project.ml_assets("verify", *words, "--json").document
+
+
+def signature(document: dict[str, Any]) -> dict[str, str]:
+    (found,) = [one for one in document["steps"] if one["name"] == "signature"]
+    assert isinstance(found, dict)
+    return found
+
+
+def error(done: Finished) -> str:
+    assert done.code == 1, done
+    told = done.document["error"]
+    assert told["kind"] == "mode"
+    return f"{told['message']}: {told['hint']}"
+
+
+# --- permission bits
+
+
+@pytest.mark.parametrize("mode", MODES.values(), ids=MODES.keys())
+def test_model_whose_mode_was_changed_is_refused(proven: Repository, mode: str) -> None:
+    assert verify(proven, "model.pkl")["verdict"] == "passed"
+    (proven.project / "model.pkl").chmod(int(mode, 8))
+    document = verify(proven, "model.pkl")
+    assert document["verdict"] == "failed"
+    assert f"mode {mode}" in signature(document)["detail"]
+    assert "chmod" in signature(document)["detail"]
+
+
+def test_run_whose_stage_writes_an_executable_model_says_what_to_do(
+    repository: Repository,
+) -> None:
+    build(repository)
+    repository.edit("dvc.yaml", "python3 train.py", "python3 train.py && chmod +x model.pkl")
+    repository.commit()
+    said = error(repository.ml_assets("run", "--json"))
+    assert "can be executed by its owner" in said
+    assert "chmod u-x,g-x,o-x model.pkl" in said
+    # It is recorded so in dvc.lock: whoever restores it gets it executable again.
+    assert "isexec: true" in (repository.project / "dvc.lock").read_text()
+    assert signature(verify(repository, "model.pkl"))["verdict"] == "failed"
+    # The next run does not forget that something is still to be signed.
+    assert "executed" in error(repository.ml_assets("run", "--json"))
+    repository.edit("dvc.yaml", "chmod +x model.pkl", "chmod a-x model.pkl")
+    repository.commit()
+    repository.run()
+    assert verify(repository, "model.pkl")["verdict"] == "passed"
+
+
+def test_other_models_of_such_a_run_are_signed(repository: Repository) -> None:
+    build(repository)
+    repository.edit(
+        "dvc.yaml",
+        "wc -c < model.pkl > size.txt",
+        "cp model.pkl size.txt; cp model.pkl other.pkl; chmod 666 other.pkl",
+    )
+    repository.edit("dvc.yaml", "- size.txt", "- size.txt\n    - other.pkl")
+    repository.commit()
+    assert "written by everybody" in error(repository.ml_assets("run", "--json"))
+    assert verify(repository, "model.pkl")["verdict"] == "passed"
+    document = verify(repository, "other.pkl")
+    assert document["verdict"] == "failed"
+
+
+def test_executable_file_of_a_directory_is_refused_until_it_is_restored(
+    repository: Repository,
+) -> None:
+    """DVC keeps no bits of files in directories: what comes out of its cache has none."""
+    repository.write("in", "1")
+    command = "mkdir net && printf '].' > net/w.pkl && chmod +x net/w.pkl"
+    repository.stages(
+        {"fit": {"cmd": command, "deps": ["in"], "outs": ["net"]}},
+        artifacts={"net": {"path": "net", "type": "model"}},
+    )
+    repository.commit()
+    assert "net/w.pkl" in error(repository.ml_assets("run", "--json"))
+    assert "isexec" not in (repository.project / "dvc.lock").read_text()
+    repository.remove("net")
+    repository.run()
+    assert verify(repository, "net")["verdict"] == "passed"
+
+
+def test_sign_refuses_and_signs_after_the_change_that_it_asks_for(proven: Repository) -> None:
+    (proven.project / "model.pkl").chmod(0o777)
+    words = ("sign", "model.pkl", "--environment", "materialize", "--json")
+    assert "chmod u-x,g-x,o-x,o-w model.pkl" in error(proven.ml_assets(*words))
+    (proven.project / "model.pkl").chmod(0o644)
+    assert proven.ml_assets(*words).document["signed"] is True
+
+
+# --- copies
+
+
+def test_what_was_verified_stands_at_the_place(proven: Repository, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    target = tmp_path / "out" / "served.pkl"
+    document = verify(proven, "model.pkl", "--output", str(target))
+    assert (document["verdict"], document["output"]) == ("passed", str(target))
+    assert document["steps"][-1]["name"] == "output"
+    assert target.read_bytes() == (proven.project / "model.pkl").read_bytes()
+    assert stat.S_IMODE(target.stat().st_mode) == 0o444
+    assert os.listdir(target.parent) == ["served.pkl"]
+
+
+def change_a_byte(project: Repository) -> None:
+    path = project.project / "model.pkl"
+    content = bytearray(path.read_bytes())
+    content[-3] ^= 1
+    path.unlink()
+    path.write_bytes(content)
+
+
+def make_executable(project: Repository) -> None:
+    (project.project / "model.pkl").chmod(0o755)
+
+
+def lose_the_ledger(project: Repository) -> None:
+    for path in (project.project / ".ml-assets" / "state" / "ledger").rglob("*.json"):
+        path.unlink()
+
+
+@pytest.mark.parametrize("attack", [change_a_byte, make_executable, lose_the_ledger])
+def test_nothing_is_left_of_what_is_refused(
+    proven: Repository, tmp_path: Path, attack: Callable[[Repository], None]
+) -> None:
+    (tmp_path / "out").mkdir()
+    attack(proven)
+    document = verify(proven, "model.pkl", "--output", str(tmp_path / "out" / "served.pkl"))
+    assert (document["verdict"], document["output"]) == ("failed", None)
+    assert os.listdir(tmp_path / "out") == []
+
+
+def test_warnings_are_no_pass(proven: Repository, tmp_path: Path) -> None:
+    """What has a warning exits 0 without a copy: who asked for one must not take it for made."""
+    proven.write("raw.txt", "4\n3\n")  # not as in the commit
+    proven.run()
+    assert verify(proven, "model.pkl")["verdict"] == "warned"
+    (tmp_path / "out").mkdir()
+    words = ("verify", "model.pkl", "--output", str(tmp_path / "out" / "served.pkl"), "--json")
+    done = proven.ml_assets(*words)
+    assert (done.code, done.document["output"]) == (1, None)
+    assert os.listdir(tmp_path / "out") == []
+
+
+def test_directory_stands_at_the_place(repository: Repository, tmp_path: Path) -> None:
+    repository.write("in", "1")
+    command = "mkdir -p net/a && printf '].' > net/w.pkl && printf '].' > net/a/v.pkl"
+    repository.stages(
+        {"fit": {"cmd": command, "deps": ["in"], "outs": ["net"]}},
+        artifacts={"net": {"path": "net", "type": "model"}},
+    )
+    repository.commit()
+    repository.run()
+    target = tmp_path / "served"
+    assert verify(repository, "net", "--output", str(target))["verdict"] == "passed"
+    found = {str(one.relative_to(target)): one.stat().st_mode & 0o777 for one in target.rglob("*")}
+    assert found == {"a": 0o555, "a/v.pkl": 0o444, "w.pkl": 0o444}
+
+
+def test_digest_has_no_bytes_to_write(proven: Repository, tmp_path: Path) -> None:
+    digest = verify(proven, "model.pkl")["subject"]["digest"]["sha256"]
+    done = proven.ml_assets("verify", f"sha256:{digest}", "--output", str(tmp_path / "x"))
+    assert done.code == 2, done
+    assert "a digest has no bytes to write" in done.stderr
+    assert not (tmp_path / "x").exists()
+
+
+def test_place_that_is_taken_is_not_touched(proven: Repository, tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("mine")
+    done = proven.ml_assets("verify", "model.pkl", "--output", str(tmp_path / "mine"))
+    assert done.code == 2, done
+    assert "something is there already" in done.stderr
+    assert (tmp_path / "mine").read_text() == "mine"
