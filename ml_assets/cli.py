@@ -21,6 +21,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn, Protocol
 
+from ml_assets.job_log import JobLog, open_job_log
 from resources.errors import (
     ConfigurationError,
     ResourceError,
@@ -102,6 +103,7 @@ def build_parser(words: Collection[str] | None = None) -> argparse.ArgumentParse
     parser.add_argument(
         "--debug", action="store_true", help="show the traceback of an error as well"
     )
+    parser.set_defaults(log=JobLog())
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, summary in _COMMANDS.items():
         command = commands.add_parser(
@@ -131,10 +133,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    with open_job_log(os.environ) as log:
+        return _execute(words, log)
+
+
+def _execute(words: list[str], log: JobLog) -> int:
     as_json = "--json" in words
     debug = "--debug" in words
     try:
         arguments = build_parser(words).parse_args(words)
+        arguments.log = log
         return _load(arguments.command).execute(arguments)
     except (ResourceError, SecurityError) as error:
         return _report(error, as_json, debug)

@@ -6,14 +6,19 @@ import os
 import shutil
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import TextIO
 
+from ml_assets.job_log import Annotation, JobLog
 from resources.dvc.schedule import Finished
 from resources.dvc.stage_result import Action, Result
 from resources.errors import ResourceError
 
 _CODES = {"red": 31, "green": 32, "yellow": 33, "blue": 34, "grey": 90, "bold": 1}
+# Of a stage that has not ended, what a CI job waits for before it shows it: lines, and seconds.
+_MOST_LINES = 1000
+_LONGEST_SILENCE = 60.0
 _COLOURS = {"run": "blue", "restore": "green", "skip": "grey", "passed": "green", "failed": "red"}
 
 
@@ -57,9 +62,23 @@ class ConsoleReporter:
     Args:
         total: how many stages the run is about.
         quiet: leave out the stages' own output.
+        log: of the CI job; where it has groups, the lines of a stage are one when the stage ends,
+            or when many of them have come together, or old ones.
+        now: seconds of a clock that never goes back.
     """
 
-    def __init__(self, total: int, *, quiet: bool = False) -> None:
+    def __init__(
+        self,
+        total: int,
+        *,
+        quiet: bool = False,
+        log: JobLog | None = None,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._log = log if log is not None and log.groups else None
+        self._now = now
+        self._gathered: dict[str, list[str]] = {}
+        self._since: dict[str, float] = {}
         self._total = total
         self._quiet = quiet
         self._done = 0
@@ -85,9 +104,25 @@ class ConsoleReporter:
                 keeper(f"[{stage}] {text}")
             self._tails.setdefault(stage, []).append(text)
             del self._tails[stage][:-10]
-            if not self._quiet:
+            if self._log is not None and not self._quiet:
+                self._gather(self._log, stage, text)
+            elif not self._quiet:
                 name = paint(f"[{stage}]", "grey", sys.stderr)
                 sys.stderr.write(f"{name} {text}\n")
+
+    def _gather(self, log: JobLog, stage: str, text: str) -> None:
+        lines = self._gathered.setdefault(stage, [])
+        now = self._now()
+        since = self._since.setdefault(stage, now)
+        lines.append(text)
+        if len(lines) >= _MOST_LINES or now - since >= _LONGEST_SILENCE:
+            self._release(log, stage, f"{stage}, so far")
+
+    def _release(self, log: JobLog, stage: str, title: str) -> None:
+        lines = self._gathered.pop(stage, None)
+        self._since.pop(stage, None)
+        if lines:
+            log.write_group(title, lines)
 
     def notice(self, text: str) -> None:
         """Write what a user should know once."""
@@ -98,6 +133,11 @@ class ConsoleReporter:
         """Write how a stage ended and how far the run is."""
         with self._lock:
             self._done += 1
+            if self._log is not None:
+                self._release(self._log, finished.name, finished.name)
+                if isinstance(finished.error, ResourceError):
+                    about = Annotation("error", f"stage {finished.name}", finished.error.message)
+                    self._log.annotate([about])
             tail = self._tails.pop(finished.name, [])
             result = finished.result
             if result is not None and result.action is Action.SKIP:

@@ -142,8 +142,14 @@ def write_outputs(
     commit: str | None,
     environment: str,
     unused: Sequence[Waiver] = (),
+    prefix: str = "",
+    more: Sequence[str] = (),
 ) -> None:
     """Write the files that were asked for.
+
+    Args:
+        prefix: where the project lies below what a service takes paths to be relative to.
+        more: further sections of the summary.
 
     Raises:
         UnavailableError: one cannot be written.
@@ -159,11 +165,12 @@ def write_outputs(
     ordered = in_order(judged)
     title = f"Gates for {environment}"
     if outputs.sarif is not None:
-        _write(outputs.sarif, write_sarif(ordered, version=version("ml-assets")))
+        _write(outputs.sarif, write_sarif(ordered, version=version("ml-assets"), prefix=prefix))
     if outputs.junit is not None:
         _write(outputs.junit, write_junit(ordered))
     if outputs.summary is not None:
-        _write(outputs.summary, write_summary(ordered, title=title, commit=commit, unused=unused))
+        summary = write_summary(ordered, title=title, commit=commit, unused=unused, more=more)
+        _write(outputs.summary, summary)
 
 
 def _write(path: Path, text: str) -> None:

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from ml_assets.settings import Settings, load_settings
+from resources.ci_job import read_ci_job
 from resources.dvc.checkout import Checkout
 from resources.dvc.commit_view import CommitView
 from resources.dvc.manifest import Manifest
@@ -59,8 +60,19 @@ class Project:
 
     @property
     def branch(self) -> str:
-        """The name under which this working tree's assets are known."""
-        return self.head.branch or "detached"
+        """The name under which this working tree's assets are known.
+
+        CI jobs check out a commit and no branch: then it is the one that the job is about, if it
+        is about this very commit. No rule goes by it; rules are the protected branch's.
+        """
+        return self.head.branch or self._branch_of_job or "detached"
+
+    @property
+    def _branch_of_job(self) -> str | None:
+        job = read_ci_job(os.environ)
+        if job is None or job.commit is None or job.commit != self.head.commit:
+            return None
+        return job.assets_name
 
     @cached_property
     def run_tags(self) -> dict[str, str]:

@@ -109,6 +109,12 @@ def read_remote_url(directory: Path) -> str | None:
     return url or None
 
 
+def is_shallow(directory: Path) -> bool:
+    """Whether a clone holds only the end of its history; outside of Git none does."""
+    done = run_git(directory, "rev-parse", "--is-shallow-repository")
+    return done.returncode == 0 and _text(done.stdout) == "true"
+
+
 def list_files_at(directory: Path, commit: str) -> dict[str, bool]:
     """Say of each file below a directory at a commit, by its path, whether it is executable.
 
@@ -203,9 +209,12 @@ def find_protected_branch(directory: Path, name: str | None = None) -> Branch | 
             short = ref.removeprefix("refs/remotes/").removeprefix("refs/heads/")
             return Branch(short, found[ref])
     if name or read_remote_url(directory) is not None:
+        wanted_one = name or "main"
+        hint = f"fetch it: git fetch origin {wanted_one}:refs/remotes/origin/{wanted_one}"
+        in_ci = "; in a CI job, check out everything (fetch-depth: 0, or GIT_DEPTH: 0)"
         raise ConfigurationError(
-            f"the protected branch is not in this clone: {name or 'main'}",
-            f"fetch it: git fetch origin {name or 'main'}:refs/remotes/origin/{name or 'main'}",
+            f"the protected branch is not in this clone: {wanted_one}",
+            hint + (in_ci if is_shallow(directory) else ""),
         )
     return None
 

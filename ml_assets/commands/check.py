@@ -6,16 +6,10 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
-from ml_assets.gate_report import (
-    Outputs,
-    gate_documents,
-    verdict_of,
-    write_gates,
-    write_outputs,
-)
+from ml_assets.gate_report import gate_documents, verdict_of, write_gates
 from ml_assets.gating import MATERIALIZE, Gating
+from ml_assets.job_report import add_outputs, announce, conclude
 from ml_assets.project import find_project
 from security.decision import Judged, unused_waivers
 from security.printable import printable
@@ -45,38 +39,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_outputs(parser)
 
 
-def add_outputs(parser: argparse.ArgumentParser) -> None:
-    """Add the options that name files for other programs."""
-    parser.add_argument("--sarif", type=Path, metavar="F", help="write the findings as SARIF 2.1.0")
-    parser.add_argument("--junit", type=Path, metavar="F", help="write the gates as JUnit XML")
-    parser.add_argument(
-        "--summary", type=Path, metavar="F", help="write a Markdown summary for a CI job"
-    )
-
-
-def read_outputs(arguments: argparse.Namespace) -> Outputs:
-    """Return the files that were asked for."""
-    return Outputs(arguments.sarif, arguments.junit, arguments.summary)
-
-
 def execute(arguments: argparse.Namespace) -> int:
     """Judge, and print what came of it."""
     project = find_project(arguments.project)
-    checkout = project.open_checkout()
     notice = _Notices()
+    announce(project, notice)
+    checkout = project.open_checkout()
     gating = Gating(project, checkout, environment=arguments.environment, on_notice=notice)
     for text in gating.notices:
         notice(text)
     judged = run_gates(gating, arguments.gates, project.settings.capacity)
     checkout.store.save()
     unused = find_unused(gating, judged, whole=not arguments.gates)
-    write_outputs(
-        judged,
-        read_outputs(arguments),
-        commit=project.head.commit,
-        environment=gating.environment.name,
-        unused=unused,
-    )
+    conclude(project, checkout, arguments, gating.environment.name, judged, unused)
     verdict = verdict_of(judged)
     if arguments.json:
         document = {

@@ -15,13 +15,13 @@ from concurrent.futures import Future
 
 from ml_assets.admission import GateAdmission
 from ml_assets.attestation import StageAttestation
-from ml_assets.commands.check import add_outputs, find_unused, read_outputs, run_gates
+from ml_assets.commands.check import find_unused, run_gates
 from ml_assets.commands.plan import group_by_stage
 from ml_assets.conclusion import Conclusion
 from ml_assets.console import ConsoleReporter, write_notice
-from ml_assets.gate_report import write_outputs
 from ml_assets.gating import MATERIALIZE, Gating
 from ml_assets.graph import describe_assets
+from ml_assets.job_report import add_outputs, announce, conclude
 from ml_assets.options import build_options, build_reproduction, is_strict, open_admission
 from ml_assets.project import Project, find_project
 from ml_assets.proofs import Proofs
@@ -85,15 +85,8 @@ def execute(arguments: argparse.Namespace) -> int:
             f"--wait must be from 0 to {LONGEST}", "leave it out to wait as the settings say"
         )
     project = find_project(arguments.project)
-    run = _Run(project, arguments)
-    report = run.execute()
-    write_outputs(
-        report.judged,
-        read_outputs(arguments),
-        commit=project.head.commit,
-        environment=arguments.environment or MATERIALIZE,
-        unused=report.unused,
-    )
+    announce(project, write_notice)
+    report = _Run(project, arguments).execute()
     if arguments.json:
         print(json.dumps(report.document()))
     else:
@@ -136,8 +129,12 @@ class _Run:
             self._materialize(chosen, versions)
         if self._report.exit_code == 0 or self._report.judged:
             self._judge(self._report.exit_code == 0)
-        self._report.close(time.monotonic() - self._started)
-        return self._report
+        report = self._report
+        report.close(time.monotonic() - self._started)
+        arguments = self._arguments
+        name = arguments.environment or MATERIALIZE
+        conclude(self._project, self._checkout, arguments, name, report.judged, report.unused)
+        return report
 
     def _find_pending(self, steps: Sequence[Step]) -> set[str]:
         """Return what has to be judged again when its turn comes: what is not fresh, and all below.
@@ -176,7 +173,7 @@ class _Run:
 
     def _materialize(self, chosen: Sequence[Asset], versions: Mapping[str, str]) -> None:
         stages = {asset.stage for asset in chosen}
-        reporter = _Collector(self._report, len(stages), quiet=self._arguments.quiet)
+        reporter = _Collector(self._report, len(stages), self._arguments)
         admission = open_admission(self._project, self._checkout)
         options = self._options(stages, admission)
         reproduction = build_reproduction(self._checkout, stages, options, reporter)
@@ -279,8 +276,8 @@ class _Run:
 class _Collector(ConsoleReporter):
     """A console reporter that also fills the report."""
 
-    def __init__(self, report: Report, total: int, *, quiet: bool) -> None:
-        super().__init__(total, quiet=quiet)
+    def __init__(self, report: Report, total: int, arguments: argparse.Namespace) -> None:
+        super().__init__(total, quiet=arguments.quiet, log=arguments.log)
         self.was_interrupted = False
         self._report = report
 

@@ -34,16 +34,19 @@ def write_summary(
     commit: str | None = None,
     environment: str | None = None,
     unused: Sequence[Waiver] = (),
+    more: Sequence[str] = (),
 ) -> str:
     """Return a summary of all results.
 
     Args:
         unused: waivers that waived nothing.
+        more: further sections, below the table; text that is not the caller's is code in them.
     """
     blocks = [
         f"## {_title(title)}",
         _headline(judged, commit, environment),
         "\n".join(_table(judged)),
+        *more,
         *(_section(one) for one in judged if _has_findings(one)),
         *_waivers(judged, unused),
     ]
