@@ -7,8 +7,8 @@ from pathlib import Path
 
 from ml_assets.project import Project, find_configuration
 from ml_assets.rules import find_rules
-from ml_assets.settings import Confinement
-from resources.errors import UnavailableError
+from ml_assets.settings import Confinement, Settings
+from resources.errors import ConfigurationError, UnavailableError
 from security.confinement import can_confine
 
 #: Made beforehand: a confined process can use these, but make nothing directly in the home
@@ -20,14 +20,16 @@ def find_denied(project: Project) -> tuple[Path, ...]:
     """Find what no stage's process may read or write: keys, and the secret that seals results.
 
     Raises:
+        ConfigurationError: the settings deny something that cannot be denied.
         UnavailableError: the settings require that they are kept from it, and this system cannot.
     """
-    wanted = find_rules(project.root).settings.confinement
+    settings = find_rules(project.root).settings
+    wanted = settings.confinement
+    denied = list_denied(project, settings)
     if wanted is Confinement.OFF:
         return ()
-    denied = find_configuration()
     # What lies directly above a denied directory cannot be written: stages write into the project.
-    above = denied.resolve().is_relative_to(project.root.resolve())
+    above = find_configuration().resolve().is_relative_to(project.root.resolve())
     if above or not can_confine():
         if wanted is Confinement.REQUIRED:
             raise UnavailableError(
@@ -36,7 +38,28 @@ def find_denied(project: Project) -> tuple[Path, ...]:
             )
         return ()
     _make_directories(Path(os.path.expanduser("~")))
-    return (denied,)
+    return denied
+
+
+def list_denied(project: Project, settings: Settings) -> tuple[Path, ...]:
+    """List the directory of keys, and what the settings add to it.
+
+    Args:
+        settings: the protected branch's.
+
+    Raises:
+        ConfigurationError: a path is not absolute, or the project lies in it or around it.
+    """
+    root = project.root.resolve()
+    added = [Path(os.path.expanduser(one)) for one in settings.signing.denied]
+    for path in added:
+        real = path.resolve()
+        if not path.is_absolute() or real.is_relative_to(root) or root.is_relative_to(real):
+            raise ConfigurationError(
+                f"cannot be kept from stages: {path}",
+                "write in signing.denied the whole path of what lies apart from the project",
+            )
+    return (find_configuration(), *added)
 
 
 def _make_directories(home: Path) -> None:

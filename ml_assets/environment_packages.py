@@ -11,8 +11,10 @@ from pathlib import Path
 
 from packaging.markers import default_environment
 
+from ml_assets.denial import list_denied
 from ml_assets.interpreter import find_interpreter
-from ml_assets.project import Project, find_configuration
+from ml_assets.project import Project
+from ml_assets.rules import find_rules
 from resources.digest_store import DigestStore
 from resources.dvc.environment import build_environment
 from resources.errors import ConfigurationError, UnavailableError
@@ -119,7 +121,8 @@ def _read_python(project: Project) -> PythonEnvironment:
             "no environment of the project was found", "make .venv, or set gates.python"
         )
     variables = build_environment(os.environ, server=True, allowed=settings.environment).variables
-    return read_environment(python, variables, (find_configuration(),))
+    denied = list_denied(project, find_rules(project.root).settings)
+    return read_environment(python, variables, denied)
 
 
 def _read_installed(python: PythonEnvironment) -> tuple[EnvironmentPackage, ...]:

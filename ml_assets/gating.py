@@ -11,10 +11,11 @@ from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 
+from ml_assets.denial import list_denied
 from ml_assets.gates import GateKit
 from ml_assets.interpreter import find_interpreter
 from ml_assets.judging import SOURCE, Case, Judge, Judgement, Surroundings, longest_first
-from ml_assets.project import Project, find_configuration
+from ml_assets.project import Project
 from ml_assets.protection import POLICY
 from ml_assets.rules import Rules, find_rules
 from ml_assets.subjects import find_data, find_models
@@ -119,7 +120,7 @@ class Gating:
             python=find_interpreter(project.root, settings.python, os.environ),
             environment={**variables, **_PROJECT},
             own_environment=_OWN,
-            denied=(find_configuration(),),
+            denied=list_denied(project, self.rules.settings),
             timeout=settings.timeout,
         )
 

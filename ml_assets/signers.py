@@ -10,6 +10,7 @@ from ml_assets.project import Project, find_configuration
 from ml_assets.protection import find_protection
 from ml_assets.rules import find_rules
 from ml_assets.signing_settings import Method, SigningSettings
+from ml_assets.token_key import open_token_signer
 from resources.errors import ConfigurationError
 from security.ledger import Ledger, LedgerDirectory
 from security.signer import Signer
@@ -54,6 +55,8 @@ def open_signer(project: Project, on_notice: Callable[[str], None]) -> Signer:
             project.root / str(settings.certificates),
             os.environ.get(PASSPHRASE_VARIABLE),
         )
+    if settings.method is Method.PKCS11:
+        return open_token_signer(project, settings)
     from resources.keyring import Keyring
 
     keyring = Keyring(find_configuration())

@@ -16,6 +16,7 @@ class Method(Enum):
     KEY = "key"
     KEYLESS = "keyless"
     CERTIFICATE = "certificate"
+    PKCS11 = "pkcs11"
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,9 @@ class SigningSettings:
         sigstore: the client trust configuration of a private Sigstore, relative to the project.
         certificates: of method ``certificate``: the chain, PEM, the signer's own first.
         key: of method ``certificate``: its private key, PEM, outside of the project.
+        uri: of method ``pkcs11``: the key in a token (RFC 7512), without a PIN.
+        module: of method ``pkcs11``: the token's shared library, absolute.
+        denied: what else no process of a stage or gate may reach, such as a token's files.
     """
 
     method: Method = Method.KEY
@@ -34,6 +38,9 @@ class SigningSettings:
     sigstore: str | None = None
     certificates: str | None = None
     key: str | None = None
+    uri: str | None = None
+    module: str | None = None
+    denied: tuple[str, ...] = ()
 
 
 def parse_signing_settings(table: Mapping[str, Any], where: str) -> SigningSettings:
@@ -49,10 +56,14 @@ def parse_signing_settings(table: Mapping[str, Any], where: str) -> SigningSetti
         sigstore=reader.text("sigstore"),
         certificates=reader.text("certificates"),
         key=reader.text("key"),
+        uri=reader.text("uri"),
+        module=reader.text("module"),
+        denied=reader.texts("denied"),
     )
     reader.refuse_unknown()
     needed = {
         Method.CERTIFICATE: {"certificates": settings.certificates, "key": settings.key},
+        Method.PKCS11: {"uri": settings.uri},
     }.get(settings.method, {})
     for name, value in needed.items():
         if value is None:

@@ -50,6 +50,12 @@ COMPONENTS = (
         packages=("nodejs", "npm"),
         purpose="installs and runs a verifier of bundles that shares no code with ours",
     ),
+    Component(
+        name="softhsm2",
+        executables=("softhsm2-util",),
+        packages=("softhsm2",),
+        purpose="is a PKCS#11 token in software, for signing with one",
+    ),
 )
 
 

@@ -12,7 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ml_assets.project import Project, find_configuration, find_project
+from ml_assets.rules import find_rules
 from ml_assets.signers import PASSPHRASE_VARIABLE
+from ml_assets.signing_settings import Method, SigningSettings
+from ml_assets.token_key import open_token_signer, read_token_key
 from ml_assets.trusted import DIRECTORY, find_trust
 from resources.errors import ConfigurationError
 from resources.keyring import Keyring
@@ -64,12 +67,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 @dataclass(frozen=True)
 class _State:
-    """A key, and what is known of it."""
+    """A key, and what is known of it.
+
+    Attributes:
+        token: the URI of the key, where it lies in a token.
+    """
 
     action: str
     key: PublicKey | None
     former: PublicKey | None = None
     changed: bool = False
+    token: str | None = None
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -78,7 +86,10 @@ def execute(arguments: argparse.Namespace) -> int:
     keyring = Keyring(find_configuration())
     files = TrustFiles(project.root / DIRECTORY)
     now = datetime.datetime.now(datetime.UTC)
-    if arguments.action == "show":
+    signing = find_rules(project.root).settings.signing
+    if signing.method is Method.PKCS11 and arguments.action != "revoke":
+        state = _look_at_token(project, signing, files, arguments, now)
+    elif arguments.action == "show":
         state = _State("show", keyring.public_key())
     elif arguments.action == "revoke":
         state = _revoke(files, arguments.key, now)
@@ -94,6 +105,29 @@ def execute(arguments: argparse.Namespace) -> int:
         state = _State("generate", key, None, changed)
     _print(project, keyring, state, arguments.json)
     return 0
+
+
+def _look_at_token(
+    project: Project,
+    signing: SigningSettings,
+    files: TrustFiles,
+    arguments: argparse.Namespace,
+    now: datetime.datetime,
+) -> _State:
+    """Show the token's key, or add its public half to the list; keys are made with its own tools.
+
+    It is listed from now on: when it was made no token says in a way that can be believed.
+    """
+    if arguments.action == "show":
+        return _State("show", read_token_key(project, signing), token=signing.uri)
+    if arguments.action == "rotate":
+        raise ConfigurationError(
+            "a token's key is not made here",
+            "make one in the token, name it in signing.uri, then: ml-assets keys generate",
+        )
+    key = open_token_signer(project, signing).public_key
+    changed = files.add(key, arguments.name or _default_name(), now)
+    return _State("generate", key, None, changed, signing.uri)
 
 
 def _revoke(files: TrustFiles, wanted: str, now: datetime.datetime) -> _State:
@@ -126,7 +160,8 @@ def _print(project: Project, keyring: Keyring, state: _State, as_json: bool) -> 
     document = {
         "action": state.action,
         "id": state.key.id if state.key else None,
-        "file": str(keyring.file) if keyring.exists() else None,
+        "file": str(keyring.file) if keyring.exists() and state.token is None else None,
+        "token": state.token,
         "listed": listed,
         "trusted": ruling,
         "former": state.former.id if state.former else None,
@@ -139,14 +174,14 @@ def _print(project: Project, keyring: Keyring, state: _State, as_json: bool) -> 
         print(f"{did}: {state.former.id}")
     if state.key is not None:
         print(f"key: {state.key.id}")
-        print(f"file: {keyring.file}")
+        print(f"token: {state.token}" if state.token else f"file: {keyring.file}")
     elif state.action == "show":
         print("no key yet: ml-assets keys generate, or the next run makes one")
     if state.changed:
         print(f"changed: {Path(DIRECTORY)}; it rules once it is on the protected branch: commit it")
     elif state.key is not None and not ruling:
         where = "listed here, not yet on the protected branch" if listed else "not in its list"
-        print(f"trusted by nobody but you: {where}")
+        print(f"trusted by nobody{'' if state.token else ' but you'}: {where}")
 
 
 def _is_listed(project: Project, key: PublicKey | None) -> bool:

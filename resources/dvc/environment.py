@@ -26,6 +26,7 @@ CREDENTIALS = (
     "*_AUTH",
     "*_AUTHKEY",
     "*_PAT",
+    "*_PIN",
     "*_DSN",
     "*CONNECTION_STRING*",
     "*WEBHOOK*",

@@ -42,6 +42,7 @@ WITHHELD = {
     "*_AUTH": ["NPM_AUTH"],
     "*_AUTHKEY": ["TS_AUTHKEY"],
     "*_PAT": ["GH_PAT"],
+    "*_PIN": ["ML_ASSETS_PKCS11_PIN"],
     "*_DSN": ["SENTRY_DSN"],
     "*CONNECTION_STRING*": ["AZURE_STORAGE_CONNECTION_STRING"],
     "*WEBHOOK*": ["SLACK_WEBHOOK_URL"],
