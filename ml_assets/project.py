@@ -13,6 +13,7 @@ from resources.dvc.checkout import Checkout
 from resources.dvc.commit_view import CommitView
 from resources.dvc.manifest import Manifest
 from resources.dvc.manifest_cache import load_manifest, load_manifest_at
+from resources.dvc.sparse_checkout import SparseCheckout
 from resources.errors import ConfigurationError
 from resources.git import (
     Head,
@@ -151,13 +152,18 @@ class Project:
             read_file=lambda path: read_file_at(self.root, commit, path),
         )
 
-    def open_checkout(self) -> Checkout:
+    def open_checkout(self, *, pull: bool | None = None) -> Checkout:
         """Open the working tree for judging and running its stages.
+
+        Args:
+            pull: outs may be absent that DVC keeps elsewhere; None takes what the settings say.
 
         Raises:
             ConfigurationError: there is no DVC repository, or DVC cannot make sense of it.
         """
-        return Checkout(self.root, self.make_state(), self.load_manifest(), self.secret)
+        is_sparse = self.settings.pull if pull is None else pull
+        opened = SparseCheckout if is_sparse else Checkout
+        return opened(self.root, self.make_state(), self.load_manifest(), self.secret)
 
 
 def find_configuration() -> Path:

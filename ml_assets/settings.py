@@ -71,6 +71,7 @@ class Settings:
         gates: how gates judge. Those that count are the protected branch's (``Protection``).
         model_cards: what is stated about models, by pattern of their locations.
         signing: who signs, and where statements lie. The protected branch's count here too.
+        pull: data that is not here is taken from DVC's cache and its remote when it is needed.
         confinement: of stages' processes. The protected branch's counts here too.
     """
 
@@ -86,6 +87,7 @@ class Settings:
     gates: GateSettings = field(default_factory=GateSettings)
     model_cards: Mapping[str, ModelCardSettings] = field(default_factory=dict)
     signing: SigningSettings = field(default_factory=SigningSettings)
+    pull: bool = False
     confinement: Confinement = Confinement.IF_POSSIBLE
 
     @property
@@ -191,6 +193,7 @@ def parse_settings(table: Mapping[str, Any], where: str) -> Settings:
         gates=parse_gate_settings(reader.mapping("gates"), f"{where}: gates"),
         model_cards=parse_model_cards(reader.mapping("model-cards"), f"{where}: model-cards"),
         signing=parse_signing_settings(reader.mapping("signing"), f"{where}: signing"),
+        pull=reader.flag("pull"),
         confinement=_confinement(reader),
     )
     reader.refuse_unknown()

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resources.dvc.content import Content, ContentReader, Walk
+from resources.dvc.content import Content, ContentReader, Identity, Walk
 from resources.digest_store import DigestStore
 from resources.dvc.documents import Documents
 from resources.dvc.lock_file import Entry, LockFile
@@ -85,6 +85,21 @@ class Checkout:
     def read(self, location: str) -> Content | None:
         """Read what a location holds; None when nothing is there."""
         return self.reader.read(self.path(location))
+
+    def identify(self, location: str) -> Identity | None:
+        """Say what a location holds, also where that is only known from what was recorded."""
+        return self.read(location)
+
+    def keeps(self, known: Identity) -> bool:
+        """Whether DVC would find where it keeps it what an out holds."""
+        return self.cache.holds(known.md5)
+
+    def find_absent(self, stage: Stage) -> frozenset[str]:
+        """Return absolute paths of a stage where nothing lies, and its record says what would."""
+        return frozenset()
+
+    def supply(self, location: str) -> None:
+        """Put what a location is recorded to hold there, where that can be done."""
 
     def parse(self, location: str) -> Any:
         """Parse a parameters file.

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from resources.dvc.checkout import Checkout
-from resources.dvc.content import Content, Entry, tree_bytes
+from resources.dvc.content import Content, Entry, Identity, tree_bytes
 from resources.dvc.lock_file import Entry as LockEntry
 from resources.dvc.lock_file import validate_lock
 from resources.dvc.manifest import Manifest, Stage
-from resources.dvc.recorded_tree import read_inside
+from resources.dvc.recorded_tree import find_fields, parse_fields, read_inside
 from security.digest import digest_bytes, digest_tree
 
 
@@ -41,20 +41,27 @@ class CommitView(Checkout):
         self.commit = commit
         self._files = files
         self._read_file = read_file
-        self._contents: dict[str, Content | None] = {}
+        self._known: dict[str, Identity | None] = {}
         self._entries: dict[str, dict[str, LockEntry]] = {}
 
-    def read(self, location: str) -> Content | None:
-        """Return what a location held: recorded for an out, from Git for all else."""
-        if location not in self._contents:
+    def identify(self, location: str) -> Identity | None:
+        """Say what a location held: as recorded for an out, as in Git for all else."""
+        if location not in self._known:
             stage = self.manifest.producer.get(location)
             if stage is not None:
-                self._contents[location] = self._recorded_content(stage, location)
+                entry = None if stage.is_source else self.recorded(stage)
+                fields = find_fields(stage, entry, location)
+                self._known[location] = parse_fields(fields)
             elif location in self.manifest.inside:
-                self._contents[location] = self._content_inside(location)
+                self._known[location] = self._find_inside(location)
             else:
-                self._contents[location] = self._committed_content(location)
-        return self._contents[location]
+                self._known[location] = self._committed_content(location)
+        return self._known[location]
+
+    def read(self, location: str) -> Content | None:
+        """Read what the commit holds; of outs it has no bytes."""
+        known = self.identify(location)
+        return known if isinstance(known, Content) else None
 
     def parse(self, location: str) -> Any:
         """Parse a parameters file of the commit."""
@@ -75,25 +82,10 @@ class CommitView(Checkout):
     def _bytes(self, location: str) -> bytes | None:
         return self._read_file(location) if location in self._files else None
 
-    def _recorded_content(self, stage: Stage, location: str) -> Content | None:
-        out = next(out for out in stage.outs if out.location == location)
-        if stage.is_source:
-            fields = out.recorded or {}
-        else:
-            entry = self.recorded(stage) or {}
-            fields = next((o for o in entry.get("outs", ()) if o["path"] == out.path), {})
-        if not fields.get("md5"):
-            return None
-        files = fields.get("nfiles")
-        # Only the number of files is recorded, and only it is asked for.
-        entries = None if files is None else (Entry("", "", ""),) * int(files)
-        size = int(fields.get("size") or 0)
-        return Content(str(fields["md5"]), "", size, entries, bool(fields.get("isexec")))
-
-    def _content_inside(self, location: str) -> Content | None:
-        """Return what lies inside an out: Git does not have it, but the cache may."""
+    def _find_inside(self, location: str) -> Identity | None:
+        """Say what lies inside an out: Git does not have it, but the cache may."""
         out = self.manifest.inside[location]
-        recorded = self.read(out)
+        recorded = self.identify(out)
         if recorded is None:
             return None
         return read_inside(self.cache, recorded.md5, location.removeprefix(f"{out}/"))

@@ -1,13 +1,18 @@
-"""Content: what a path holds, as DVC identifies it and as evidence needs it."""
+"""Content: what a path holds, as DVC identifies it and as evidence needs it.
+
+What is only recorded of a path, its bytes being elsewhere, is another value: it has no sha256, so
+that nothing can be stated or judged of bytes that nobody has read.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import stat as modes
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import md5
+from typing import TypeAlias
 
 from resources.digest_store import DigestStore
 from resources.errors import StageError
@@ -46,17 +51,54 @@ class Content:
 
     def lock_fields(self) -> dict[str, str | int | bool]:
         """Return what ``dvc.lock`` records of it, in DVC's order."""
-        fields: dict[str, str | int | bool] = {"hash": "md5", "md5": self.md5, "size": self.size}
-        if self.entries is not None:
-            fields["nfiles"] = len(self.entries)
-        if self.executable:
-            fields["isexec"] = True
-        return fields
+        files = len(self.entries) if self.entries is not None else None
+        return _lock_fields(self.md5, self.size, files, self.executable)
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What a path is recorded to hold whose bytes are elsewhere, in a cache or in a remote.
+
+    Attributes:
+        md5: DVC's identity of it; ends in ``.dir`` for a directory.
+        size: in bytes, of all files together.
+        files: how many a directory holds; None for a file.
+        executable: the owner may execute the file.
+    """
+
+    md5: str
+    size: int
+    files: int | None = None
+    executable: bool = False
+
+    def lock_fields(self) -> dict[str, str | int | bool]:
+        """Return what ``dvc.lock`` records of it, in DVC's order."""
+        return _lock_fields(self.md5, self.size, self.files, self.executable)
+
+
+#: What identifies what a path holds, whether or not its bytes are here.
+Identity: TypeAlias = Content | Recorded
+
+
+def _lock_fields(
+    md5: str, size: int, files: int | None, executable: bool
+) -> dict[str, str | int | bool]:
+    fields: dict[str, str | int | bool] = {"hash": "md5", "md5": md5, "size": size}
+    if files is not None:
+        fields["nfiles"] = files
+    if executable:
+        fields["isexec"] = True
+    return fields
 
 
 def tree_bytes(entries: tuple[Entry, ...]) -> bytes:
     """Serialize a directory's listing as DVC keeps it in its cache (``.dir`` objects)."""
-    listing = [{"md5": entry.md5, "relpath": entry.path} for entry in entries]
+    return listing_bytes((entry.path, entry.md5) for entry in entries)
+
+
+def listing_bytes(files: Iterable[tuple[str, str]]) -> bytes:
+    """Serialize the (path, md5) pairs of a directory's files, sorted by path."""
+    listing = [{"md5": digest, "relpath": path} for path, digest in files]
     return json.dumps(listing, sort_keys=True).encode("utf-8")
 
 

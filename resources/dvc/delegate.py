@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -88,8 +88,11 @@ class Delegate:
             with self._repo.lock:
                 yield self._repo, loaded
 
-    def find_reasons(self, stage: Stage) -> list[str]:
+    def find_reasons(self, stage: Stage, absent: Collection[str] = ()) -> list[str]:
         """Say why DVC finds a stage changed; nothing when it is fresh.
+
+        Args:
+            absent: absolute paths where nothing lies, which is no change.
 
         Raises:
             ResourceError: DVC cannot tell.
@@ -100,19 +103,13 @@ class Delegate:
             if not loaded.frozen:
                 loaded._status_deps(status)
             loaded._status_always_changed(status)
+            items = (*loaded.outs, *loaded.deps)
+            overlooked = {str(item) for item in items if item.fs_path in absent}
             # As in `dvc repro`: looking for an out in the cache protects it anew, which takes the
             # execute bit from a link to it, so that it is only looked for when it decides.
-            if not status:
+            if not _describe(status, overlooked):
                 loaded._status_outs(status, filter_info=None)
-        reasons: list[str] = []
-        for found in status:
-            if isinstance(found, str):
-                reasons.append(found.replace("always changed", "always changed: by its definition"))
-                continue
-            for label, paths in found.items():
-                what = "out" if label == "changed outs" else "dependency"
-                reasons += [f"{state} {what}: {path}" for path, state in paths.items()]
-        return reasons
+        return _describe(status, overlooked)
 
     def can_restore(self, stage: Stage) -> bool:
         """Whether DVC would take a stage's outs from its caches instead of running it."""
@@ -196,6 +193,23 @@ class Delegate:
         except RunCacheNotFoundError:
             return False
         return True
+
+
+def _describe(status: list[Any], overlooked: Collection[str]) -> list[str]:
+    """Say what DVC found, without what it did not find of things that may be absent."""
+    reasons: list[str] = []
+    for found in status:
+        if isinstance(found, str):
+            reasons.append(found.replace("always changed", "always changed: by its definition"))
+            continue
+        for label, paths in found.items():
+            what = "out" if label == "changed outs" else "dependency"
+            reasons += [
+                f"{state} {what}: {path}"
+                for path, state in paths.items()
+                if path not in overlooked or state not in ("deleted", "not in cache")
+            ]
+    return reasons
 
 
 def _reload(loaded: DvcStage) -> DvcStage:

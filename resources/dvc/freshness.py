@@ -59,8 +59,8 @@ def _changed_deps(
         if dep.location in foreseen:
             md5 = foreseen[dep.location]["md5"]
         else:
-            content = checkout.read(dep.location)
-            md5 = content.md5 if content else None
+            known = checkout.identify(dep.location)
+            md5 = known.md5 if known else None
         if md5 is None:
             yield f"deleted dependency: {dep.location}"
         elif dep.path not in recorded:
@@ -112,12 +112,12 @@ def _changed_sources(checkout: Checkout, stage: Stage) -> Iterator[str]:
 
 
 def _changed_out(checkout: Checkout, out: Out, md5: str | None) -> Iterator[str]:
-    content = checkout.read(out.location)
-    if content is None:
+    known = checkout.identify(out.location)
+    if known is None:
         yield f"missing out: {out.location}"
     elif md5 is None:
         yield f"new out: {out.location}"
-    elif content.md5 != md5:
+    elif known.md5 != md5:
         yield f"modified out: {out.location}"
-    elif out.cache and not checkout.cache.holds(md5):
+    elif out.cache and not checkout.keeps(known):
         yield f"out not in cache: {out.location}"

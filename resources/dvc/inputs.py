@@ -42,12 +42,12 @@ def read_inputs(checkout: Checkout, stage: Stage, foreseen: Foreseen | None = No
 def _fields(checkout: Checkout, stage: Stage, dep: Dep, foreseen: Foreseen) -> Entry:
     if dep.location in foreseen:
         return dict(foreseen[dep.location])
-    content = checkout.read(dep.location)
-    if content is None:
+    known = checkout.identify(dep.location)
+    if known is None:
         raise MissingInputError(
             f"{stage.name}: missing dependency: {dep.location}", _hint(checkout, stage, dep)
         )
-    return dict(content.lock_fields())
+    return dict(known.lock_fields())
 
 
 def _hint(checkout: Checkout, stage: Stage, dep: Dep) -> str:

@@ -41,8 +41,8 @@ class ObjectCache:
     """
 
     def __init__(self, directory: Path, store: DigestStore) -> None:
+        self.store = self._store = store
         self._objects = os.path.join(os.fspath(directory), "files", "md5")
-        self._store = store
         self._reflink = True
 
     def path(self, md5: str) -> str:
@@ -142,9 +142,9 @@ class ObjectCache:
                 f"remove it and run again: rm -f {path}",
             ) from error
         for relative, _ in pairs:
-            if os.path.isabs(relative) or ".." in relative.split("/"):
+            if _leads_elsewhere(relative):
                 raise CorruptObjectError(
-                    f"cache object names a file outside its directory: {relative}",
+                    f"cache object names a file outside its directory: {relative!r}",
                     f"remove it and run again: rm -f {self.path(md5)}",
                 )
         return pairs
@@ -214,16 +214,37 @@ class ObjectCache:
         self._store.remember(path, digests)
 
     def _copy(self, source: str, target: str) -> None:
+        if not self.clone(source, target):
+            shutil.copyfile(source, target)
+
+    def clone(self, source: str, target: str) -> bool:
+        """Make a file of another's blocks, which they share until one is written to.
+
+        Returns:
+            Whether the file system can do that.
+        """
         if self._reflink:
             try:
                 with open(source, "rb") as reading, open(target, "wb") as writing:
                     fcntl.ioctl(writing.fileno(), _FICLONE, reading.fileno())
-                return
+                return True
             except OSError as error:
                 if error.errno not in _NO_REFLINK:
                     raise
                 self._reflink = False
-        shutil.copyfile(source, target)
+                os.unlink(target)
+        return False
+
+
+def _leads_elsewhere(relative: str) -> bool:
+    """Whether a name in a listing is none of a file below the directory.
+
+    DVC lists nothing that lies in a repository inside of it, so whoever names that wants Git, or
+    DVC, to find settings there.
+    """
+    parts = relative.split("/")
+    foreign = not {"", ".", "..", ".git", ".hg", ".dvc"}.isdisjoint(parts)
+    return foreign or "\0" in relative
 
 
 @contextmanager

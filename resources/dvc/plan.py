@@ -74,7 +74,7 @@ def _plan_stage(
     if not reasons:
         return Step(stage, Action.SKIP)
     if stage.is_source:
-        if any(checkout.read(out.location) is not None for out in stage.outs):
+        if any(checkout.identify(out.location) is not None for out in stage.outs):
             return Step(stage, Action.RUN, tuple(reasons))
         _foresee_outs(checkout, {o.location: dict(o.recorded or {}) for o in stage.outs}, foreseen)
         return Step(stage, Action.RESTORE, tuple(reasons))
@@ -124,11 +124,11 @@ def _foresee(checkout: Checkout, stage: Stage, foreseen: dict[str, Entry]) -> En
 def _plan_delegated(checkout: Checkout, stage: Stage, behind: list[str]) -> Step:
     if behind and not stage.frozen:
         return Step(stage, Action.RUN, tuple(behind))
-    reasons = checkout.delegate.find_reasons(stage)
+    reasons = checkout.delegate.find_reasons(stage, checkout.find_absent(stage))
     if not reasons:
         return Step(stage, Action.SKIP)
     if stage.is_source:
-        missing = any(checkout.read(out.location) is None for out in stage.outs)
+        missing = any(checkout.identify(out.location) is None for out in stage.outs)
         action = Action.RESTORE if missing and stage.frozen else Action.RUN
         return Step(stage, action, tuple(reasons))
     restorable = not stage.frozen and checkout.delegate.can_restore(stage)

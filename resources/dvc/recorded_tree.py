@@ -1,18 +1,44 @@
-"""The recorded tree: what lies inside a directory that is recorded, told from its listing."""
+"""The recorded tree: what outs are recorded to hold, and what lies inside of those directories."""
 
 from __future__ import annotations
 
 import os
 from hashlib import md5
 
-from resources.dvc.content import Content, Entry, tree_bytes
+from resources.dvc.content import Recorded, listing_bytes
+from resources.dvc.lock_file import Entry
+from resources.dvc.manifest import Stage
 from resources.dvc.object_cache import ObjectCache
 
 
-def read_inside(cache: ObjectCache, directory: str, path: str) -> Content | None:
-    """Return what a path inside a directory will hold once the directory is restored.
+def find_fields(stage: Stage, entry: Entry | None, location: str) -> Entry:
+    """Return what is recorded of an out, as ``dvc.lock`` would; nothing when it never was.
 
-    Only what a lock file records of it is known: no sha256.
+    Args:
+        entry: the stage's in ``dvc.lock``; a ``.dvc`` file records its outs itself.
+    """
+    out = next(out for out in stage.outs if out.location == location)
+    if stage.is_source:
+        return dict(out.recorded or {})
+    found = (fields for fields in (entry or {}).get("outs", ()) if fields.get("path") == out.path)
+    return dict(next(found, {}))
+
+
+def parse_fields(fields: Entry) -> Recorded | None:
+    """Return what the fields of an out say that it holds; None when they name no md5."""
+    if not fields.get("md5"):
+        return None
+    files = fields.get("nfiles")
+    return Recorded(
+        str(fields["md5"]),
+        int(fields.get("size") or 0),
+        None if files is None else int(files),
+        bool(fields.get("isexec")),
+    )
+
+
+def read_inside(cache: ObjectCache, directory: str, path: str) -> Recorded | None:
+    """Return what a path inside a directory will hold once the directory is restored.
 
     Args:
         directory: the directory's md5.
@@ -23,21 +49,31 @@ def read_inside(cache: ObjectCache, directory: str, path: str) -> Content | None
     """
     if not directory.endswith(".dir") or not cache.holds(directory):
         return None
-    listing = dict(cache.listing(directory))
+    return find_inside(cache, dict(cache.listing(directory)), path)
+
+
+def find_inside(cache: ObjectCache, listing: dict[str, str], path: str) -> Recorded | None:
+    """Return what a path inside a listed directory holds.
+
+    Args:
+        listing: md5 by path. Of files that the cache does not hold the size counts as 0.
+    """
     if path in listing:
-        return Content(listing[path], "", _size(cache, listing[path]))
+        return Recorded(listing[path], _size(cache, listing[path]))
     prefix = f"{path}/"
-    entries = tuple(
-        Entry(name.removeprefix(prefix), listing[name], "")
+    files = [
+        (name.removeprefix(prefix), listing[name])
         for name in sorted(listing)
         if name.startswith(prefix)
-    )
-    if not entries:
+    ]
+    if not files:
         return None
-    identity = md5(tree_bytes(entries), usedforsecurity=False).hexdigest()
-    size = sum(_size(cache, entry.md5) for entry in entries)
-    return Content(f"{identity}.dir", "", size, entries)
+    identity = md5(listing_bytes(files), usedforsecurity=False).hexdigest()
+    return Recorded(f"{identity}.dir", sum(_size(cache, one) for _, one in files), len(files))
 
 
 def _size(cache: ObjectCache, digest: str) -> int:
-    return os.stat(cache.path(digest)).st_size
+    try:
+        return os.stat(cache.path(digest)).st_size
+    except FileNotFoundError:
+        return 0

@@ -9,7 +9,7 @@ from enum import Enum
 
 from resources.dvc.command import Usage
 from resources.dvc.comparison import Comparison
-from resources.dvc.content import Content
+from resources.dvc.content import Content, Identity, Recorded
 from resources.dvc.lock_file import Entry
 
 
@@ -45,6 +45,7 @@ class Result:
     Attributes:
         entry: its lock entry; None for a ``.dvc`` file.
         contents: what its outs hold, by location.
+        recorded: what is recorded of those outs of a fresh stage that are not here.
         ignored: absolute paths that Git should ignore.
         usage: of its commands, together; None when none ran.
         comparison: with the recorded run of the same command, parameters and code, if any.
@@ -59,3 +60,8 @@ class Result:
     usage: Usage | None = None
     comparison: Comparison | None = None
     observed: Observed | None = None
+    recorded: dict[str, Recorded] = field(default_factory=dict)
+
+    def identify(self, location: str) -> Identity | None:
+        """Return what an out holds, or is recorded to hold."""
+        return self.contents.get(location) or self.recorded.get(location)

@@ -1,8 +1,8 @@
 """The stage runner: takes one stage from stale to recorded, and says how.
 
 1. Judge it as DVC would; a fresh stage is left alone.
-2. Find whether the same inputs ran before. If not, it is asked whether the stage may run: what it
-   reads must have passed its gates.
+2. Supply what it reads and is kept elsewhere. Find whether the same inputs ran before. If not, it
+   is asked whether the stage may run: what it reads must have passed its gates.
 3. Remove its outs, unless they persist.
 4. Restore them from DVC's caches, where they are; every object's bytes are checked against its
    name. Otherwise run its commands, one after another, each in DVC's shell.
@@ -26,7 +26,7 @@ from resources.dvc.attestation import Attestation
 from resources.dvc.checkout import Checkout
 from resources.dvc.command import Cancellation, Usage
 from resources.dvc.comparison import compare_runs
-from resources.dvc.content import Content
+from resources.dvc.content import Content, Recorded
 from resources.dvc.environment import Environment
 from resources.dvc.lock_file import Entry
 from resources.dvc.manifest import Out, Stage
@@ -100,7 +100,8 @@ class StageRunner:
                 return self._run_delegated(stage, force)
             reasons = freshness.find_reasons(self._checkout, stage)
             if not reasons and not force:
-                return Result(Action.SKIP, contents=self._contents(stage))
+                return self._leave(stage)
+            self._supply(stage)
             if stage.is_source:
                 return self._renew_source(stage, reasons)
             if stage.frozen:
@@ -109,6 +110,25 @@ class StageRunner:
         except OSError as error:
             wrapped = wrap_os_error(error)
             raise UnavailableError(f"{stage.name}: {wrapped.message}", wrapped.hint) from error
+
+    def _leave(self, stage: Stage) -> Result:
+        """Leave a fresh stage alone, its data wherever that is."""
+        contents = self._contents(stage)
+        absent = {
+            out.location: self._checkout.identify(out.location)
+            for out in stage.outs
+            if out.location not in contents
+        }
+        recorded = {at: known for at, known in absent.items() if isinstance(known, Recorded)}
+        return Result(Action.SKIP, contents=contents, recorded=recorded)
+
+    def _supply(self, stage: Stage) -> None:
+        """Put what a stage reads there, and what it goes on from or must not lose."""
+        for dep in stage.deps:
+            self._checkout.supply(dep.location)
+        for out in stage.outs:
+            if out.persist or stage.frozen or stage.is_source:
+                self._checkout.supply(out.location)
 
     def _run_native(self, stage: Stage, reasons: list[str], force: bool) -> Result:
         self._refuse_tracked(stage)
@@ -141,9 +161,10 @@ class StageRunner:
 
     def _run_delegated(self, stage: Stage, force: bool) -> Result:
         delegate = self._delegate
-        reasons = delegate.find_reasons(stage)
+        reasons = delegate.find_reasons(stage, self._checkout.find_absent(stage))
         if not reasons and not force:
-            return Result(Action.SKIP, contents=self._contents(stage))
+            return self._leave(stage)
+        self._supply(stage)
         if stage.is_source:
             return self._renew_source(stage, reasons)
         if stage.frozen:
