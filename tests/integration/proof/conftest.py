@@ -9,6 +9,7 @@ from tests.integration.contract.conftest import (  # noqa: F401  # fixtures of a
 )
 from tests.integration.contract.repository import Repository
 from tests.integration.gates.gated_project import build
+from tests.integration.proof.soft_token import SETTINGS, SoftToken
 
 
 @pytest.fixture
@@ -18,4 +19,19 @@ def proven(repository: Repository) -> Repository:  # noqa: F811
     repository.write("raw.txt", "2\n1\n")  # sorting has to change it
     repository.commit("train and evaluate")
     repository.run()
+    return repository
+
+
+@pytest.fixture(scope="session")
+def token(tmp_path_factory: pytest.TempPathFactory) -> SoftToken:
+    """Return a token; tests only read it."""
+    return SoftToken(tmp_path_factory.mktemp("softhsm"))
+
+
+@pytest.fixture
+def project(repository: Repository, token: SoftToken) -> Repository:  # noqa: F811
+    """Three stages, and settings that have the token sign."""
+    build(repository)
+    repository.write(SETTINGS, token.settings())
+    repository.commit("a pipeline that the token signs")
     return repository

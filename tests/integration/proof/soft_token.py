@@ -3,11 +3,15 @@
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from tests.integration.contract.repository import Repository
+
+SETTINGS = "ml-assets.toml"
 PIN = "482913"
 #: Where distributions put SoftHSM's module.
 _PLACES = (
@@ -94,3 +98,15 @@ class SoftToken:
         command = ["softhsm2-util", "--module", str(self.module), *words, "--pin", PIN]
         environment = {**os.environ, **self.place}
         subprocess.run(command, env=environment, check=True, capture_output=True)
+
+
+def refused(
+    project: Repository, words: tuple[str, ...], variables: Mapping[str, str], code: int
+) -> str:
+    """Run what has to be refused in two lines, and return them."""
+    done = project.ml_assets(*words, extra=variables)
+    assert done.code == code, done
+    lines = done.stderr.strip().splitlines()
+    assert [line.split(":")[0] for line in lines] == ["error", "hint"], done
+    assert PIN not in done.stderr + done.stdout
+    return done.stderr

@@ -2,10 +2,8 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -13,38 +11,9 @@ import pytest
 from security.bundle import parse_bundle
 from security.public_key import load_public_key
 from tests.integration.contract.repository import Finished, Repository
-from tests.integration.gates.gated_project import build
-from tests.integration.proof.soft_token import PIN, SoftToken
+from tests.integration.proof.soft_token import PIN, SETTINGS, SoftToken, refused
 
 pytestmark = pytest.mark.system("softhsm2")
-SETTINGS = "ml-assets.toml"
-
-
-@pytest.fixture(scope="module")
-def token(tmp_path_factory: pytest.TempPathFactory) -> SoftToken:
-    """Return a token; only ever read."""
-    return SoftToken(tmp_path_factory.mktemp("softhsm"))
-
-
-@pytest.fixture
-def project(repository: Repository, token: SoftToken) -> Repository:
-    """Three stages, and settings that have the token sign."""
-    build(repository)
-    repository.write(SETTINGS, token.settings())
-    repository.commit("a pipeline that the token signs")
-    return repository
-
-
-def refused(
-    project: Repository, words: tuple[str, ...], variables: Mapping[str, str], code: int
-) -> str:
-    """Run what has to be refused in two lines, and return them."""
-    done = project.ml_assets(*words, extra=variables)
-    assert done.code == code, done
-    lines = done.stderr.strip().splitlines()
-    assert [line.split(":")[0] for line in lines] == ["error", "hint"], done
-    assert PIN not in done.stderr + done.stdout
-    return done.stderr
 
 
 def publish(project: Repository, token: SoftToken) -> str:
@@ -208,104 +177,6 @@ def test_pin_is_withheld_from_stages(project: Repository, token: SoftToken) -> N
     assert PIN not in shown
     for path in (project.project / ".ml-assets").rglob("*"):
         assert not path.is_file() or PIN.encode() not in path.read_bytes(), path
-
-
-# --- the module, whose code runs in our process
-
-
-def test_missing_module_is_refused(project: Repository, token: SoftToken) -> None:
-    project.write(SETTINGS, token.settings(module="/usr/lib/none/libnone.so"))
-    project.commit("no module")
-    assert "no such PKCS#11 module" in refused(project, ("keys", "show"), token.variables, 3)
-
-
-def test_file_that_is_no_module_is_refused(project: Repository, token: SoftToken) -> None:
-    project.write(SETTINGS, token.settings(module="/etc/passwd"))
-    project.commit("no module")
-    assert "the token cannot sign" in refused(project, ("keys", "show"), token.variables, 3)
-
-
-@pytest.mark.parametrize("linked", [False, True])
-@pytest.mark.parametrize("own", [False, True])
-def test_module_inside_the_project_is_refused(
-    project: Repository, token: SoftToken, tmp_path: Path, linked: bool, own: bool
-) -> None:
-    inside = path = project.write("libevil.so", token.module.read_bytes())
-    if linked:
-        path = tmp_path / "linked.so"
-        path.symlink_to(inside)
-    project.write(SETTINGS, token.settings(module=None if own else str(path)))
-    project.commit("a module of its own")
-    variables = {**token.variables, **({"ML_ASSETS_PKCS11_MODULE": str(path)} if own else {})}
-    assert "module inside the project" in refused(project, ("keys", "show"), variables, 2)
-
-
-@pytest.mark.parametrize("module", ["libsofthsm2.so", "./libsofthsm2.so", None])
-def test_module_that_the_current_directory_would_choose_is_refused(
-    project: Repository, token: SoftToken, module: str | None
-) -> None:
-    project.write(SETTINGS, token.settings(module=module))
-    project.commit("a relative path")
-    assert "not an absolute path" in refused(project, ("keys", "show"), token.variables, 2)
-
-
-def test_module_that_a_stage_may_have_left_is_loaded_only_if_the_user_names_it(
-    project: Repository, token: SoftToken, tmp_path: Path
-) -> None:
-    left = tmp_path / "left.so"
-    shutil.copy(token.module, left)
-    project.write(SETTINGS, token.settings(module=str(left)))
-    project.commit("a module that a stage has left")
-    said = refused(project, ("keys", "show"), token.variables, 2)
-    assert "others than root can change" in said
-    own = {**token.variables, "ML_ASSETS_PKCS11_MODULE": str(left)}
-    assert project.ml_assets("keys", "show", extra=own).code == 0
-
-
-def test_module_that_only_a_branch_names_is_not_used(project: Repository, token: SoftToken) -> None:
-    project.git("checkout", "--quiet", "-b", "feature")
-    project.write(SETTINGS, token.settings(module="/etc/passwd"))
-    project.commit("another module")
-    assert project.ml_assets("keys", "show", extra=token.place).code == 0
-
-
-# --- what stages are kept from
-
-
-READER = """import pathlib
-for path in pathlib.Path({directory!r}).glob("*/*.object"):
-    try:
-        print("SEEN", len(path.read_bytes()))
-    except OSError as error:
-        print("KEPT", error.strerror)
-"""
-
-
-@pytest.mark.parametrize("denied", [True, False])
-def test_files_of_a_token_are_kept_from_stages_where_the_settings_say_so(
-    project: Repository, token: SoftToken, denied: bool
-) -> None:
-    reader = READER.format(directory=str(token.directory))
-    project.edit("train.py", "import pathlib\n", reader)
-    paths = [str(token.directory)] if denied else []
-    project.write(SETTINGS, token.settings(denied=paths))
-    project.commit("look at the token")
-    done = project.ml_assets("run", extra=token.variables)
-    assert done.code == 0, done
-    seen = {word for word in ("SEEN", "KEPT") if f"[train] {word}" in done.stderr}
-    assert seen == {"KEPT" if denied else "SEEN"}, done
-
-
-@pytest.mark.parametrize("path", ["tokens", "{project}/tokens", "{project}", "/"])
-def test_what_cannot_be_kept_from_stages_is_no_setting(
-    project: Repository, token: SoftToken, path: str
-) -> None:
-    denied = path.format(project=project.project)
-    project.write(SETTINGS, token.settings(denied=[denied]))
-    project.commit("deny the project")
-    done = project.ml_assets("run", extra=token.variables)
-    assert (done.code, done.ran) == (2, {}), done
-    assert "cannot be kept from stages" in done.stderr
 
 
 def test_token_that_is_gone_in_the_middle_of_a_run_ends_it(
