@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from ml_assets.asked import Asked
-from ml_assets.lineage_report import draw
+from ml_assets.lineage_picture import draw
 from ml_assets.project import Project
 from ml_assets.protection import POLICY, find_protection
 from ml_assets.trusted import DIRECTORY
@@ -76,7 +76,9 @@ def write_evidence(
         _write(output / "keys" / f"{key[:16]}.pem", pem)
     verification = {"environment": environment, **document(found)}
     _write(output / "verification.json", json.dumps(verification, indent=2).encode() + b"\n")
-    _write(output / "lineage.svg", draw(found.lineage).encode("utf-8"))
+    _write(
+        output / "lineage.svg", draw(found.lineage, identify(asked.subject.digest)).encode("utf-8")
+    )
     _write(output / "README.md", _read_me(name, asked, found, statements.values(), environment))
     return sorted(
         path.relative_to(output).as_posix() for path in output.rglob("*") if path.is_file()

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from security.provenance import Material, Provenance, Role
+from security.provenance import Material, Role
 from security.records import Origin, Records
-from security.signature import Verified
 from security.statement import STRONG, Subject
 from security.verdict import Verdict
 
@@ -171,7 +170,7 @@ def impact(records: Records, start: Node) -> Lineage:
     while waiting:
         digest = waiting.pop()
         for origin in records.made_from(digest):  # 1
-            waiting += _follow(found, digest, origin.provenance, origin.verified, seen)
+            waiting += _follow(found, digest, origin, seen)
         for directory, verified in records.directories_with(digest):  # 2
             whole = verified.statement.subjects[0]
             found.add(Node(directory, "out", whole.name, whole.digest, detail="holds it"))
@@ -182,15 +181,15 @@ def impact(records: Records, start: Node) -> Lineage:
     return found
 
 
-def _follow(
-    found: Lineage, digest: str, run: Provenance, verified: Verified, seen: set[str]
-) -> list[str]:
+def _follow(found: Lineage, digest: str, origin: Origin, seen: set[str]) -> list[str]:
     """Add a run's outs; return those that are new."""
     new: list[str] = []
+    run = origin.provenance
     for out in run.outs:
         made = identify(out.digest)
         found.add(Node(made, "out", out.name, out.digest, detail=f"{run.stage} {run.action.value}"))
-        found.connect(digest, made, verified.bundle.sha256)
+        found.connect(digest, made, origin.verified.bundle.sha256)
+        found.origins.setdefault(made, origin)
         if made not in seen:
             seen.add(made)
             new.append(made)

@@ -7,7 +7,8 @@ import json
 
 from ml_assets.asked import read_asked
 from ml_assets.console import write_notice
-from ml_assets.lineage_report import add_picture, document, write_picture, write_tree
+from ml_assets.lineage_picture import write_picture
+from ml_assets.lineage_report import add_picture, document, write_tree
 from ml_assets.project import find_project
 from ml_assets.proofs import Proofs
 from security.lineage import identify, trace
