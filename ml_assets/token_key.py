@@ -64,7 +64,8 @@ def _find_module(project: Project, settings: SigningSettings) -> Path:
     """Find the module that may be loaded. The steps, each with what it stops:
 
     1. An absolute path: the current directory chooses nothing.
-    2. Outside of the project, links followed: a repository brings no library of its own.
+    2. Outside of the project and any checkout, links followed: a repository brings no library of
+       its own, not beside a DVC root below the Git root either, nor by way of another worktree.
     3. There.
     4. If it is the settings' choice: it and all directories above it are root's, and nobody else
        can write them, so that it is not what a stage has left elsewhere.
@@ -75,9 +76,10 @@ def _find_module(project: Project, settings: SigningSettings) -> Path:
         where = MODULE_VARIABLE if own else "signing.module"
         raise ConfigurationError(f"not an absolute path: {where}: {path}", "write the whole path")
     real = path.resolve()
-    if real.is_relative_to(project.root.resolve()):  # 2
+    repository = any((one / ".git").exists() for one in real.parents)
+    if repository or real.is_relative_to(project.root.resolve()):  # 2
         raise ConfigurationError(
-            f"a PKCS#11 module inside the project: {path}", "name the one that the system has"
+            f"a PKCS#11 module inside a repository: {path}", "name the one that the system has"
         )
     if not real.is_file():  # 3
         raise UnavailableError(

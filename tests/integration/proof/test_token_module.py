@@ -25,7 +25,7 @@ def test_file_that_is_no_module_is_refused(project: Repository, token: SoftToken
 
 @pytest.mark.parametrize("linked", [False, True])
 @pytest.mark.parametrize("own", [False, True])
-def test_module_inside_the_project_is_refused(
+def test_module_inside_the_project_is_never_loaded(
     project: Repository, token: SoftToken, tmp_path: Path, linked: bool, own: bool
 ) -> None:
     inside = path = project.write("libevil.so", token.module.read_bytes())
@@ -35,7 +35,21 @@ def test_module_inside_the_project_is_refused(
     project.write(SETTINGS, token.settings(module=None if own else str(path)))
     project.commit("a module of its own")
     variables = {**token.variables, **({"ML_ASSETS_PKCS11_MODULE": str(path)} if own else {})}
-    assert "module inside the project" in refused(project, ("keys", "show"), variables, 2)
+    assert "module inside a repository" in refused(project, ("keys", "show"), variables, 2)
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_module_beside_a_project_below_the_git_root_is_never_loaded(
+    project: Repository, token: SoftToken, own: bool
+) -> None:
+    path = project.root / "libevil.so"
+    shutil.copy(token.module, path)
+    below = Repository(project.home, project.tools, "below")
+    below.write(SETTINGS, token.settings(module=None if own else str(path)))
+    below.write(".dvc/config", "")
+    below.commit("a project below the Git root")
+    variables = {**token.variables, **({"ML_ASSETS_PKCS11_MODULE": str(path)} if own else {})}
+    assert "module inside a repository" in refused(below, ("keys", "show"), variables, 2)
 
 
 @pytest.mark.parametrize("module", ["libsofthsm2.so", "./libsofthsm2.so", None])
