@@ -108,6 +108,26 @@ def test_files_of_a_token_are_kept_from_stages_where_the_settings_say_so(
     assert seen == {"KEPT" if denied else "SEEN"}, done
 
 
+GATE = """
+[gates.look]
+command = ["python3", "look.py"]
+"""
+
+
+@pytest.mark.parametrize("denied", [True, False])
+def test_files_of_a_token_are_kept_from_gates_where_the_settings_say_so(
+    project: Repository, token: SoftToken, denied: bool
+) -> None:
+    reader = READER.format(directory=str(token.directory))
+    project.write("look.py", reader.replace('print("SEEN"', 'raise SystemExit("SEEN"'))
+    paths = [str(token.directory)] if denied else []
+    project.write(SETTINGS, token.settings(denied=paths) + GATE)
+    project.commit("look at the token")
+    done = project.ml_assets("check", "look", "--json", extra=token.variables)
+    (gate,) = done.document["gates"]
+    assert gate["verdict"] == ("passed" if denied else "warned"), done
+
+
 @pytest.mark.parametrize("path", ["tokens", "{project}/tokens", "{project}", "/"])
 def test_what_cannot_be_kept_from_stages_is_no_setting(
     project: Repository, token: SoftToken, path: str
