@@ -3,6 +3,7 @@
 ResourceError
 ├── ConfigurationError      the project or its settings are wrong; nothing was tried
 ├── RepositoryBusyError     somebody else is at work in this checkout
+├── UntrustedCommitError    a commit is not signed by anybody who is trusted
 ├── UnavailableError        an outside system did not answer, or cannot be read
 │   └── ChangedError        a file is not any more what was digested
 └── StageError              a stage was judged and failed
@@ -47,6 +48,13 @@ class RepositoryBusyError(ResourceError):
     """Another process works in this checkout."""
 
     kind = "busy"
+
+
+class UntrustedCommitError(ResourceError):
+    """A commit is not signed, or not by anybody who is trusted."""
+
+    kind = "untrusted-commit"
+    exit_code = 1
 
 
 class UnavailableError(ResourceError):

@@ -45,10 +45,22 @@ COMPONENTS = (
         purpose="says which of two Debian versions is the lower one",
     ),
     Component(
+        name="gnupg",
+        executables=("gpg",),
+        packages=("gnupg",),
+        purpose="signs and verifies commits with OpenPGP keys",
+    ),
+    Component(
         name="npm",
         executables=("npm",),
         packages=("nodejs", "npm"),
         purpose="installs and runs a verifier of bundles that shares no code with ours",
+    ),
+    Component(
+        name="openssh-client",
+        executables=("ssh-keygen",),
+        packages=("openssh-client",),
+        purpose="signs and verifies commits with SSH keys",
     ),
     Component(
         name="softhsm2",
