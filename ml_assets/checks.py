@@ -24,9 +24,12 @@ _COLUMNS = ("status", "finding", "severity", "place", "message")
 
 
 def build_checks(
-    project: Project, checkout: Checkout, assets: Sequence[Asset]
+    project: Project, checkout: Checkout, assets: Sequence[Asset], *, name: str = "gates"
 ) -> list[dg.AssetChecksDefinition]:
     """Build a check for every gate of the source, and of each of some assets.
+
+    Args:
+        name: of the op that judges.
 
     Raises:
         ConfigurationError: the rules that gates go by cannot be read.
@@ -40,10 +43,12 @@ def build_checks(
     keyed = [
         (case, source if case.gate.kind is Kind.SOURCE else keys[case.subject]) for case in cases
     ]
-    return [_build(project, keyed)]
+    return [_build(project, keyed, name)]
 
 
-def _build(project: Project, cases: Sequence[tuple[Case, dg.AssetKey]]) -> dg.AssetChecksDefinition:
+def _build(
+    project: Project, cases: Sequence[tuple[Case, dg.AssetKey]], name: str
+) -> dg.AssetChecksDefinition:
     """Build one op of all checks.
 
     Not by its decorator: that names inputs and outputs after the assets, whose names are not all
@@ -59,7 +64,7 @@ def _build(project: Project, cases: Sequence[tuple[Case, dg.AssetKey]]) -> dg.As
     inputs = {f"in_{n}": key for n, key in enumerate(dict.fromkeys(key for _, key in cases))}
 
     @dg.op(
-        name="gates",
+        name=name,
         ins=dict.fromkeys(inputs, dg.In(dg.Nothing)),
         out={name: dg.Out(None, is_required=False) for name in specs},
     )
@@ -172,3 +177,25 @@ def keys_of(
         key = source if kinds[gate] is Kind.SOURCE else keys.get(subject)
         if key is not None:
             yield one, dg.AssetCheckKey(dg.AssetKey(key), check_name(gate))
+
+
+def report_evaluations(
+    instance: dg.DagsterInstance,
+    source: Key,
+    kinds: Mapping[str, Kind],
+    judged: Sequence[Judged],
+    assets: Sequence[Asset],
+) -> None:
+    """Tell Dagster what gates have said, for its UI to show beside what they judged."""
+    for one, key in keys_of(source, kinds, judged, assets):
+        result = evaluation(one, key)
+        instance.report_runless_asset_event(
+            dg.AssetCheckEvaluation(
+                asset_key=key.asset_key,
+                check_name=key.name,
+                passed=result.passed,
+                metadata=result.metadata,
+                severity=result.severity,
+                description=result.description,
+            )
+        )

@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
-import dagster as dg
+import json
+import os
 
+import dagster as dg
+from dagster._core.definitions.definitions_load_context import (
+    DefinitionsLoadContext,
+    DefinitionsLoadType,
+)
+
+from ml_assets.branch import find_shown, load_branch
+from ml_assets.branch_pipeline import build_branch, build_branch_job
 from ml_assets.checks import build_checks
 from ml_assets.graph import describe_assets
 from ml_assets.jobs import build_jobs
 from ml_assets.pipeline import build_pipeline
 from ml_assets.project import Project, find_project
+from ml_assets.release import build_release
+from ml_assets.rules import find_rules
 from ml_assets.settings import Granularity
 from ml_assets.source import build_source
+from ml_assets.watch import WATCH_VARIABLE, Watch, find_watch, slug
+from sensors.branch_sensor import build_branch_sensor
+
+#: Under which name Dagster keeps, for the processes of runs, what the definitions were made of.
+_HEADS = "ml-assets/heads"
 
 
 def build_definitions(project: Project) -> dg.Definitions:
-    """Build everything that Dagster shows and runs of a project.
+    """Build everything that Dagster shows and runs of a project's working tree.
 
     Raises:
         ConfigurationError: the project or its settings cannot be read.
@@ -31,7 +47,50 @@ def build_definitions(project: Project) -> dg.Definitions:
     )
 
 
+def build_watched_definitions(watch: Watch) -> dg.Definitions:
+    """Build everything that Dagster shows and runs of the watched branches.
+
+    The process of a run holds the graphs that the run was made from, whatever was pushed since.
+    """
+    branches = [load_branch(watch, name, commit) for name, commit in _find_heads(watch).items()]
+    assets: list[dg.AssetsDefinition | dg.AssetSpec] = []
+    checks: list[dg.AssetChecksDefinition] = []
+    for branch in branches:
+        assets.append(build_branch(watch, branch))
+        if branch.graph is not None:
+            graph = branch.graph
+            policy = find_rules(graph.project.root).policy
+            environments = [
+                n for n, one in policy.environments.items() if one.branch == branch.name
+            ]
+            assets += build_release(branch, next(iter(environments), None))
+            name = f"gates_{slug(branch.name).replace('-', '_').replace('.', '_')}"
+            checks += build_checks(graph.project, graph.checkout, graph.assets, name=name)
+    jobs = [build_branch_job(branch) for branch in branches]
+    return dg.Definitions(
+        assets=assets,
+        asset_checks=checks,
+        jobs=jobs,
+        sensors=[build_branch_sensor(watch, branches, jobs)],
+        executor=dg.in_process_executor,
+    )
+
+
+def _find_heads(watch: Watch) -> dict[str, str]:
+    context = DefinitionsLoadContext.get()
+    if context.load_type is DefinitionsLoadType.RECONSTRUCTION:
+        kept = context.reconstruction_metadata.get(_HEADS)
+        if kept is not None:
+            return {str(name): str(commit) for name, commit in json.loads(kept).items()}
+    heads = find_shown(watch)
+    context.add_to_pending_reconstruction_metadata(_HEADS, json.dumps(heads))
+    return heads
+
+
 @dg.definitions
 def defs() -> dg.Definitions:
-    """Load the project that the environment names, or that the current directory lies in."""
-    return build_definitions(find_project())
+    """Load what is watched, or the project that the environment or the current directory names."""
+    home = os.environ.get(WATCH_VARIABLE)
+    return (
+        build_watched_definitions(find_watch(home)) if home else build_definitions(find_project())
+    )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import dagster as dg
 
-from ml_assets.checks import evaluation, keys_of
+from ml_assets.checks import report_evaluations
 from ml_assets.console import ConsoleReporter
 from ml_assets.gating import Gating
 from ml_assets.instance import use_instance
@@ -103,15 +103,4 @@ def record_checks(
     """Tell Dagster what gates have said, for its UI to show beside what they judged."""
     source = source_key(project.branch, gating.checkout.manifest)
     with _open_instance(project) as instance:
-        for one, key in keys_of(source, gating.kit.kinds, judged, assets):
-            result = evaluation(one, key)
-            instance.report_runless_asset_event(
-                dg.AssetCheckEvaluation(
-                    asset_key=key.asset_key,
-                    check_name=key.name,
-                    passed=result.passed,
-                    metadata=result.metadata,
-                    severity=result.severity,
-                    description=result.description,
-                )
-            )
+        report_evaluations(instance, source, gating.kit.kinds, judged, assets)

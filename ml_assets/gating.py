@@ -68,7 +68,7 @@ class Gating:
         self.environment: Environment = self.rules.policy.environment(environment)
         self.checkout = checkout
         store = ResultStore(
-            project.make_state() / "results", project.secret, str(project.root), on_notice
+            project.make_state() / "results", project.secret, project.scope, on_notice
         )
         self._own_settings = project.settings
         self.kit = GateKit(

@@ -41,7 +41,22 @@ compute_logs:
     base_dir: {logs}
 run_coordinator:
   module: dagster._core.run_coordinator
-  class: DefaultRunCoordinator
+  class: QueuedRunCoordinator
+  config:
+    max_concurrent_runs: {most}
+    dequeue_interval_seconds: 1
+    tag_concurrency_limits:
+      - key: ml-assets/branch
+        value:
+          applyLimitPerUniqueValue: true
+        limit: 1
+run_monitoring:
+  enabled: true
+  poll_interval_seconds: 10
+run_retries:
+  enabled: true
+  max_retries: 1
+  retry_on_asset_or_op_failure: false
 """
 
 
@@ -51,13 +66,23 @@ def use_instance(project: Project) -> Path:
     Returns:
         The instance's directory.
     """
+    return use_instance_in(project.make_state(), project.settings.watch.runs)
+
+
+def use_instance_in(state: Path, runs: int) -> Path:
+    """Point Dagster to the instance that lies in a directory of local state.
+
+    Args:
+        runs: how many there are at most at a time; each branch has one at a time. A run whose
+            process is gone is tried once more; one that failed is not.
+    """
     named = os.environ.get("DAGSTER_HOME")
     if named:
         return Path(named)
-    home = project.make_state() / "dagster"
+    home = state / "dagster"
     places = ("runs", "events", "schedules", "logs")
     paths = {place: _quote(home / "storage" / place) for place in places}
-    settings = _SETTINGS.format(**paths).encode()
+    settings = _SETTINGS.format(most=runs, **paths).encode()
     file = home / "dagster.yaml"
     if not file.exists() or file.read_bytes() != settings:
         write_atomically(file, settings)

@@ -23,20 +23,31 @@ from resources.dvc.schedule import Limits
 
 
 def server_options(
-    project: Project, checkout: Checkout, stages: Sequence[str], proofs: Proofs, run_id: str
+    project: Project,
+    checkout: Checkout,
+    stages: Sequence[str],
+    proofs: Proofs,
+    run_id: str,
+    *,
+    admission: Admission | None = None,
+    environment: str = MATERIALIZE,
 ) -> Options:
-    """Return how stages are run where the environment is not the user's: from the settings."""
+    """Return how stages are run where the environment is not the user's: from the settings.
+
+    Args:
+        admission: asked before each stage runs; None makes one.
+        environment: the policy's name of what the run is for.
+    """
     settings = project.settings
-    environment = build_environment(os.environ, server=True, allowed=settings.environment)
+    variables = build_environment(os.environ, server=True, allowed=settings.environment)
+    strict = is_strict(project, environment)
     return build_options(
         project,
         stages,
         jobs=settings.capacity,
-        environment=environment,
-        admission=open_admission(project, checkout),
-        attestation=StageAttestation(
-            project, checkout, proofs, environment, run_id, strict=is_strict(project, MATERIALIZE)
-        ),
+        environment=variables,
+        admission=admission or open_admission(project, checkout),
+        attestation=StageAttestation(project, checkout, proofs, variables, run_id, strict=strict),
         shared=settings.granularity is Granularity.STAGE,
     )
 

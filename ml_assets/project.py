@@ -36,9 +36,13 @@ class Project:
 
     Attributes:
         root: the directory that holds ``.dvc``, absolute.
+        name: of the branch that it is of, where its HEAD does not say.
+        shared: keeps what outlives it: statements, results, digests. None: its own state does.
     """
 
     root: Path
+    name: str | None = None
+    shared: Path | None = None
 
     @cached_property
     def settings(self) -> Settings:
@@ -66,7 +70,7 @@ class Project:
         CI jobs check out a commit and no branch: then it is the one that the job is about, if it
         is about this very commit. No rule goes by it; rules are the protected branch's.
         """
-        return self.head.branch or self._branch_of_job or "detached"
+        return self.name or self.head.branch or self._branch_of_job or "detached"
 
     @property
     def _branch_of_job(self) -> str | None:
@@ -82,9 +86,19 @@ class Project:
         return {**tags, "ml-assets/commit": self.head.commit} if self.head.commit else tags
 
     @property
-    def state(self) -> Path:
-        """Where local state is kept; Git ignores it."""
+    def own_state(self) -> Path:
+        """Where state of just this working tree is kept; Git ignores it."""
         return self.root / ".ml-assets" / "state"
+
+    @property
+    def state(self) -> Path:
+        """Where local state is kept, in the working tree or for many of them."""
+        return self.shared or self.own_state
+
+    @property
+    def scope(self) -> str:
+        """What tells this project's stored results from those of others."""
+        return os.fspath(self.shared or self.root)
 
     @cached_property
     def secret(self) -> bytes:
@@ -97,9 +111,10 @@ class Project:
 
     @cached_property
     def _owns_state(self) -> bool:
-        if self.state.is_symlink() or self.state.parent.is_symlink():
+        own = self.own_state
+        if own.is_symlink() or own.parent.is_symlink():
             return False
-        return not list_tracked(self.root, os.path.relpath(self.state, self.root))
+        return not list_tracked(self.root, os.path.relpath(own, self.root))
 
     def make_state(self) -> Path:
         """Make the directory of local state.
@@ -112,12 +127,13 @@ class Project:
         """
         if not self._owns_state:
             raise ConfigurationError(
-                f"a commit brings local state along: {self.state}",
+                f"a commit brings local state along: {self.own_state}",
                 "look who added it (git log -- .ml-assets), then: git rm -r .ml-assets/state",
             )
         try:
             self.state.mkdir(parents=True, exist_ok=True)
-            marker = self.state / ".gitignore"
+            self.own_state.mkdir(parents=True, exist_ok=True)
+            marker = self.own_state / ".gitignore"
             if not marker.exists():
                 marker.write_text("*\n", encoding="utf-8")
         except OSError as error:
@@ -133,7 +149,8 @@ class Project:
         Raises:
             ConfigurationError: there is no DVC repository, or DVC cannot make sense of it.
         """
-        return load_manifest(self.root, self.make_state())
+        self.make_state()
+        return load_manifest(self.root, self.own_state)
 
     def view_commit(self, rev: str) -> CommitView:
         """Open a commit for judging its stages, without a checkout.

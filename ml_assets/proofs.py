@@ -58,7 +58,8 @@ class Proofs:
 
     @property
     def _marker(self) -> Path:
-        return self._project.make_state() / "unconcluded"
+        self._project.make_state()
+        return self._project.own_state / "unconcluded"
 
     @property
     def is_open(self) -> bool:

@@ -22,7 +22,7 @@ class Record:
     def __init__(self, project: Project) -> None:
         home = Path(os.environ.get("DAGSTER_HOME") or project.state / "dagster")
         # One storage may serve several projects.
-        identity = hashlib.sha256(os.fsencode(project.root)).hexdigest()
+        identity = hashlib.sha256(os.fsencode(project.scope)).hexdigest()
         self._file = home / "ml-assets" / f"{identity[:32]}.json"
         try:
             document = json.loads(self._file.read_bytes())

@@ -20,6 +20,7 @@ from ml_assets.gate_settings import GateSettings, parse_gate_settings
 from ml_assets.model_card_settings import ModelCardSettings, parse_model_cards
 from ml_assets.settings_table import Table, wrong
 from ml_assets.signing_settings import SigningSettings, parse_signing_settings
+from ml_assets.watch_settings import WatchSettings, parse_watch_settings
 from resources.errors import ConfigurationError
 
 #: The owners that Dagster takes, but for teams with a space in their names.
@@ -71,6 +72,7 @@ class Settings:
         gates: how gates judge. Those that count are the protected branch's (``Protection``).
         model_cards: what is stated about models, by pattern of their locations.
         signing: who signs, and where statements lie. The protected branch's count here too.
+        watch: which branches become runs.
         pull: data that is not here is taken from DVC's cache and its remote when it is needed.
         confinement: of stages' processes. The protected branch's counts here too.
     """
@@ -87,6 +89,7 @@ class Settings:
     gates: GateSettings = field(default_factory=GateSettings)
     model_cards: Mapping[str, ModelCardSettings] = field(default_factory=dict)
     signing: SigningSettings = field(default_factory=SigningSettings)
+    watch: WatchSettings = field(default_factory=WatchSettings)
     pull: bool = False
     confinement: Confinement = Confinement.IF_POSSIBLE
 
@@ -193,6 +196,7 @@ def parse_settings(table: Mapping[str, Any], where: str) -> Settings:
         gates=parse_gate_settings(reader.mapping("gates"), f"{where}: gates"),
         model_cards=parse_model_cards(reader.mapping("model-cards"), f"{where}: model-cards"),
         signing=parse_signing_settings(reader.mapping("signing"), f"{where}: signing"),
+        watch=parse_watch_settings(reader.mapping("watch"), f"{where}: watch"),
         pull=reader.flag("pull"),
         confinement=_confinement(reader),
     )

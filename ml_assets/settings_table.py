@@ -19,6 +19,10 @@ class Table:
         self.where = where
         self._known: list[str] = []
 
+    def __contains__(self, key: str) -> bool:
+        """Whether a key is given at all."""
+        return key in self._values
+
     def _get(self, key: str, kind: type | tuple[type, ...], expected: str) -> Any:
         self._known.append(key)
         value = self._values.get(key)

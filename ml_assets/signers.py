@@ -29,7 +29,7 @@ def open_ledger(project: Project) -> Ledger:
     if where is None:
         return Ledger(LedgerDirectory(project.make_state() / "ledger"))
     if "://" not in where:
-        return Ledger(LedgerDirectory(project.root / where))
+        return Ledger(LedgerDirectory((project.shared or project.root) / where))
     from resources.ledger_bucket import open_bucket
 
     return Ledger(open_bucket(where))

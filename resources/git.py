@@ -109,6 +109,30 @@ def read_remote_url(directory: Path) -> str | None:
     return url or None
 
 
+def read_remote_address(directory: Path, remote: str) -> str | None:
+    """Return the address of a remote, as it is; None where there is none of that name.
+
+    Args:
+        remote: its name, or an address itself: with a colon or a slash in it.
+    """
+    if "/" in remote or ":" in remote:
+        return remote
+    done = run_git(directory, "config", "--get", f"remote.{remote}.url")
+    url = _text(done.stdout) if done.returncode == 0 else ""
+    # Git takes a path as relative to the working tree; a mirror lies elsewhere.
+    return os.path.abspath(directory / url) if url and _is_path(url) else url or None
+
+
+def _is_path(url: str) -> bool:
+    return "://" not in url and (url.startswith((".", "/")) or ":" not in url.partition("/")[0])
+
+
+def read_place(directory: Path) -> str | None:
+    """Return where a directory lies below the root of its working tree; None outside of Git."""
+    done = run_git(directory, "rev-parse", "--show-prefix")
+    return (_text(done.stdout).rstrip("/") or ".") if done.returncode == 0 else None
+
+
 def is_shallow(directory: Path) -> bool:
     """Whether a clone holds only the end of its history; outside of Git none does."""
     done = run_git(directory, "rev-parse", "--is-shallow-repository")

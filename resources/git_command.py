@@ -21,23 +21,42 @@ _LOCATION = {
 }
 
 
+#: A server must never be asked for a password: nobody would be there to type it.
+_SILENT = {
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_ASKPASS": "true",
+    "GIT_SSH_COMMAND": "ssh -o BatchMode=yes -o ConnectTimeout=15",
+}
+
+
 def run_git(
-    directory: Path, *arguments: str, stdin: bytes = b""
+    directory: Path, *arguments: str, stdin: bytes = b"", timeout: float | None = None
 ) -> subprocess.CompletedProcess[bytes]:
     """Run Git in the repository that a directory lies in, whatever repository a caller is in.
 
+    Args:
+        timeout: seconds after which it is ended; it is then a call to another machine, at which
+            nobody sits, and asks for nothing.
+
     Raises:
-        UnavailableError: Git is missing.
+        UnavailableError: Git is missing, or did not end in time.
     """
     environment = {name: value for name, value in os.environ.items() if name not in _LOCATION}
+    if timeout is not None:
+        environment = {**_SILENT, **environment, "GIT_TERMINAL_PROMPT": "0"}
     try:
         return subprocess.run(
             ["git", "-C", os.fspath(directory), *arguments],
             input=stdin,
             capture_output=True,
             check=False,
+            timeout=timeout,
             env={**environment, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"},
         )
+    except subprocess.TimeoutExpired as error:
+        raise UnavailableError(
+            f"git did not end within {timeout:.0f} s: git {arguments[0]}", "look at the network"
+        ) from error
     except FileNotFoundError as error:
         raise UnavailableError(
             "git is not installed", "install Git, version 2.30 or newer"

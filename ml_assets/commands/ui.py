@@ -1,4 +1,8 @@
-"""``ml-assets ui``: the Dagster UI and daemon for this project, on 127.0.0.1."""
+"""``ml-assets ui``: the Dagster UI and daemon, on 127.0.0.1.
+
+Where there is a remote repository its branches are watched: each new commit becomes a run. Else
+the working tree is shown, and what is asked for in the UI runs in it.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +17,24 @@ import sys
 import tempfile
 import time
 
-from ml_assets.instance import use_instance
+from ml_assets.console import write_notice
+from ml_assets.instance import use_instance, use_instance_in
 from ml_assets.project import PROJECT_VARIABLE, find_project
+from ml_assets.watch import (
+    WATCH_VARIABLE,
+    Watch,
+    watch_project,
+    watch_repository,
+)
 from resources.errors import ConfigurationError, UnavailableError
+from resources.mirror import mask
 
 _EPILOG = """\
 examples:
   ml-assets ui
   ml-assets ui --port 3001
+  ml-assets ui --checkout
+  ml-assets ui https://example.org/team/models.git
 """
 
 _START = 120.0  # seconds that the web server may take to answer
@@ -30,26 +44,67 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
     parser.epilog = _EPILOG
     parser.add_argument(
+        "repository", nargs="?", metavar="URL", help="watch this repository; no checkout is needed"
+    )
+    shown = parser.add_mutually_exclusive_group()
+    shown.add_argument(
+        "--checkout", action="store_true", help="show this working tree, and watch no branches"
+    )
+    shown.add_argument(
+        "--read-only", action="store_true", help="only look: nothing can be started, or is"
+    )
+    parser.add_argument(
         "--port", type=int, default=3000, metavar="N", help="port on 127.0.0.1 (default: 3000)"
     )
 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Serve until interrupted."""
-    project = find_project(arguments.project)
-    project.load_manifest()
     _refuse_taken(arguments.port)
-    use_instance(project)
-    os.environ[PROJECT_VARIABLE] = str(project.root)
+    watch = _prepare(arguments)
     # Python puts the current directory first on its path: it must be nothing that a commit reaches.
     with tempfile.TemporaryDirectory(prefix="ml-assets-ui-") as directory:
-        return _serve(arguments, directory)
+        return _serve(arguments, directory, watch)
 
 
-def _serve(arguments: argparse.Namespace, directory: str) -> int:
+def _prepare(arguments: argparse.Namespace) -> Watch | None:
+    """Set up what Dagster's processes load; return what is watched."""
+    if arguments.repository is not None:
+        if arguments.checkout:
+            raise ConfigurationError("--checkout needs no URL", "leave one of them out")
+        watch = watch_repository(arguments.repository)
+        os.environ.pop(PROJECT_VARIABLE, None)
+        use_instance_in(watch.state, watch.settings.runs)
+        return _follow(watch)
+    project = find_project(arguments.project)
+    project.load_manifest()
+    use_instance(project)
+    os.environ[PROJECT_VARIABLE] = str(project.root)
+    found = None if arguments.checkout else watch_project(project)
+    if found is None:
+        os.environ.pop(WATCH_VARIABLE, None)
+        return None
+    return _follow(found)
+
+
+def _follow(watch: Watch) -> Watch:
+    """Look at the branches for the first time, so that there is something to show."""
+    os.environ[WATCH_VARIABLE] = str(watch.home)
+    watch.home.mkdir(parents=True, exist_ok=True)
+    try:
+        remote = watch.mirror.read_remote(watch.settings.branches)
+        wanted = {*remote.heads, *([remote.default] if remote.default else [])}
+        watch.mirror.fetch(sorted(wanted), remote.default)
+    except UnavailableError as error:
+        write_notice(f"{error.message}: shown is what was there before; it is asked again")
+    return watch
+
+
+def _serve(arguments: argparse.Namespace, directory: str, watch: Watch | None) -> int:
     address = ["--host", "127.0.0.1", "--port", str(arguments.port)]
+    program = ["dagster_webserver", "--read-only"] if arguments.read_only else ["dagster", "dev"]
     server = subprocess.Popen(
-        [sys.executable, "-m", "dagster", "dev", "--module-name", "ml_assets.definitions"]
+        [sys.executable, "-m", *program, "--module-name", "ml_assets.definitions"]
         + ["--working-directory", directory, *address],
         cwd=directory,
         stdout=sys.stderr,
@@ -58,7 +113,13 @@ def _serve(arguments: argparse.Namespace, directory: str) -> int:
     try:
         url = f"http://127.0.0.1:{arguments.port}"
         _wait_for(arguments.port, server)
-        print(json.dumps({"url": url, "pid": server.pid}) if arguments.json else f"serving {url}")
+        if arguments.json:
+            watched = list(watch.settings.branches) if watch else []
+            print(json.dumps({"url": url, "pid": server.pid, "watched": watched}))
+        else:
+            print(f"serving {url}")
+            if watch is not None and not arguments.read_only:
+                print(f"watching {', '.join(watch.settings.branches)} of {mask(watch.url)}")
         sys.stdout.flush()
         return server.wait()
     except KeyboardInterrupt:

@@ -1,0 +1,110 @@
+"""A branch: its graph as it is at one commit, described for Dagster."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ml_assets.graph import describe_assets
+from ml_assets.project import Project
+from ml_assets.translator import Asset, Key, asset_key, source_key
+from ml_assets.watch import SHOWN, Watch, slug
+from resources.dvc.checkout import Checkout
+from resources.errors import ResourceError
+from security.errors import SecurityError
+
+
+@dataclass(frozen=True)
+class Graph:
+    """The graph of a branch at a commit.
+
+    Attributes:
+        project: the commit, checked out.
+        assets: of its stages.
+        shape: the same for graphs that look the same: keys, and what depends on what.
+    """
+
+    project: Project
+    checkout: Checkout
+    assets: Sequence[Asset]
+    shape: str
+
+    @property
+    def source(self) -> Key:
+        """The key of its source."""
+        return source_key(self.project.branch, self.checkout.manifest)
+
+
+@dataclass(frozen=True)
+class Branch:
+    """A watched branch.
+
+    Attributes:
+        commit: whose graph is shown.
+        graph: None where the commit has none that can be read.
+        problem: why it has none.
+    """
+
+    name: str
+    commit: str
+    graph: Graph | None
+    problem: str | None = None
+
+    @property
+    def job(self) -> str:
+        """The name of the job that brings all of it up to date."""
+        return job_name(self.name)
+
+    @property
+    def source(self) -> Key:
+        """The key of its source."""
+        return self.graph.source if self.graph else asset_key(self.name, "source")
+
+    @property
+    def shape(self) -> str | None:
+        """What its graph looks like; None where it has none."""
+        return self.graph.shape if self.graph is not None else None
+
+
+def job_name(branch: str) -> str:
+    """Return the name of the job that brings a branch up to date, as Dagster takes names."""
+    return f"reproduce_{slug(branch).replace('-', '_').replace('.', '_')}"
+
+
+def load_graph(watch: Watch, branch: str, commit: str) -> Graph:
+    """Load the graph of a commit.
+
+    Raises:
+        ResourceError, SecurityError: the commit has none, or it cannot be read.
+    """
+    project = watch.open_worktree(branch, commit)
+    checkout = project.open_checkout(pull=True)
+    assets = describe_assets(project, checkout)
+    checkout.store.save()
+    return Graph(project, checkout, assets, _shape_of(assets))
+
+
+def load_branch(watch: Watch, name: str, commit: str) -> Branch:
+    """Load a branch as it is at a commit, whether there is a graph in it or not."""
+    try:
+        return Branch(name, commit, load_graph(watch, name, commit))
+    except (ResourceError, SecurityError) as error:
+        return Branch(name, commit, None, f"{error.message}\n  hint: {error.hint}")
+
+
+def find_shown(watch: Watch) -> dict[str, str]:
+    """Return the commits whose graphs are shown: the last that had one, by branch."""
+    shown = watch.mirror.read_refs(SHOWN)
+    found: dict[str, str] = {}
+    for name in watch.settings.branches:
+        commit = shown.get(name) or watch.mirror.read_tracked(name)
+        if commit is not None:
+            found[name] = commit
+    return found
+
+
+def _shape_of(assets: Sequence[Asset]) -> str:
+    drawn = [[one.key, one.stage, one.deps, one.group, sorted(one.kinds)] for one in assets]
+    return hashlib.sha256(json.dumps(drawn).encode()).hexdigest()

@@ -1,0 +1,315 @@
+"""The mirror: a bare copy of what a remote Git repository has on some branches, and its worktrees.
+
+Its references are those of any clone (``refs/remotes/origin/*``), so that whatever reads a clone
+reads a worktree of it in the same way. Nobody works in it but this program.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from subprocess import CompletedProcess
+
+from resources.errors import ConfigurationError, ResourceError, UnavailableError
+from resources.git_command import run_git
+
+#: Where the lock files that runs have written are kept, by the name of their branch.
+LOCKS = "refs/ml-assets/locks"
+#: Where the last commit of a branch is kept that passed.
+VERIFIED = "refs/ml-assets/verified"
+_HEADS = "refs/heads"
+#: Where the branches of the remote are, as they were when they were fetched.
+TRACKING = "refs/remotes/origin"
+_CREDENTIALS = re.compile(r"(\w+://)[^/@\s]+@")
+#: What a push says that found another value than the one that was to be replaced.
+_STALE = re.compile(rb"stale info|fetch first|cannot lock ref|reference already exists")
+
+
+class LostRaceError(ResourceError):
+    """A reference is not any more what it was when it was read."""
+
+    kind = "lost-race"
+
+
+@dataclass(frozen=True)
+class Remote:
+    """What a remote repository answers.
+
+    Attributes:
+        default: the branch that it protects, as far as Git knows: the one that HEAD names.
+        heads: the commits of those of some branches that it has.
+    """
+
+    default: str | None
+    heads: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Author:
+    """Who a commit is by: a name and an e-mail address."""
+
+    name: str
+    email: str
+
+
+class Mirror:
+    """A bare repository that follows a remote one.
+
+    Args:
+        directory: of the bare repository (``open_mirror``).
+        timeout: seconds that one call to the remote may take.
+    """
+
+    def __init__(self, directory: Path, timeout: float = 120.0) -> None:
+        self.directory = directory
+        self._timeout = timeout
+
+    def read_remote(self, branches: Collection[str]) -> Remote:
+        """Ask the remote which commits branches are at.
+
+        Raises:
+            UnavailableError: it does not answer.
+        """
+        refs = {f"{_HEADS}/{name}": name for name in branches}
+        done = self._call("ls-remote", "--symref", "origin", "HEAD", *refs)
+        heads: dict[str, str] = {}
+        default = None
+        for line in done.stdout.decode("utf-8", "replace").splitlines():
+            value, _, ref = line.partition("\t")
+            if value.startswith(f"ref: {_HEADS}/") and ref == "HEAD":
+                default = value.removeprefix(f"ref: {_HEADS}/")
+            elif ref in refs:  # a pattern also finds names that only end in it
+                heads[refs[ref]] = value
+        return Remote(default, heads)
+
+    def fetch(self, branches: Collection[str], default: str | None) -> dict[str, str]:
+        """Fetch branches, and what runs have written of their locks; return their commits now.
+
+        Args:
+            default: the branch whose commit rules (``find_protected_branch``), which is among them.
+
+        Raises:
+            UnavailableError: the remote does not answer, or has lost one of them meanwhile.
+        """
+        wanted = [f"+{_HEADS}/{name}:{TRACKING}/{name}" for name in branches]
+        locks = f"+{LOCKS}/*:{LOCKS}/*"
+        self._call(
+            "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "origin", *wanted, locks
+        )
+        if default is not None:
+            self._run("symbolic-ref", f"{TRACKING}/HEAD", f"{TRACKING}/{default}")
+        found = self.read_refs(TRACKING)
+        return {name: found[name] for name in branches if name in found}
+
+    def read_default(self) -> str | None:
+        """Return the branch that the remote protected when it was fetched; None before that."""
+        done = run_git(self.directory, "symbolic-ref", "--quiet", f"{TRACKING}/HEAD")
+        return _text(done).removeprefix(f"{TRACKING}/") if done.returncode == 0 else None
+
+    def read_tracked(self, branch: str) -> str | None:
+        """Return the commit of a branch when it was fetched."""
+        return self.read_ref(f"{TRACKING}/{branch}")
+
+    def read_refs(self, below: str) -> dict[str, str]:
+        """Return the commits of all references below a place, by the rest of their names."""
+        done = self._run("for-each-ref", "--format=%(objectname) %(refname)", below)
+        pairs = (line.split(" ", 1) for line in _text(done).splitlines())
+        return {ref.removeprefix(f"{below}/"): sha for sha, ref in pairs}
+
+    def read_ref(self, ref: str) -> str | None:
+        """Return the commit that a reference names; None where there is no such reference."""
+        done = run_git(self.directory, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")
+        return _text(done) if done.returncode == 0 else None
+
+    def write_ref(self, ref: str, new: str, old: str | None) -> None:
+        """Let a reference name another commit, if it still names the old one.
+
+        Raises:
+            LostRaceError: it does not.
+        """
+        done = run_git(self.directory, "update-ref", ref, new, old or "0" * len(new))
+        if done.returncode != 0:
+            raise LostRaceError(f"another process has changed {ref}", "run it again")
+
+    def push_ref(self, ref: str, new: str, old: str | None) -> None:
+        """Let a reference of the remote name another commit, if it still names the old one.
+
+        Raises:
+            LostRaceError: it does not.
+            UnavailableError: the remote does not answer, or refuses.
+        """
+        lease = f"--force-with-lease={ref}:{old or ''}"
+        arguments = ("push", "--porcelain", "--no-verify", lease, "origin", f"{new}:{ref}")
+        done = run_git(self.directory, *arguments, timeout=self._timeout)
+        if done.returncode != 0:
+            if _STALE.search(done.stdout + done.stderr):
+                raise LostRaceError(f"somebody else has changed {ref}", "fetch, then try again")
+            raise UnavailableError(
+                f"the remote repository does not take {ref}: {_why(done)}",
+                'allow it to be pushed, or set write-back = "off" in [tool.ml-assets.watch]',
+            )
+
+    def read_remote_ref(self, ref: str) -> str | None:
+        """Ask the remote for the value of one reference.
+
+        Raises:
+            UnavailableError: it does not answer.
+        """
+        lines = _text(self._call("ls-remote", "origin", ref)).splitlines()
+        return next(
+            (sha for sha, _, name in (one.partition("\t") for one in lines) if name == ref), None
+        )
+
+    def has(self, commit: str) -> bool:
+        """Whether a commit is here."""
+        return run_git(self.directory, "cat-file", "-e", f"{commit}^{{commit}}").returncode == 0
+
+    def is_ancestor(self, old: str, new: str) -> bool:
+        """Whether one commit is an ancestor of another, or the same."""
+        done = run_git(self.directory, "merge-base", "--is-ancestor", old, new)
+        if done.returncode not in (0, 1):
+            raise UnavailableError(f"git merge-base failed: {_why(done)}", "look: git fsck")
+        return done.returncode == 0
+
+    def list_commits(self, old: str, new: str, most: int | None) -> list[str]:
+        """List the commits of a branch after one, oldest first, along its first parents.
+
+        Args:
+            most: only so many of the newest ones; None: all.
+        """
+        limit = [f"--max-count={most}"] if most is not None else []
+        done = self._run("rev-list", "--first-parent", "--reverse", *limit, f"{old}..{new}")
+        return _text(done).split()
+
+    def list_changed(self, old: str, new: str) -> frozenset[str]:
+        """Return the paths that differ between two commits."""
+        done = self._run("diff-tree", "-r", "-z", "--name-only", "--no-renames", old, new)
+        return frozenset(os.fsdecode(name) for name in done.stdout.split(b"\0") if name)
+
+    def read_message(self, commit: str) -> str:
+        """Return a commit's message."""
+        return _text(self._run("show", "--no-patch", "--format=%B", commit))
+
+    def read_author(self, commit: str) -> Author:
+        """Return who a commit says that it is by; anybody can say anything here."""
+        name, _, email = _text(
+            self._run("show", "--no-patch", "--format=%an%x00%ae", commit)
+        ).partition("\0")
+        return Author(name, email)
+
+    def read_files(self, commit: str, paths: Collection[str] = ()) -> dict[str, bytes]:
+        """Return those of some files that a commit has, by their paths; all where none is named."""
+        listed = self._run("ls-tree", "-r", "-z", "--name-only", commit, "--", *paths).stdout
+        names = [os.fsdecode(name) for name in listed.split(b"\0") if name]
+        return {name: self._run("cat-file", "blob", f"{commit}:{name}").stdout for name in names}
+
+    def write_commit(
+        self,
+        files: Mapping[str, bytes],
+        message: str,
+        author: Author,
+        at: int,
+        parent: str | None,
+        *,
+        whole: bool = False,
+    ) -> str:
+        """Write a commit; return its hash.
+
+        Args:
+            files: contents by path.
+            at: seconds since 1970.
+            whole: it holds nothing else; otherwise the rest is as in its parent.
+        """
+        ref = f"refs/ml-assets/scratch/{secrets.token_hex(8)}"
+        said = message.encode()
+        stream = [f"commit {ref}\nmark :1\n".encode()]
+        stream += [f"committer {author.name} <{author.email}> {at} +0000\n".encode()]
+        stream += [b"data %d\n" % len(said), said, b"\n"]
+        stream += [f"from {parent}\n".encode()] if parent else []
+        stream += [b"deleteall\n"] if whole else []
+        for path, content in sorted(files.items()):
+            quoted = path.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+            stream += [os.fsencode(f'M 100644 inline "{quoted}"\n')]
+            stream += [b"data %d\n" % len(content), content, b"\n"]
+        stream += [b"get-mark :1\ndone\n"]
+        done = run_git(self.directory, "fast-import", "--quiet", "--done", stdin=b"".join(stream))
+        if done.returncode != 0:
+            raise UnavailableError(f"git fast-import failed: {_why(done)}", "look: git fsck")
+        self._run("update-ref", "-d", ref)
+        return _text(done)
+
+    def add_worktree(self, commit: str, directory: Path) -> None:
+        """Check a commit out into a directory of its own, which must not exist.
+
+        Raises:
+            UnavailableError: it cannot be written.
+        """
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        self._run("worktree", "add", "--quiet", "--detach", os.fspath(directory), commit)
+
+    def remove_worktree(self, directory: Path) -> None:
+        """Remove a worktree, whatever is left of it."""
+        run_git(self.directory, "worktree", "remove", "--force", "--force", os.fspath(directory))
+        shutil.rmtree(directory, ignore_errors=True)
+        self._run("worktree", "prune")
+
+    def _call(self, *arguments: str) -> CompletedProcess[bytes]:
+        """Call the remote."""
+        done = run_git(self.directory, *arguments, timeout=self._timeout)
+        if done.returncode != 0:
+            raise UnavailableError(
+                f"the remote repository cannot be read: {_why(done)}",
+                f"try: git -C {self.directory} ls-remote origin",
+            )
+        return done
+
+    def _run(self, *arguments: str) -> CompletedProcess[bytes]:
+        done = run_git(self.directory, *arguments)
+        if done.returncode != 0:
+            raise UnavailableError(
+                f"git {arguments[0]} failed: {_why(done)}", f"look: git -C {self.directory} fsck"
+            )
+        return done
+
+
+def open_mirror(directory: Path, url: str) -> Mirror:
+    """Open the mirror of a repository, which is made where there is none.
+
+    Raises:
+        ConfigurationError: it is not one.
+        UnavailableError: it cannot be made.
+    """
+    if url.startswith("-"):
+        raise ConfigurationError(f"not the address of a repository: {url}", "name a URL or a path")
+    if not (directory / "HEAD").is_file():
+        directory.mkdir(parents=True, exist_ok=True)
+        # Without a template, so that no hook of the user's runs in it.
+        done = run_git(directory, "init", "--quiet", "--bare", "--template=", ".")
+        if done.returncode != 0:
+            raise UnavailableError(f"git init failed: {_why(done)}", f"look at {directory}")
+    for name, value in (("remote.origin.url", url), ("gc.auto", "0")):
+        done = run_git(directory, "config", name, value)
+        if done.returncode != 0:
+            raise UnavailableError(f"git config failed: {_why(done)}", f"remove {directory}")
+    return Mirror(directory)
+
+
+def mask(text: str) -> str:
+    """Return a text without the credentials of URLs in it."""
+    return _CREDENTIALS.sub(r"\1", text)
+
+
+def _why(done: CompletedProcess[bytes]) -> str:
+    """Return what Git said, without credentials."""
+    lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
+    telling = [line for line in lines if line.startswith(("fatal:", "error:", "!"))] or lines
+    return mask("; ".join(telling[:2])) or f"exit code {done.returncode}"
+
+
+def _text(done: CompletedProcess[bytes]) -> str:
+    return done.stdout.decode("utf-8", "replace").strip()

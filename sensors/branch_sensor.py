@@ -1,0 +1,226 @@
+"""The branch sensor: looks at the remote, lets ``branches`` decide, and does what it decides."""
+
+from __future__ import annotations
+
+import fcntl
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import dagster as dg
+
+from ml_assets.branch import Branch, load_branch
+from ml_assets.branch_run import BRANCH_TAG, COMMIT_TAG, SENSOR, TRIGGER_TAG
+from ml_assets.commit_trust import find_distrust
+from ml_assets.lock_files import is_written_by_run
+from ml_assets.watch import SHOWN, Watch
+from ml_assets.watch_settings import Commits, Older
+from resources.code_server import find_code_server
+from resources.errors import UnavailableError
+from resources.mirror import LostRaceError
+from sensors.branches import (
+    Cursor,
+    Decision,
+    Loaded,
+    New,
+    Observed,
+    decide,
+    fail,
+    is_resting,
+    parse_cursor,
+    write_cursor,
+)
+
+#: Commits of one push that are looked at where only the newest one runs.
+_MOST = 50
+_ACTIVE = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+]
+
+
+def build_branch_sensor(
+    watch: Watch, branches: Sequence[Branch], jobs: Sequence[Any]
+) -> dg.SensorDefinition:
+    """Build the sensor of a watch.
+
+    Args:
+        branches: as the definitions hold them.
+        jobs: that bring them up to date.
+    """
+    names = {branch.name: branch.job for branch in branches}
+    loaded = {branch.name: Loaded(branch.commit, branch.shape) for branch in branches}
+    shapes = {branch.commit: branch.shape for branch in branches}
+
+    def evaluate(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        with _alone(watch) as alone:
+            if not alone:
+                return dg.SensorResult(skip_reason="another daemon is looking at this moment")
+            tick = Tick(watch, loaded, shapes, context.instance)
+            decision = tick.take(parse_cursor(context.cursor))
+        return _answer(decision, names)
+
+    return dg.SensorDefinition(
+        name="branches",
+        evaluation_fn=evaluate,
+        jobs=list(jobs) or None,
+        minimum_interval_seconds=round(watch.settings.interval),
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Each new commit of a watched branch becomes one run.",
+    )
+
+
+def _answer(decision: Decision, jobs: Mapping[str, str]) -> dg.SensorResult:
+    requests = [
+        dg.RunRequest(
+            run_key=f"{one.branch}@{one.commit}",
+            job_name=jobs[one.branch],
+            tags={BRANCH_TAG: one.branch, COMMIT_TAG: one.commit, TRIGGER_TAG: SENSOR},
+        )
+        for one in decision.requests
+    ]
+    return dg.SensorResult(
+        run_requests=requests,
+        cursor=write_cursor(decision.cursor),
+        skip_reason=None if requests else "; ".join(decision.notes) or "no new commit",
+    )
+
+
+class Tick:
+    """One look at the remote.
+
+    Args:
+        loaded: what the definitions hold, by branch.
+        shapes: what graphs look like that were looked at, by commit; more are added.
+    """
+
+    def __init__(
+        self,
+        watch: Watch,
+        loaded: Mapping[str, Loaded],
+        shapes: dict[str, str | None],
+        instance: dg.DagsterInstance,
+    ) -> None:
+        self._watch = watch
+        self._loaded = loaded
+        self._shapes = shapes
+        self._instance = instance
+
+    def take(self, cursor: Cursor) -> Decision:
+        """Look, decide, and do what is to be done at once.
+
+        A remote that does not answer ends no tick: what waits goes on waiting, and is asked for.
+        """
+        now = time.time()
+        if is_resting(cursor, now):
+            return Decision(cursor, notes=("the remote did not answer; it is asked again later",))
+        try:
+            observed = self._observe(cursor)
+        except (UnavailableError, LostRaceError) as error:
+            return fail(cursor, error.message, now)
+        decision = decide(cursor, observed, self._watch.settings)
+        if cursor.failures:
+            decision = replace(decision, notes=("the remote answers again", *decision.notes))
+        if self._watch.settings.older is Older.CANCEL:
+            for branch in decision.superseded:
+                self._cancel(branch, {one.commit for one in decision.requests})
+        if decision.reload:
+            decision = self._reload(decision)
+        return decision
+
+    def _observe(self, cursor: Cursor) -> Observed:
+        mirror, settings = self._watch.mirror, self._watch.settings
+        remote = mirror.read_remote(settings.branches)
+        moved = [b for b, sha in remote.heads.items() if cursor.heads.get(b) != sha]
+        heads = dict(remote.heads)
+        if moved:
+            rules = [remote.default] if remote.default else []
+            fetched = mirror.fetch(sorted({*moved, *rules}), remote.default)
+            heads |= {branch: fetched[branch] for branch in moved if branch in fetched}
+        new = {b: self._list_new(b, cursor.heads.get(b), heads[b]) for b in moved}
+        wanted = {(one.branch, one.commit) for one in cursor.waiting}
+        wanted |= {(branch, one.commit) for branch, commits in new.items() for one in commits}
+        wanted |= set(heads.items())
+        return Observed(
+            heads=heads,
+            new=new,
+            shapes={commit: self._read_shape(branch, commit) for branch, commit in wanted},
+            loaded=self._loaded,
+            active={branch: self._list_active(branch) for branch in moved},
+        )
+
+    def _list_new(self, branch: str, old: str | None, head: str) -> list[New]:
+        """List a branch's commits since the last look; of a branch just seen, its head."""
+        mirror = self._watch.mirror
+        if old is None or not mirror.has(old):
+            return [self._describe(branch, head, None)]
+        each = self._watch.settings.commits is Commits.EACH
+        commits = mirror.list_commits(old, head, None if each else _MOST) or [head]
+        found: list[New] = []
+        before = old
+        for commit in commits:
+            found.append(self._describe(branch, commit, before))
+            before = commit if each else old
+        return found
+
+    def _describe(self, branch: str, commit: str, before: str | None) -> New:
+        """Describe a commit.
+
+        Args:
+            before: what its changes are counted from; None: all counts as changed.
+        """
+        watch = self._watch
+        return New(
+            commit,
+            changed=watch.mirror.list_changed(before, commit) if before else None,
+            ours=is_written_by_run(watch.mirror, commit),
+            distrust=find_distrust(watch, commit) if watch.settings.signed else None,
+        )
+
+    def _read_shape(self, branch: str, commit: str) -> str | None:
+        """Return what the graph of a commit looks like; the UI shows a head that has one."""
+        if commit not in self._shapes:
+            self._shapes[commit] = load_branch(self._watch, branch, commit).shape
+        mirror, ref = self._watch.mirror, f"{SHOWN}/{branch}"
+        if self._shapes[commit] is not None and mirror.read_tracked(branch) == commit:
+            shown = mirror.read_ref(ref)
+            if shown != commit:
+                mirror.write_ref(ref, commit, shown)
+        return self._shapes[commit]
+
+    def _list_active(self, branch: str) -> list[str]:
+        runs = self._instance.get_runs(dg.RunsFilter(statuses=_ACTIVE, tags={BRANCH_TAG: branch}))
+        return [run.tags.get(COMMIT_TAG, "") for run in runs]
+
+    def _cancel(self, branch: str, newer: set[str]) -> None:
+        runs = self._instance.get_runs(
+            dg.RunsFilter(statuses=_ACTIVE, tags={BRANCH_TAG: branch, TRIGGER_TAG: SENSOR})
+        )
+        for run in runs:
+            if run.tags.get(COMMIT_TAG) not in newer:
+                self._instance.run_coordinator.cancel_run(run.run_id)
+
+    def _reload(self, decision: Decision) -> Decision:
+        server = find_code_server()
+        if server is None:
+            note = "the graph has changed: reload the code location to see it"
+            return replace(decision, notes=(*decision.notes, note))
+        server.reload()
+        return replace(decision, notes=(*decision.notes, "the definitions are loaded anew"))
+
+
+@contextmanager
+def _alone(watch: Watch) -> Iterator[bool]:
+    """Whether no other process takes a tick of this watch now; nobody does within the block."""
+    watch.home.mkdir(parents=True, exist_ok=True)
+    with open(watch.home / "tick.lock", "a+b") as guard:
+        try:
+            fcntl.flock(guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
