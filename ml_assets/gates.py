@@ -104,9 +104,10 @@ class GateKit:
 
     def out_cases(self, location: str, wants: Wants) -> list[Case]:
         """Return the gates that have something to judge in an out, which there are none if it is
-        not there.
+        neither there nor can be supplied.
         """
-        if not os.path.lexists(self._checkout.path(location)):
+        there = os.path.lexists(self._checkout.path(location))
+        if not there and self._checkout.identify(location) is None:
             return []
         return self.declared_cases(location, wants)
 

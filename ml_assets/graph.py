@@ -31,8 +31,8 @@ def describe_assets(project: Project, checkout: Checkout) -> list[Asset]:
     def identify(location: str) -> str | None:
         if "://" in location:
             return None
-        content = checkout.read(location)
-        return content.md5 if content is not None else None
+        known = checkout.identify(location)
+        return known.md5 if known is not None else None
 
     def read_params(stage: Stage) -> Mapping[str, Mapping[str, Any]]:
         return {params.path: find_values(checkout, params) or {} for params in stage.params}

@@ -136,14 +136,12 @@ class Judge:
         self._protection = protection
         self._surroundings = surroundings
         self._code = tuple(code)
+        self._outs = [out for out in checkout.manifest.producer if "://" not in out]
         self.tree = self._read_tree(listing)
 
     def _read_tree(self, listing: Future[Listing] | None = None) -> SourceTree:
-        checkout = self._checkout
-        outs = [out for out in checkout.manifest.producer if "://" not in out]
-        return read_source_tree(
-            checkout.root, checkout.store, outs=outs, extra=self._code, listing=listing
-        )
+        root, store = self._checkout.root, self._checkout.store
+        return read_source_tree(root, store, outs=self._outs, extra=self._code, listing=listing)
 
     def refresh(self) -> None:
         """Read the source tree anew, where a file of it has changed."""
@@ -156,6 +154,9 @@ class Judge:
         reading = _Reading(self._checkout, self.tree, self._protection, case)
         tool: Tool | None = None
         try:
+            if not case.of_source:
+                # The project's own code may read any data.
+                self._checkout.supply(*self._outs if reading.files else (case.subject,))
             with tempfile.TemporaryDirectory(prefix="ml-assets-gate-") as scratch:
                 task = self._task(case, reading, Path(scratch))
                 tool = case.gate.tool(task)

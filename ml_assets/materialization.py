@@ -129,8 +129,7 @@ class Materialization:
     def _describe(
         self, asset: Asset, result: Result, pictures: Mapping[str, bytes]
     ) -> dg.MaterializeResult[Any]:
-        content = result.contents.get(asset.location or "")
-        values = metadata.result_metadata(result, content)
+        values = metadata.result_metadata(result, result.identify(asset.location or ""))
         if asset.location is not None:
             values.update(self._shown(asset.location, pictures))
         return dg.MaterializeResult(
@@ -183,9 +182,10 @@ class Materialization:
         """
         tags: dict[str, str] = {}
         for key in asset.deps:
-            content = self._checkout.read(self._locations[key]) if key in self._locations else None
-            if content is not None:
-                tags[get_input_data_version_tag(dg.AssetKey(key))] = content.md5
+            at = self._locations.get(key)
+            known = self._checkout.identify(at) if at is not None else None
+            if known is not None:
+                tags[get_input_data_version_tag(dg.AssetKey(key))] = known.md5
                 # Dagster believes an input's version only beside a pointer to its event.
                 tags[get_input_event_pointer_tag(dg.AssetKey(key))] = NULL_EVENT_POINTER
         return tags
@@ -214,8 +214,8 @@ def _remember_output_keys(context: dg.AssetExecutionContext) -> None:
 
 def data_version(asset: Asset, result: Result) -> str:
     """Return what identifies an asset's bytes to Dagster: DVC's hash of them."""
-    content = result.contents.get(asset.location or "")
-    return content.md5 if content is not None else asset.code_version
+    known = result.identify(asset.location or "")
+    return known.md5 if known is not None else asset.code_version
 
 
 def version_tags(asset: Asset, result: Result) -> dict[str, str]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import dagster as dg
 
-from resources.dvc.content import Content
+from resources.dvc.content import Content, Identity
 from resources.dvc.manifest import Manifest, Out
 from resources.dvc.stage_result import Result
 
@@ -19,17 +19,19 @@ _LARGEST_REPORT = 1 << 20  # bytes of a metrics file or table that are read for 
 _ROWS = 20  # of a table
 
 
-def result_metadata(result: Result, content: Content | None) -> dict[str, dg.MetadataValue]:
+def result_metadata(result: Result, known: Identity | None) -> dict[str, dg.MetadataValue]:
     """Describe how an out came about and what it holds."""
     values: dict[str, dg.MetadataValue] = {"dvc/action": dg.MetadataValue.text(result.action.value)}
     if result.reasons:
         values["dvc/reasons"] = dg.MetadataValue.md("\n".join(f"- {r}" for r in result.reasons))
-    if content is not None:
-        values["size (bytes)"] = dg.MetadataValue.int(content.size)
-        values["dvc/md5"] = dg.MetadataValue.text(content.md5)
-        values["sha256"] = dg.MetadataValue.text(content.sha256)
-        if content.entries is not None:
-            values["files"] = dg.MetadataValue.int(len(content.entries))
+    if known is not None:
+        values["size (bytes)"] = dg.MetadataValue.int(known.size)
+        values["dvc/md5"] = dg.MetadataValue.text(known.md5)
+        if isinstance(known, Content):
+            values["sha256"] = dg.MetadataValue.text(known.sha256)
+        files = known.lock_fields().get("nfiles")
+        if files is not None:
+            values["files"] = dg.MetadataValue.int(int(files))
     usage = result.usage
     if usage is not None:
         values["exit code"] = dg.MetadataValue.int(usage.exit_code)

@@ -131,11 +131,12 @@ class MaterialReader:
             )
 
     def content(self, location: str) -> Content:
-        """Return what a location holds.
+        """Return what a location holds, supplied where it is kept elsewhere.
 
         Raises:
-            UnavailableError: nothing is there.
+            ResourceError: nothing is there, and nothing can be supplied.
         """
+        self._checkout.supply(location)
         content = self._checkout.read(location)
         if content is None:
             raise UnavailableError(

@@ -10,7 +10,7 @@ from ml_assets.console import write_table
 from ml_assets.gate_report import gate_documents, write_verdicts
 from ml_assets.project import Project
 from ml_assets.translator import Asset
-from resources.dvc.content import Content
+from resources.dvc.content import Content, Identity
 from resources.dvc.schedule import Finished
 from resources.dvc.stage_result import Action, Result
 from resources.errors import ResourceError, UnavailableError
@@ -98,14 +98,14 @@ class Report:
 
     def _asset(self, asset: Asset) -> dict[str, object]:
         result = self.results.get(asset.stage)
-        content = result.contents.get(asset.location or "") if result else None
+        known = result.identify(asset.location or "") if result else None
         usage = result.usage if result else None
         return {
             "key": asset.name,
             "stage": asset.stage,
             "action": result.action.value if result else Action.RUN.value,
             "status": self._status_of(asset.stage),
-            "digest": _digest(content),
+            "digest": _digest(known),
             "reproduced": self._reproduced(asset),
             "seconds": round(usage.seconds, 3) if usage else 0.0,
         }
@@ -180,5 +180,7 @@ def _as_resource_error(error: BaseException) -> ResourceError:
     return UnavailableError(text, "see where: add --debug, and report it")
 
 
-def _digest(content: Content | None) -> dict[str, str] | None:
-    return {"sha256": content.sha256, "md5": content.md5} if content is not None else None
+def _digest(known: Identity | None) -> dict[str, str | None] | None:
+    if known is None:
+        return None
+    return {"sha256": known.sha256 if isinstance(known, Content) else None, "md5": known.md5}

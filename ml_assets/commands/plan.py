@@ -20,6 +20,7 @@ examples:
   ml-assets plan
   ml-assets plan --select train+
   ml-assets plan --commit HEAD~1
+  ml-assets plan --pull
   ml-assets plan --json
 """
 
@@ -32,9 +33,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="SELECTION",
         help="stages, outs or asset keys; +NAME upstream, NAME+ down",
     )
-
+    add_pull(parser)
     parser.add_argument(
         "--commit", metavar="REV", help="plan for a commit as it stands (default: the working tree)"
+    )
+
+
+def add_pull(parser: argparse.ArgumentParser) -> None:
+    """Add the option that lets data be elsewhere."""
+    parser.add_argument(
+        "--pull",
+        action="store_true",
+        default=None,
+        help="data may lie in DVC's cache or remote: what is fresh is so without it, and what is"
+        " read is fetched",
     )
 
 
@@ -42,7 +54,9 @@ def execute(arguments: argparse.Namespace) -> int:
     """Print the plan."""
     project = find_project(arguments.project)
     rev = arguments.commit
-    checkout = project.open_checkout() if rev is None else project.view_commit(rev)
+    checkout = (
+        project.open_checkout(pull=arguments.pull) if rev is None else project.view_commit(rev)
+    )
     assets = describe_assets(project, checkout)
     selected = select_stages(arguments.select, checkout.manifest, assets)
     steps = build_plan(checkout, selected)

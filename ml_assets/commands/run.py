@@ -16,7 +16,7 @@ from concurrent.futures import Future
 from ml_assets.admission import GateAdmission
 from ml_assets.attestation import StageAttestation
 from ml_assets.commands.check import find_unused, run_gates
-from ml_assets.commands.plan import group_by_stage
+from ml_assets.commands.plan import add_pull, group_by_stage
 from ml_assets.conclusion import Conclusion
 from ml_assets.console import ConsoleReporter, write_notice
 from ml_assets.gating import MATERIALIZE, Gating
@@ -36,7 +36,7 @@ from resources.dvc.environment import build_environment
 from resources.dvc.plan import Step, build_plan
 from resources.dvc.reproduction import Options, StartedReproduction
 from resources.dvc.schedule import Finished
-from resources.dvc.stage_result import Action, Result
+from resources.dvc.stage_result import Action, Result, leave
 from resources.errors import ConfigurationError, ResourceError, UnavailableError
 from resources.source_tree import Listing, begin_listing
 
@@ -45,6 +45,7 @@ examples:
   ml-assets run
   ml-assets run --select train --jobs 1
   ml-assets run --select +evaluate --keep-going
+  ml-assets run --pull
   ml-assets run --json
 """
 
@@ -64,6 +65,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--keep-going", action="store_true", help="after a failure go on with what can still run"
     )
     parser.add_argument("--force", action="store_true", help="run commands even of fresh stages")
+    add_pull(parser)
     parser.add_argument(
         "--wait", type=float, metavar="SECONDS", help="for another run here to end (default: 600)"
     )
@@ -102,7 +104,7 @@ class _Run:
         self._project = project
         self._arguments = arguments
         self._listing: Future[Listing] | None = begin_listing(project.root)
-        self._checkout = project.open_checkout()
+        self._checkout = project.open_checkout(pull=arguments.pull)
         assets = describe_assets(project, self._checkout)
         selected = select_stages(arguments.select, self._checkout.manifest, assets)
         self._assets = [asset for asset in assets if asset.stage in selected]
@@ -155,21 +157,13 @@ class _Run:
         for step in steps:
             if step.stage.name in pending:
                 continue
-            contents = self._contents(by_stage[step.stage.name])
-            result = Result(Action.SKIP, contents=contents)
+            assets = by_stage[step.stage.name]
+            result = leave(self._checkout, (a.location for a in assets if a.location is not None))
             self._report.results[step.stage.name] = result
-            for asset in by_stage[step.stage.name]:
-                content = contents.get(asset.location or "")
-                versions[asset.name] = asset.state(content.md5 if content else asset.code_version)
+            for asset in assets:
+                known = result.identify(asset.location or "")
+                versions[asset.name] = asset.state(known.md5 if known else asset.code_version)
         return versions
-
-    def _contents(self, assets: Sequence[Asset]) -> dict[str, Content]:
-        found = {
-            asset.location: self._checkout.read(asset.location)
-            for asset in assets
-            if asset.location is not None and "://" not in asset.location
-        }
-        return {location: content for location, content in found.items() if content is not None}
 
     def _materialize(self, chosen: Sequence[Asset], versions: Mapping[str, str]) -> None:
         stages = {asset.stage for asset in chosen}
@@ -183,6 +177,7 @@ class _Run:
             from ml_assets.execution import execute_run
 
             execution = execute_run(self._project, chosen, started, reporter, tags, self._run_id)
+        self._checkout.forget_locks()  # the run has written them since
         if reporter.was_interrupted or execution.cancelled:
             raise KeyboardInterrupt
         self._report.judged = admission.judged
@@ -242,6 +237,9 @@ class _Run:
         outs: dict[str, Content] = {}
         for result in self._report.results.values():
             outs |= result.contents
+            # What was not here when its stage was found fresh, and was supplied for a gate.
+            supplied = {location: self._checkout.read(location) for location in result.recorded}
+            outs |= {location: content for location, content in supplied.items() if content}
         with self._proofs.records() as records:
             known = {one: outs[one] for one in outs if records.origin(outs[one].sha256)}
         if known:

@@ -98,8 +98,8 @@ class Checkout:
         """Return absolute paths of a stage where nothing lies, and its record says what would."""
         return frozenset()
 
-    def supply(self, location: str) -> None:
-        """Put what a location is recorded to hold there, where that can be done."""
+    def supply(self, *locations: str) -> None:
+        """Put what locations are recorded to hold there, where that can be done."""
 
     def parse(self, location: str) -> Any:
         """Parse a parameters file.

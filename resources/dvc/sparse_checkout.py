@@ -80,13 +80,14 @@ class SparseCheckout(Checkout):
     def _is_absent(self, location: str) -> bool:
         return isinstance(self.identify(location), Recorded)
 
-    def supply(self, location: str) -> None:
-        """Put every absent out there that a location is, lies in, or contains.
+    def supply(self, *locations: str) -> None:
+        """Put every absent out there that one of some locations is, lies in, or contains.
 
         Raises:
             ResourceError: one is neither in the cache nor in the remote, or cannot be placed.
         """
-        for out in self._outs_at(location):
+        outs = (out for location in locations for out in self._outs_at(location))
+        for out in dict.fromkeys(outs):
             with self._guard:
                 lock = self._supplying[out]
             with lock:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
+from resources.dvc.checkout import Checkout
 from resources.dvc.command import Usage
 from resources.dvc.comparison import Comparison
 from resources.dvc.content import Content, Identity, Recorded
@@ -65,3 +66,17 @@ class Result:
     def identify(self, location: str) -> Identity | None:
         """Return what an out holds, or is recorded to hold."""
         return self.contents.get(location) or self.recorded.get(location)
+
+
+def leave(checkout: Checkout, locations: Iterable[str]) -> Result:
+    """Return the result of a fresh stage, whose outs lie where they are recorded, or are absent.
+
+    Args:
+        locations: of its outs; those that are no paths are left out.
+    """
+    known = {one: checkout.identify(one) for one in locations if "://" not in one}
+    return Result(
+        Action.SKIP,
+        contents={at: one for at, one in known.items() if isinstance(one, Content)},
+        recorded={at: one for at, one in known.items() if isinstance(one, Recorded)},
+    )

@@ -15,8 +15,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,13 +25,14 @@ from resources.dvc.attestation import Attestation
 from resources.dvc.checkout import Checkout
 from resources.dvc.command import Cancellation, Usage
 from resources.dvc.comparison import compare_runs
-from resources.dvc.content import Content, Recorded
+from resources.dvc.content import Content
 from resources.dvc.environment import Environment
 from resources.dvc.lock_file import Entry
 from resources.dvc.manifest import Out, Stage
+from resources.dvc.observation import Observation
 from resources.dvc.restoration import find_restorable
 from resources.dvc.stage_commands import StageCommands
-from resources.dvc.stage_result import Action, Observed, Result
+from resources.dvc.stage_result import Action, Result, leave
 from resources.errors import (
     MissingInputError,
     MissingOutError,
@@ -112,28 +112,20 @@ class StageRunner:
             raise UnavailableError(f"{stage.name}: {wrapped.message}", wrapped.hint) from error
 
     def _leave(self, stage: Stage) -> Result:
-        """Leave a fresh stage alone, its data wherever that is."""
-        contents = self._contents(stage)
-        absent = {
-            out.location: self._checkout.identify(out.location)
-            for out in stage.outs
-            if out.location not in contents
-        }
-        recorded = {at: known for at, known in absent.items() if isinstance(known, Recorded)}
-        return Result(Action.SKIP, contents=contents, recorded=recorded)
+        return leave(self._checkout, (out.location for out in stage.outs))
 
     def _supply(self, stage: Stage) -> None:
         """Put what a stage reads there, and what it goes on from or must not lose."""
-        for dep in stage.deps:
-            self._checkout.supply(dep.location)
-        for out in stage.outs:
-            if out.persist or stage.frozen or stage.is_source:
-                self._checkout.supply(out.location)
+        kept = stage.frozen or stage.is_source
+        self._checkout.supply(
+            *(dep.location for dep in stage.deps),
+            *(out.location for out in stage.outs if out.persist or kept),
+        )
 
     def _run_native(self, stage: Stage, reasons: list[str], force: bool) -> Result:
         self._refuse_tracked(stage)
         start = inputs.read_inputs(self._checkout, stage)
-        observation = _Observation(self._checkout, stage)
+        observation = Observation(self._checkout, stage)
         found = None if force else find_restorable(self._checkout, stage, start)
         if found is not None and not self._take(stage, found):
             found = None
@@ -171,7 +163,7 @@ class StageRunner:
             return self._renew_frozen(stage, reasons)
         # Whether DVC will restore or run it is known too late: it removes the outs first.
         self._admission.admit(stage)
-        observation = _Observation(self._checkout, stage)
+        observation = Observation(self._checkout, stage)
         usages: list[Usage] = []
         restored, entry, ignored = delegate.run(
             stage, lambda: usages.append(self._commands.run(stage))
@@ -277,27 +269,6 @@ class StageRunner:
                 self._checkout.cache.keep(self._out_path(out), contents[out.location])
         if kept:
             self._checkout.runs.keep(entry)
-
-
-class _Observation:
-    """What is seen of a stage, from before it runs until it has ended."""
-
-    def __init__(self, checkout: Checkout, stage: Stage) -> None:
-        self._checkout = checkout
-        self._started = datetime.now(UTC)
-        self._locations = [dep.location for dep in stage.deps if "://" not in dep.location]
-        self._inputs = self._read()
-
-    def end(self, *, confined: bool) -> Observed:
-        """Return what was seen."""
-        after = self._read()
-        changed = [one for one in self._locations if self._inputs.get(one) != after.get(one)]
-        finished = datetime.now(UTC)
-        return Observed(self._inputs, tuple(changed), self._started, finished, confined)
-
-    def _read(self) -> Mapping[str, Content]:
-        found = {location: self._checkout.read(location) for location in self._locations}
-        return {location: content for location, content in found.items() if content is not None}
 
 
 def _refuse_binary(stage: Stage, out: Out, path: str) -> None:
