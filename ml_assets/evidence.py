@@ -22,7 +22,7 @@ from ml_assets.vulnerable import PREDICATE as BILL
 from security.bundle import Kind
 from security.lineage import identify
 from security.model_signature import PREDICATE as MODEL_SIGNATURE
-from security.model_signature import root_digest
+from security.model_signature import root_digests
 from security.policy import builtin_policy_text
 from security.provenance import Role
 from security.records import Records
@@ -97,7 +97,8 @@ def _collect(records: Records, asked: Asked, found: Verification) -> dict[str, V
     wanted |= {one.verified.bundle.sha256 for one in found.lineage.origins.values()}
     about = [*records.about(digest, SUMMARY), *records.about(digest, BILL)]
     if asked.tree is not None:
-        about += records.about(root_digest(asked.tree.files), MODEL_SIGNATURE)
+        for root in root_digests(asked.tree.files):
+            about += records.about(root, MODEL_SIGNATURE)
     for origin in found.lineage.origins.values():
         for part in origin.provenance.of_role(Role.LOCK, Role.INTERPRETER):
             about += records.about(identify(part.digest), BILL)[:1]

@@ -9,12 +9,13 @@ from ml_assets.project import Project
 from ml_assets.rules import find_rules
 from ml_assets.subjects import find_models, looks_like_model
 from resources.errors import ConfigurationError
+from security.bundle import Bundle
 from security.errors import SecurityError
 from security.file_mode import ModeError
 from security.file_tree import FileTree
 from security.lineage import identify
 from security.model_signature import PREDICATE as MODEL_SIGNATURE
-from security.model_signature import root_digest, verify_model_signature
+from security.model_signature import root_digests, verify_model_signature
 from security.records import Records
 from security.verdict import Verdict
 from security.verification import Demand, Verification, verify_gates, verify_origin
@@ -24,9 +25,16 @@ _OF_MODELS = frozenset({"model-file"})
 
 
 def verify_asked(
-    project: Project, records: Records, asked: Asked, environment: str
+    project: Project,
+    records: Records,
+    asked: Asked,
+    environment: str,
+    signature: Bundle | None = None,
 ) -> Verification:
     """Make all steps (``security.verification``); each is made even where one before it failed.
+
+    Args:
+        signature: of a model, made elsewhere; None goes by those in the ledger.
 
     Raises:
         ConfigurationError, PolicyError: the rules cannot be read, or know no such environment.
@@ -36,8 +44,8 @@ def verify_asked(
     found = Verification(asked.subject)
     model = _is_model(project, records, asked)
     _note_bytes(found, asked)
-    if model and asked.tree is not None:
-        _note_signature(found, records, asked.tree)
+    if asked.tree is not None and (model or signature is not None):
+        _note_signature(found, records, asked.tree, signature)
     verify_origin(found, records)
     demand = Demand(
         environment=demanded,
@@ -60,7 +68,8 @@ def _is_model(project: Project, records: Records, asked: Asked) -> bool:
     names = [one.name for one in origin.provenance.outs] if origin is not None else []
     if looks_like_model(asked.subject.name) or any(map(looks_like_model, names)):
         return True
-    if asked.tree is not None and records.about(root_digest(asked.tree.files), MODEL_SIGNATURE):
+    roots = root_digests(asked.tree.files) if asked.tree is not None else ()
+    if any(records.about(root, MODEL_SIGNATURE) for root in roots):
         return True
     try:
         return asked.subject.name in find_models(project.load_manifest())
@@ -77,13 +86,15 @@ def _note_bytes(found: Verification, asked: Asked) -> None:
     found.note("bytes", Verdict.PASSED, f"{files}, {asked.tree.size:,} bytes read")
 
 
-def _note_signature(found: Verification, records: Records, tree: FileTree) -> None:
+def _note_signature(
+    found: Verification, records: Records, tree: FileTree, given: Bundle | None
+) -> None:
     """Make step 2: of the signatures over just these files, one has to be good."""
     name = found.subject.name.rpartition("/")[2]
     reasons: list[str] = []
-    for digest in reversed(records.index.about(root_digest(tree.files), MODEL_SIGNATURE)):
+    for one in [given] if given is not None else _list_signatures(records, tree):
         try:
-            bundle = records.ledger.load(digest)
+            bundle = records.ledger.load(one) if isinstance(one, str) else one
             verified = verify_model_signature(bundle, records.trust, name, tree)
         except ModeError as error:  # whatever was signed: the hint is the way out
             found.note("signature", Verdict.FAILED, f"{error.message}: {error.hint}")
@@ -95,6 +106,12 @@ def _note_signature(found: Verification, records: Records, tree: FileTree) -> No
         return
     detail = reasons[0] if reasons else "no signature over these bytes"
     found.note("signature", Verdict.FAILED, detail)
+
+
+def _list_signatures(records: Records, tree: FileTree) -> list[str]:
+    """Return the statements in the ledger that are signatures of these files, newest first."""
+    about = [records.index.about(one, MODEL_SIGNATURE) for one in root_digests(tree.files)]
+    return [digest for digests in about for digest in reversed(digests)]
 
 
 def document(found: Verification) -> dict[str, object]:

@@ -17,11 +17,13 @@ from ml_assets.proofs import Proofs
 from ml_assets.rebuilding import rebuild
 from ml_assets.verifying import document, verify_asked
 from resources.errors import ConfigurationError, ResourceError
+from security.bundle import Bundle, parse_bundle
 from security.lineage import identify
 from security.printable import printable
 from security.private_copy import PrivateCopy
 from security.rebuild import write_rebuild
 from security.slsa_level import SlsaLevel
+from security.strict_json import LARGEST
 from security.verdict import Verdict
 from security.verification import Verification
 
@@ -31,6 +33,7 @@ examples:
   ml-assets verify models/classifier.onnx --environment staging
   ml-assets verify models/classifier.onnx --rebuild
   ml-assets verify models/classifier.onnx --output /srv/model/classifier.onnx
+  ml-assets verify models/classifier.onnx --signature model.sig
   ml-assets verify sha256:ab12cd34ab12cd34ab12cd34ab12cd34ab12cd34ab12cd34ab12cd34ab12cd34 --json
 """
 
@@ -49,6 +52,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--rebuild",
         action="store_true",
         help="also run its stage again in a clean checkout, and compare what comes out",
+    )
+    parser.add_argument(
+        "--signature",
+        metavar="FILE",
+        type=Path,
+        help="a model's signature (OpenSSF Model Signing) that another program made",
     )
     parser.add_argument(
         "--output",
@@ -80,17 +89,31 @@ def _verify(
     project: Project, arguments: argparse.Namespace, copy: PrivateCopy | None
 ) -> tuple[Asked, Verification]:
     proofs = Proofs(project, write_notice)
+    signature = _read_signature(arguments.signature)
     with proofs.records() as records:
         asked = read_asked(project, arguments.subject, records, copy)
-        if copy is not None and asked.tree is None:
+        if asked.tree is None and (copy is not None or signature is not None):
             raise ConfigurationError(
-                f"a digest has no bytes to write: {arguments.subject}",
-                "give the file or directory, or leave out --output",
+                f"a digest has no bytes to write or to compare: {arguments.subject}",
+                "give the file or directory, or leave out --output and --signature",
             )
-        found = verify_asked(project, records, asked, arguments.environment)
+        found = verify_asked(project, records, asked, arguments.environment, signature)
     if arguments.rebuild:
         _rebuild(project, proofs, found)
     return asked, found
+
+
+def _read_signature(file: Path | None) -> Bundle | None:
+    """Read a signature that was given.
+
+    Raises:
+        OSError: it cannot be read.
+        SignatureError: it is none.
+    """
+    if file is None:
+        return None
+    with file.open("rb") as stream:
+        return parse_bundle(stream.read(LARGEST + 1))
 
 
 def _publish(copy: PrivateCopy, found: Verification) -> bool:

@@ -6,23 +6,32 @@ import hashlib
 import json
 import os
 from collections.abc import Callable
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PrivateFormat
 from model_signing import hashing, verifying
 
 from security.bundle import Bundle, parse_bundle
 from security.envelope import Envelope, signed_message
 from security.errors import SecurityError
 from security.file_tree import read_tree
-from security.model_signature import verify_model_signature, write_model_statement
+from security.model_signature import (
+    root_digest,
+    root_digests,
+    verify_model_signature,
+    write_model_statement,
+)
 from security.public_key import PublicKey
 from security.signer import KeySigner
 from security.trust import Trust, TrustedKey
 
+(_SCRIPT,) = entry_points(group="console_scripts", name="model_signing")
+MODEL_SIGNING = _SCRIPT.load()
 KEY = ec.generate_private_key(ec.SECP256R1())
 PUBLIC = PublicKey(KEY.public_key())
 SIGNER = KeySigner(PUBLIC, lambda message: KEY.sign(message, ec.ECDSA(hashes.SHA256())))
@@ -178,6 +187,85 @@ def test_model_of_one_file_is_accepted_by_both(signed: Signed) -> None:
     signed.content = SIGNER.sign(statement.payload).content
     signed.library_verifies()
     signed.verify()
+
+
+def sign_elsewhere(signed: Signed, *options: str) -> None:
+    """Sign with the library's own command, and take its signature."""
+    key, signature = signed.directory / "private.pem", signed.directory / "elsewhere.sig"
+    key.write_bytes(
+        KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    words = ["sign", "key", "--private_key", str(key), "--signature", str(signature)]
+    MODEL_SIGNING.main([*words, *options, str(signed.model)], standalone_mode=False)
+    signed.content = signature.read_bytes()
+
+
+@pytest.mark.parametrize("options", [(), ("--no-ignore-git-paths",)])
+def test_what_the_library_signs_is_accepted(signed: Signed, options: tuple[str, ...]) -> None:
+    sign_elsewhere(signed, *options)
+    assert b"\n" in parse_bundle(signed.content).envelope.payload  # not as it is written here
+    signed.verify()
+
+
+def test_model_of_one_file_that_the_library_signs_is_accepted(signed: Signed) -> None:
+    signed.model = signed.model / "weights.bin"
+    sign_elsewhere(signed)
+    signed.verify()
+
+
+def test_files_in_the_order_of_the_library_are_accepted_under_its_digest(signed: Signed) -> None:
+    """Part by part, ``part/config.json`` comes before ``part.bin``; letter by letter after it."""
+    (signed.model / "part.bin").write_bytes(b"more")
+    sign_elsewhere(signed)
+    (subject,) = signed.verify().statement.subjects
+    files = read_tree(signed.model).files
+    assert root_digest(files) != subject.digest["sha256"]
+    assert subject.digest["sha256"] in root_digests(files)
+
+
+@pytest.mark.parametrize(
+    ("options", "added"),
+    [
+        (("--ignore-paths", "cache"), "cache/evil.py"),
+        (("--allow_symlinks",), ""),
+        ((), ".git/hooks/evil"),
+        ((), ".gitattributes"),
+    ],
+)
+def test_what_the_library_signs_in_another_way_is_refused(
+    signed: Signed, options: tuple[str, ...], added: str
+) -> None:
+    if "cache" in options:
+        (signed.model / "cache").mkdir()  # the library asks for what it shall leave out
+    ignored = [str(signed.model / one) if one == "cache" else one for one in options]
+    sign_elsewhere(signed, *ignored)
+    if added:
+        add(added)(signed)
+    signed.library_verifies(following_links() if "--allow_symlinks" in options else None)
+    with pytest.raises(SecurityError, match="another model"):
+        signed.verify()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("allow_symlinks", 0), ("method", "shards"), ("hash_type", "blake2b")]
+)
+def test_other_option_is_refused(signed: Signed, key: str, value: object) -> None:
+    signed.change(lambda body: body["predicate"]["serialization"].update({key: value}))
+    with pytest.raises(SecurityError, match="another model .*other options"):
+        signed.verify()
+
+
+@pytest.mark.parametrize("ignored", [".", "weights.bin", 1, None, [".git"]])
+def test_left_out_file_is_refused_even_where_nothing_is(signed: Signed, ignored: object) -> None:
+    signed.change(lambda body: body["predicate"]["serialization"]["ignore_paths"].append(ignored))
+    with pytest.raises(SecurityError, match="another model .*left out"):
+        signed.verify()
+
+
+def test_second_digest_of_the_model_is_refused(signed: Signed) -> None:
+    signed.change(lambda body: body["subject"][0]["digest"].update(sha512="00" * 64))
+    with pytest.raises(SecurityError, match="another model"):
+        signed.verify()
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,11 @@
-"""Models that anybody could run or change are not signed; what is verified can be used as it is."""
+"""Models: neither run nor changed by anybody, signed by any program, and used as verified."""
 
+import base64
+import json
 import os
 import stat
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -110,6 +114,51 @@ def test_sign_refuses_and_signs_after_the_change_that_it_asks_for(proven: Reposi
     assert proven.ml_assets(*words).document["signed"] is True
 
 
+# --- signatures that another program made
+
+
+def sign_elsewhere(project: Repository, model: str, signature: Path) -> None:
+    """Sign with ``model_signing``, and the key that the project's user has."""
+    key = project.home / "user" / ".config" / "ml-assets" / "signing.key"
+    words = ["-m", "model_signing", "sign", "key", "--private_key", str(key), "--signature"]
+    words += [str(signature), str(project.project / model)]
+    subprocess.run([sys.executable, *words], check=True, capture_output=True)
+
+
+def test_signature_of_another_program_counts_if_its_key_does(
+    proven: Repository, tmp_path: Path
+) -> None:
+    for path in (proven.project / ".ml-assets" / "state" / "ledger").rglob("*.json"):
+        payload = base64.b64decode(json.loads(path.read_bytes())["dsseEnvelope"]["payload"])
+        if json.loads(payload)["predicateType"] == "https://model_signing/signature/v1.0":
+            path.unlink()
+    assert verify(proven, "model.pkl")["verdict"] == "failed"
+    sign_elsewhere(proven, "model.pkl", tmp_path / "model.sig")
+    words = ("model.pkl", "--signature", str(tmp_path / "model.sig"))
+    assert verify(proven, *words)["verdict"] == "passed"
+    (proven.project / "model.pkl").chmod(0o755)
+    assert "can be executed" in signature(verify(proven, *words))["detail"]
+
+
+def test_signature_that_is_given_is_the_one_that_counts(proven: Repository, tmp_path: Path) -> None:
+    """A good one in the ledger does not make up for a bad one that was asked about."""
+    (proven.project / "other.pkl").write_bytes(b"other")
+    sign_elsewhere(proven, "other.pkl", tmp_path / "other.sig")
+    document = verify(proven, "model.pkl", "--signature", str(tmp_path / "other.sig"))
+    assert "another model" in signature(document)["detail"]
+    assert document["verdict"] == "failed"
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"[" * 100_000])
+def test_what_is_no_signature_is_an_error(
+    proven: Repository, tmp_path: Path, content: bytes
+) -> None:
+    (tmp_path / "model.sig").write_bytes(content)
+    done = proven.ml_assets("verify", "model.pkl", "--signature", str(tmp_path / "model.sig"))
+    assert done.code == 1, done
+    assert "not a bundle" in done.stderr
+
+
 # --- copies
 
 
@@ -183,7 +232,7 @@ def test_digest_has_no_bytes_to_write(proven: Repository, tmp_path: Path) -> Non
     digest = verify(proven, "model.pkl")["subject"]["digest"]["sha256"]
     done = proven.ml_assets("verify", f"sha256:{digest}", "--output", str(tmp_path / "x"))
     assert done.code == 2, done
-    assert "a digest has no bytes to write" in done.stderr
+    assert "a digest has no bytes to write or to compare" in done.stderr
     assert not (tmp_path / "x").exists()
 
 
