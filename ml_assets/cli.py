@@ -36,7 +36,7 @@ _COMMANDS = {
     "drill": "attack a throw-away copy of the project, and say what nobody noticed",
     "evidence": "write down all that a reviewer needs about one artifact",
     "impact": "find everything that was made from something, or with a vulnerable package",
-    "init": "write the built-in policy and a workspace, to change them",
+    "init": "write the built-in policy, a workspace and a CI file, to change them",
     "keys": "show, make, rotate or revoke the key that signs",
     "plan": "say what a run would do, and why",
     "run": "bring the graph up to date, in parallel",

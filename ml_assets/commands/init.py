@@ -1,4 +1,4 @@
-"""``ml-assets init``: write what a project can change: policy, schema and workspace."""
+"""``ml-assets init``: write what a project can change: policy, schema, workspace and CI file."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import argparse
 import json
 from pathlib import Path
 
+from ml_assets.ci_files import PATHS, find_requirement, write_ci_file
 from ml_assets.project import find_project
 from ml_assets.protection import POLICY
+from resources.ci_job import Provider
 from resources.errors import ConfigurationError, wrap_os_error
 from resources.files import write_atomically
 from security.policy import builtin_policy_text, policy_schema
@@ -16,6 +18,7 @@ _EPILOG = """\
 examples:
   ml-assets init
   ml-assets init --force
+  ml-assets init --ci gitlab
 """
 
 _WORKSPACE = b"""\
@@ -30,6 +33,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
     parser.epilog = _EPILOG
     parser.add_argument("--force", action="store_true", help="overwrite what is there already")
+    parser.add_argument(
+        "--ci",
+        choices=[*(one.value for one in Provider), "none"],
+        help="for which platform to write a CI file (default: github, in the root of a repository)",
+    )
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -40,6 +48,10 @@ def execute(arguments: argparse.Namespace) -> int:
         ".ml-assets/policy.schema.json": policy_schema(),
         "workspace.yaml": _WORKSPACE,
     }
+    provider, left_out = _choose_platform(root, arguments.ci)
+    requirement = find_requirement()
+    if provider is not None:
+        files[PATHS[provider]] = write_ci_file(provider, requirement)
     _refuse_links(root, files)
     present = [path for path in files if (root / path).exists()]
     if present and not arguments.force:
@@ -56,13 +68,29 @@ def execute(arguments: argparse.Namespace) -> int:
     else:
         for path in files:
             print(f"written: {path}")
+        if left_out:
+            print(f"left out: {left_out}")
+        elif provider is not None and not requirement:
+            print(f"set ML_ASSETS_REQUIREMENT in {PATHS[provider]}: what pip is to install")
         print("commit them on the protected branch: what counts is what lies there")
     return 0
+
+
+def _choose_platform(root: Path, asked: str | None) -> tuple[Provider | None, str]:
+    """Return for which platform a file is written, and why for none where nobody said so."""
+    if asked == "none":
+        return None, ""
+    if (root / ".git").exists():
+        return Provider(asked or Provider.GITHUB.value), ""
+    why = "a CI file, which belongs in the root of a Git repository"
+    if asked is not None:
+        raise ConfigurationError(f"cannot write {why}: {root}", "write no such file: --ci none")
+    return None, why
 
 
 def _refuse_links(root: Path, files: dict[str, bytes]) -> None:
     """Refuse to write through a link that a commit may have brought."""
     for path in files:
-        for place in (root / path, (root / path).parent):
-            if place != root and place.is_symlink():
+        for place in (root / path, *(root / path).parents):
+            if place.is_relative_to(root) and place != root and place.is_symlink():
                 raise ConfigurationError(f"a symbolic link: {place}", "remove it, then try again")

@@ -7,7 +7,12 @@ import pytest
 from security.policy import builtin_policy, parse_policy
 from tests.integration.contract.repository import Repository
 
-FILES = (".ml-assets/policy.toml", ".ml-assets/policy.schema.json", "workspace.yaml")
+FILES = (
+    ".ml-assets/policy.toml",
+    ".ml-assets/policy.schema.json",
+    "workspace.yaml",
+    ".github/workflows/ml-assets.yml",
+)
 
 
 def test_what_is_written_is_the_built_in_policy(project: Repository) -> None:

@@ -1,0 +1,1 @@
+"""CI files and what they run."""
