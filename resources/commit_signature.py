@@ -14,7 +14,12 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from resources.errors import ConfigurationError, UnavailableError, UntrustedCommitError
+from resources.errors import (
+    ConfigurationError,
+    UnavailableError,
+    UntrustedCommitError,
+    wrap_os_error,
+)
 from resources.git_command import run_git
 from security.errors import SecurityError
 from security.openpgp_status import read_signer
@@ -68,6 +73,8 @@ def verify_commit(repository: Path, commit: str, trusted: Mapping[str, bytes]) -
         raise UntrustedCommitError(f"commit {commit[:12]}: {error.message}", error.hint) from error
     except SecurityError as error:
         raise ConfigurationError(error.message, error.hint) from error
+    except OSError as error:
+        raise wrap_os_error(error) from error
 
 
 def _read_object(repository: Path, commit: str) -> bytes:
@@ -120,7 +127,8 @@ def _verify_ssh(signed: SignedCommit, trusted: Mapping[str, bytes], place: Path)
     (place / "signature").write_bytes(signed.signature)
     files = ["-f", ALLOWED_SIGNERS, "-s", "signature"]
     listed = _run(place, b"", "ssh-keygen", "-Y", "find-principals", *files)
-    principals = listed.stdout.decode("utf-8", "replace").splitlines()
+    names = listed.stdout.decode("utf-8", "replace").splitlines()
+    principals = [name for name in names if not name.startswith("!")]  # whom the list leaves out
     if listed.returncode != 0 or not principals:
         raise SignatureError(f"of nobody who is trusted: {_said(listed)}", _HINT)
     if REVOKED_KEYS in trusted:
