@@ -66,11 +66,11 @@ class Gating:
     ) -> None:
         self.rules: Rules = find_rules(project.root)
         self.environment: Environment = self.rules.policy.environment(environment)
+        self.project = project
         self.checkout = checkout
         store = ResultStore(
             project.make_state() / "results", project.secret, project.scope, on_notice
         )
-        self._own_settings = project.settings
         self.kit = GateKit(
             checkout, self.rules, self.environment, {} if written is None else written
         )
@@ -93,7 +93,7 @@ class Gating:
         unknown = rules.policy.unknown_gates(self.kit.kinds)
         said = [f"the policy names gates that there are none of: {', '.join(unknown)}"]
         ignored = [path for path in rules.ignored if path == POLICY]
-        own, ruling = self._own_settings, rules.settings
+        own, ruling = self.project.settings, rules.settings
         if (own.gates, own.performance) != (ruling.gates, ruling.performance):
             ignored.append("the settings of gates")
         return [

@@ -1,0 +1,59 @@
+"""A run's judgement: what gates say of what it was about, and the proof of what that comes to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+from ml_assets.conclusion import Conclusion
+from ml_assets.gating import Gating
+from ml_assets.proofs import Proofs
+from resources.dvc.content import Content
+from security.decision import Judged
+
+
+def join_judged(known: Sequence[Judged], new: Sequence[Judged]) -> list[Judged]:
+    """Return the last word on each thing that was decided."""
+    joined = {(one.decision.gate, one.decision.subject): one for one in known}
+    return list((joined | {(one.decision.gate, one.decision.subject): one for one in new}).values())
+
+
+def judge_run(gating: Gating, locations: Collection[str] | None, jobs: int) -> list[Judged]:
+    """Judge what a run has to answer for.
+
+    Args:
+        locations: of its outs; None: everything that the environment asks for.
+        jobs: how many gates judge at once.
+    """
+    if locations is not None:
+        return list(gating.decide_all(gating.cases_of_run(locations), jobs))
+    cases = gating.cases()
+    return [*gating.absent(cases), *gating.decide_all(cases, jobs)]
+
+
+def prove_run(
+    gating: Gating,
+    proofs: Proofs,
+    judged: Sequence[Judged],
+    contents: Mapping[str, Content],
+    on_notice: Callable[[str], None],
+) -> list[str]:
+    """Sign what a run comes to, of the outs whose making is attested; return the signed models.
+
+    Args:
+        contents: of outs, by location; one whose bytes are not here has no sha256, and no proof.
+
+    Raises:
+        ResourceError, SecurityError: something cannot be signed, or not be kept.
+    """
+    with proofs.records() as records:
+        outs = {
+            location: content
+            for location, content in contents.items()
+            if content.sha256 and records.origin(content.sha256)
+        }
+    signed: list[str] = []
+    if outs:
+        conclusion = Conclusion(gating.project, proofs, gating, on_notice)
+        signed = conclusion.prove(judged, outs)
+    proofs.conclude()
+    return signed

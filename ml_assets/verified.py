@@ -1,0 +1,23 @@
+"""The verified commit of a branch: the last one whose run has passed."""
+
+from __future__ import annotations
+
+from resources.mirror import VERIFIED, LostRaceError, Mirror
+
+
+def read_verified(mirror: Mirror, branch: str) -> str | None:
+    """Return the last commit of a branch that has passed; None where none has."""
+    return mirror.read_ref(f"{VERIFIED}/{branch}")
+
+
+def mark_verified(mirror: Mirror, branch: str, commit: str) -> None:
+    """Note that a commit has passed, unless a later one of the branch has already."""
+    ref = f"{VERIFIED}/{branch}"
+    old, head = mirror.read_ref(ref), mirror.read_tracked(branch)
+    later = old is not None and old != commit and mirror.is_ancestor(commit, old)
+    if later and head is not None and old is not None and mirror.is_ancestor(old, head):
+        return
+    try:
+        mirror.write_ref(ref, commit, old)
+    except LostRaceError:
+        mark_verified(mirror, branch, commit)
