@@ -17,7 +17,7 @@ from tests.job_runner import JobRunner
 from tests.osv_records import osv_record
 
 from .hosting import DIRTY, Finished, Hosting
-from .job_file import GITHUB, GITLAB, INSTALLING, read_github, read_gitlab
+from .job_file import GITHUB, GITLAB, INSTALLING, Job, Step, read_github, read_gitlab
 
 SCHEMA = Path(__file__).parents[2] / "assets" / "sarif-schema-2.1.0.json"
 LOOSE = 'version = 1\n[environments.staging]\ndefault = { level = "off" }\n'
@@ -95,7 +95,7 @@ def update_advisories(hosting: Hosting) -> None:
     (step,) = [one for one in job.steps if one.name == "Update the advisories"]
     command = f"{step.command} --add --from {record}"
     hosting.workspace.mkdir(parents=True)
-    done = hosting.run(type(job)({}, (type(step)("update", command),)), {})
+    done = hosting.run(Job({}, (Step("update", command),)), {})
     hosting.workspace.rmdir()
     assert done.code == 0, str(done)
 
@@ -199,3 +199,15 @@ def test_gitlab_merge_request_with_a_failing_gate_fails(hosting: Hosting) -> Non
 
     assert done.code == 1, str(done)
     assert "B602" in read_results(hosting.workspace / ".ml-assets/state/job")
+
+
+def test_summary_is_written_by_nobody_who_is_not_told_to(hosting: Hosting) -> None:
+    commit = hosting.check_out("refs/heads/develop", "develop")
+    variables = github(hosting, "refs/heads/develop", commit)
+    job = Job({}, (Step("check", "ml-assets check format --json"),))
+
+    done = hosting.run(job, variables)
+
+    assert done.code == 0 and not hosting.summary.exists()
+    assert json.loads(done.output)["verdict"] == "passed", "one document, and commands elsewhere"
+    assert "::stop-commands::" in done.errors

@@ -160,7 +160,10 @@ def test_requirement_stands_in_one_place(provider: Provider) -> None:
             '{"url": "https://git.example/a", "vcs_info": {"vcs": "git", "commit_id": "0123abcd"}}',
             "ml-assets @ git+https://git.example/a@0123abcd",
         ),
-        ('{"url": "https://u:p@git.example/a", "vcs_info": {"vcs": "git", "commit_id": "0a"}}', ""),
+        (
+            '{"url": "https://user@git.example/a", "vcs_info": {"vcs": "git", "commit_id": "0a"}}',
+            "",
+        ),
         ('{"url": "https://git.example/a?t=1", "vcs_info": {"vcs": "git", "commit_id": "0a"}}', ""),
         ('{"url": "file:///home/me/b", "vcs_info": {"vcs": "git", "commit_id": "0a"}}', ""),
         ('{"url": "file:///home/me/b", "dir_info": {"editable": true}}', ""),
