@@ -22,9 +22,9 @@ from typing import Any, Protocol
 
 from dvc.config import ConfigError, NoRemoteError
 from dvc.exceptions import DvcException
+from dvc.fs import AuthError, RemoteMissingDepsError
+from dvc.fs import ConfigError as StorageConfigError
 from dvc.repo import Repo
-from dvc_objects.fs.errors import AuthError, RemoteMissingDepsError
-from dvc_objects.fs.errors import ConfigError as StorageConfigError
 
 import resources.dvc.messages  # noqa: F401  # quiet before anything of dvc speaks
 from resources.dvc.object_cache import ObjectCache
