@@ -38,6 +38,7 @@ _COMMANDS = {
     "impact": "find everything that was made from something, or with a vulnerable package",
     "init": "write the built-in policy, a workspace and a CI file, to change them",
     "keys": "show, make, rotate or revoke the key that signs",
+    "lock": "bring what runs of a branch have recorded into this working tree",
     "plan": "say what a run would do, and why",
     "run": "bring the graph up to date, in parallel",
     "sbom": "print a bill of materials: of the environment, or of a model",
