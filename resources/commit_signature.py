@@ -21,6 +21,7 @@ from resources.errors import (
     wrap_os_error,
 )
 from resources.git_command import run_git
+from security.commit_identity import verify_commit_identity
 from security.errors import SecurityError
 from security.openpgp_status import read_signer
 from security.printable import printable
@@ -65,7 +66,7 @@ def verify_commit(repository: Path, commit: str, trusted: Mapping[str, bytes]) -
     try:
         signed = parse_signed_commit(content, commit)  # 2
         if signed.scheme is Scheme.KEYLESS:
-            raise SignatureError("signed by gitsign, which cannot be judged yet", "use GPG or SSH")
+            return verify_commit_identity(signed, trusted, COMMITTERS)  # 3
         with tempfile.TemporaryDirectory(prefix="ml-assets-commit-") as place:
             verify = _verify_ssh if signed.scheme is Scheme.SSH else _verify_openpgp
             return verify(signed, trusted, Path(place))

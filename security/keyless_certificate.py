@@ -62,7 +62,13 @@ def parse_keyless_certificate(der: bytes) -> Identity:
         }
         if not claims.get("issuer"):
             raise ValueError("without the issuer of its identity")
-    except (ValueError, TypeError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as bad:
+    except (
+        ValueError,
+        TypeError,
+        x509.DuplicateExtension,
+        x509.InvalidVersion,
+        x509.UnsupportedGeneralNameType,
+    ) as bad:
         raise SignatureError(
             f"not a certificate of a keyless identity: {bad}", "look who made it, and sign again"
         ) from bad

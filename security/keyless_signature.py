@@ -7,6 +7,7 @@ the project's list of signers names for the identity.
 from __future__ import annotations
 
 import datetime
+from typing import TYPE_CHECKING
 
 from security.bundle import Bundle
 from security.identity import Identity
@@ -15,6 +16,11 @@ from security.printable import printable
 from security.public_key import SignatureError
 from security.strict_json import fields, parse_object
 from security.trust import Trust, TrustedIdentity
+
+if TYPE_CHECKING:
+    from sigstore.models import Bundle as SigstoreBundle
+    from sigstore.verify import Verifier
+    from sigstore.verify.policy import Identity as Policy
 
 _HINT = "look at .ml-assets/trust/trust.toml of the protected branch"
 _ENTRY = ("logIndex", "logId", "kindVersion", "canonicalizedBody", "inclusionProof")
@@ -110,10 +116,19 @@ def _verify(bundle: Bundle, trusted: TrustedIdentity, times: int) -> datetime.da
 def _ask_sigstore(
     bundle: Bundle, trusted: TrustedIdentity
 ) -> tuple[bytes, list[datetime.datetime]]:
-    """Return the payload that sigstore has verified, and the times that it went by.
+    """Return the payload that sigstore has verified, and the times that it went by."""
+    verifier, signed, wanted = _open_verifier(bundle.content, trusted)
+    _, payload = verifier.verify_dsse(signed, wanted)
+    return payload, [one.time for one in verifier._establish_time(signed)]
 
-    What is private of it is used here only: it reads a trusted root from files alone, and keeps
-    the times to itself. It is imported when it is first needed, since that takes a second.
+
+def _open_verifier(
+    bundle: bytes, trusted: TrustedIdentity
+) -> tuple[Verifier, SigstoreBundle, Policy]:
+    """Return sigstore's verifier with a root, a bundle, and the policy of just one pair.
+
+    What is private of it is used in this module only: it reads a trusted root from files alone, and
+    keeps the times to itself. It is imported when it is first needed, since that takes a second.
     """
     from sigstore.models import Bundle as SigstoreBundle
     from sigstore.models import TrustedRoot
@@ -122,7 +137,32 @@ def _ask_sigstore(
     from sigstore_models.trustroot.v1 import TrustedRoot as TrustedRootMessage
 
     verifier = Verifier(trusted_root=TrustedRoot(TrustedRootMessage.from_json(trusted.root)))
-    signed = SigstoreBundle.from_json(bundle.content)
     wanted = Policy(identity=trusted.identity, issuer=trusted.issuer)
-    _, payload = verifier.verify_dsse(signed, wanted)
-    return payload, [one.time for one in verifier._establish_time(signed)]
+    return verifier, SigstoreBundle.from_json(bundle), wanted
+
+
+def verify_keyless_message(
+    bundle: bytes, message: bytes, trusted: TrustedIdentity, hint: str
+) -> datetime.datetime:
+    """Verify a keyless signature of some bytes, which are not in the bundle, as 3 and 6 above say.
+
+    Args:
+        bundle: with one entry of the log that has its promise, and no time stamps: the promise is
+            the one word on the time.
+        trusted: somebody with the identity and the issuer of the certificate.
+        hint: of the error.
+
+    Returns:
+        When it was signed, as the log says.
+
+    Raises:
+        SignatureError: it is not verified.
+    """
+    try:
+        verifier, signed, wanted = _open_verifier(bundle, trusted)
+        verifier.verify_artifact(message, signed, wanted)
+        (found,) = verifier._establish_time(signed)
+    except Exception as error:
+        reason = printable(f"{type(error).__name__}: {error}")
+        raise SignatureError(f"not verified: {reason}", hint) from error
+    return found.time.astimezone(datetime.UTC)

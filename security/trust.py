@@ -179,6 +179,29 @@ def parse_trust(files: Mapping[str, bytes], where: str) -> Trust:
     )
 
 
+def parse_identities(
+    text: bytes, files: Mapping[str, bytes], where: str
+) -> tuple[TrustedIdentity, ...]:
+    """Parse a list of nothing but keyless identities, who may do just one thing.
+
+    Args:
+        files: what lies beside it, by name.
+        where: it is, for messages.
+
+    Raises:
+        PolicyError: a key of the file is missing, unknown or of another type, or names no file.
+    """
+    document = load_table(text, where)
+    document.refuse_unknown(("version", "keyless"))
+    document.require("version")
+    if document.whole_number("version", None, 0, 10**6) != VERSION:
+        raise document.error("version", f"not {VERSION}", f"write version = {VERSION}")
+    found = tuple(_parse_identity(one, files) for one in document.list_of_tables("keyless"))
+    if any(one.purposes is not None for one in found):
+        raise document.error("keyless", "for is not known here", "leave it out")
+    return found
+
+
 _SIGNER = ("name", "from", "until", "revoked", "for")
 
 

@@ -156,6 +156,13 @@ def test_bytes_that_are_no_certificate_are_refused(der: bytes) -> None:
         parse_keyless_certificate(der)
 
 
+def test_certificate_of_an_unknown_version_is_refused() -> None:
+    der = make(names(WORKFLOW), claim(8, utf8(ISSUER)), usage(issues=False))
+    changed = der.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x03", 1)
+    with pytest.raises(SignatureError, match="not a certificate of a keyless identity"):
+        parse_keyless_certificate(changed)
+
+
 def test_bytes_after_the_certificate_are_refused() -> None:
     der = make(names(WORKFLOW), claim(8, utf8(ISSUER)))
     with pytest.raises(SignatureError, match="not a certificate"):
