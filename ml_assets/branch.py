@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ml_assets.commit_trust import find_objection
 from ml_assets.graph import describe_assets
 from ml_assets.project import Project
 from ml_assets.translator import Asset, Key, asset_key, source_key
@@ -92,15 +93,20 @@ def load_branch(watch: Watch, name: str, commit: str) -> Branch:
         return Branch(name, commit, load_graph(watch, name, commit))
     except (ResourceError, SecurityError) as error:
         return Branch(name, commit, None, f"{error.message}\n  hint: {error.hint}")
+    except Exception as error:  # noqa: BLE001  # other branches go on, and its own run will fail
+        return Branch(name, commit, None, f"unexpected: {type(error).__name__}: {error}")
 
 
 def find_shown(watch: Watch) -> dict[str, str]:
-    """Return the commits whose graphs are shown: the last that had one, by branch."""
+    """Return the commits whose graphs are shown: the last that had one, by branch.
+
+    Nothing is read of a commit that has to be signed and is not.
+    """
     shown = watch.mirror.read_refs(SHOWN)
     found: dict[str, str] = {}
     for name in watch.settings.branches:
         commit = shown.get(name) or watch.mirror.read_tracked(name)
-        if commit is not None:
+        if commit is not None and find_objection(watch, commit) is None:
             found[name] = commit
     return found
 

@@ -20,6 +20,7 @@ import dagster as dg
 from ml_assets.branch import Graph, load_graph
 from ml_assets.branch_record import BranchRecord
 from ml_assets.claim import claim
+from ml_assets.commit_trust import find_objection
 from ml_assets.gating import MATERIALIZE, Gating
 from ml_assets.lock_files import find_locks, write_kept
 from ml_assets.materialization import Materialization
@@ -69,6 +70,7 @@ class BranchRun:
         """
         try:
             commit = self._find_commit()  # 1
+            self._refuse_untrusted(commit)
             if self._claim(commit):  # 2
                 self._execute(commit)
         except (ResourceError, SecurityError) as error:
@@ -114,6 +116,14 @@ class BranchRun:
                 "push one, or launch the job of the whole branch",
             )
         return found
+
+    def _refuse_untrusted(self, commit: str) -> None:
+        """Refuse a commit that has to be signed and is not, whoever asks for it."""
+        why = find_objection(self._watch, commit)
+        if why is not None:
+            raise ConfigurationError(
+                f"refused: {commit[:12]}: {why}", "let somebody trusted sign it, and push that"
+            )
 
     def _claim(self, commit: str) -> bool:
         """Whether this run is the one that runs a commit for a sensor: the first to ask.

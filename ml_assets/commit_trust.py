@@ -13,6 +13,11 @@ from resources.mirror import TRACKING
 COMMITTERS = ".ml-assets/committers"
 
 
+def find_objection(watch: Watch, commit: str) -> str | None:
+    """Say why nothing may be done with a commit; None where signatures count or are not asked for."""
+    return find_distrust(watch, commit) if watch.settings.signed else None
+
+
 def find_distrust(watch: Watch, commit: str) -> str | None:
     """Say why a commit's signature does not count; None where it does.
 

@@ -13,7 +13,7 @@ import dagster as dg
 
 from ml_assets.branch import Branch, load_branch
 from ml_assets.branch_run import BRANCH_TAG, COMMIT_TAG, SENSOR, TRIGGER_TAG
-from ml_assets.commit_trust import find_distrust
+from ml_assets.commit_trust import find_objection as distrust
 from ml_assets.lock_files import is_written_by_run
 from ml_assets.watch import SHOWN, Watch
 from ml_assets.watch_settings import Commits, Older
@@ -28,6 +28,7 @@ from sensors.branches import (
     Observed,
     decide,
     fail,
+    find_objection,
     is_resting,
     parse_cursor,
     write_cursor,
@@ -143,8 +144,18 @@ class Tick:
             heads |= {branch: fetched[branch] for branch in moved if branch in fetched}
         new = {b: self._list_new(b, cursor.heads.get(b), heads[b]) for b in moved}
         wanted = {(one.branch, one.commit) for one in cursor.waiting}
-        wanted |= {(branch, one.commit) for branch, commits in new.items() for one in commits}
-        wanted |= set(heads.items())
+        wanted |= {
+            (branch, one.commit)
+            for branch, commits in new.items()
+            for one in commits
+            if find_objection(one, settings) is None
+        }
+        # The graph of a head is looked at once; of one that becomes no run, not at all.
+        wanted |= {
+            (branch, head)
+            for branch, head in heads.items()
+            if head in self._shapes or branch not in self._loaded
+        }
         return Observed(
             heads=heads,
             new=new,
@@ -178,7 +189,7 @@ class Tick:
             commit,
             changed=watch.mirror.list_changed(before, commit) if before else None,
             ours=is_written_by_run(watch.mirror, commit),
-            distrust=find_distrust(watch, commit) if watch.settings.signed else None,
+            distrust=distrust(watch, commit),
         )
 
     def _read_shape(self, branch: str, commit: str) -> str | None:

@@ -176,22 +176,25 @@ def is_resting(cursor: Cursor, now: float) -> bool:
 def _choose(
     branch: str, commits: Sequence[New], settings: WatchSettings, notes: list[str]
 ) -> Iterator[str]:
-    runnable = [one for one in commits if _may_run(branch, one, settings, notes)]
+    runnable: list[New] = []
+    for one in commits:
+        why = find_objection(one, settings)
+        if why is None:
+            runnable.append(one)
+        else:
+            notes.append(f"{branch} at {one.commit[:12]}: {why}")
     yield from (one.commit for one in settings.commits.pick(runnable))
 
 
-def _may_run(branch: str, new: New, settings: WatchSettings, notes: list[str]) -> bool:
-    where = f"{branch} at {new.commit[:12]}"
+def find_objection(new: New, settings: WatchSettings) -> str | None:
+    """Say why a commit becomes no run; None where nothing speaks against it."""
     if new.distrust is not None:
-        notes.append(f"{where}: refused: {new.distrust}")
-        return False
+        return f"refused: {new.distrust}"
     if new.ours:
-        notes.append(f"{where}: written by a run")
-        return False
-    if new.changed is not None and new.changed and all(map(settings.ignores, new.changed)):
-        notes.append(f"{where}: changes only what is ignored")
-        return False
-    return True
+        return "written by a run"
+    if new.changed and all(map(settings.ignores, new.changed)):
+        return "changes only what is ignored"
+    return None
 
 
 def _release(waiting: Sequence[Waiting], observed: Observed) -> tuple[list[Waiting], list[Waiting]]:
