@@ -27,7 +27,7 @@ from resources.dvc.content import Content
 from resources.errors import ResourceError
 from security.decision import Decision, Judged
 from security.errors import SecurityError
-from security.file_mode import ModeError, read_modes, verify_modes
+from security.file_mode import ModeError, judge_modes, read_modes
 from security.gate_attestations import write_attestation
 from security.gate_result import GateResult, write_result
 from security.gates.interface import Kind
@@ -93,9 +93,8 @@ class Conclusion:
         refused: dict[str, ModeError] = {}
         for location in models:
             path = Path(self._gating.checkout.path(location))
-            try:
-                verify_modes(location, read_modes(path, files_of(outs[location])))
-            except ModeError as error:
+            error = judge_modes(location, read_modes(path, files_of(outs[location])))
+            if error is not None:
                 refused[location] = error
         return refused
 

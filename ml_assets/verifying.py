@@ -11,7 +11,7 @@ from ml_assets.subjects import find_models, looks_like_model
 from resources.errors import ConfigurationError
 from security.bundle import Bundle
 from security.errors import SecurityError
-from security.file_mode import ModeError
+from security.file_mode import ModeError, judge_modes
 from security.file_tree import FileTree
 from security.lineage import identify
 from security.model_signature import PREDICATE as MODEL_SIGNATURE
@@ -96,7 +96,8 @@ def _note_signature(
         try:
             bundle = records.ledger.load(one) if isinstance(one, str) else one
             verified = verify_model_signature(bundle, records.trust, name, tree)
-        except ModeError as error:  # whatever was signed: the hint is the way out
+        except ModeError as refused:  # whatever was signed: the hint is the way out
+            error = judge_modes(found.subject.name, tree.modes) or refused
             found.note("signature", Verdict.FAILED, f"{error.message}: {error.hint}")
             return
         except SecurityError as error:

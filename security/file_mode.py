@@ -51,25 +51,33 @@ class ModeError(SecurityError):
 
 
 def verify_modes(name: str, modes: Mapping[str, int]) -> None:
-    """Verify that nothing of a model has a bit that it may not have: steps 1 to 3.
-
-    Args:
-        name: of the model, to speak of it.
-        modes: ``st_mode`` of all its files and directories, by path relative to it; its own is
-            ``.``.
+    """Verify that nothing of a model has a bit that it may not have.
 
     Raises:
-        ModeError: something has one.
+        ModeError: something has one (``judge_modes``).
+    """
+    error = judge_modes(name, modes)
+    if error is not None:
+        raise error
+
+
+def judge_modes(name: str, modes: Mapping[str, int]) -> ModeError | None:
+    """Return what is wrong with the modes of a model, by steps 1 to 3; None where nothing is.
+
+    Args:
+        name: of the model, or its path, to say what to type.
+        modes: ``st_mode`` of all its files and directories, by path relative to it; its own is
+            ``.``.
     """
     wrong = {path: found for path in sorted(modes) if (found := _refused(modes[path]))}
     if not wrong:
-        return
+        return None
     path, found = next(iter(wrong.items()))
     shown = name if path == "." else f"{name}/{path}"
     what = " and ".join(said for said, _ in found)
     more = f", and {len(wrong) - 1} more like it" if len(wrong) > 1 else ""
     change = ",".join(removal for _, removal in found)
-    raise ModeError(
+    return ModeError(
         f"{what} (mode {stat.S_IMODE(modes[path]):04o}): {shown}{more}",
         f"chmod {change} {shlex.quote(shown)}, and so in the commands of the stage that writes it",
     )
