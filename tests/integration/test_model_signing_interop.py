@@ -262,6 +262,25 @@ def test_left_out_file_is_refused_even_where_nothing_is(signed: Signed, ignored:
         signed.verify()
 
 
+def test_renamed_file_is_refused(signed: Signed) -> None:
+    """The model's digest is that of its files' digests: it does not tell their names."""
+    before = root_digest(read_tree(signed.model).files)
+    (signed.model / "weights.bin").rename(signed.model / "weights.pkl")
+    assert root_digest(read_tree(signed.model).files) == before
+    with pytest.raises(SecurityError, match="another model"):
+        signed.verify()
+
+
+@pytest.mark.parametrize("at", [0, 2])
+def test_file_listed_twice_under_the_right_digest_is_refused(signed: Signed, at: int) -> None:
+    body = json.loads(base64.b64decode(json.loads(signed.content)["dsseEnvelope"]["payload"]))
+    files = body["predicate"]["resources"]
+    files.insert(at, {**files[-1], "digest": files[-1]["digest"] if at else "00" * 32})
+    signed.sign_payload(json.dumps(body).encode())
+    with pytest.raises(SecurityError, match="another model .*twice"):
+        signed.verify()
+
+
 def test_second_digest_of_the_model_is_refused(signed: Signed) -> None:
     signed.change(lambda body: body["subject"][0]["digest"].update(sha512="00" * 64))
     with pytest.raises(SecurityError, match="another model"):
