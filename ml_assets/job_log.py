@@ -7,28 +7,34 @@ GitHub takes lines of a job's output for commands to its runner: ``::error::`` a
    can guess (attack: a stage prints ``::add-mask::`` or false annotations);
 2. commands are on for our own only, all of which go to standard error in one piece, and the token
    that turned them on is never used again (attack: somebody reads the log while the job runs);
-3. in our own commands what is not ours is escaped (attack: a file called ``a,line=9::b``).
+3. in our own commands what is not ours is escaped (attack: a file called ``a,line=9::b``);
+4. commands stay off while anything of standard output is still to be read, for GitHub reads the two
+   streams side by side (attack: a file called ``##[error]``, in a long table of findings).
 
 Standard output is left alone: with ``--json`` it holds one document.
 """
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import re
 import secrets
 import sys
+import termios
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Self, TextIO
 
 from resources.ci_job import Provider, read_ci_job
 from security.printable import printable
 
 #: What GitHub shows of each level of one step; the rest it leaves out without a word.
 MOST_ANNOTATIONS = 10
+_LONGEST_READ = 5.0  # seconds that a reader of standard output has to read it
 
 
 @dataclass(frozen=True)
@@ -91,7 +97,6 @@ class GitHubLog(JobLog):
     def __enter__(self) -> Self:
         """Turn the commands of others off."""  # 1
         with self._lock:
-            self._flush()
             sys.stderr.write(self._stop())
         return self
 
@@ -102,9 +107,10 @@ class GitHubLog(JobLog):
         trace: TracebackType | None,
     ) -> None:
         """Turn commands on again, for what comes after this program."""
-        with self._lock:
-            self._flush()
-            sys.stderr.write(self._resume())
+        # Where nobody reads any more, both streams may be closed.
+        with self._lock, contextlib.suppress(OSError, ValueError):
+            if _was_read(sys.stdout):
+                sys.stderr.write(self._resume())
             sys.stderr.flush()
 
     def write_group(self, title: str, lines: Sequence[str]) -> None:
@@ -126,8 +132,8 @@ class GitHubLog(JobLog):
                 self._command("".join(_annotation(one) for one in chosen))
 
     def _command(self, text: str) -> None:
-        self._flush()
-        sys.stderr.write(f"{self._resume()}{text}{self._stop()}")  # 2
+        if _was_read(sys.stdout):  # 4
+            sys.stderr.write(f"{self._resume()}{text}{self._stop()}")  # 2
 
     def _stop(self) -> str:
         self._token = self._make_token()
@@ -135,12 +141,6 @@ class GitHubLog(JobLog):
 
     def _resume(self) -> str:
         return f"::{self._token}::\n"
-
-    @staticmethod
-    def _flush() -> None:
-        # What was printed before is to be read before.
-        sys.stdout.flush()
-        sys.stderr.flush()
 
 
 class GitLabLog(JobLog):
@@ -175,6 +175,21 @@ def open_job_log(environment: Mapping[str, str]) -> JobLog:
     if job is None:
         return JobLog()
     return GitHubLog() if job.provider is Provider.GITHUB else GitLabLog()
+
+
+def _was_read(stream: TextIO) -> bool:
+    """Wait until all that was written to a pipe is read; say whether it is."""
+    try:
+        stream.flush()
+        descriptor = stream.fileno()
+        until = time.monotonic() + _LONGEST_READ
+        while int.from_bytes(fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4)), sys.byteorder):
+            if time.monotonic() > until:
+                return False
+            time.sleep(0.002)
+    except (OSError, ValueError):
+        return True  # no pipe: nobody reads it while it is written
+    return True
 
 
 def _annotation(one: Annotation) -> str:

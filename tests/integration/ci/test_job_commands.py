@@ -211,3 +211,27 @@ def test_summary_is_written_by_nobody_who_is_not_told_to(hosting: Hosting) -> No
     assert done.code == 0 and not hosting.summary.exists()
     assert json.loads(done.output)["verdict"] == "passed", "one document, and commands elsewhere"
     assert "::stop-commands::" in done.errors
+
+
+def test_shallow_clone_is_told_once_what_it_is_not_enough_for(hosting: Hosting) -> None:
+    origin = f"file://{hosting.origin}"
+    hosting.git(hosting.home, "clone", "--quiet", "--depth=1", origin, str(hosting.workspace))
+    job = Job({}, (Step("check", "ml-assets check format"), Step("plan", "ml-assets plan")))
+
+    done = hosting.run(job, {})
+
+    assert done.code == 0, str(done)
+    assert done.errors.count("notice: a shallow clone: ") == 1
+    assert "fetch-depth: 0" in done.errors
+
+
+def test_shallow_clone_without_the_protected_branch_judges_nothing(hosting: Hosting) -> None:
+    origin = f"file://{hosting.origin}"
+    one = ("--depth=1", "--branch=develop", origin, str(hosting.workspace))
+    hosting.git(hosting.home, "clone", "--quiet", *one)
+
+    done = hosting.run(Job({}, (Step("check", "ml-assets check"),)), {})
+
+    assert done.code == 2, str(done)
+    assert "the protected branch is not in this clone: main" in done.errors
+    assert "fetch-depth: 0" in done.errors

@@ -1,6 +1,9 @@
 """The log of a CI job: groups and marks are ours, and nobody else's text is a command in it."""
 
 import itertools
+import os
+import sys
+import threading
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -200,3 +203,53 @@ def test_gitlab_folds_and_a_stage_ends_no_section(capsys: pytest.CaptureFixture[
 )
 def test_log_is_that_of_the_platform(environment: dict[str, str], kind: type[JobLog]) -> None:
     assert type(open_job_log(environment)) is kind
+
+
+def test_commands_stay_off_until_standard_output_is_read(
+    log: GitHubLog, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading, writing = os.pipe()
+    seen: list[str] = []
+
+    def read_late() -> None:
+        seen.append(capsys.readouterr().err)
+        os.read(reading, 100)
+
+    with open(writing, "w", encoding="utf-8") as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
+        reader = threading.Timer(0.3, read_late)
+        with log:
+            stream.write("##[error]a table\n")
+            reader.start()
+        reader.join()
+        monkeypatch.undo()
+
+    assert seen == ["::stop-commands::token-1\n"]
+    assert capsys.readouterr().err == "::token-1::\n"
+    os.close(reading)
+
+
+def test_commands_are_never_on_again_where_nobody_reads(
+    log: GitHubLog, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ml_assets.job_log._LONGEST_READ", 0.05)
+    reading, writing = os.pipe()
+
+    with open(writing, "w", encoding="utf-8") as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
+        with log:
+            stream.write("##[error]a table\n")
+            log.write_group("train", ["::error::a"])
+            log.annotate([Annotation("error", "a", "b")])
+        monkeypatch.undo()
+
+    assert capsys.readouterr().err == "::stop-commands::token-1\n::error::a\n"
+    os.close(reading)
+
+
+def test_closed_streams_are_left_alone(log: GitHubLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    with open(os.devnull, "w", encoding="utf-8") as stream:
+        monkeypatch.setattr(sys, "stderr", stream)
+        with log:
+            stream.close()
+        monkeypatch.undo()

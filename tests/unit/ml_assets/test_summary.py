@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,7 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DvcProject:
     (tree.root / ".dvc").mkdir(parents=True)
     tree.git("init", "--quiet", "--initial-branch=main")
     tree.write(".dvc/config", "[core]\n    analytics = false\n")
-    tree.write(".gitignore", "/.ml-assets/state\n/.dvc/tmp\n/.dvc/.gitignore\n")
+    tree.write(".gitignore", "/.ml-assets/state\n/.dvc/tmp\n/.dvc/.gitignore\n/.dvc/cache\n")
     tree.write("dvc.yaml", DVC)
     tree.write("metrics.json", json.dumps({"auc": 0.5, "by": {"a": 1, "b": True}, "gone": 3}))
     tree.write("roc.csv", CURVE)
@@ -150,3 +151,23 @@ def test_hostile_metric_is_code_in_the_table(tree: DvcProject) -> None:
 
 def test_no_deployment_is_promised(tree: DvcProject) -> None:
     assert "For `staging` no deployment is configured: none will follow." in sections(tree)
+
+
+def test_metrics_in_the_cache_of_dvc_are_compared_too(
+    tree: DvcProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tree.root)
+    tree.stages(
+        {"score": {"cmd": "cp in.json out.json", "deps": ["in.json"], "metrics": ["out.json"]}}
+    )
+    tree.git("checkout", "--quiet", "main")
+    for value in (0.25, 0.5):
+        tree.write("in.json", json.dumps({"auc": value}))
+        with tree.dvc() as repo:
+            repo.reproduce()
+        tree.commit()
+
+    assert compared(tree) == [Metric("out.json", "auc", 0.5, 0.25)]
+
+    shutil.rmtree(tree.root / ".dvc" / "cache")
+    assert compared(tree) == [Metric("out.json", "auc", 0.5, None)]
