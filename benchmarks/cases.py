@@ -23,6 +23,8 @@ from benchmarks.procedures import (
 from benchmarks.proof_commands import measure_impact, measure_small_verification
 from benchmarks.proof_model import measure_proof, measure_verification
 from benchmarks.proof_stage import measure_stage_proof
+from benchmarks.watching import measure_push, measure_tick
+from benchmarks.supply import measure_supply
 from benchmarks.workbench import Workbench
 
 
@@ -152,9 +154,30 @@ CASES = (
         lambda bench, limits: measure_stage_proof(bench, *limits, runs=5),
     ),
     Case(
+        "supply-1gib",
+        "2,000 files and 1 GiB of DVC's cache placed in a working tree that has none of it",
+        (Limit("placed", Unit.SECONDS, 1.0),),
+        lambda bench, limits: measure_supply(bench, 2000, 1024, *limits, runs=5),
+    ),
+    Case(
         "verify-small",
         "the verification of a small file, the whole command",
         (Limit("whole command", Unit.SECONDS, 1.0),),
         lambda bench, limits: measure_small_verification(bench, *limits, runs=7),
+    ),
+    Case(
+        "tick-20",
+        "a look at 20 branches with nothing new; and at a commit that changes nothing relevant",
+        (
+            Limit("over git ls-remote", Unit.MILLISECONDS, 50.0),
+            Limit("nothing relevant", Unit.SECONDS, 1.0),
+        ),
+        lambda bench, limits: measure_tick(bench, 20, *limits, runs=3),
+    ),
+    Case(
+        "push-to-stage",
+        "from a push to the first stage of its run, the daemon warm",
+        (Limit("over an interval of ticks", Unit.SECONDS, 3.0),),
+        lambda bench, limits: measure_push(bench, *limits, runs=1),
     ),
 )

@@ -55,7 +55,7 @@ def build_branch_sensor(
     """
     names = {branch.name: branch.job for branch in branches}
     loaded = {branch.name: Loaded(branch.commit, branch.shape) for branch in branches}
-    shapes = {branch.commit: branch.shape for branch in branches}
+    shapes = {(branch.name, branch.commit): branch.shape for branch in branches}
 
     def evaluate(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         with _alone(watch) as alone:
@@ -96,14 +96,14 @@ class Tick:
 
     Args:
         loaded: what the definitions hold, by branch.
-        shapes: what graphs look like that were looked at, by commit; more are added.
+        shapes: what graphs look like that were looked at, by branch and commit; more are added.
     """
 
     def __init__(
         self,
         watch: Watch,
         loaded: Mapping[str, Loaded],
-        shapes: dict[str, str | None],
+        shapes: dict[tuple[str, str], str | None],
         instance: dg.DagsterInstance,
     ) -> None:
         self._watch = watch
@@ -154,7 +154,7 @@ class Tick:
         wanted |= {
             (branch, head)
             for branch, head in heads.items()
-            if head in self._shapes or branch not in self._loaded
+            if (branch, head) in self._shapes or branch not in self._loaded
         }
         return Observed(
             heads=heads,
@@ -194,14 +194,13 @@ class Tick:
 
     def _read_shape(self, branch: str, commit: str) -> str | None:
         """Return what the graph of a commit looks like; the UI shows a head that has one."""
-        if commit not in self._shapes:
-            self._shapes[commit] = load_branch(self._watch, branch, commit).shape
-        mirror, ref = self._watch.mirror, f"{SHOWN}/{branch}"
-        if self._shapes[commit] is not None and mirror.read_tracked(branch) == commit:
-            shown = mirror.read_ref(ref)
-            if shown != commit:
-                mirror.write_ref(ref, commit, shown)
-        return self._shapes[commit]
+        if (branch, commit) not in self._shapes:
+            shape = load_branch(self._watch, branch, commit).shape
+            self._shapes[branch, commit] = shape
+            mirror, ref = self._watch.mirror, f"{SHOWN}/{branch}"
+            if shape is not None and mirror.read_tracked(branch) == commit:
+                mirror.write_ref(ref, commit, mirror.read_ref(ref))
+        return self._shapes[branch, commit]
 
     def _list_active(self, branch: str) -> list[str]:
         runs = self._instance.get_runs(dg.RunsFilter(statuses=_ACTIVE, tags={BRANCH_TAG: branch}))
