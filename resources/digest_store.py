@@ -71,6 +71,16 @@ class DigestStore:
         """Record digests that were computed while the file was being written by us."""
         self._remember(path, stamp(os.stat(path)), digests)
 
+    def renew(self, path: str, digests: Digests) -> None:
+        """Go on knowing the digests of a file of which a name was just added or removed by us.
+
+        That changes when its status changed, and nothing else: where more has, it is forgotten.
+        """
+        row = self._rows.get(path)
+        seen = stamp(os.stat(path))
+        if row is not None and row[0][:3] == seen[:3] and row[1] == digests:
+            self._remember(path, seen, digests)
+
     def _remember(self, path: str, seen: _Stamp, digests: Digests) -> None:
         with self._lock:
             self._rows[path] = self._fresh[path] = (seen, digests)

@@ -87,8 +87,7 @@ class Placement:
         if self._cache.clone(source, path):
             os.chmod(path, 0o666 & ~current_umask())
         elif linked and digests.size >= _SMALLEST_LINK and _link(source, path):  # 3
-            # Another name changes what the object's digest is remembered by.
-            self._cache.store.remember(source, digests)
+            self._cache.store.renew(source, digests)
         else:
             shutil.copyfile(source, path)
             os.chmod(path, 0o666 & ~current_umask())

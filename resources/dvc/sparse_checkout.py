@@ -106,8 +106,7 @@ class SparseCheckout(Checkout):
         try:
             self.remote.fetch([digest])
         except ResourceError as error:
-            error.message = f"{location}: {error.message}"
-            raise
+            raise type(error)(f"{location}: {error.message}", error.hint) from error
 
     def _out(self, location: str) -> Out:
         stage = self.manifest.producer[location]

@@ -265,3 +265,29 @@ def test_digest_is_remembered_only_for_the_state_that_was_read(database: Path, f
     store.save()
 
     assert not database.exists()
+
+
+def test_digests_of_a_file_that_got_a_name_are_known_on(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(b"bytes")
+    store = DigestStore(tmp_path / "digests.sqlite")
+    digests = store.digest(str(file))
+    os.link(file, tmp_path / "other")
+    store.renew(str(file), digests)
+
+    # Nobody reads it anew: that the bytes are others now would be seen.
+    status = file.stat()
+    assert store.digest(str(file), status) == digests
+    assert store._rows[str(file)][0][3] == status.st_ctime_ns
+
+
+def test_digests_of_a_file_that_was_written_meanwhile_are_not_renewed(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(b"bytes")
+    store = DigestStore(tmp_path / "digests.sqlite")
+    digests = store.digest(str(file))
+    os.link(file, tmp_path / "other")
+    (tmp_path / "other").write_bytes(b"evil!")
+    store.renew(str(file), digests)
+
+    assert store.digest(str(file)).sha256 == digest_bytes(b"evil!").sha256
