@@ -91,7 +91,7 @@ class GitHubLog(JobLog):
 
     def __init__(self, make_token: Callable[[], str] = lambda: secrets.token_hex(16)) -> None:
         self._make_token = make_token
-        self._token = ""
+        self._word = ""
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -136,11 +136,11 @@ class GitHubLog(JobLog):
             sys.stderr.write(f"{self._resume()}{text}{self._stop()}")  # 2
 
     def _stop(self) -> str:
-        self._token = self._make_token()
-        return f"::stop-commands::{self._token}\n"
+        self._word = self._make_token()
+        return f"::stop-commands::{self._word}\n"
 
     def _resume(self) -> str:
-        return f"::{self._token}::\n"
+        return f"::{self._word}::\n"
 
 
 class GitLabLog(JobLog):
