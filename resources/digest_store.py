@@ -71,7 +71,12 @@ class DigestStore:
         """Record digests that were computed while the file was being written by us."""
         self._remember(path, stamp(os.stat(path)), digests)
 
-    def renew(self, path: str, digests: Digests) -> None:
+    def recall(self, path: str) -> Digests | None:
+        """Return the digests of a file that has not changed since they were remembered."""
+        row = self._rows.get(path)
+        return row[1] if row is not None and row[0] == stamp(os.stat(path)) else None
+
+    def renew(self, path: str, digests: Digests) -> bool:
         """Go on knowing the digests of a file of which a name was just added or removed by us.
 
         That changes when its status changed, and nothing else: where more has, it is forgotten.
@@ -80,6 +85,8 @@ class DigestStore:
         seen = stamp(os.stat(path))
         if row is not None and row[0][:3] == seen[:3] and row[1] == digests:
             self._remember(path, seen, digests)
+            return True
+        return False
 
     def _remember(self, path: str, seen: _Stamp, digests: Digests) -> None:
         with self._lock:

@@ -95,6 +95,18 @@ class SparseCheckout(Checkout):
                 if recorded is not None:
                     self._supply_out(out, recorded)
 
+    def withdraw(self) -> None:
+        """Take links to the cache away again, for a working tree that is given up.
+
+        What remains is for whoever removes the tree. The cache's objects stay known to all who
+        share its digests: without this the next one to be supplied reads them all again.
+        """
+        for location in self.manifest.producer:
+            recorded = self._find_record(location) if "://" not in location else None
+            if recorded is not None and self.cache.holds(recorded.md5):
+                self._placement.withdraw(recorded.md5, self.path(location))
+        self.store.save()
+
     def _supply_out(self, location: str, recorded: Recorded) -> None:
         self._fetch(location, recorded.md5)
         linked = not self._out(location).persist
@@ -114,7 +126,10 @@ class SparseCheckout(Checkout):
 
     def _find_absent(self, location: str) -> Recorded | None:
         """Return what is recorded of an out in whose place nothing lies; else None."""
-        if not self._out(location).cache or os.path.lexists(self.path(location)):  # 1
+        return None if os.path.lexists(self.path(location)) else self._find_record(location)
+
+    def _find_record(self, location: str) -> Recorded | None:
+        if not self._out(location).cache:  # 1
             return None
         stage = self.manifest.producer[location]
         entry = None if stage.is_source else self.recorded(stage)

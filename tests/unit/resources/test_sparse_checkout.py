@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from resources import digest_store
 from resources.dvc.content import Content, Recorded
+from resources.dvc.placement import Placement
 from resources.dvc.remote import Remote, hide_secrets
 from resources.dvc.sparse_checkout import SparseCheckout
 from resources.errors import CorruptObjectError, MissingInputError, UnavailableError
+from security.digest import Digests
 from tests.unit.resources.dvc_project import DvcProject
 
 LARGE = b"x" * (64 << 10)
@@ -176,6 +179,68 @@ def test_link_that_is_written_through_is_found_out(
 
     with pytest.raises(CorruptObjectError, match="corrupted"):
         checkout.supply("large.csv")
+
+
+def test_objects_stay_known_when_a_working_tree_is_given_up(
+    project: DvcProject, checkout: SparseCheckout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(path: object) -> Digests:
+        raise AssertionError(f"read again: {path}")
+
+    checkout.supply("large.csv", "tree", "small.csv")
+    checkout.withdraw()
+    assert (project.root / "small.csv").exists(), "it is a copy"
+    again = open_sparse(project)
+    for name in ("large.csv", "tree", "small.csv"):
+        path = project.root / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+    monkeypatch.setattr(digest_store, "digest_file", read)
+    again.supply("large.csv", "tree", "small.csv")
+
+    assert (project.root / "tree" / "a").read_bytes() == LARGE
+
+
+def test_object_that_was_changed_is_not_known_after_a_tree_was_given_up(
+    project: DvcProject, checkout: SparseCheckout
+) -> None:
+    checkout.supply("large.csv")
+    file = project.root / "large.csv"
+    if file.stat().st_nlink == 1:
+        pytest.skip("the file system shares blocks")
+    before = file.stat()
+    file.chmod(0o644)
+    file.write_bytes(LARGE.replace(b"x", b"y", 1))
+    file.chmod(0o444)
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    checkout.withdraw()
+    assert not file.exists()
+
+    with pytest.raises(CorruptObjectError, match="corrupted"):
+        open_sparse(project).supply("large.csv")
+
+
+def test_what_got_there_first_is_left_alone(project: DvcProject, checkout: SparseCheckout) -> None:
+    known = checkout.identify("tree")
+    assert isinstance(known, Recorded)
+    project.write("tree/mine", "mine\n")
+
+    Placement(project.root, checkout.cache).place(known, checkout.path("tree"), linked=True)
+
+    assert [one.name for one in (project.root / "tree").iterdir()] == ["mine"]
+
+
+def test_what_a_killed_process_has_left_is_swept_away(
+    project: DvcProject, checkout: SparseCheckout
+) -> None:
+    aside = project.root / ".dvc" / "tmp" / "ml-assets"
+    (aside / "1-old" / "made").mkdir(parents=True)
+    (aside / "2-new" / "made").mkdir(parents=True)
+    os.utime(aside / "1-old", (0, 0))
+
+    checkout.supply("small.csv")
+
+    assert [one.name for one in aside.iterdir()] == ["2-new"]
 
 
 def test_two_threads_fetch_what_both_need_once(project: DvcProject) -> None:
