@@ -49,8 +49,8 @@ def parse_signed_commit(content: bytes, commit: str) -> SignedCommit:
     1. It is neither too large nor has it bytes of value 0, where readers end at different places.
     2. The bytes have the hash that is asked for: no other object in its place. That the hash is
        SHA-1 is no matter here, since it is the bytes that are signed.
-    3. It starts with its tree, and there is one signature, for the kind of hash that the repository
-       has: of two, each could be the one that somebody looks at.
+    3. It starts with its tree and ends with a message, and there is one signature, for the kind of
+       hash that the repository has: of two, each could be the one that somebody looks at.
     4. The signature is one armoured block of a known kind, with nothing around it.
 
     Raises:
@@ -62,11 +62,12 @@ def parse_signed_commit(content: bytes, commit: str) -> SignedCommit:
         raise SignatureError("not a commit: a byte of value 0 in it", "look: git fsck")
     if not _HASH.fullmatch(commit) or _hash(content, len(commit)) != commit:  # 2
         raise SignatureError(f"not the object of this hash: {commit[:64]}", "look: git fsck")
-    lines = content.partition(b"\n\n")[0].split(b"\n")
+    head, end_of_head, message = content.partition(b"\n\n")
+    lines = head.split(b"\n")
     name = b"gpgsig" if len(commit) == 40 else b"gpgsig-sha256"
     starts = [i for i, line in enumerate(lines) if line.startswith(b"gpgsig")]
-    if not lines[0].startswith(b"tree "):  # 3
-        raise SignatureError("not a commit: it does not start with its tree", "look: git fsck")
+    if not lines[0].startswith(b"tree ") or not end_of_head:  # 3
+        raise SignatureError("not a commit: no tree first, or no message last", "look: git fsck")
     if not starts:
         raise SignatureError("not signed", _HINT)
     if len(starts) != 1 or not lines[starts[0]].startswith(name + b" "):
@@ -77,8 +78,7 @@ def parse_signed_commit(content: bytes, commit: str) -> SignedCommit:
         [lines[start][len(name) + 1 :], *(x[1:] for x in lines[start + 1 : end])]
     )
     signed = b"".join(line + b"\n" for line in (*lines[:start], *lines[end:]))
-    payload = signed + content[len(b"\n".join(lines)) + 1 :]
-    return SignedCommit(payload, signature + b"\n", _scheme(signature))
+    return SignedCommit(signed + b"\n" + message, signature + b"\n", _scheme(signature))
 
 
 def _hash(content: bytes, length: int) -> str:

@@ -191,6 +191,9 @@ def test_what_cannot_be_judged_is_no_pass(
         verify_commit(repository.root, "HEAD", trusted)
     with pytest.raises(ConfigurationError, match="not an OpenPGP public key: .*/bad.asc"):
         verify_commit(repository.root, by_gpg, trusted | {"bad.asc": b"no key"})
+    secret = keyring.gpg("--armor", "--export-secret-keys", ALICE)
+    with pytest.raises(ConfigurationError, match="not an OpenPGP public key: .*/secret.asc"):
+        verify_commit(repository.root, by_gpg, {"secret.asc": secret})
     only_git = tmp_path / "bin"
     only_git.mkdir()
     found = shutil.which("git")
@@ -201,6 +204,19 @@ def test_what_cannot_be_judged_is_no_pass(
         verify_commit(repository.root, by_gpg, trusted)
     with pytest.raises(UnavailableError, match="ssh-keygen cannot be started"):
         verify_commit(repository.root, by_ssh, trusted)
+
+
+def test_exit_code_of_a_program_alone_is_not_believed(
+    repository: SignedRepository, key: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    commit = repository.commit_ssh(key)
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    silent = programs / "ssh-keygen"
+    silent.write_text('#!/bin/sh\n[ "$2" = verify ] || echo alice@example.com\n')
+    silent.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    refuse(repository, commit, {"allowed-signers": allow(key)}, "not verified: no reason given")
 
 
 def test_no_process_and_no_file_is_left(

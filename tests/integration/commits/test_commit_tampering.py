@@ -70,7 +70,7 @@ def test_two_signatures_are_refused(
             pytest.fail(f"{what}: {verify_commit(repository.root, commit, trusted)}")
     joined = first + second.replace(b"gpgsig ", b" ")
     refuse(repository, repository.write(head + joined + tail), trusted, "not one signature")
-    refuse(repository, repository.write(tail + head + first), trusted, "start with its tree")
+    refuse(repository, repository.write(tail + head + first), trusted, "no tree first")
 
 
 def test_signature_for_another_purpose_is_refused(

@@ -142,7 +142,9 @@ def test_no_flipped_bit_passes(repository: SignedRepository, sigstore: PrivateSi
             continue
         passed.append(at)
     assert not [at for at in passed if not named <= at < der.index(b" ", named)]
-    for other in (der + b"\0", b""):
+    assert der[:2] == b"\x30\x82"
+    longer = b"\x30\x83\0" + der[2:]  # the same for readers of BER
+    for other in (longer, der + b"\0", b""):
         signed = repository.write(put_signature(content, other))
         refuse(repository, signed, trust(sigstore), "not ")
 

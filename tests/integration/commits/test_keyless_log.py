@@ -12,6 +12,7 @@ from tests.private_sigstore.behaviour import Behaviour
 from tests.private_sigstore.server import PrivateSigstore
 
 HOUR = datetime.timedelta(hours=1)
+KIND = write_message((3, write_message((1, b"hashedrekord"), (2, b"0.0.1"))))
 
 
 def test_signature_without_entry_of_the_log_cannot_be_judged(
@@ -126,6 +127,7 @@ def test_entry_that_the_log_took_for_something_else_is_refused(
     ("entry", "why"),
     [
         (write_message((3, write_message((1, b"dsse"), (2, b"0.0.1")))), "not of the kind"),
+        (KIND + write_message((7, b"{}")), "its body is not of this signature"),
         (b"\x08\x01\x08\x01", "unknown or there twice: 1"),
         (b"\x48\x01", "unknown or there twice: 9"),
         (b"\x0d\x01\x00\x00\x00", "unknown kind: 5"),
