@@ -123,7 +123,9 @@ def _publish(copy: PrivateCopy, found: Verification) -> bool:
         found.note("output", Verdict.PASSED, f"just these bytes: {copy.target}")
         return True
     if found.verdict is Verdict.WARNED:  # who asked for a copy, and has none, was told no
-        found.note("output", Verdict.FAILED, "not written: with warnings is not passed")
+        warned = [step.name for step in found.steps if step.verdict is Verdict.WARNED]
+        detail = f"not written, for not all has passed: {', '.join(warned)} warned"
+        found.note("output", Verdict.FAILED, detail)
     return False
 
 

@@ -210,6 +210,7 @@ def test_warnings_are_no_pass(proven: Repository, tmp_path: Path) -> None:
     words = ("verify", "model.pkl", "--output", str(tmp_path / "out" / "served.pkl"), "--json")
     done = proven.ml_assets(*words)
     assert (done.code, done.document["output"]) == (1, None)
+    assert "commit warned" in done.document["steps"][-1]["detail"]
     assert os.listdir(tmp_path / "out") == []
 
 
