@@ -17,7 +17,9 @@ def build_branch(watch: Watch, branch: Branch) -> dg.AssetsDefinition:
     """Build the assets of a branch: its source, and what the stages of its graph write."""
     assets = [_source(branch), *(branch.graph.assets if branch.graph else ())]
 
-    @dg.multi_asset(name=f"branch_{_identifier(branch.name)}", can_subset=True, **declare(assets))
+    declared = declare(assets, branch.source)
+
+    @dg.multi_asset(name=f"branch_{_identifier(branch.name)}", can_subset=True, **declared)
     def materialize(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
         BranchRun(watch, branch.name, context, StandardOutput()).execute()
         # Everything was recorded as it was made, under the versions of the run's own commit.

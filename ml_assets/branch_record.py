@@ -19,10 +19,14 @@ from dagster._core.definitions.data_version import (
 from ml_assets.branch import Graph
 from ml_assets.checks import report_evaluations
 from ml_assets.gating import Gating
+from ml_assets.proof_table import proof_metadata
+from ml_assets.proofs import Proofs
 from ml_assets.release import signed_key
-from ml_assets.translator import Asset, Key
+from ml_assets.signers import describe_ledger
+from ml_assets.translator import SOURCE_VERSION, Asset, Key
 from ml_assets.watch import Watch
 from ml_assets.web_address import commit_url
+from resources.dvc.content import Content
 from security.decision import Judged
 from security.printable import printable
 
@@ -41,13 +45,11 @@ class BranchRecord:
         mirror = self.watch.mirror
         author = mirror.read_author(self.commit)
         subject = mirror.read_message(self.commit).partition("\n")[0]
-        url = commit_url(self.watch.url, self.commit)
         values: dict[str, Any] = {
-            "commit": dg.MetadataValue.url(url) if url else dg.MetadataValue.text(self.commit),
             "subject": dg.MetadataValue.text(printable(subject, 200)),
             "author": dg.MetadataValue.text(printable(author.name, 100)),
         }
-        self._record(self.graph.source, values, self.commit, self.commit)
+        self._record(self.graph.source, values, SOURCE_VERSION, self.commit)
 
     def record_made(self, asset: Asset, made: dg.MaterializeResult[Any]) -> None:
         """Record an out that a stage has made, or that was found to be up to date."""
@@ -65,12 +67,39 @@ class BranchRecord:
             key = signed_key(self.graph.project.branch, location)
             self._record(key, values, content.sha256, "signed")
 
+    def record_proven(self, proofs: Proofs, contents: Mapping[str, Content]) -> None:
+        """Record what is proven of outs: it is signed when all of them are made and judged.
+
+        Args:
+            contents: by location.
+        """
+        keys = {asset.location: asset.key for asset in self.graph.assets}
+        ledger = describe_ledger(self.graph.project)
+        with proofs.records() as records:
+            found = {
+                location: proof_metadata(records, content, ledger)
+                for location, content in contents.items()
+                if content.sha256
+            }
+        for location, values in found.items():
+            if values:
+                key = dg.AssetKey(keys[location])
+                self.context.log_event(
+                    dg.AssetObservation(key, metadata={**self._commit, **values})
+                )
+
     def record_judged(self, gating: Gating, judged: Sequence[Judged]) -> None:
         """Record what gates have said, for the UI to show beside what they judged."""
         kinds = gating.kit.kinds
         report_evaluations(
             self.context.instance, self.graph.source, kinds, judged, self.graph.assets
         )
+
+    @property
+    def _commit(self) -> dict[str, dg.MetadataValue]:
+        url = commit_url(self.watch.url, self.commit)
+        link = dg.MetadataValue.url(url) if url else dg.MetadataValue.text(self.commit)
+        return {"commit": link}
 
     def _record(
         self,
@@ -87,6 +116,8 @@ class BranchRecord:
         }
         self.context.log_event(
             dg.AssetMaterialization(
-                dg.AssetKey(key), metadata=values, tags={**(tags or {}), **versions}
+                dg.AssetKey(key),
+                metadata={**self._commit, **values},
+                tags={**(tags or {}), **versions},
             )
         )

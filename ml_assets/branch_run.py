@@ -242,6 +242,7 @@ class _Work:
         notice = self.reporter.notice
         for location in prove_run(gating, self.proofs, judged, contents, notice):
             self.record.record_signed(location)
+        self.record.record_proven(self.proofs, contents)
         return judged
 
 

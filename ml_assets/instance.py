@@ -66,6 +66,9 @@ def use_instance(project: Project) -> Path:
     Returns:
         The instance's directory.
     """
+    named = os.environ.get("DAGSTER_HOME")
+    if named:
+        return Path(named)
     return use_instance_in(project.make_state(), project.settings.watch.runs)
 
 

@@ -19,8 +19,9 @@ from dagster._core.definitions.data_version import (
 from ml_assets import metadata
 from ml_assets.graph import describe_assets
 from ml_assets.project import Project
+from ml_assets.report_page import page_metadata
 from ml_assets.reporter import Reporter, describe_error
-from ml_assets.translator import Asset, asset_key
+from ml_assets.translator import SOURCE_VERSION, Asset, asset_key, source_key
 from resources.dvc.manifest import Out
 from resources.dvc.reproduction import Runs
 from resources.dvc.schedule import Finished
@@ -48,6 +49,7 @@ class Materialization:
             for location in self._checkout.manifest.producer
             if "://" not in location
         }
+        self._source = dg.AssetKey(source_key(project.branch, self._checkout.manifest))
         self._assets: dict[str, list[Asset]] = {}
         for asset in selected:
             self._assets.setdefault(asset.stage, []).append(asset)
@@ -142,15 +144,15 @@ class Materialization:
     def _shown(
         self, location: str, pictures: Mapping[str, bytes]
     ) -> dict[str, dg.MetadataValue[Any]]:
-        """Return metrics and plots of an out, for people to look at."""
+        """Return metrics, plots and pages of an out, for people to look at."""
         path = self._checkout.root / location
         out = self._out(location)
         if out.role == "metric" or location in self._checkout.manifest.metrics:
-            return metadata.metric_metadata(path)
+            return {**metadata.metric_metadata(path), **page_metadata(path)}
         ids = metadata.plot_ids(self._checkout.manifest, out)
         if not ids:
-            return {}
-        shown = metadata.table_metadata(path)
+            return page_metadata(path)
+        shown = {**metadata.table_metadata(path), **page_metadata(path)}
         for name in sorted(ids & set(pictures)):
             shown.update(metadata.image_metadata(name, pictures[name]))
         return shown
@@ -180,15 +182,15 @@ class Materialization:
 
         Dagster would look each of them up in its storage: a query for every dep of every asset.
         """
-        tags: dict[str, str] = {}
+        versions = {} if asset.deps else {self._source: SOURCE_VERSION}
         for key in asset.deps:
             at = self._locations.get(key)
             known = self._checkout.identify(at) if at is not None else None
             if known is not None:
-                tags[get_input_data_version_tag(dg.AssetKey(key))] = known.md5
-                # Dagster believes an input's version only beside a pointer to its event.
-                tags[get_input_event_pointer_tag(dg.AssetKey(key))] = NULL_EVENT_POINTER
-        return tags
+                versions[dg.AssetKey(key)] = known.md5
+        tags = {get_input_data_version_tag(key): version for key, version in versions.items()}
+        # Dagster believes an input's version only beside a pointer to its event.
+        return tags | {get_input_event_pointer_tag(key): NULL_EVENT_POINTER for key in versions}
 
     def _failed(self) -> dg.Failure:
         errors = [f.error for f in self._failures if f.error is not None]

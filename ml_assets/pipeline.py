@@ -17,7 +17,7 @@ from ml_assets.project import Project
 from ml_assets.proofs import Proofs
 from ml_assets.reporter import Reporter, StandardOutput
 from ml_assets.settings import Granularity
-from ml_assets.translator import Asset
+from ml_assets.translator import Asset, Key, source_key
 from resources.dvc.checkout import Checkout
 from resources.dvc.reproduction import Runs
 from resources.errors import ResourceError
@@ -65,10 +65,12 @@ def _build_op(
     reporter: Reporter,
 ) -> dg.AssetsDefinition:
     by_key = {dg.AssetKey(asset.key): asset for asset in assets}
-
     # Nobody looks at the lineage of definitions that serve one run; declared deps would only make
     # Dagster look up the data version of each.
-    @dg.multi_asset(name=name, can_subset=True, **declare(assets, lineage=started is None))
+    lineage = started is None
+    source = source_key(project.branch, project.load_manifest()) if lineage else None
+
+    @dg.multi_asset(name=name, can_subset=True, **declare(assets, source, lineage=lineage))
     def materialize(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
         selected = [asset for key, asset in by_key.items() if key in context.selected_asset_keys]
         if started is None:
@@ -107,12 +109,18 @@ def _begin(
     return build_reproduction(checkout, stages, options, reporter)
 
 
-def declare(assets: Sequence[Asset], *, lineage: bool = True) -> dict[str, Any]:
+def declare(
+    assets: Sequence[Asset], source: Key | None = None, *, lineage: bool = True
+) -> dict[str, Any]:
     """Return what makes one multi-asset of some assets, as arguments of ``dg.multi_asset``.
 
-    Outs and not specs: these would have to be named like Python identifiers.
+    Outs, ins and not specs: these would have to be named like Python identifiers.
+
+    Args:
+        source: what assets depend on whose stage reads no other stage's outs.
     """
-    deps = {asset.key: asset.deps if lineage else () for asset in assets}
+    first = (source,) if source is not None else ()
+    deps = {asset.key: asset.deps or _other(first, asset) if lineage else () for asset in assets}
     outside = dict.fromkeys(key for keys in deps.values() for key in keys if key not in deps)
     return {
         "outs": {f"out_{number}": _declare(asset) for number, asset in enumerate(assets)},
@@ -120,8 +128,15 @@ def declare(assets: Sequence[Asset], *, lineage: bool = True) -> dict[str, Any]:
             f"out_{number}": {dg.AssetKey(dep) for dep in deps[asset.key]}
             for number, asset in enumerate(assets)
         },
-        "deps": [dg.AssetKey(key) for key in outside],
+        "ins": {
+            f"in_{number}": dg.AssetIn(dg.AssetKey(key), dagster_type=dg.Nothing)
+            for number, key in enumerate(outside)
+        },
     }
+
+
+def _other(keys: Sequence[Key], asset: Asset) -> tuple[Key, ...]:
+    return tuple(key for key in keys if key != asset.key)
 
 
 def _declare(asset: Asset) -> dg.AssetOut:

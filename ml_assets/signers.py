@@ -12,6 +12,7 @@ from ml_assets.rules import find_rules
 from ml_assets.signing_settings import Method, SigningSettings
 from ml_assets.token_key import open_token_signer
 from resources.errors import ConfigurationError
+from resources.mirror import mask
 from security.ledger import Ledger, LedgerDirectory
 from security.signer import Signer
 
@@ -33,6 +34,16 @@ def open_ledger(project: Project) -> Ledger:
     from resources.ledger_bucket import open_bucket
 
     return Ledger(open_bucket(where))
+
+
+def describe_ledger(project: Project) -> str:
+    """Say where the ledger lies, for people; without the credentials of an address."""
+    where = find_rules(project.root).settings.signing.ledger
+    if where is not None and "://" in where:
+        return mask(where)
+    return os.fspath(
+        project.state / "ledger" if where is None else (project.shared or project.root) / where
+    )
 
 
 def open_signer(project: Project, on_notice: Callable[[str], None]) -> Signer:

@@ -18,6 +18,11 @@ from resources.dvc.manifest import Artifact, Manifest, Out, Stage
 
 Key = tuple[str, ...]
 
+#: What Dagster is told that a source is at every commit: what a stage reads of it is in the code
+#: version of the stage's assets, so that a commit which changes nothing of that makes none stale.
+#: It is also what Dagster takes for the version of an asset that no run makes.
+SOURCE_VERSION = "INITIAL"
+
 #: Says what identifies a location that no stage writes (DVC's md5); None when nothing is there.
 Identify = Callable[[str], str | None]
 

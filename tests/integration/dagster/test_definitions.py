@@ -17,12 +17,12 @@ def test_every_out_is_an_asset_with_its_lineage(flow: Flow) -> None:
         for key in graph.materializable_asset_keys
     }
     assert parents == {
-        "raw.txt": set(),
+        "raw.txt": {"source"},
         "sorted.txt": {"raw.txt"},
         "model": {"sorted.txt"},
         "m.json": {"model"},
         "loss.csv": {"model"},
-        "other.txt": set(),
+        "other.txt": {"source"},
     }
 
 
