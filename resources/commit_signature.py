@@ -105,7 +105,7 @@ def _verify_openpgp(signed: SignedCommit, trusted: Mapping[str, bytes], place: P
         # Not the exit code: it is 2 where the directory's name is too long for an agent's socket.
         tried = re.search(rb"^\[GNUPG:\] IMPORT_RES ([1-9][0-9]*) ", said, re.MULTILINE)
         imported = said.count(b"[GNUPG:] IMPORT_OK ")
-        if tried is None or int(tried[1]) != imported or b"PRIVATE KEY" in content:
+        if tried is None or int(tried[1]) != imported:
             raise ConfigurationError(
                 f"not an OpenPGP public key: {COMMITTERS}/{printable(name)}",
                 "write it with: gpg --armor --export ADDRESS",
