@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from ml_assets.commit_trust import find_objection
@@ -13,7 +14,8 @@ from ml_assets.project import Project
 from ml_assets.translator import Asset, Key, asset_key, source_key
 from ml_assets.watch import SHOWN, Watch, slug
 from resources.dvc.checkout import Checkout
-from resources.errors import ResourceError
+from resources.errors import ConfigurationError, ResourceError
+from resources.mirror import LostRaceError
 from security.errors import SecurityError
 
 
@@ -83,6 +85,11 @@ def load_graph(watch: Watch, branch: str, commit: str) -> Graph:
     project = watch.open_worktree(branch, commit)
     checkout = project.open_checkout(pull=True)
     assets = describe_assets(project, checkout)
+    if not assets:  # a run of nothing would pass for one of the pipeline
+        raise ConfigurationError(
+            f"no stage in commit {commit[:12]} of {branch}",
+            "look whether it still has its dvc.yaml, or watch other branches",
+        )
     checkout.store.save()
     return Graph(project, checkout, assets, _shape_of(assets))
 
@@ -109,6 +116,15 @@ def find_shown(watch: Watch) -> dict[str, str]:
         if commit is not None and find_objection(watch, commit) is None:
             found[name] = commit
     return found
+
+
+def keep_shown(watch: Watch, branches: Sequence[Branch]) -> None:
+    """Keep showing the graphs of branches whose later commits have none that can be read."""
+    shown = watch.mirror.read_refs(SHOWN)
+    for branch in branches:
+        if branch.graph is not None and branch.name not in shown:
+            with suppress(LostRaceError):  # another process has kept it, or a later one
+                watch.mirror.write_ref(f"{SHOWN}/{branch.name}", branch.commit, None)
 
 
 def _shape_of(assets: Sequence[Asset]) -> str:

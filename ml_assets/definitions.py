@@ -11,7 +11,7 @@ from dagster._core.definitions.definitions_load_context import (
     DefinitionsLoadType,
 )
 
-from ml_assets.branch import find_shown, load_branch
+from ml_assets.branch import find_shown, keep_shown, load_branch
 from ml_assets.branch_pipeline import build_branch, build_branch_job
 from ml_assets.checks import build_checks
 from ml_assets.graph import describe_assets
@@ -53,6 +53,7 @@ def build_watched_definitions(watch: Watch) -> dg.Definitions:
     The process of a run holds the graphs that the run was made from, whatever was pushed since.
     """
     branches = [load_branch(watch, name, commit) for name, commit in _find_heads(watch).items()]
+    keep_shown(watch, branches)
     assets: list[dg.AssetsDefinition | dg.AssetSpec] = []
     checks: list[dg.AssetChecksDefinition] = []
     for branch in branches:

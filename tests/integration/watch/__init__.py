@@ -1,0 +1,1 @@
+"""Watching branches, with real Git repositories and Dagster's real daemon."""

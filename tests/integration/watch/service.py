@@ -1,0 +1,261 @@
+"""The service: `ml-assets ui` on a pushed repository, and what Dagster knows of its runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import dagster as dg
+import psutil
+from dagster._core.scheduler.instigation import InstigatorTick, TickStatus
+
+from tests.e2e.server import free_port
+
+from .pushed import Pushed
+
+T = TypeVar("T")
+
+ENDED = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
+_START = 180.0  # seconds that a server may take to answer
+_PAUSE = 0.2
+
+
+def wait_until(look: Callable[[], T | None], what: str, seconds: float = 90.0) -> T:
+    """Look until there is something to see, and return it; None and False are nothing."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        seen = look()
+        if seen is not None and seen is not False:
+            return seen
+        time.sleep(_PAUSE)
+    raise AssertionError(f"not within {seconds:.0f} s: {what}")
+
+
+class Service:
+    """A running server over a repository.
+
+    Args:
+        arguments: of the command, after its options.
+        prefix: of the command line: what it is started by.
+    """
+
+    def __init__(
+        self, pushed: Pushed, *arguments: str, prefix: Sequence[str] = (), checkout: bool = True
+    ) -> None:
+        self.pushed = pushed
+        self.port = free_port()
+        self.log = pushed.home / "server.log"
+        with open(self.log, "ab") as stream:
+            self._process = subprocess.Popen(
+                [*prefix, "ml-assets", "ui", "--port", str(self.port), "--json", *arguments],
+                cwd=pushed.served if checkout else pushed.home / "user",
+                env=pushed.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=stream,
+                start_new_session=True,
+            )
+        try:
+            wait_until(self._answers, f"an answer: {self.output[-4000:]}", _START)
+        except BaseException:
+            self.kill()
+            raise
+
+    @property
+    def output(self) -> str:
+        """What it, and servers before it on the same repository, have written."""
+        return self.log.read_text(encoding="utf-8", errors="replace")
+
+    @property
+    def dagster_home(self) -> Path:
+        """Where Dagster's instance lies."""
+        own = self.pushed.served / ".ml-assets" / "state" / "dagster"
+        if own.is_dir():
+            return own
+        return next((self.pushed.home / "user" / "state").glob("ml-assets/watch/*/state/dagster"))
+
+    @property
+    def watch_home(self) -> Path:
+        """Where the mirror and the worktrees lie."""
+        return next((self.pushed.home / "user" / "state").glob("ml-assets/watch/*"))
+
+    def family(self) -> list[psutil.Process]:
+        """Return its processes: itself, and all that it has started and that is there yet."""
+        found = psutil.Process(self._process.pid)
+        return [found, *found.children(recursive=True)]
+
+    def find(self, *words: str) -> list[psutil.Process]:
+        """Find those of its processes whose command line holds some words."""
+        found = []
+        for one in self.family():
+            try:
+                line = " ".join(one.cmdline())
+            except psutil.Error:
+                continue
+            if all(word in line for word in words):
+                found.append(one)
+        return found
+
+    def stop(self) -> int:
+        """Interrupt it, as Ctrl-C does; return its exit code."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+        return self._process.wait(60)
+
+    def kill(self) -> None:
+        """Kill it, and all that it has started, at once."""
+        try:
+            family = self.family()
+        except psutil.NoSuchProcess:
+            return
+        for one in family:  # none of them gets to know of the end of another
+            _signal(one, signal.SIGSTOP)
+        for one in family:
+            _signal(one, signal.SIGKILL)
+        self._process.wait(30)
+        psutil.wait_procs(family, timeout=30)
+
+    def _answers(self) -> bool:
+        assert self._process.poll() is None, self.output
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/server_info", timeout=5):
+                return True
+        except (urllib.error.URLError, OSError):
+            return False
+
+    def query(self, text: str, **variables: Any) -> dict[str, Any]:
+        """Ask its GraphQL, which must answer without errors."""
+        body = json.dumps({"query": text, "variables": variables}).encode()
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}/graphql",
+            data=body,
+            headers={"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=60) as response:
+            document = json.load(response)
+        assert not document.get("errors"), document
+        data: dict[str, Any] = document["data"]
+        return data
+
+    def assets(self) -> set[str]:
+        """Return the keys of the assets that it shows."""
+        nodes = self.query("{ assetNodes { assetKey { path } } }")["assetNodes"]
+        return {"/".join(node["assetKey"]["path"]) for node in nodes}
+
+    @contextmanager
+    def instance(self) -> Iterator[dg.DagsterInstance]:
+        """Open Dagster's instance, in this process."""
+        with dg.DagsterInstance.from_config(str(self.dagster_home)) as instance:
+            yield instance
+
+    def runs(self, commit: str | None = None) -> list[dg.DagsterRun]:
+        """Return the runs, of a commit or all, oldest first."""
+        tags = {"ml-assets/commit": commit} if commit else {}
+        with self.instance() as instance:
+            found = list(instance.get_runs(dg.RunsFilter(tags=tags)))
+        return found[::-1]
+
+    def wait_for_run(self, commit: str, seconds: float = 120.0) -> dg.DagsterRun:
+        """Wait until the one run of a commit has ended, and return it.
+
+        Raises:
+            AssertionError: it has not, or there are several.
+        """
+
+        def look() -> dg.DagsterRun | None:
+            found = self.runs(commit)
+            assert len(found) < 2, found
+            return found[0] if found and found[0].status in ENDED else None
+
+        return wait_until(look, f"the end of a run of {commit}", seconds)
+
+    def wait_for_pass(self, commit: str, seconds: float = 120.0) -> dg.DagsterRun:
+        """Wait until the one run of a commit has passed, and return it."""
+        run = self.wait_for_run(commit, seconds)
+        assert run.status is dg.DagsterRunStatus.SUCCESS, self.why(run)
+        return run
+
+    def wait_until_idle(self, seconds: float = 180.0) -> None:
+        """Wait until a whole tick has found nothing to do, and no run is waiting or going on."""
+
+        def look() -> bool:
+            self.wait_for_tick()
+            return all(run.status in ENDED for run in self.runs())
+
+        wait_until(look, "an end of all runs", seconds)
+
+    def why(self, run: dg.DagsterRun) -> str:
+        """Return what a run says of its failures."""
+        with self.instance() as instance:
+            events = [entry.dagster_event for entry in instance.all_logs(run.run_id)]
+        texts: list[str] = []
+        for event in events:
+            if event is None or not event.is_failure:
+                continue
+            texts.append(event.message or "")
+            data: Any = event.event_specific_data
+            error = getattr(data, "error", None)
+            texts += [str(error.message)] if error is not None else []
+            failure = getattr(data, "user_failure_data", None)
+            texts += [str(failure.description)] if failure is not None else []
+        return "\n".join(texts)
+
+    def ticks(self) -> list[InstigatorTick]:
+        """Return the ticks of the sensor, newest first."""
+        with self.instance() as instance:
+            states = instance.all_instigator_state()
+            return [
+                tick
+                for state in states
+                for tick in instance.get_ticks(
+                    state.instigator_origin_id, state.selector_id, limit=500
+                )
+            ]
+
+    def cursor(self) -> dict[str, Any]:
+        """Return the cursor of the sensor."""
+        with self.instance() as instance:
+            data: Any = instance.all_instigator_state()[0].instigator_data
+        document: dict[str, Any] = json.loads(data.cursor)
+        return document
+
+    def wait_for_tick(self, seconds: float = 60.0) -> InstigatorTick:
+        """Wait for a tick that begins from now on, and ends."""
+        since = time.time()
+
+        def look() -> InstigatorTick | None:
+            ticks = [one for one in self.ticks() if one.timestamp > since]
+            ended = [one for one in ticks if one.status is not TickStatus.STARTED]
+            return ended[-1] if ended else None
+
+        return wait_until(look, "a tick", seconds)
+
+    def said(self) -> list[str]:
+        """Return what the ticks have said, newest first."""
+        return [one.skip_reason or "" for one in self.ticks()]
+
+
+def _signal(process: psutil.Process, number: signal.Signals) -> None:
+    try:
+        os.kill(process.pid, number)
+    except ProcessLookupError:
+        pass
+
+
+@contextmanager
+def serve(pushed: Pushed, *arguments: str, checkout: bool = True) -> Iterator[Service]:
+    """Serve a repository within the block."""
+    service = Service(pushed, *arguments, checkout=checkout)
+    try:
+        yield service
+    finally:
+        service.kill()
