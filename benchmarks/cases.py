@@ -25,7 +25,6 @@ from benchmarks.proof_model import measure_proof, measure_verification
 from benchmarks.proof_stage import measure_stage_proof
 from benchmarks.watching import measure_push, measure_tick
 from benchmarks.supply import measure_supply
-from benchmarks.supply import measure_supply
 from benchmarks.workbench import Workbench
 
 
@@ -153,12 +152,6 @@ CASES = (
         "the proof of a stage of this repository's own pipeline",
         (Limit("per stage", Unit.MILLISECONDS, 50.0),),
         lambda bench, limits: measure_stage_proof(bench, *limits, runs=5),
-    ),
-    Case(
-        "supply-1gib",
-        "2,000 files and 1 GiB of DVC's cache placed in a working tree that has none of it",
-        (Limit("placed", Unit.SECONDS, 1.0),),
-        lambda bench, limits: measure_supply(bench, 2000, 1024, *limits, runs=5),
     ),
     Case(
         "supply-1gib",
