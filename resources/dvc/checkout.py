@@ -95,7 +95,7 @@ class Checkout:
         return self.cache.holds(known.md5)
 
     def find_absent(self, stage: Stage) -> frozenset[str]:
-        """Return absolute paths of a stage where nothing lies, and its record says what would."""
+        """Return absolute paths of what a stage writes and reads that is not here but unchanged."""
         return frozenset()
 
     def supply(self, *locations: str) -> None:

@@ -92,7 +92,7 @@ class Delegate:
         """Say why DVC finds a stage changed; nothing when it is fresh.
 
         Args:
-            absent: absolute paths where nothing lies, which is no change.
+            absent: absolute paths of what is not here, or not all of it, and has not changed.
 
         Raises:
             ResourceError: DVC cannot tell.
@@ -205,9 +205,7 @@ def _describe(status: list[Any], overlooked: Collection[str]) -> list[str]:
         for label, paths in found.items():
             what = "out" if label == "changed outs" else "dependency"
             reasons += [
-                f"{state} {what}: {path}"
-                for path, state in paths.items()
-                if path not in overlooked or state not in ("deleted", "not in cache")
+                f"{state} {what}: {path}" for path, state in paths.items() if path not in overlooked
             ]
     return reasons
 

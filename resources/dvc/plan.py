@@ -124,12 +124,15 @@ def _foresee(checkout: Checkout, stage: Stage, foreseen: dict[str, Entry]) -> En
 def _plan_delegated(checkout: Checkout, stage: Stage, behind: list[str]) -> Step:
     if behind and not stage.frozen:
         return Step(stage, Action.RUN, tuple(behind))
-    reasons = checkout.delegate.find_reasons(stage, checkout.find_absent(stage))
+    absent = checkout.find_absent(stage)
+    reasons = checkout.delegate.find_reasons(stage, absent)
     if not reasons:
         return Step(stage, Action.SKIP)
     if stage.is_source:
         missing = any(checkout.identify(out.location) is None for out in stage.outs)
         action = Action.RESTORE if missing and stage.frozen else Action.RUN
         return Step(stage, action, tuple(reasons))
-    restorable = not stage.frozen and checkout.delegate.can_restore(stage)
+    # DVC tells by the bytes of what a stage reads.
+    readable = absent.isdisjoint(checkout.path(dep.location) for dep in stage.deps)
+    restorable = readable and not stage.frozen and checkout.delegate.can_restore(stage)
     return Step(stage, Action.RESTORE if restorable else Action.RUN, tuple(reasons))

@@ -67,7 +67,7 @@ class SparseCheckout(Checkout):
         return isinstance(known, Recorded) or super().keeps(known)
 
     def find_absent(self, stage: Stage) -> frozenset[str]:
-        """Return absolute paths of a stage where nothing lies, and its record says what would."""
+        """Return absolute paths of what a stage writes and reads that is not here but unchanged."""
         entry = (None if stage.is_source else self.recorded(stage)) or {}
         read = {dep["path"]: dep.get("md5") for dep in entry.get("deps", ())}
         absent = [out.location for out in stage.outs if self._is_absent(out.location)]
