@@ -40,7 +40,7 @@ def prove_run(
     """Sign what a run comes to, of the outs whose making is attested; return the signed models.
 
     Args:
-        contents: of outs, by location; one whose bytes are not here has no sha256, and no proof.
+        contents: of outs whose bytes are here, by location.
 
     Raises:
         ResourceError, SecurityError: something cannot be signed, or not be kept.
@@ -49,7 +49,7 @@ def prove_run(
         outs = {
             location: content
             for location, content in contents.items()
-            if content.sha256 and records.origin(content.sha256)
+            if records.origin(content.sha256)
         }
     signed: list[str] = []
     if outs:

@@ -17,7 +17,6 @@ from ml_assets.admission import GateAdmission
 from ml_assets.attestation import StageAttestation
 from ml_assets.commands.check import find_unused, run_gates
 from ml_assets.commands.plan import add_pull, group_by_stage
-from ml_assets.conclusion import Conclusion
 from ml_assets.console import ConsoleReporter, write_notice
 from ml_assets.gating import MATERIALIZE, Gating
 from ml_assets.graph import describe_assets
@@ -28,6 +27,7 @@ from ml_assets.proofs import Proofs
 from ml_assets.record import Record
 from ml_assets.report import Report
 from ml_assets.rules import find_rules
+from ml_assets.run_judgement import join_judged, judge_run, prove_run
 from ml_assets.selection import select_stages
 from ml_assets.settings_table import LONGEST
 from ml_assets.translator import Asset
@@ -213,11 +213,8 @@ class _Run:
             self._report.unused = find_unused(gating, judged, whole=True)
         else:
             locations = [asset.location for asset in self._assets if asset.location]
-            cases = gating.cases_of_run(locations)
-            judged = list(gating.decide_all(cases, self._project.settings.capacity))
-        known = {(one.decision.gate, one.decision.subject): one for one in self._report.judged}
-        known |= {(one.decision.gate, one.decision.subject): one for one in judged}
-        self._report.judged = list(known.values())
+            judged = judge_run(gating, locations, self._project.settings.capacity)
+        self._report.judged = join_judged(self._report.judged, judged)
         self._checkout.store.save()
         fresh = [
             one
@@ -240,12 +237,9 @@ class _Run:
             # What was not here when its stage was found fresh, and was supplied for a gate.
             supplied = {location: self._checkout.read(location) for location in result.recorded}
             outs |= {location: content for location, content in supplied.items() if content}
-        with self._proofs.records() as records:
-            known = {one: outs[one] for one in outs if records.origin(outs[one].sha256)}
-        if known:
-            conclusion = Conclusion(self._project, self._proofs, gating, write_notice)
-            self._report.signed = conclusion.prove(self._report.judged, known)
-        self._proofs.conclude()
+        self._report.signed = prove_run(
+            gating, self._proofs, self._report.judged, outs, write_notice
+        )
 
     def _options(self, stages: Collection[str], admission: GateAdmission) -> Options:
         arguments = self._arguments
