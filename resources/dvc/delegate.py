@@ -26,9 +26,9 @@ from dvc.stage.cache import RunCacheNotFoundError, StageCache, _can_hash
 from dvc.stage.loader import StageLoader
 from dvc.stage.serialize import to_lockfile, to_single_stage_lockfile
 
-import resources.dvc.messages  # noqa: F401  # quiet before anything of dvc speaks
 from resources.dvc.lock_file import Entry
 from resources.dvc.manifest import Stage
+from resources.dvc.messages import hide_secrets
 from resources.errors import MissingInputError, ResourceError, StageError, UnavailableError
 
 
@@ -140,7 +140,8 @@ class Delegate:
             ) from error
         except (DownloadError, RemoteConfigError, OSError, DvcException) as error:
             raise UnavailableError(
-                f"cannot fetch from the remote: {where}: {error}", f"look: dvc pull -v {where}"
+                f"cannot fetch from the remote: {where}: {hide_secrets(str(error))}",
+                f"look: dvc pull -v {where}",
             ) from error
         finally:
             repo.lock.lock()
@@ -249,10 +250,21 @@ def _stage_errors(stage: Stage) -> Iterator[None]:
         raise
     except (CheckoutError, FileMissingError) as error:
         raise UnavailableError(
-            f"{stage.name}: {error}", f"look at the cache: dvc status {stage.name}"
+            f"{stage.name}: {hide_secrets(str(error))}",
+            f"look at the cache: dvc status {stage.name}",
         ) from error
     except DvcException as error:
-        raise StageError(f"{stage.name}: {error}", f"look: dvc repro -v {stage.name}") from error
+        raise StageError(
+            f"{stage.name}: {hide_secrets(str(error))}", f"look: dvc repro -v {stage.name}"
+        ) from error
+    except OSError:
+        raise
+    except Exception as error:  # noqa: BLE001  # each kind of storage has errors of its own
+        said = hide_secrets(str(error)) or type(error).__name__
+        raise UnavailableError(
+            f"{stage.name}: {said}",
+            f"look at addresses and credentials: dvc status -v {stage.name}",
+        ) from error
 
 
 @lru_cache(maxsize=4)

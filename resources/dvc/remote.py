@@ -13,7 +13,6 @@ Who reads the remote's configuration is DVC, and so are those who speak to it.
 from __future__ import annotations
 
 import os
-import re
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -26,7 +25,7 @@ from dvc.fs import AuthError, RemoteMissingDepsError
 from dvc.fs import ConfigError as StorageConfigError
 from dvc.repo import Repo
 
-import resources.dvc.messages  # noqa: F401  # quiet before anything of dvc speaks
+from resources.dvc.messages import hide_secrets
 from resources.dvc.object_cache import ObjectCache
 from resources.errors import (
     ConfigurationError,
@@ -37,8 +36,6 @@ from resources.errors import (
 )
 
 _NAMED = 5  # of many missing objects
-#: What in an address is nobody else's business: who asks, and what signs the request.
-_SECRET = re.compile(r"(?<=://)[^/@\s]+(?=@)|(?<=\?)[^\s'\")]+")
 
 #: What objects are called in messages, by their md5; empty where nothing but that is known.
 _Names = Mapping[str, str]
@@ -243,8 +240,3 @@ def _list(md5s: list[str], names: _Names) -> str:
     named = [f"{names[md5]} ({md5})" if names[md5] else md5 for md5 in sorted(md5s)[:_NAMED]]
     more = len(md5s) - len(named)
     return ", ".join(named) + (f" and {more} more" if more else "")
-
-
-def hide_secrets(text: str) -> str:
-    """Return a message without what its addresses hold of credentials."""
-    return _SECRET.sub("***", text)

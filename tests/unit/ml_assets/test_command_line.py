@@ -188,12 +188,31 @@ def test_what_is_wrong_with_a_project_is_two_lines_and_exit_code_2(
 
 
 def test_address_that_needs_a_plugin_of_dvc_is_named(project: DvcProject, capsys: Captured) -> None:
+    project.stages({"one": {"cmd": "x", "deps": ["gs://bucket/x"], "outs": ["o"]}})
+
+    code = main(["--project", str(project.root), "plan"])
+
+    assert "dvc-gs" in "".join(two_lines(capsys.readouterr().err))
+    assert code == 2
+
+
+def test_address_without_credentials_is_told_as_what_could_not_be_judged(
+    project: DvcProject, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    empty = project.write("empty.ini", "")
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, str(empty))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     project.stages({"one": {"cmd": "x", "deps": ["s3://bucket/x"], "outs": ["o"]}})
 
     code = main(["--project", str(project.root), "plan"])
 
-    assert "dvc-s3" in "".join(two_lines(capsys.readouterr().err))
-    assert code == 2
+    message, hint = two_lines(capsys.readouterr().err)
+    assert message.startswith("one: ") and "credentials" in message
+    assert "dvc status -v one" in hint
+    assert code == 3
 
 
 @pytest.mark.parametrize(
