@@ -53,6 +53,7 @@ def execute(arguments: argparse.Namespace) -> int:
         raise ConfigurationError(
             f"not a model among the outs: {location}", "say so in dvc.yaml: artifacts, type: model"
         )
+    checkout.supply(location)
     content = checkout.read(location)
     if content is None:
         raise ConfigurationError(f"not there: {location}", "make it: ml-assets run")
