@@ -117,16 +117,12 @@ def _read_signature(file: Path | None) -> Bundle | None:
 
 
 def _publish(copy: PrivateCopy, found: Verification) -> bool:
-    """Give a copy its name if nothing at all speaks against it; say whether it has got it."""
-    if found.verdict is Verdict.PASSED:
-        copy.publish()
-        found.note("output", Verdict.PASSED, f"just these bytes: {copy.target}")
-        return True
-    if found.verdict is Verdict.WARNED:  # who asked for a copy, and has none, was told no
-        warned = [step.name for step in found.steps if step.verdict is Verdict.WARNED]
-        detail = f"not written, for not all has passed: {', '.join(warned)} warned"
-        found.note("output", Verdict.FAILED, detail)
-    return False
+    """Give a copy its name where the verdict lets the thing be used; say whether it has got it."""
+    if found.verdict.exit_code != 0:
+        return False
+    copy.publish()
+    found.note("output", Verdict.PASSED, f"just these bytes: {copy.target}")
+    return True
 
 
 def _rebuild(project: Project, proofs: Proofs, found: Verification) -> None:
