@@ -190,6 +190,13 @@ def find_configuration() -> Path:
     return home / "ml-assets"
 
 
+def find_state_home() -> Path:
+    """Find where the user's programs keep what they can do without: worktrees and mirrors."""
+    named = os.environ.get("XDG_STATE_HOME") or ""
+    home = Path(named) if os.path.isabs(named) else Path.home() / ".local" / "state"
+    return home / "ml-assets"
+
+
 def find_project(directory: Path | None = None) -> Project:
     """Find the project that a directory lies in: the nearest one upwards that holds ``.dvc``.
 

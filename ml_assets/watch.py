@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from ml_assets.project import PROJECT_VARIABLE, Project, find_project
+from ml_assets.project import PROJECT_VARIABLE, Project, find_project, find_state_home
 from ml_assets.settings import FILES, read_settings
 from ml_assets.watch_settings import WatchSettings
 from resources.dvc.local_config import write_local_config
@@ -143,10 +143,8 @@ def _home(name: str, identity: str) -> Path:
 
     Test runners and linters look for their settings in all directories above what they work on.
     """
-    named = os.environ.get("XDG_STATE_HOME") or ""
-    state = Path(named) if os.path.isabs(named) else Path.home() / ".local" / "state"
     digest = hashlib.sha256(os.fsencode(identity)).hexdigest()[:12]
-    return state / "ml-assets" / "watch" / f"{slug(name)}-{digest}"
+    return find_state_home() / "watch" / f"{slug(name)}-{digest}"
 
 
 def find_watch(home: str) -> Watch:

@@ -12,9 +12,11 @@ import time
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import nullcontext
 
 from ml_assets.admission import GateAdmission
 from ml_assets.attestation import StageAttestation
+from ml_assets.commit_checkout import check_out
 from ml_assets.commands.check import find_unused, run_gates
 from ml_assets.commands.plan import add_pull, group_by_stage
 from ml_assets.console import ConsoleReporter, write_notice
@@ -46,6 +48,7 @@ examples:
   ml-assets run --select train --jobs 1
   ml-assets run --select +evaluate --keep-going
   ml-assets run --pull
+  ml-assets run --commit HEAD~1
   ml-assets run --json
 """
 
@@ -57,6 +60,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--select",
         metavar="SELECTION",
         help="stages, outs or asset keys; +NAME upstream, NAME+ down",
+    )
+    parser.add_argument(
+        "--commit", metavar="REV", help="run this commit, apart from the working tree"
     )
     parser.add_argument(
         "--jobs", type=int, metavar="N", help="stages at once (default: the cores, or settings)"
@@ -88,7 +94,11 @@ def execute(arguments: argparse.Namespace) -> int:
         )
     project = find_project(arguments.project)
     announce(project, write_notice)
-    report = _Run(project, arguments).execute()
+    place = (
+        nullcontext(project) if arguments.commit is None else check_out(project, arguments.commit)
+    )
+    with place as project:
+        report = _Run(project, arguments).execute()
     if arguments.json:
         print(json.dumps(report.document()))
     else:
@@ -104,7 +114,8 @@ class _Run:
         self._project = project
         self._arguments = arguments
         self._listing: Future[Listing] | None = begin_listing(project.root)
-        self._checkout = project.open_checkout(pull=arguments.pull)
+        pull = arguments.pull or arguments.commit is not None or None
+        self._checkout = project.open_checkout(pull=pull)
         assets = describe_assets(project, self._checkout)
         selected = select_stages(arguments.select, self._checkout.manifest, assets)
         self._assets = [asset for asset in assets if asset.stage in selected]
