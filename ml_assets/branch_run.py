@@ -29,6 +29,8 @@ from ml_assets.proofs import Proofs
 from ml_assets.reporter import Reporter
 from ml_assets.rules import find_rules
 from ml_assets.run_judgement import join_judged, judge_run, prove_run
+from ml_assets.run_launcher import workers
+from ml_assets.run_worker import appear
 from ml_assets.translator import Asset
 from ml_assets.verified import mark_verified, read_verified
 from ml_assets.watch import Watch
@@ -68,6 +70,7 @@ class BranchRun:
         Raises:
             dagster.Failure: a stage failed, a gate refused, or something could not be judged.
         """
+        appear(workers(self._context.instance), self._context.run.run_id)
         try:
             commit = self._find_commit()  # 1
             self._refuse_untrusted(commit)

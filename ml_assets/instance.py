@@ -39,6 +39,9 @@ compute_logs:
   class: StageLogManager
   config:
     base_dir: {logs}
+run_launcher:
+  module: ml_assets.run_launcher
+  class: WatchedRunLauncher
 run_coordinator:
   module: dagster._core.run_coordinator
   class: QueuedRunCoordinator

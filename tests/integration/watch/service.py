@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -151,6 +152,10 @@ class Service:
         nodes = self.query("{ assetNodes { assetKey { path } } }")["assetNodes"]
         return {"/".join(node["assetKey"]["path"]) for node in nodes}
 
+    def worker(self, run: dg.DagsterRun) -> psutil.Process:
+        """Return the process of a run that goes on."""
+        return psutil.Process(int((self.dagster_home / "workers" / run.run_id).read_text()))
+
     @contextmanager
     def instance(self) -> Iterator[dg.DagsterInstance]:
         """Open Dagster's instance, in this process."""
@@ -242,6 +247,47 @@ class Service:
     def said(self) -> list[str]:
         """Return what the ticks have said, newest first."""
         return [one.skip_reason or "" for one in self.ticks()]
+
+
+class Daemon:
+    """Another daemon of Dagster's on a server's instance, with a code server of its own."""
+
+    def __init__(self, service: Service) -> None:
+        directory = service.pushed.home / "empty"
+        directory.mkdir(exist_ok=True)
+        with open(service.pushed.home / "daemon.log", "ab") as stream:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "dagster._daemon", "run", "-m", "ml_assets.definitions"]
+                + ["--working-directory", str(directory)],
+                cwd=directory,
+                env={
+                    **service.pushed.environment,
+                    "DAGSTER_HOME": str(service.dagster_home),
+                    "ML_ASSETS_PROJECT": str(service.pushed.served),
+                    "ML_ASSETS_WATCH": str(service.watch_home),
+                },
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=stream,
+                start_new_session=True,
+            )
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended yet."""
+        return self._process.poll() is None
+
+    def kill(self) -> None:
+        """Kill the daemon alone; what it has started goes on."""
+        self._process.kill()
+        self._process.wait(30)
+
+    def end(self) -> None:
+        """Kill it, and all that it has started."""
+        family = psutil.Process(self._process.pid).children(recursive=True)
+        self.kill()
+        for one in family:
+            _signal(one, signal.SIGKILL)
 
 
 def _signal(process: psutil.Process, number: signal.Signals) -> None:
