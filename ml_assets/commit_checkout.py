@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ml_assets.project import Project, find_state_home
 from resources.dvc.local_config import write_local_config
-from resources.errors import ConfigurationError
+from resources.errors import ConfigurationError, ResourceError
 from resources.git import read_place, resolve_commit
 from resources.mirror import Mirror
 
@@ -40,6 +40,11 @@ def check_out(project: Project, rev: str) -> Iterator[Project]:
             cache=Path(project.load_manifest().layout.cache_dir),
             site=find_state_home() / "dvc",
         )
-        yield Project(root, name=project.branch, shared=project.make_state())
+        made = Project(root, name=project.branch, shared=project.make_state())
+        try:
+            yield made
+        finally:
+            with suppress(ResourceError):  # without it the cache is read again the next time
+                made.give_up()
     finally:
         repository.remove_worktree(directory)

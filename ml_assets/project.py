@@ -182,6 +182,12 @@ class Project:
         opened = SparseCheckout if is_sparse else Checkout
         return opened(self.root, self.make_state(), self.load_manifest(), self.secret)
 
+    def give_up(self) -> None:
+        """Take links to the cache away, before somebody removes this working tree."""
+        checkout = self.open_checkout(pull=True)
+        if isinstance(checkout, SparseCheckout):
+            checkout.withdraw()
+
 
 def find_configuration() -> Path:
     """Find the user's configuration directory: keys lie there, and no stage or gate reads them."""
