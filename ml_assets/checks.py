@@ -3,10 +3,13 @@
 What a check shows is display. Whoever needs the asset asks the gates themselves (``admission``).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
+from dagster._core.definitions.asset_checks.asset_check_evaluation import (
+    AssetCheckEvaluationTargetMaterializationData,
+)
 
 from ml_assets.gating import Gating
 from ml_assets.judging import Case
@@ -187,7 +190,9 @@ def report_evaluations(
     assets: Sequence[Asset],
 ) -> None:
     """Tell Dagster what gates have said, for its UI to show beside what they judged."""
-    for one, key in keys_of(source, kinds, judged, assets):
+    pairs = list(keys_of(source, kinds, judged, assets))
+    targets = _find_targets(instance, {key.asset_key for _, key in pairs})
+    for one, key in pairs:
         result = evaluation(one, key)
         instance.report_runless_asset_event(
             dg.AssetCheckEvaluation(
@@ -197,5 +202,24 @@ def report_evaluations(
                 metadata=result.metadata,
                 severity=result.severity,
                 description=result.description,
+                target_materialization_data=targets.get(key.asset_key),
             )
         )
+
+
+def _find_targets(
+    instance: dg.DagsterInstance, keys: Collection[dg.AssetKey]
+) -> dict[dg.AssetKey, AssetCheckEvaluationTargetMaterializationData]:
+    """Return the materializations that were judged: the last ones.
+
+    Without them Dagster goes by the second in which each was written, and shows a judgement of the
+    same second as none.
+    """
+    found: dict[dg.AssetKey, AssetCheckEvaluationTargetMaterializationData] = {}
+    for record in instance.get_asset_records(list(keys)) if keys else ():
+        last = record.asset_entry.last_materialization_record
+        if last is not None:
+            found[record.asset_entry.asset_key] = AssetCheckEvaluationTargetMaterializationData(
+                storage_id=last.storage_id, run_id=last.run_id, timestamp=last.timestamp
+            )
+    return found
