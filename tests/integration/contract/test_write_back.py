@@ -1,0 +1,238 @@
+"""The write-back: where the record of a run goes, who wins, and what comes first."""
+
+import dataclasses
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ml_assets.branch import Graph, load_graph
+from ml_assets.lock_files import AUTHOR, COMMIT_TRAILER, RUN_TRAILER, read_trailers
+from ml_assets.project import Project
+from ml_assets.watch import Watch, watch_project
+from ml_assets.watch_settings import WriteBack
+from ml_assets.write_back import PROPOSALS, Recorder
+from resources.errors import UnavailableError
+from resources.mirror import LOCKS
+
+from .repository import Repository
+
+REF = f"{LOCKS}/main"
+
+
+@pytest.fixture
+def pushed(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> Iterator[Repository]:
+    """A repository with a Git remote and a DVC remote, pushed and never run."""
+    for name, value in repository.environment().items():
+        monkeypatch.setenv(name, value)
+    repository.write("in.txt", "one\n")
+    stage = {"cmd": "cp in.txt out.txt", "deps": ["in.txt"], "outs": ["out.txt"]}
+    count = {"cmd": "echo 1 > n", "deps": ["out.txt"], "metrics": [{"n": {"cache": False}}]}
+    repository.stages({"copy": stage, "count": count})
+    store = repository.outside / "store"
+    repository.dvc("remote", "add", "--default", "--quiet", "store", str(store))
+    repository.commit("one")
+    remote = repository.outside / "remote.git"
+    repository.git("init", "--quiet", "--bare", "--initial-branch=main", str(remote))
+    repository.git("remote", "add", "origin", str(remote))
+    push(repository)
+    yield repository
+
+
+def push(repository: Repository) -> str:
+    repository.git("push", "--quiet", "--force", "origin", "main")
+    repository.git("fetch", "--quiet", "origin")
+    return repository.git("rev-parse", "HEAD").strip()
+
+
+def another(repository: Repository, text: str) -> str:
+    repository.write("in.txt", text)
+    repository.commit(text.strip())
+    return push(repository)
+
+
+def watch_of(repository: Repository, how: WriteBack = WriteBack.REF) -> Watch:
+    watch = watch_project(Project(repository.project))
+    assert watch is not None
+    watch.mirror.fetch(["main"], "main")
+    return dataclasses.replace(watch, settings=dataclasses.replace(watch.settings, write_back=how))
+
+
+def ran(repository: Repository, watch: Watch, commit: str) -> Graph:
+    """Run a commit in its worktree, as somebody else would."""
+    root = watch.open_worktree("main", commit).root
+    done = repository.ml_assets("--project", str(root), "run", "--pull")
+    assert done.code == 0, done
+    return load_graph(watch, "main", commit)
+
+
+def write_back(watch: Watch, graph: Graph, commit: str) -> list[str]:
+    notices: list[str] = []
+    Recorder(watch, graph, "main", commit, "run-1", notices.append).write_back()
+    return notices
+
+
+def test_record_holds_what_git_keeps_and_says_of_which_commit(pushed: Repository) -> None:
+    commit = push(pushed)
+    watch = watch_of(pushed)
+    graph = ran(pushed, watch, commit)
+    assert write_back(watch, graph, commit) == []
+    tip = watch.mirror.read_remote_ref(REF)
+    assert tip is not None
+    files = watch.mirror.read_files(tip)
+    assert set(files) == {"dvc.lock", "n"}
+    assert files["dvc.lock"] == (graph.project.root / "dvc.lock").read_bytes()
+    trailers = read_trailers(watch.mirror.read_message(tip))
+    assert trailers == {COMMIT_TRAILER: commit, RUN_TRAILER: "run-1"}
+    branches = pushed.git("ls-remote", "--heads", "origin").split()
+    assert branches == [commit, "refs/heads/main"]
+
+
+def test_data_is_there_before_the_record(pushed: Repository) -> None:
+    commit = push(pushed)
+    watch = watch_of(pushed)
+    graph = ran(pushed, watch, commit)
+    (pushed.outside / "store").write_text("a file where the remote's directory should be")
+    with pytest.raises(UnavailableError):
+        write_back(watch, graph, commit)
+    assert watch.mirror.read_remote_ref(REF) is None
+    (pushed.outside / "store").unlink()
+    write_back(watch, graph, commit)
+    assert watch.mirror.read_remote_ref(REF) is not None
+    assert list((pushed.outside / "store").rglob("*"))
+
+
+def test_same_record_is_written_once(pushed: Repository) -> None:
+    commit = push(pushed)
+    watch = watch_of(pushed)
+    graph = ran(pushed, watch, commit)
+    write_back(watch, graph, commit)
+    first = watch.mirror.read_remote_ref(REF)
+    write_back(watch, graph, commit)
+    assert watch.mirror.read_remote_ref(REF) == first
+
+
+def test_record_of_a_later_commit_stays(pushed: Repository) -> None:
+    first = push(pushed)
+    watch = watch_of(pushed)
+    old = ran(pushed, watch, first)
+    second = another(pushed, "two\n")
+    watch = watch_of(pushed)
+    write_back(watch, ran(pushed, watch, second), second)
+    tip = watch.mirror.read_remote_ref(REF)
+    notices = write_back(watch, old, first)
+    assert "a later commit of main has recorded its locks already" in notices
+    assert watch.mirror.read_remote_ref(REF) == tip
+
+
+def test_who_loses_the_race_tries_again_over_what_won(pushed: Repository) -> None:
+    """Somebody pushes another record after ours has looked at the reference."""
+    first = push(pushed)
+    second = another(pushed, "two\n")
+    watch = watch_of(pushed)
+    graph = ran(pushed, watch, second)
+    other = watch_of(pushed)  # knows of no record, as ours
+    message = f"Record\n\n{COMMIT_TRAILER}: {first}\n{RUN_TRAILER}: run-0\n"
+    theirs = other.mirror.write_commit({"dvc.lock": b"x"}, message, AUTHOR, 1, None, whole=True)
+    other.mirror.push_ref(REF, theirs, None)
+    other.mirror._run("update-ref", "-d", REF)
+    write_back(watch, graph, second)
+    tip = watch.mirror.read_remote_ref(REF)
+    assert tip is not None and tip != theirs
+    assert watch.mirror.is_ancestor(theirs, tip)
+
+
+def test_remote_that_refuses_the_record_is_an_error_with_a_way_out(pushed: Repository) -> None:
+    commit = push(pushed)
+    watch = watch_of(pushed)
+    graph = ran(pushed, watch, commit)
+    hook = pushed.outside / "remote.git" / "hooks" / "pre-receive"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\nexit 1\n")
+    hook.chmod(0o755)
+    with pytest.raises(UnavailableError, match="does not take") as caught:
+        write_back(watch, graph, commit)
+    assert "write-back" in caught.value.hint
+    off = dataclasses.replace(watch.settings, write_back=WriteBack.OFF)
+    write_back(dataclasses.replace(watch, settings=off), graph, commit)
+
+
+def test_without_a_dvc_remote_the_record_stays_here(pushed: Repository) -> None:
+    pushed.dvc("remote", "remove", "store")
+    commit = another(pushed, "two\n")
+    watch = watch_of(pushed)
+    graph = ran(pushed, watch, commit)
+    assert write_back(watch, graph, commit) == [
+        "there is no DVC remote: what the run has recorded stays here"
+    ]
+    assert watch.mirror.read_remote_ref(REF) is None
+    assert watch.mirror.read_ref(REF) is not None
+
+
+def test_record_on_the_branch_is_one_commit_and_gives_way_to_a_newer_one(
+    pushed: Repository, tmp_path: Path
+) -> None:
+    commit = push(pushed)
+    watch = watch_of(pushed, WriteBack.COMMIT)
+    graph = ran(pushed, watch, commit)
+    write_back(watch, graph, commit)
+    head = watch.mirror.read_remote(["main"]).heads["main"]
+    remote = pushed.outside / "remote.git"
+    log = subprocess.run(
+        ["git", "-C", remote, "log", "--format=%H %an", head],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split("\n")
+    assert log[0] == f"{head} ml-assets"
+    assert log[1].startswith(commit)
+    newer = another(pushed, "three\n")
+    assert "its next run records the locks" in write_back(watch, graph, commit)[-1]
+    assert watch.mirror.read_remote(["main"]).heads["main"] == newer
+
+
+def test_record_is_proposed_on_a_branch_of_its_own(pushed: Repository) -> None:
+    commit = push(pushed)
+    watch = watch_of(pushed, WriteBack.PULL_REQUEST)
+    graph = ran(pushed, watch, commit)
+    assert write_back(watch, graph, commit) == ["proposed for main: ml-assets/locks/main"]
+    tip = watch.mirror.read_remote_ref(f"{PROPOSALS}/main")
+    assert tip is not None
+    assert watch.mirror.is_ancestor(commit, tip)
+    assert watch.mirror.read_remote(["main"]).heads["main"] == commit
+
+
+def test_lock_pull_brings_the_record_and_refuses_to_overwrite(pushed: Repository) -> None:
+    commit = push(pushed)
+    watch = watch_of(pushed)
+    graph = ran(pushed, watch, commit)
+    write_back(watch, graph, commit)
+    pulled = pushed.ml_assets("lock", "pull", "--json")
+    assert pulled.document == {"branch": "main", "written": ["dvc.lock", "n"]}
+    assert (pushed.project / "dvc.lock").read_bytes() == (
+        graph.project.root / "dvc.lock"
+    ).read_bytes()
+    pushed.git("add", "--all", ":!out.txt")
+    pushed.git("commit", "--quiet", "--message", "locks")
+    again = pushed.ml_assets("lock", "pull", "--json")
+    assert again.document["written"] == []
+    unknown = pushed.ml_assets("lock", "pull", "--branch", "develop")
+    assert (unknown.code, "no run has recorded" in unknown.stderr) == (2, True)
+
+
+def test_lock_pull_keeps_what_is_not_committed(pushed: Repository) -> None:
+    pushed.run()
+    pushed.git("add", "dvc.lock", "n", ".gitignore")
+    pushed.git("commit", "--quiet", "--message", "locks")
+    commit = another(pushed, "two\n")
+    watch = watch_of(pushed)
+    graph = ran(pushed, watch, commit)
+    write_back(watch, graph, commit)
+    (pushed.project / "dvc.lock").write_text("edited by hand\n")
+    refused = pushed.ml_assets("lock", "pull")
+    assert (refused.code, "not committed here: dvc.lock" in refused.stderr) == (2, True)
+    assert (pushed.project / "dvc.lock").read_text() == "edited by hand\n"
+    assert pushed.ml_assets("lock", "pull", "--force").code == 0
+    recorded = (graph.project.root / "dvc.lock").read_bytes()
+    assert (pushed.project / "dvc.lock").read_bytes() == recorded
