@@ -181,7 +181,7 @@ def parse_settings(table: Mapping[str, Any], where: str) -> Settings:
     performance = Table(reader.mapping("performance"), f"{where}: performance")
     settings = Settings(
         jobs=reader.whole_number("jobs"),
-        granularity=_granularity(reader),
+        granularity=reader.choice("granularity", Granularity.PIPELINE),
         keep_going=reader.flag("keep-going"),
         wait=reader.seconds("wait", 600.0),
         environment=reader.texts("environment"),
@@ -198,29 +198,11 @@ def parse_settings(table: Mapping[str, Any], where: str) -> Settings:
         signing=parse_signing_settings(reader.mapping("signing"), f"{where}: signing"),
         watch=parse_watch_settings(reader.mapping("watch"), f"{where}: watch"),
         pull=reader.flag("pull"),
-        confinement=_confinement(reader),
+        confinement=reader.choice("confinement", Confinement.IF_POSSIBLE),
     )
     reader.refuse_unknown()
     performance.refuse_unknown()
     return settings
-
-
-def _granularity(table: Table) -> Granularity:
-    value = table.text("granularity") or Granularity.PIPELINE.value
-    try:
-        return Granularity(value)
-    except ValueError:
-        choices = " or ".join(choice.value for choice in Granularity)
-        raise wrong(table.where, "granularity", choices) from None
-
-
-def _confinement(table: Table) -> Confinement:
-    value = table.text("confinement") or Confinement.IF_POSSIBLE.value
-    try:
-        return Confinement(value)
-    except ValueError:
-        choices = " or ".join(choice.value for choice in Confinement)
-        raise wrong(table.where, "confinement", choices) from None
 
 
 def _weight(value: Any, where: str) -> int:

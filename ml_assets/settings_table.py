@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from enum import Enum
+from typing import Any, TypeVar
 
 from resources.errors import ConfigurationError
 
+Choice = TypeVar("Choice", bound=Enum)
 #: Seconds. A time-out of far more would overflow when it is set, and never come.
 LONGEST = 10**9
 
@@ -57,6 +59,17 @@ class Table:
     def text(self, key: str) -> str | None:
         value: str | None = self._get(key, str, "a string")
         return value
+
+    def choice(self, key: str, default: Choice) -> Choice:
+        """Return a member of the default's enumeration, by its value."""
+        value = self.text(key)
+        if value is None:
+            return default
+        try:
+            return type(default)(value)
+        except ValueError:
+            choices = " or ".join(str(one.value) for one in type(default))
+            raise wrong(self.where, key, choices) from None
 
     def texts(self, key: str) -> tuple[str, ...]:
         values = self._get(key, list, "a list of strings") or []

@@ -51,7 +51,7 @@ def parse_signing_settings(table: Mapping[str, Any], where: str) -> SigningSetti
     """
     reader = Table(table, where)
     settings = SigningSettings(
-        method=_method(reader),
+        method=reader.choice("method", Method.KEY),
         ledger=reader.text("ledger"),
         sigstore=reader.text("sigstore"),
         certificates=reader.text("certificates"),
@@ -69,12 +69,3 @@ def parse_signing_settings(table: Mapping[str, Any], where: str) -> SigningSetti
         if value is None:
             raise wrong(where, name, f"given, since method is {settings.method.value}")
     return settings
-
-
-def _method(table: Table) -> Method:
-    value = table.text("method") or Method.KEY.value
-    try:
-        return Method(value)
-    except ValueError:
-        choices = " or ".join(one.value for one in Method)
-        raise wrong(table.where, "method", choices) from None

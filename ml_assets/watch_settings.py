@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 from ml_assets.settings_table import Table, wrong
 
 T = TypeVar("T")
-_Choice = TypeVar("_Choice", bound=Enum)
 
 
 class Commits(Enum):
@@ -60,6 +59,7 @@ class WatchSettings:
         signed: a commit becomes a run only with a signature that is trusted.
         runs: how many there are at most at a time; each branch has one at a time.
         keep: days after which a worktree is removed that no run uses.
+        keep_size: GiB that worktrees may take up before the oldest ones are removed.
     """
 
     repository: str = "origin"
@@ -73,6 +73,7 @@ class WatchSettings:
     runs: int = 2
     write_back: WriteBack = WriteBack.REF
     keep: float = 7.0
+    keep_size: float = 20.0
 
     def ignores(self, path: str) -> bool:
         """Whether a change of a file alone is no reason to run."""
@@ -91,14 +92,15 @@ def parse_watch_settings(table: Mapping[str, Any], where: str) -> WatchSettings:
         repository=reader.text("repository") or default.repository,
         branches=_branches(reader, default.branches),
         interval=reader.seconds("interval", default.interval),
-        commits=_choice(reader, "commits", default.commits),
-        older=_choice(reader, "older", default.older),
-        first=_choice(reader, "first", default.first),
+        commits=reader.choice("commits", default.commits),
+        older=reader.choice("older", default.older),
+        first=reader.choice("first", default.first),
         ignore=reader.texts("ignore"),
         signed=reader.flag("signed"),
         runs=reader.whole_number("runs") or default.runs,
-        write_back=_choice(reader, "write-back", default.write_back),
+        write_back=reader.choice("write-back", default.write_back),
         keep=reader.seconds("keep-days", default.keep),
+        keep_size=reader.seconds("keep-size", default.keep_size),
     )
     reader.refuse_unknown()
     if settings.interval < 1:
@@ -115,14 +117,3 @@ def _branches(reader: Table, default: tuple[str, ...]) -> tuple[str, ...]:
         if strange or not all(parts) or any(one[:1] in ".-" for one in parts):
             raise wrong(reader.where, "branches", "names of branches")
     return tuple(dict.fromkeys(names)) if "branches" in reader else default
-
-
-def _choice(table: Table, key: str, default: _Choice) -> _Choice:
-    value = table.text(key)
-    if value is None:
-        return default
-    try:
-        return type(default)(value)
-    except ValueError:
-        choices = " or ".join(str(one.value) for one in type(default))
-        raise wrong(table.where, key, choices) from None

@@ -62,8 +62,8 @@ def parse_arguments(arguments: list[str]) -> CodeServer | None:
     socket = values.get("--socket") or values.get("-s")
     port = values.get("--port") or values.get("-p")
     host = values.get("--host") or values.get("-h") or "localhost"
+    if host == "0.0.0.0":  # nosec B104  # listens everywhere, so here as well
+        host = "localhost"
     if socket is None and (port is None or not port.isdigit()):
         return None
-    return CodeServer(
-        socket, "localhost" if host == "0.0.0.0" else host, int(port) if port else None
-    )  # nosec B104  # an address to call
+    return CodeServer(socket, host, int(port) if port else None)

@@ -128,7 +128,7 @@ class PrivateCopy:
         for path in reversed(self._directories):
             place = os.open(path, _DIRECTORY, dir_fd=self._root)
             try:
-                os.fchmod(place, 0o555)
+                os.fchmod(place, 0o555)  # nosec B103  # to read and enter, as its files
                 os.fsync(place)
             finally:
                 os.close(place)
