@@ -14,7 +14,7 @@ COMMITTERS = ".ml-assets/committers"
 
 
 def find_objection(watch: Watch, commit: str) -> str | None:
-    """Say why nothing may be done with a commit; None where signatures count or are not asked for."""
+    """Say why nothing may be done with a commit; None where its signature counts, or need not."""
     return find_distrust(watch, commit) if watch.settings.signed else None
 
 

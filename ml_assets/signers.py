@@ -12,7 +12,7 @@ from ml_assets.rules import find_rules
 from ml_assets.signing_settings import Method, SigningSettings
 from ml_assets.token_key import open_token_signer
 from resources.errors import ConfigurationError
-from resources.mirror import mask
+from resources.git_command import mask
 from security.ledger import Ledger, LedgerDirectory
 from security.signer import Signer
 

@@ -2,7 +2,7 @@
 
 ``<home>/mirror.git``            the mirror of the repository
 ``<home>/worktrees/<branch>/…``  a checkout for each commit that is run or shown
-``<home>/dvc``                   what DVC makes for all of them
+``<home>/dvc/<branch>/…``        what DVC makes for each of them
 
 Nothing is ever written into the user's own checkout.
 """
@@ -22,7 +22,8 @@ from ml_assets.watch_settings import WatchSettings
 from resources.dvc.local_config import write_local_config
 from resources.errors import ConfigurationError
 from resources.git import read_place, read_remote_address
-from resources.mirror import Mirror, mask, open_mirror
+from resources.git_command import mask
+from resources.mirror import Mirror, open_mirror
 
 #: The commits whose graphs the UI shows, by branch.
 SHOWN = "refs/ml-assets/shown"
@@ -72,8 +73,10 @@ class Watch:
         if not (directory / ".git").exists():
             self.mirror.remove_worktree(directory)  # what a killed process has left of it
             self.mirror.add_worktree(commit, directory)
+        os.utime(directory)  # it is in use (``collection``)
         root = Path(os.path.normpath(directory / self.below))
-        write_local_config(root, self.template, cache=self.cache, site=self.home / "dvc")
+        site = self.home / "dvc" / slug(branch) / commit
+        write_local_config(root, self.template, cache=self.cache, site=site)
         return Project(root, name=branch, shared=self.state)
 
     def worktree(self, branch: str, commit: str) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -21,6 +22,7 @@ _LOCATION = {
 }
 
 
+_CREDENTIALS = re.compile(r"(\w+://)[^/@\s]+@")
 #: A server must never be asked for a password: nobody would be there to type it.
 _SILENT = {
     "GIT_TERMINAL_PROMPT": "0",
@@ -61,3 +63,20 @@ def run_git(
         raise UnavailableError(
             "git is not installed", "install Git, version 2.30 or newer"
         ) from error
+
+
+def read_text(done: subprocess.CompletedProcess[bytes]) -> str:
+    """Return what Git has printed, without space around it."""
+    return done.stdout.decode("utf-8", "replace").strip()
+
+
+def explain(done: subprocess.CompletedProcess[bytes]) -> str:
+    """Return why Git failed, as it says, without credentials."""
+    lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
+    telling = [line for line in lines if line.startswith(("fatal:", "error:", "!"))] or lines
+    return mask("; ".join(telling[:2])) or f"exit code {done.returncode}"
+
+
+def mask(text: str) -> str:
+    """Return a text without the credentials of URLs in it."""
+    return _CREDENTIALS.sub(r"\1", text)

@@ -16,7 +16,7 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 from resources.errors import ConfigurationError, ResourceError, UnavailableError
-from resources.git_command import run_git
+from resources.git_command import explain, read_text, run_git
 
 #: Where the lock files that runs have written are kept, by the name of their branch.
 LOCKS = "refs/ml-assets/locks"
@@ -25,7 +25,6 @@ VERIFIED = "refs/ml-assets/verified"
 _HEADS = "refs/heads"
 #: Where the branches of the remote are, as they were when they were fetched.
 TRACKING = "refs/remotes/origin"
-_CREDENTIALS = re.compile(r"(\w+://)[^/@\s]+@")
 #: What a push says that found another value than the one that was to be replaced.
 _STALE = re.compile(rb"stale info|fetch first|cannot lock ref|reference already exists")
 
@@ -109,7 +108,7 @@ class Mirror:
     def read_default(self) -> str | None:
         """Return the branch that the remote protected when it was fetched; None before that."""
         done = run_git(self.directory, "symbolic-ref", "--quiet", f"{TRACKING}/HEAD")
-        return _text(done).removeprefix(f"{TRACKING}/") if done.returncode == 0 else None
+        return read_text(done).removeprefix(f"{TRACKING}/") if done.returncode == 0 else None
 
     def read_tracked(self, branch: str) -> str | None:
         """Return the commit of a branch when it was fetched."""
@@ -118,13 +117,13 @@ class Mirror:
     def read_refs(self, below: str) -> dict[str, str]:
         """Return the commits of all references below a place, by the rest of their names."""
         done = self._run("for-each-ref", "--format=%(objectname) %(refname)", below)
-        pairs = (line.split(" ", 1) for line in _text(done).splitlines())
+        pairs = (line.split(" ", 1) for line in read_text(done).splitlines())
         return {ref.removeprefix(f"{below}/"): sha for sha, ref in pairs}
 
     def read_ref(self, ref: str) -> str | None:
         """Return the commit that a reference names; None where there is no such reference."""
         done = run_git(self.directory, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")
-        return _text(done) if done.returncode == 0 else None
+        return read_text(done) if done.returncode == 0 else None
 
     def write_ref(self, ref: str, new: str, old: str | None) -> None:
         """Let a reference name another commit, if it still names the old one.
@@ -150,7 +149,7 @@ class Mirror:
             if _STALE.search(done.stdout + done.stderr):
                 raise LostRaceError(f"somebody else has changed {ref}", "fetch, then try again")
             raise UnavailableError(
-                f"the remote repository does not take {ref}: {_why(done)}",
+                f"the remote repository does not take {ref}: {explain(done)}",
                 'allow it to be pushed, or set write-back = "off" in [tool.ml-assets.watch]',
             )
 
@@ -160,7 +159,7 @@ class Mirror:
         Raises:
             UnavailableError: it does not answer.
         """
-        lines = _text(self._call("ls-remote", "origin", ref)).splitlines()
+        lines = read_text(self._call("ls-remote", "origin", ref)).splitlines()
         return next(
             (sha for sha, _, name in (one.partition("\t") for one in lines) if name == ref), None
         )
@@ -173,7 +172,7 @@ class Mirror:
         """Whether one commit is an ancestor of another, or the same."""
         done = run_git(self.directory, "merge-base", "--is-ancestor", old, new)
         if done.returncode not in (0, 1):
-            raise UnavailableError(f"git merge-base failed: {_why(done)}", "look: git fsck")
+            raise UnavailableError(f"git merge-base failed: {explain(done)}", "look: git fsck")
         return done.returncode == 0
 
     def list_commits(self, old: str, new: str, most: int | None) -> list[str]:
@@ -184,7 +183,7 @@ class Mirror:
         """
         limit = [f"--max-count={most}"] if most is not None else []
         done = self._run("rev-list", "--first-parent", "--reverse", *limit, f"{old}..{new}")
-        return _text(done).split()
+        return read_text(done).split()
 
     def list_changed(self, old: str, new: str) -> frozenset[str]:
         """Return the paths that differ between two commits."""
@@ -193,11 +192,11 @@ class Mirror:
 
     def read_message(self, commit: str) -> str:
         """Return a commit's message."""
-        return _text(self._run("show", "--no-patch", "--format=%B", commit))
+        return read_text(self._run("show", "--no-patch", "--format=%B", commit))
 
     def read_author(self, commit: str) -> Author:
         """Return who a commit says that it is by; anybody can say anything here."""
-        name, _, email = _text(
+        name, _, email = read_text(
             self._run("show", "--no-patch", "--format=%an%x00%ae", commit)
         ).partition("\0")
         return Author(name, email)
@@ -239,9 +238,9 @@ class Mirror:
         stream += [b"get-mark :1\ndone\n"]
         done = run_git(self.directory, "fast-import", "--quiet", "--done", stdin=b"".join(stream))
         if done.returncode != 0:
-            raise UnavailableError(f"git fast-import failed: {_why(done)}", "look: git fsck")
+            raise UnavailableError(f"git fast-import failed: {explain(done)}", "look: git fsck")
         self._run("update-ref", "-d", ref)
-        return _text(done)
+        return read_text(done)
 
     def add_worktree(self, commit: str, directory: Path) -> None:
         """Check a commit out into a directory of its own, which must not exist.
@@ -256,6 +255,10 @@ class Mirror:
         """Remove a worktree, whatever is left of it."""
         run_git(self.directory, "worktree", "remove", "--force", "--force", os.fspath(directory))
         shutil.rmtree(directory, ignore_errors=True)
+        self.prune_worktrees()
+
+    def prune_worktrees(self) -> None:
+        """Forget the worktrees whose directories are gone."""
         self._run("worktree", "prune")
 
     def _call(self, *arguments: str) -> CompletedProcess[bytes]:
@@ -263,7 +266,7 @@ class Mirror:
         done = run_git(self.directory, *arguments, timeout=self._timeout)
         if done.returncode != 0:
             raise UnavailableError(
-                f"the remote repository cannot be read: {_why(done)}",
+                f"the remote repository cannot be read: {explain(done)}",
                 f"try: git -C {self.directory} ls-remote origin",
             )
         return done
@@ -272,7 +275,7 @@ class Mirror:
         done = run_git(self.directory, *arguments)
         if done.returncode != 0:
             raise UnavailableError(
-                f"git {arguments[0]} failed: {_why(done)}", f"look: git -C {self.directory} fsck"
+                f"git {arguments[0]} failed: {explain(done)}", f"look: git -C {self.directory} fsck"
             )
         return done
 
@@ -291,25 +294,9 @@ def open_mirror(directory: Path, url: str) -> Mirror:
         # Without a template, so that no hook of the user's runs in it.
         done = run_git(directory, "init", "--quiet", "--bare", "--template=", ".")
         if done.returncode != 0:
-            raise UnavailableError(f"git init failed: {_why(done)}", f"look at {directory}")
+            raise UnavailableError(f"git init failed: {explain(done)}", f"look at {directory}")
     for name, value in (("remote.origin.url", url), ("gc.auto", "0")):
         done = run_git(directory, "config", name, value)
         if done.returncode != 0:
-            raise UnavailableError(f"git config failed: {_why(done)}", f"remove {directory}")
+            raise UnavailableError(f"git config failed: {explain(done)}", f"remove {directory}")
     return Mirror(directory)
-
-
-def mask(text: str) -> str:
-    """Return a text without the credentials of URLs in it."""
-    return _CREDENTIALS.sub(r"\1", text)
-
-
-def _why(done: CompletedProcess[bytes]) -> str:
-    """Return what Git said, without credentials."""
-    lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
-    telling = [line for line in lines if line.startswith(("fatal:", "error:", "!"))] or lines
-    return mask("; ".join(telling[:2])) or f"exit code {done.returncode}"
-
-
-def _text(done: CompletedProcess[bytes]) -> str:
-    return done.stdout.decode("utf-8", "replace").strip()

@@ -27,7 +27,7 @@ from ml_assets.watch import (
     watch_repository,
 )
 from resources.errors import ConfigurationError, UnavailableError
-from resources.mirror import mask
+from resources.git_command import mask
 
 _EPILOG = """\
 examples:

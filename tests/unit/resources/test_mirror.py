@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from resources.errors import ConfigurationError, UnavailableError
+from resources.git_command import mask
 from resources.mirror import (
     LOCKS,
     VERIFIED,
     Author,
     LostRaceError,
     Mirror,
-    mask,
     open_mirror,
 )
 
