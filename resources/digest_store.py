@@ -14,6 +14,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import closing, suppress
 from pathlib import Path
 
 from security.digest import Digests, digest_file
@@ -161,3 +162,20 @@ class DigestStore:
             except OSError:
                 # What cannot be dropped cannot be kept either: digests are computed each time.
                 return
+
+
+def forget_missing(file: Path, below: Path) -> None:
+    """Forget the digests of files below a directory that are gone; a cache in use stays as it is.
+
+    Args:
+        file: the store's.
+    """
+    if not file.exists():
+        return
+    above = f"{below}{os.sep}"
+    with suppress(sqlite3.Error), closing(sqlite3.connect(file, timeout=1)) as database, database:
+        rows = database.execute(
+            "SELECT path FROM digests WHERE substr(path, 1, ?) = ?", (len(above), above)
+        ).fetchall()
+        gone = [row for row in rows if not os.path.lexists(row[0])]
+        database.executemany("DELETE FROM digests WHERE path = ?", gone)

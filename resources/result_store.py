@@ -17,6 +17,7 @@ import os
 import secrets
 import stat
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from resources.errors import UnavailableError, wrap_os_error
@@ -60,7 +61,10 @@ class ResultStore:
         """
         path = self._path(binding.key)
         try:
-            return self._verify(binding, _read(path))
+            result = self._verify(binding, _read(path))
+            with suppress(OSError):
+                os.utime(path)  # it is of use: what is not, goes one day
+            return result
         except FileNotFoundError:
             return None
         except OSError as error:

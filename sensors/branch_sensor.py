@@ -13,12 +13,14 @@ import dagster as dg
 
 from ml_assets.branch import Branch, load_branch
 from ml_assets.branch_run import BRANCH_TAG, COMMIT_TAG, SENSOR, TRIGGER_TAG
+from ml_assets.collection import Collector
 from ml_assets.commit_trust import find_objection as distrust
 from ml_assets.lock_files import is_written_by_run
+from ml_assets.run_launcher import workers
 from ml_assets.watch import SHOWN, Watch
 from ml_assets.watch_settings import Commits, Older
 from resources.code_server import find_code_server
-from resources.errors import UnavailableError
+from resources.errors import ResourceError, UnavailableError
 from resources.mirror import LostRaceError
 from sensors.branches import (
     Cursor,
@@ -42,6 +44,7 @@ _ACTIVE = [
     dg.DagsterRunStatus.STARTING,
     dg.DagsterRunStatus.STARTED,
 ]
+_CANCELING = dg.DagsterRunStatus.CANCELING
 
 
 def build_branch_sensor(
@@ -63,6 +66,8 @@ def build_branch_sensor(
                 return dg.SensorResult(skip_reason="another daemon is looking at this moment")
             tick = Tick(watch, loaded, shapes, context.instance)
             decision = tick.take(parse_cursor(context.cursor))
+            if not decision.requests:
+                decision = tick.tidy(decision)
         return _answer(decision, names)
 
     return dg.SensorDefinition(
@@ -132,6 +137,21 @@ class Tick:
         if decision.reload:
             decision = self._reload(decision)
         return decision
+
+    def tidy(self, decision: Decision) -> Decision:
+        """Collect what runs have left behind, now and then; it hinders no tick."""
+        now = time.time()
+        collector = Collector(self._watch, workers(self._instance), now)
+        try:
+            if not collector.is_due():
+                return decision
+            runs = self._instance.get_runs(dg.RunsFilter(statuses=[*_ACTIVE, _CANCELING]))
+            used = {run.tags.get(COMMIT_TAG, "") for run in runs}
+            gone = collector.collect(used | {one.commit for one in decision.cursor.waiting})
+        except (ResourceError, OSError) as error:
+            return replace(decision, notes=(*decision.notes, f"nothing was collected: {error}"))
+        notes = (f"{gone} worktrees were removed",) if gone else ()
+        return replace(decision, notes=(*decision.notes, *notes))
 
     def _observe(self, cursor: Cursor) -> Observed:
         mirror, settings = self._watch.mirror, self._watch.settings

@@ -35,6 +35,7 @@ def test_all_settings_are_read() -> None:
         "runs": 4,
         "write-back": "pull-request",
         "keep-days": 1.5,
+        "keep-size": 0.5,
     }
     settings = parse_watch_settings(table, "here")
     assert settings.branches == ("release/1.0", "main")
@@ -44,6 +45,7 @@ def test_all_settings_are_read() -> None:
         First.RUN,
         WriteBack.PULL_REQUEST,
     )
+    assert (settings.keep, settings.keep_size) == (1.5, 0.5)
     assert settings.ignores("docs/a/b.md")
     assert not settings.ignores("src/docs/a")
 
