@@ -14,8 +14,7 @@ from ml_assets.project import Project
 from ml_assets.translator import Asset, Key, asset_key, source_key
 from ml_assets.watch import SHOWN, Watch, slug
 from resources.dvc.checkout import Checkout
-from resources.errors import ConfigurationError, ResourceError
-from resources.mirror import LostRaceError
+from resources.errors import ConfigurationError, LostRaceError, ResourceError
 from security.errors import SecurityError
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from resources.mirror import VERIFIED, LostRaceError, Mirror
+from resources.errors import LostRaceError
+from resources.mirror import VERIFIED, Mirror
 
 
 def read_verified(mirror: Mirror, branch: str) -> str | None:

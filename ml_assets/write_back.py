@@ -23,8 +23,8 @@ from ml_assets.lock_files import (
 )
 from ml_assets.watch import Watch
 from ml_assets.watch_settings import WriteBack
-from resources.errors import UnavailableError
-from resources.mirror import LOCKS, LostRaceError
+from resources.errors import LostRaceError, UnavailableError
+from resources.mirror import LOCKS
 
 _ATTEMPTS = 6
 #: Where a record is proposed as a change of a branch.

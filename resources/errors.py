@@ -4,6 +4,7 @@ ResourceError
 ├── ConfigurationError      the project or its settings are wrong; nothing was tried
 ├── RepositoryBusyError     somebody else is at work in this checkout
 ├── UntrustedCommitError    a commit is not signed by anybody who is trusted
+├── LostRaceError           a reference is not any more what it was when it was read
 ├── UnavailableError        an outside system did not answer, or cannot be read
 │   └── ChangedError        a file is not any more what was digested
 └── StageError              a stage was judged and failed
@@ -55,6 +56,12 @@ class UntrustedCommitError(ResourceError):
 
     kind = "untrusted-commit"
     exit_code = 1
+
+
+class LostRaceError(ResourceError):
+    """A reference of Git's is not any more what it was when it was read."""
+
+    kind = "lost-race"
 
 
 class UnavailableError(ResourceError):

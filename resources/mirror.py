@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from subprocess import CompletedProcess
 
-from resources.errors import ConfigurationError, ResourceError, UnavailableError
+from resources.errors import ConfigurationError, LostRaceError, UnavailableError
 from resources.git_command import explain, read_text, run_git
 
 #: Where the lock files that runs have written are kept, by the name of their branch.
@@ -27,12 +27,6 @@ _HEADS = "refs/heads"
 TRACKING = "refs/remotes/origin"
 #: What a push says that found another value than the one that was to be replaced.
 _STALE = re.compile(rb"stale info|fetch first|cannot lock ref|reference already exists")
-
-
-class LostRaceError(ResourceError):
-    """A reference is not any more what it was when it was read."""
-
-    kind = "lost-race"
 
 
 @dataclass(frozen=True)

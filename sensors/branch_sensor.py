@@ -20,8 +20,7 @@ from ml_assets.run_launcher import workers
 from ml_assets.watch import SHOWN, Watch
 from ml_assets.watch_settings import Commits, Older
 from resources.code_server import find_code_server
-from resources.errors import ResourceError, UnavailableError
-from resources.mirror import LostRaceError
+from resources.errors import LostRaceError, ResourceError, UnavailableError
 from sensors.branches import (
     Cursor,
     Decision,

@@ -13,6 +13,8 @@ from resources.errors import ResourceError, wrap_os_error
 CODES = {
     "configuration": 2,
     "busy": 3,
+    "untrusted-commit": 1,
+    "lost-race": 3,
     "unavailable": 3,
     "changed": 3,
     "refused": 1,
