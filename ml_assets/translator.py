@@ -9,7 +9,7 @@ import hashlib
 import json
 import posixpath
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
@@ -258,3 +258,11 @@ def _description_of(stage: Stage, out: Out, artifact: Artifact | None) -> str:
         return found
     origin = f"`{stage.file}`" if stage.is_source else f"stage `{stage.name}`"
     return f"`{out.location}`, written by {origin}."
+
+
+def group_by_stage(assets: Sequence[Asset]) -> dict[str, list[Asset]]:
+    """Return the assets of each stage."""
+    grouped: dict[str, list[Asset]] = {}
+    for asset in assets:
+        grouped.setdefault(asset.stage, []).append(asset)
+    return grouped

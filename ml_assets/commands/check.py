@@ -5,15 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
 
 from ml_assets.gate_report import gate_documents, verdict_of, write_gates
+from ml_assets.gate_run import find_unused, run_gates
 from ml_assets.gating import MATERIALIZE, Gating
 from ml_assets.job_report import add_outputs, announce, conclude
 from ml_assets.project import find_project
-from security.decision import Judged, unused_waivers
 from security.printable import printable
-from security.waiver import Waiver
 
 _EPILOG = """\
 examples:
@@ -67,36 +65,6 @@ def execute(arguments: argparse.Namespace) -> int:
         write_gates(judged, unused, sys.stdout)
         print(f"{verdict.value}: {len(judged)} judged for {gating.environment.name}")
     return verdict.exit_code
-
-
-def run_gates(gating: Gating, names: Sequence[str], jobs: int) -> list[Judged]:
-    """Decide everything that was asked for, side by side, with progress on standard error."""
-    cases = gating.cases(names)
-    judged = gating.absent(cases, names)
-    for number, one in enumerate(gating.decide_all(cases, jobs), start=1):
-        judged.append(one)
-        decision = one.decision
-        how = "cached" if one.cached else f"{one.seconds:.1f} s"
-        sys.stderr.write(
-            f"({number}/{len(cases)}) {decision.gate} of {printable(decision.subject)}: "
-            f"{decision.verdict.value} ({how})\n"
-        )
-    for text in gating.unused_configuration:
-        sys.stderr.write(f"notice: {printable(text, 500)}\n")
-    return judged
-
-
-def find_unused(gating: Gating, judged: Sequence[Judged], *, whole: bool) -> tuple[Waiver, ...]:
-    """Return the waivers that waived nothing, where that can be told.
-
-    Args:
-        whole: every gate was run on everything.
-    """
-    if not whole:
-        return ()
-    gates = {one.decision.gate for one in judged if one.report is not None}
-    decisions = [one.decision for one in judged]
-    return unused_waivers(decisions, gating.rules.policy.waivers, gates)
 
 
 class _Notices:

@@ -11,7 +11,7 @@ from ml_assets.console import write_table
 from ml_assets.graph import describe_assets
 from ml_assets.project import find_project
 from ml_assets.selection import select_stages
-from ml_assets.translator import Asset
+from ml_assets.translator import Asset, group_by_stage
 from resources.dvc.plan import Step, build_plan
 from resources.dvc.stage_result import Action
 
@@ -89,14 +89,6 @@ def plan_document(
             for asset in by_stage[step.stage.name]
         ],
     }
-
-
-def group_by_stage(assets: Sequence[Asset]) -> dict[str, list[Asset]]:
-    """Return the assets of each stage."""
-    grouped: dict[str, list[Asset]] = {}
-    for asset in assets:
-        grouped.setdefault(asset.stage, []).append(asset)
-    return grouped
 
 
 def _print(steps: Sequence[Step], assets: Sequence[Asset]) -> None:

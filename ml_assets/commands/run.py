@@ -7,40 +7,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import time
-import uuid
-from collections.abc import Collection, Mapping, Sequence
-from concurrent.futures import Future
 from contextlib import nullcontext
 
-from ml_assets.admission import GateAdmission
-from ml_assets.attestation import StageAttestation
+from ml_assets.commands.plan import add_pull
 from ml_assets.commit_checkout import check_out
-from ml_assets.commands.check import find_unused, run_gates
-from ml_assets.commands.plan import add_pull, group_by_stage
-from ml_assets.console import ConsoleReporter, write_notice
-from ml_assets.gating import MATERIALIZE, Gating
-from ml_assets.graph import describe_assets
+from ml_assets.console import write_notice
+from ml_assets.gating import MATERIALIZE
+from ml_assets.graph_run import GraphRun, Wishes
 from ml_assets.job_report import add_outputs, announce, conclude
-from ml_assets.options import build_options, build_reproduction, is_strict, open_admission
-from ml_assets.project import Project, find_project
-from ml_assets.proofs import Proofs
-from ml_assets.record import Record
-from ml_assets.report import Report
-from ml_assets.rules import find_rules
-from ml_assets.run_judgement import join_judged, judge_run, prove_run
-from ml_assets.selection import select_stages
+from ml_assets.project import find_project
 from ml_assets.settings_table import LONGEST
-from ml_assets.translator import Asset
-from resources.dvc.content import Content
-from resources.dvc.environment import build_environment
-from resources.dvc.plan import Step, build_plan
-from resources.dvc.reproduction import Options, StartedReproduction
-from resources.dvc.schedule import Finished
-from resources.dvc.stage_result import Action, Result, leave
-from resources.errors import ConfigurationError, ResourceError, UnavailableError
-from resources.source_tree import Listing, begin_listing
+from resources.errors import ConfigurationError
 
 _EPILOG = """\
 examples:
@@ -98,7 +75,10 @@ def execute(arguments: argparse.Namespace) -> int:
         nullcontext(project) if arguments.commit is None else check_out(project, arguments.commit)
     )
     with place as project:
-        report = _Run(project, arguments).execute()
+        run = GraphRun(project, _read_wishes(arguments))
+        report = run.execute()
+        name = arguments.environment or MATERIALIZE
+        conclude(project, run.checkout, arguments, name, report.judged, report.unused)
     if arguments.json:
         print(json.dumps(report.document()))
     else:
@@ -106,193 +86,15 @@ def execute(arguments: argparse.Namespace) -> int:
     return report.exit_code
 
 
-class _Run:
-    """One run of the command."""
-
-    def __init__(self, project: Project, arguments: argparse.Namespace) -> None:
-        self._started = time.monotonic()
-        self._project = project
-        self._arguments = arguments
-        self._listing: Future[Listing] | None = begin_listing(project.root)
-        pull = arguments.pull or arguments.commit is not None or None
-        self._checkout = project.open_checkout(pull=pull)
-        assets = describe_assets(project, self._checkout)
-        selected = select_stages(arguments.select, self._checkout.manifest, assets)
-        self._assets = [asset for asset in assets if asset.stage in selected]
-        self._report = Report(project, self._assets)
-        self._run_id = str(uuid.uuid4())
-        self._proofs = Proofs(project, write_notice)
-        self._record = Record(project)
-        if arguments.environment:
-            # Before hours of training, and not after them.
-            find_rules(project.root).policy.environment(arguments.environment)
-
-    def execute(self) -> Report:
-        """Do what there is to do."""
-        steps = build_plan(self._checkout, {asset.stage for asset in self._assets})
-        pending = self._find_pending(steps)
-        versions = self._skip(steps, pending)
-        unknown = {
-            name for name, version in versions.items() if not self._record.knows(name, version)
-        }
-        chosen = [a for a in self._assets if a.stage in pending or a.name in unknown]
-        self._checkout.store.save()
-        if chosen:
-            self._listing = None  # stages may write what Git does not ignore
-            self._materialize(chosen, versions)
-        if self._report.exit_code == 0 or self._report.judged:
-            self._judge(self._report.exit_code == 0)
-        report = self._report
-        report.close(time.monotonic() - self._started)
-        arguments = self._arguments
-        name = arguments.environment or MATERIALIZE
-        conclude(self._project, self._checkout, arguments, name, report.judged, report.unused)
-        return report
-
-    def _find_pending(self, steps: Sequence[Step]) -> set[str]:
-        """Return what has to be judged again when its turn comes: what is not fresh, and all below.
-
-        The plan cannot know what bytes a stage will write; the run itself skips what stays fresh.
-        """
-        pending: set[str] = set()
-        for step in steps:
-            behind = not pending.isdisjoint(step.stage.upstream)
-            if self._arguments.force or behind or step.action is not Action.SKIP:
-                pending.add(step.stage.name)
-        return pending
-
-    def _skip(self, steps: Sequence[Step], pending: Collection[str]) -> dict[str, str]:
-        """Note every fresh stage, and return the data versions of its assets by their names."""
-        by_stage = group_by_stage(self._assets)
-        versions: dict[str, str] = {}
-        for step in steps:
-            if step.stage.name in pending:
-                continue
-            assets = by_stage[step.stage.name]
-            result = leave(self._checkout, (a.location for a in assets if a.location is not None))
-            self._report.results[step.stage.name] = result
-            for asset in assets:
-                known = result.identify(asset.location or "")
-                versions[asset.name] = asset.state(known.md5 if known else asset.code_version)
-        return versions
-
-    def _materialize(self, chosen: Sequence[Asset], versions: Mapping[str, str]) -> None:
-        stages = {asset.stage for asset in chosen}
-        reporter = _Collector(self._report, len(stages), self._arguments)
-        admission = open_admission(self._project, self._checkout)
-        options = self._options(stages, admission)
-        reproduction = build_reproduction(self._checkout, stages, options, reporter)
-        tags = self._project.run_tags
-        # The first stages run while this process spends its seconds on importing dagster.
-        with StartedReproduction(reproduction) as started:
-            from ml_assets.execution import execute_run
-
-            execution = execute_run(self._project, chosen, started, reporter, tags, self._run_id)
-        self._checkout.forget_locks()  # the run has written them since
-        if reporter.was_interrupted or execution.cancelled:
-            raise KeyboardInterrupt
-        self._report.judged = admission.judged
-        self._report.run_id = execution.run_id
-        if not execution.succeeded and self._report.exit_code == 0:
-            self._report.aborted = UnavailableError(
-                "the Dagster run failed, and none of its stages says why",
-                f"look at run {execution.run_id} in the UI: ml-assets ui",
-            )
-        self._record.add(
-            {**versions, **execution.recorded} if execution.succeeded else execution.recorded
-        )
-
-    def _judge(self, succeeded: bool) -> None:
-        """Judge what the run answers for, and what the environment asks for that was named.
-
-        Args:
-            succeeded: otherwise what was judged so far is only shown to Dagster.
-        """
-        name = self._arguments.environment
-        gating = Gating(
-            self._project,
-            self._checkout,
-            environment=name or MATERIALIZE,
-            listing=self._listing,
-        )
-        for text in gating.notices:
-            write_notice(text)
-        if not succeeded:
-            judged = []
-        elif name:
-            judged = run_gates(gating, (), self._project.settings.capacity)
-            self._report.unused = find_unused(gating, judged, whole=True)
-        else:
-            locations = [asset.location for asset in self._assets if asset.location]
-            judged = judge_run(gating, locations, self._project.settings.capacity)
-        self._report.judged = join_judged(self._report.judged, judged)
-        self._checkout.store.save()
-        fresh = [
-            one
-            for one in self._report.judged
-            if not one.cached and gating.is_shown(one.decision.subject)
-        ]
-        new = self._proofs.is_open or not all(one.cached for one in judged)
-        if succeeded and (new or name):
-            self._prove(gating)
-        if fresh:
-            from ml_assets.execution import record_checks
-
-            record_checks(self._project, gating, fresh, self._assets)
-
-    def _prove(self, gating: Gating) -> None:
-        """Sign what the run comes to, of the outs whose making is attested."""
-        outs: dict[str, Content] = {}
-        for result in self._report.results.values():
-            outs |= result.contents
-            # What was not here when its stage was found fresh, and was supplied for a gate.
-            supplied = {location: self._checkout.read(location) for location in result.recorded}
-            outs |= {location: content for location, content in supplied.items() if content}
-        self._report.signed = prove_run(
-            gating, self._proofs, self._report.judged, outs, write_notice
-        )
-
-    def _options(self, stages: Collection[str], admission: GateAdmission) -> Options:
-        arguments = self._arguments
-        settings = self._project.settings
-        environment = build_environment(os.environ, allowed=settings.environment)
-        return build_options(
-            self._project,
-            list(stages),
-            jobs=arguments.jobs or settings.capacity,
-            environment=environment,
-            admission=admission,
-            attestation=StageAttestation(
-                self._project,
-                self._checkout,
-                self._proofs,
-                environment,
-                self._run_id,
-                strict=is_strict(self._project, arguments.environment or MATERIALIZE),
-            ),
-            keep_going=arguments.keep_going,
-            wait=arguments.wait,
-            force=arguments.force,
-        )
-
-
-class _Collector(ConsoleReporter):
-    """A console reporter that also fills the report."""
-
-    def __init__(self, report: Report, total: int, arguments: argparse.Namespace) -> None:
-        super().__init__(total, quiet=arguments.quiet, log=arguments.log)
-        self.was_interrupted = False
-        self._report = report
-
-    def finished(self, finished: Finished[Result]) -> None:
-        """Take the end of a stage."""
-        self._report.collect(finished)
-        super().finished(finished)
-
-    def aborted(self, error: ResourceError) -> None:
-        """Take what ended the run itself."""
-        self._report.aborted = error
-
-    def interrupted(self) -> None:
-        """Remember it: Dagster takes the interruption for a failure of the run."""
-        self.was_interrupted = True
+def _read_wishes(arguments: argparse.Namespace) -> Wishes:
+    return Wishes(
+        log=arguments.log,
+        select=arguments.select,
+        jobs=arguments.jobs,
+        keep_going=arguments.keep_going,
+        force=arguments.force,
+        pull=arguments.pull or arguments.commit is not None or None,
+        wait=arguments.wait,
+        environment=arguments.environment,
+        quiet=arguments.quiet,
+    )

@@ -7,10 +7,10 @@ import json
 import os
 from pathlib import Path
 
-from ml_assets.commands.check import run_gates
 from ml_assets.conclusion import Conclusion, files_of
 from ml_assets.console import write_notice
 from ml_assets.gate_report import gate_documents, write_verdicts
+from ml_assets.gate_run import run_gates
 from ml_assets.gating import Gating
 from ml_assets.project import Project, find_project
 from ml_assets.proofs import Proofs
