@@ -25,6 +25,7 @@ VERIFIED = "refs/ml-assets/verified"
 _HEADS = "refs/heads"
 #: Where the branches of the remote are, as they were when they were fetched.
 TRACKING = "refs/remotes/origin"
+_TRANSFER = 3600.0  # seconds
 #: What a push says that found another value than the one that was to be replaced.
 _STALE = re.compile(rb"stale info|fetch first|cannot lock ref|reference already exists")
 
@@ -55,12 +56,13 @@ class Mirror:
 
     Args:
         directory: of the bare repository (``open_mirror``).
-        timeout: seconds that one call to the remote may take.
+        patience: seconds that the remote may take to say where its branches are. What is fetched or
+            pushed may take much longer than a sensor's tick, and goes on when that is given up.
     """
 
-    def __init__(self, directory: Path, timeout: float = 120.0) -> None:
+    def __init__(self, directory: Path, patience: float = 20.0) -> None:
         self.directory = directory
-        self._timeout = timeout
+        self._patience = patience
 
     def read_remote(self, branches: Collection[str]) -> Remote:
         """Ask the remote which commits branches are at.
@@ -69,7 +71,7 @@ class Mirror:
             UnavailableError: it does not answer.
         """
         refs = {f"{_HEADS}/{name}": name for name in branches}
-        done = self._call("ls-remote", "--symref", "origin", "HEAD", *refs)
+        done = self._call("ls-remote", "--symref", "origin", "HEAD", *refs, timeout=self._patience)
         heads: dict[str, str] = {}
         default = None
         for line in done.stdout.decode("utf-8", "replace").splitlines():
@@ -138,7 +140,7 @@ class Mirror:
         """
         lease = f"--force-with-lease={ref}:{old or ''}"
         arguments = ("push", "--porcelain", "--no-verify", lease, "origin", f"{new}:{ref}")
-        done = run_git(self.directory, *arguments, timeout=self._timeout)
+        done = run_git(self.directory, *arguments, timeout=_TRANSFER)
         if done.returncode != 0:
             if _STALE.search(done.stdout + done.stderr):
                 raise LostRaceError(f"somebody else has changed {ref}", "fetch, then try again")
@@ -255,9 +257,9 @@ class Mirror:
         """Forget the worktrees whose directories are gone."""
         self._run("worktree", "prune")
 
-    def _call(self, *arguments: str) -> CompletedProcess[bytes]:
+    def _call(self, *arguments: str, timeout: float = _TRANSFER) -> CompletedProcess[bytes]:
         """Call the remote."""
-        done = run_git(self.directory, *arguments, timeout=self._timeout)
+        done = run_git(self.directory, *arguments, timeout=timeout)
         if done.returncode != 0:
             raise UnavailableError(
                 f"the remote repository cannot be read: {explain(done)}",

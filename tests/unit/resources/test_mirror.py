@@ -128,7 +128,7 @@ def test_remote_that_never_answers_is_given_up(tmp_path: Path) -> None:
         port = silent.getsockname()[1]
         open_mirror(tmp_path / "mirror.git", f"git://127.0.0.1:{port}/x.git")
         with pytest.raises(UnavailableError, match="did not end within 1 s"):
-            Mirror(tmp_path / "mirror.git", timeout=1).read_remote(["main"])
+            Mirror(tmp_path / "mirror.git", patience=1).read_remote(["main"])
 
 
 def test_password_of_the_remote_is_in_no_message(tmp_path: Path) -> None:
