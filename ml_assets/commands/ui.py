@@ -16,6 +16,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from ml_assets.console import write_notice
 from ml_assets.instance import use_instance, use_instance_in
@@ -103,13 +105,14 @@ def _follow(watch: Watch) -> Watch:
 def _serve(arguments: argparse.Namespace, directory: str, watch: Watch | None) -> int:
     address = ["--host", "127.0.0.1", "--port", str(arguments.port)]
     program = ["dagster_webserver", "--read-only"] if arguments.read_only else ["dagster", "dev"]
-    server = subprocess.Popen(
-        [sys.executable, "-m", *program, "--module-name", "ml_assets.definitions"]
-        + ["--working-directory", directory, *address],
-        cwd=directory,
-        stdout=sys.stderr,
-        start_new_session=True,
-    )
+    with _interruptible():
+        server = subprocess.Popen(
+            [sys.executable, "-m", *program, "--module-name", "ml_assets.definitions"]
+            + ["--working-directory", directory, *address],
+            cwd=directory,
+            stdout=sys.stderr,
+            start_new_session=True,
+        )
     try:
         url = f"http://127.0.0.1:{arguments.port}"
         _wait_for(arguments.port, server)
@@ -126,6 +129,19 @@ def _serve(arguments: argparse.Namespace, directory: str, watch: Watch | None) -
         return 0
     finally:
         _stop(server)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let a child that is started in the block be interrupted.
+
+    What a shell starts in the background ignores that, and Dagster then ignores SIGTERM as well.
+    """
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _refuse_taken(port: int) -> None:
