@@ -2,7 +2,11 @@
 
 import os
 import shutil
+import threading
+import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -10,6 +14,7 @@ import pytest
 from .http_store import serve
 from .published import LARGE, build, cached, clone, present, publish, recorded
 from .repository import Repository
+from .s3_server import REGION, SECRET, USER, S3Server, free_ports, s3
 
 PASSWORD = "open-sesame-4711"
 
@@ -111,56 +116,162 @@ def test_run_goes_on_where_a_killed_server_has_stopped_it(
     assert fresh.dvc("status", "--json").stdout.strip() == "{}"
 
 
+@dataclass(frozen=True)
+class Bucket:
+    """A bucket, that is there or not, of a server that is there or not."""
+
+    server: str
+    name: str
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """A running S3 server, of which each test has a bucket of its own."""
+    with s3(tmp_path_factory.mktemp("s3")) as server:
+        yield server
+
+
 @pytest.fixture
-def bucket() -> Iterator[str]:
-    """An S3 server with a bucket; gives its address."""
-    import boto3
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    url = f"http://{host}:{port}"
-    client = boto3.client(
-        "s3",
-        endpoint_url=url,
-        region_name="us-east-1",
-        aws_access_key_id="tester",
-        aws_secret_access_key=PASSWORD,
-    )
-    client.create_bucket(Bucket="data")
-    yield url
-    server.stop()
+def bucket(s3_server: S3Server) -> Bucket:
+    """A new bucket."""
+    return new_bucket(s3_server)
 
 
-def in_s3(repository: Repository, url: str) -> None:
+def new_bucket(server: S3Server) -> Bucket:
+    name = f"data-{uuid.uuid4()}"
+    server.make_bucket(name)
+    return Bucket(server.url, name)
+
+
+def in_s3(repository: Repository, bucket: Bucket, secret: str = SECRET) -> None:
     lead(
         repository,
-        url="s3://data/store",
-        endpointurl=url,
-        region="us-east-1",
-        access_key_id="tester",
-        secret_access_key=PASSWORD,
+        url=f"s3://{bucket.name}/store",
+        endpointurl=bucket.server,
+        region=REGION,
+        access_key_id=USER,
+        secret_access_key=secret,
     )
 
 
-def test_data_is_fetched_from_s3(
-    origin: Repository, fresh: Repository, bucket: str, tmp_path: Path
-) -> None:
-    pusher = clone(origin, tmp_path / "pusher")
+def publish_in_s3(origin: Repository, bucket: Bucket, home: Path) -> None:
+    """Push everything, from a clone, because the origin is only ever cloned."""
+    pusher = clone(origin, home)
     shutil.copytree(origin.project / ".dvc" / "cache", pusher.project / ".dvc" / "cache")
     in_s3(pusher, bucket)
     pusher.dvc("push", "--quiet")
+
+
+def test_data_is_fetched_from_s3(
+    origin: Repository, fresh: Repository, bucket: Bucket, tmp_path: Path
+) -> None:
+    publish_in_s3(origin, bucket, tmp_path / "pusher")
     in_s3(fresh, bucket)
     fresh.edit("dvc.yaml", "wc -c < large.txt", "wc -l < large.txt")
     assert sorted(fresh.run("--pull").ran) == ["count", "size"]
     assert os.path.getsize(fresh.project / "large.txt") == len(LARGE)
 
 
-def test_object_that_s3_does_not_have_is_named(fresh: Repository, bucket: str) -> None:
+def test_object_that_s3_does_not_have_is_named(fresh: Repository, bucket: Bucket) -> None:
     in_s3(fresh, bucket)
     finished = fresh.ml_assets("run", "--pull", "--json")
     assert finished.code == 3, finished
     message = finished.document["error"]["message"]
     assert "parts" in message and recorded(fresh, "parts") in message
-    assert PASSWORD not in finished.stdout + finished.stderr
+    assert SECRET not in finished.stdout + finished.stderr
+
+
+# A stage cannot end what it has not started, so that this one waits for the server to be killed.
+AWAITED = "wc -l < large.txt > size.txt; until test -e killed; do sleep 0.1; done"
+
+
+@contextmanager
+def killed_when(sign: Path, server: S3Server, done: Path) -> Iterator[None]:
+    """Kill a server as soon as one file appears in the block, and write another file then."""
+
+    def kill() -> None:
+        while not sign.exists() and not over.wait(0.05):
+            pass
+        try:
+            server.kill()
+        finally:
+            done.touch()
+
+    over = threading.Event()
+    thread = threading.Thread(target=kill)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def test_signature_with_another_secret_is_refused_and_no_secret_shown(
+    origin: Repository, fresh: Repository, bucket: Bucket, tmp_path: Path
+) -> None:
+    publish_in_s3(origin, bucket, tmp_path / "pusher")
+    wrong = f"not-{SECRET}"
+    in_s3(fresh, bucket, wrong)
+    finished = fresh.ml_assets("run", "--pull", "--json")
+    assert finished.code == 3, finished
+    assert finished.document["error"]["kind"] == "unavailable"
+    message = finished.document["error"]["message"]
+    assert recorded(fresh, "parts") in message and "signature" in message
+    assert "credentials" in finished.document["error"]["hint"]
+    assert SECRET not in finished.stdout + finished.stderr
+    assert present(fresh, "all.txt") == []
+
+
+def test_object_in_a_bucket_that_is_missing_is_named(
+    fresh: Repository, s3_server: S3Server
+) -> None:
+    in_s3(fresh, Bucket(s3_server.url, "nobody-made-it"))
+    finished = fresh.ml_assets("run", "--pull", "--json")
+    assert finished.code == 3, finished
+    assert finished.document["error"]["kind"] == "unavailable"
+    message = finished.document["error"]["message"]
+    assert "parts" in message and recorded(fresh, "parts") in message
+    assert SECRET not in finished.stdout + finished.stderr
+    assert present(fresh, "all.txt") == []
+
+
+@pytest.mark.slow
+def test_s3_server_that_is_down_is_no_failure_of_the_stage(fresh: Repository) -> None:
+    (port,) = free_ports(1)
+    in_s3(fresh, Bucket(f"http://127.0.0.1:{port}", "data"))
+    finished = fresh.ml_assets("run", "--pull", "--json")
+    assert finished.code == 3, finished
+    assert finished.document["error"]["kind"] == "unavailable"
+    assert SECRET not in finished.stdout + finished.stderr
+    assert fresh.git("status", "--porcelain").split() == ["M", "count.txt"]
+
+
+@pytest.mark.slow
+def test_run_goes_on_where_a_killed_s3_server_has_stopped_it(
+    origin: Repository, fresh: Repository, tmp_path: Path
+) -> None:
+    """It dies while one stage runs, before what the next one reads is fetched."""
+    fresh.edit("dvc.yaml", "wc -c < large.txt > size.txt", AWAITED)
+    fresh.edit("dvc.yaml", "- count.txt\n", "- count.txt\n    - size.txt\n")
+    (tmp_path / "s3").mkdir()
+    with s3(tmp_path / "s3") as server:
+        bucket = new_bucket(server)
+        publish_in_s3(origin, bucket, tmp_path / "pusher")
+        in_s3(fresh, bucket)
+        with killed_when(fresh.project / "size.txt", server, fresh.project / "killed"):
+            finished = fresh.ml_assets("run", "--pull", "--json")
+        assert finished.code == 3, finished
+        assert finished.document["error"]["kind"] == "unavailable"
+        assert list(finished.ran) == ["size"]
+        assert SECRET not in finished.stdout + finished.stderr
+        assert (fresh.project / "large.txt").read_bytes() == LARGE
+        assert present(fresh, "all.txt") == []
+        before = cached(fresh)
+
+        server.start()
+        in_s3(fresh, Bucket(server.url, bucket.name))
+        assert list(fresh.run("--pull").ran) == ["count"]
+        fresh.dvc("pull", "--quiet")
+    assert set(before) <= set(cached(fresh))
+    assert fresh.dvc("status", "--json").stdout.strip() == "{}"
