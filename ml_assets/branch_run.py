@@ -235,6 +235,7 @@ class _Work:
             known: what gates have said before stages ran.
         """
         gating, checkout = self._gating, self.graph.checkout
+        checkout.forget_locks()  # the stages have written them since
         locations = [asset.location for asset in self.assets if asset.location]
         jobs = self.graph.project.settings.capacity
         judged = join_judged(known, judge_run(gating, None if self.whole else locations, jobs))

@@ -18,6 +18,9 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
 
 from ml_assets.console import write_notice
 from ml_assets.instance import use_instance, use_instance_in
@@ -64,6 +67,8 @@ def execute(arguments: argparse.Namespace) -> int:
     """Serve until interrupted."""
     _refuse_taken(arguments.port)
     watch = _prepare(arguments)
+    if not arguments.read_only:
+        _refuse_second(Path(os.environ["DAGSTER_HOME"]))
     # Python puts the current directory first on its path: it must be nothing that a commit reaches.
     with tempfile.TemporaryDirectory(prefix="ml-assets-ui-") as directory:
         return _serve(arguments, directory, watch)
@@ -153,6 +158,20 @@ def _refuse_taken(port: int) -> None:
             raise ConfigurationError(
                 f"cannot listen on 127.0.0.1:{port}: {error}", f"choose another: --port {port + 1}"
             ) from error
+
+
+def _refuse_second(home: Path) -> None:
+    """Refuse to start a daemon beside another one of the same instance: Dagster runs neither then.
+
+    One whose parents were killed goes on by itself.
+    """
+    for process in psutil.process_iter(["cmdline"]):
+        words = process.info["cmdline"] or []
+        if "dagster._daemon" in words and any(f'"{home}' in word for word in words):
+            raise ConfigurationError(
+                f"a daemon of Dagster's works on this storage already: process {process.pid}",
+                f"end it (kill {process.pid}), or only look: ml-assets ui --read-only",
+            )
 
 
 def _wait_for(port: int, server: subprocess.Popen[bytes]) -> None:
