@@ -16,6 +16,8 @@ default = { level = "advisory" }
 [environments.staging]
 extends = "materialize"
 branch = "develop"
+[environments.staging.gates]
+data = { level = "if-present", severity = "critical", missing-severity = "warn" }
 """
 
 #: Both stages note the commit that they run at, so that a test need not believe any tool.
