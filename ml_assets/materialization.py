@@ -195,12 +195,18 @@ class Materialization:
     def _failed(self) -> dg.Failure:
         errors = [f.error for f in self._failures if f.error is not None]
         blocked = [f.name for f in self._failures if f.blocked_by is not None]
-        text = "\n".join(describe_error(error) for error in errors)
+        text = "\n".join(_describe_failure(one) for one in self._failures if one.error is not None)
         if blocked:
             text += f"\nnot run, because of that: {', '.join(blocked)}"
         failure = dg.Failure(description=text, allow_retries=False)
         failure.__cause__ = errors[0] if errors else None
         return failure
+
+
+def _describe_failure(failed: Finished[Result]) -> str:
+    """Say which stage has failed, also where the error is about what it reads."""
+    text = describe_error(failed.error) if failed.error is not None else ""
+    return text if text.startswith(f"{failed.name}: ") else f"{failed.name}: {text}"
 
 
 def _remember_output_keys(context: dg.AssetExecutionContext) -> None:

@@ -138,7 +138,7 @@ def test_new_graph_is_shown_and_run_without_a_restart(service: Service) -> None:
     assert event is not None and event.run_id == run.run_id
 
 
-BAD = {
+BAD: dict[str, tuple[dict[str, str | None], str]] = {
     "missing": ({"dvc.yaml": None}, "no stage"),
     "broken": ({"dvc.yaml": "stages:\n  - ]\n"}, "dvc.yaml"),
     "cyclic": (
@@ -156,7 +156,7 @@ def test_commits_without_a_graph_fail_with_words_and_the_next_ones_run(service: 
     pushed = service.pushed
     shown = service.assets()
     good = (pushed.work / "dvc.yaml").read_text()
-    commits = {branch: pushed.push(branch, dict(files)) for branch, (files, _) in BAD.items()}
+    commits = {branch: pushed.push(branch, files) for branch, (files, _) in BAD.items()}
     for branch, commit in commits.items():
         run = service.wait_for_run(commit, 240)
         assert run.status is dg.DagsterRunStatus.FAILURE, branch
