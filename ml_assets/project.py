@@ -150,7 +150,7 @@ class Project:
             ConfigurationError: there is no DVC repository, or DVC cannot make sense of it.
         """
         self.make_state()
-        return load_manifest(self.root, self.own_state)
+        return load_manifest(self.root, self.own_state, self.secret)
 
     def view_commit(self, rev: str) -> CommitView:
         """Open a commit for judging its stages, without a checkout.
@@ -159,7 +159,7 @@ class Project:
             ConfigurationError: there is no such commit, or DVC cannot make sense of it.
         """
         commit = resolve_commit(self.root, rev)
-        manifest = load_manifest_at(self.root, commit, self.make_state())
+        manifest = load_manifest_at(self.root, commit, self.make_state(), self.secret)
         return CommitView(
             self.root,
             self.state,

@@ -1,11 +1,13 @@
 """The manifest cache: a manifest is read from DVC once for each state of the files it came from.
 
-Nothing here imports dvc, unless the cache has no answer.
+Nothing here imports dvc, unless the cache has no answer. A manifest says what is run, and a stage
+could write where it lies: each is sealed with a secret that no stage can read, for its file's name.
 """
 
 from __future__ import annotations
 
 import hashlib
+import hmac
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -17,12 +19,13 @@ from resources.files import write_atomically
 _ALWAYS_PRUNED = {".git", ".hg", ".dvc"}
 
 
-def load_manifest(root: Path, state: Path) -> Manifest:
+def load_manifest(root: Path, state: Path, secret: bytes) -> Manifest:
     """Load the manifest of the working tree.
 
     Args:
         root: the DVC root.
         state: the directory that keeps the cache; made when missing.
+        secret: seals what is kept.
 
     Raises:
         ConfigurationError: there is no DVC repository, or DVC cannot make sense of it.
@@ -32,7 +35,7 @@ def load_manifest(root: Path, state: Path) -> Manifest:
             f"not a DVC repository: {root}", "run `dvc init` there, or name a --project"
         )
     file = state / "manifest" / "worktree.json"
-    cached = _read(file)
+    cached = _read(file, secret)
     if cached is not None:
         fingerprint, manifest = cached
         if fingerprint == digest_sources(root, manifest.sources, manifest.pruned):
@@ -41,28 +44,29 @@ def load_manifest(root: Path, state: Path) -> Manifest:
 
     manifest = read_manifest(root)
     fingerprint = digest_sources(root, manifest.sources, manifest.pruned)
-    write_atomically(file, f"{fingerprint}\n{manifest.to_json()}".encode())
+    _write(file, secret, fingerprint, manifest)
     return manifest
 
 
-def load_manifest_at(root: Path, commit: str, state: Path) -> Manifest:
+def load_manifest_at(root: Path, commit: str, state: Path, secret: bytes) -> Manifest:
     """Load the manifest of a commit, without a checkout.
 
     Args:
         commit: the full hash: the name of one tree for ever, so its manifest never goes stale.
+        secret: seals what is kept.
 
     Raises:
         ConfigurationError: DVC cannot make sense of the commit.
     """
     file = state / "manifest" / f"{commit}.json"
-    cached = _read(file)
+    cached = _read(file, secret)
     if cached is not None and cached[0] == _digest_configuration(root, cached[1]):
         return cached[1]
     from resources.dvc.reader import read_manifest
 
     manifest = read_manifest(root, commit)
     fingerprint = _digest_configuration(root, manifest)
-    write_atomically(file, f"{fingerprint}\n{manifest.to_json()}".encode())
+    _write(file, secret, fingerprint, manifest)
     return manifest
 
 
@@ -110,10 +114,25 @@ def _dvc_files(root: str, pruned: set[str]) -> Iterator[str]:
                 yield name
 
 
-def _read(file: Path) -> tuple[str, Manifest] | None:
-    """Read one cached manifest; None when there is none or it is not readable as one."""
+def _read(file: Path, secret: bytes) -> tuple[str, Manifest] | None:
+    """Read one cached manifest; None when there is none that we have written under this name."""
     try:
-        fingerprint, _, text = file.read_text("utf-8").partition("\n")
+        seal, _, content = file.read_bytes().partition(b"\n")
+        if not hmac.compare_digest(seal, _seal(file, secret, content)):
+            return None
+        fingerprint, _, text = content.decode("utf-8").partition("\n")
         return fingerprint, Manifest.from_json(text)
     except (OSError, ValueError):
         return None
+
+
+def _write(file: Path, secret: bytes, fingerprint: str, manifest: Manifest) -> None:
+    content = f"{fingerprint}\n{manifest.to_json()}".encode()
+    write_atomically(file, _seal(file, secret, content) + b"\n" + content)
+
+
+def _seal(file: Path, secret: bytes, content: bytes) -> bytes:
+    keyed = hashlib.blake2b(key=secret, digest_size=32, person=b"manifest")
+    keyed.update(os.fsencode(file.name) + b"\0")
+    keyed.update(content)
+    return keyed.hexdigest().encode()

@@ -13,6 +13,7 @@ from resources.dvc.manifest_cache import load_manifest, load_manifest_at
 from resources.errors import ConfigurationError
 from tests.unit.resources.dvc_project import DvcProject
 
+SECRET = bytes(32)
 Change = Callable[[DvcProject], object]
 
 
@@ -41,16 +42,15 @@ def template(empty_project: DvcProject, tmp_path_factory: pytest.TempPathFactory
     project.write("tree/inside.txt", "x")
     project.add("raw/data.csv")
     project.commit()
-    load_manifest(project.root, state(project))
+    load_manifest(project.root, state(project), SECRET)
     return project
 
 
 @pytest.fixture
 def cached(template: DvcProject, tmp_path: Path) -> DvcProject:
-    """A copy of the template whose cached manifest was read where the copy is."""
+    """A copy of the template whose manifest was read where the copy is."""
     project = template.copy(tmp_path / "project")
-    text = cache_file(project).read_text()
-    cache_file(project).write_text(text.replace(str(template.root), str(project.root)))
+    load(project)
     return project
 
 
@@ -63,7 +63,7 @@ def cache_file(project: DvcProject) -> Path:
 
 
 def load(project: DvcProject) -> Manifest:
-    return load_manifest(project.root, state(project))
+    return load_manifest(project.root, state(project), SECRET)
 
 
 def edit(path: str, old: str, new: str) -> Change:
@@ -146,7 +146,7 @@ def test_manifest_of_the_same_files_is_loaded_without_dvc(cached: DvcProject) ->
     program = (
         "import sys; from pathlib import Path\n"
         "from resources.dvc.manifest_cache import load_manifest\n"
-        "assert len(load_manifest(Path(sys.argv[1]), Path(sys.argv[2])).stages) == 7\n"
+        "assert len(load_manifest(Path(sys.argv[1]), Path(sys.argv[2]), bytes(32)).stages) == 7\n"
         "print([name for name in sys.modules if name.split('.')[0] in ('dvc', 'ruamel')])\n"
     )
 
@@ -169,11 +169,35 @@ def test_broken_cache_is_read_anew(cached: DvcProject, text: str) -> None:
     assert cache_file(cached).read_text() != text
 
 
-def test_cache_of_another_schema_is_read_anew(cached: DvcProject) -> None:
+@pytest.mark.parametrize(("old", "new"), [('"schema":', '"schema":1'), ("echo x", "rm -rf ~")])
+def test_graph_that_a_stage_has_changed_is_read_anew(
+    cached: DvcProject, old: str, new: str
+) -> None:
     before = load(cached)
-    edit(".ml-assets/state/manifest/worktree.json", '"schema":', '"schema":1')(cached)
+    edit(".ml-assets/state/manifest/worktree.json", old, new)(cached)
 
     assert load(cached) == before
+
+
+def test_graph_that_was_sealed_by_somebody_else_is_read_anew(cached: DvcProject) -> None:
+    before = load(cached)
+    load_manifest(cached.root, state(cached), b"\1" * 32)
+    theirs = cache_file(cached).read_bytes()
+
+    assert load(cached) == before
+    assert cache_file(cached).read_bytes() != theirs
+
+
+def test_graph_of_one_commit_does_not_pass_for_that_of_another(cached: DvcProject) -> None:
+    first = cached.git("rev-parse", "HEAD")
+    edit("dvc.yaml", "mkdir -p tree", "mkdir tree")(cached)
+    second = cached.commit()
+    load_manifest_at(cached.root, first, state(cached), SECRET)
+    directory = state(cached) / "manifest"
+    (directory / f"{second}.json").write_bytes((directory / f"{first}.json").read_bytes())
+
+    found = load_manifest_at(cached.root, second, state(cached), SECRET)
+    assert found.by_name["tree"].command == "mkdir tree"
 
 
 def test_copy_of_a_repository_does_not_use_the_cache_of_the_original(
@@ -186,7 +210,7 @@ def test_copy_of_a_repository_does_not_use_the_cache_of_the_original(
 
 def test_directory_without_dvc_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="not a DVC repository") as error:
-        load_manifest(tmp_path, tmp_path / "state")
+        load_manifest(tmp_path, tmp_path / "state", SECRET)
 
     assert "dvc init" in error.value.hint
 
@@ -211,7 +235,7 @@ def test_manifest_of_a_commit_is_that_of_its_files(cached: DvcProject) -> None:
     cached.write("dvc.yaml", "stages: {}\n")
 
     commands = [
-        load_manifest_at(cached.root, commit, state(cached)).by_name["tree"].command
+        load_manifest_at(cached.root, commit, state(cached), SECRET).by_name["tree"].command
         for commit in (first, second, first)
     ]
 
@@ -220,12 +244,12 @@ def test_manifest_of_a_commit_is_that_of_its_files(cached: DvcProject) -> None:
 
 def test_manifest_of_a_commit_is_read_once(cached: DvcProject) -> None:
     commit = cached.git("rev-parse", "HEAD")
-    first = load_manifest_at(cached.root, commit, state(cached))
+    first = load_manifest_at(cached.root, commit, state(cached), SECRET)
     file = state(cached) / "manifest" / f"{commit}.json"
     before = file.stat()
     cached.write("params.yaml", "name: other\nrate: 2\n")
 
-    assert load_manifest_at(cached.root, commit, state(cached)) == first
+    assert load_manifest_at(cached.root, commit, state(cached), SECRET) == first
     assert file.stat() == before
 
 
@@ -233,9 +257,9 @@ def test_configuration_of_this_machine_changes_the_manifest_of_a_commit(
     cached: DvcProject,
 ) -> None:
     commit = cached.git("rev-parse", "HEAD")
-    before = load_manifest_at(cached.root, commit, state(cached)).layout
+    before = load_manifest_at(cached.root, commit, state(cached), SECRET).layout
 
     cached.write(".dvc/config.local", "[cache]\n    type = hardlink\n")
 
-    after = load_manifest_at(cached.root, commit, state(cached)).layout
+    after = load_manifest_at(cached.root, commit, state(cached), SECRET).layout
     assert (before.links, after.links) == (("reflink", "copy"), ("hardlink",))
