@@ -42,6 +42,9 @@ examples:
   ml-assets ui https://example.org/team/models.git
 """
 
+_LIVES = 5.0  # seconds; a server that ends sooner would end again and again
+#: What would go on holding the port and the daemon's work when its parent was killed.
+_ORPHANS = ("dagster_webserver", "dagster._daemon")
 _START = 120.0  # seconds that the web server may take to answer
 
 
@@ -108,16 +111,7 @@ def _follow(watch: Watch) -> Watch:
 
 
 def _serve(arguments: argparse.Namespace, directory: str, watch: Watch | None) -> int:
-    address = ["--host", "127.0.0.1", "--port", str(arguments.port)]
-    program = ["dagster_webserver", "--read-only"] if arguments.read_only else ["dagster", "dev"]
-    with _interruptible():
-        server = subprocess.Popen(
-            [sys.executable, "-m", *program, "--module-name", "ml_assets.definitions"]
-            + ["--working-directory", directory, *address],
-            cwd=directory,
-            stdout=sys.stderr,
-            start_new_session=True,
-        )
+    server = _start(arguments, directory)
     try:
         url = f"http://127.0.0.1:{arguments.port}"
         _wait_for(arguments.port, server)
@@ -129,11 +123,52 @@ def _serve(arguments: argparse.Namespace, directory: str, watch: Watch | None) -
             if watch is not None and not arguments.read_only:
                 print(f"watching {', '.join(watch.settings.branches)} of {mask(watch.url)}")
         sys.stdout.flush()
-        return server.wait()
+        while True:
+            _wait_for_end(server)
+            server = _start(arguments, directory)
+            _wait_for(arguments.port, server)
     except KeyboardInterrupt:
         return 0
     finally:
         _stop(server)
+
+
+def _start(arguments: argparse.Namespace, directory: str) -> subprocess.Popen[bytes]:
+    address = ["--host", "127.0.0.1", "--port", str(arguments.port)]
+    program = ["dagster_webserver", "--read-only"] if arguments.read_only else ["dagster", "dev"]
+    with _interruptible():
+        return subprocess.Popen(
+            [sys.executable, "-m", *program, "--module-name", "ml_assets.definitions"]
+            + ["--working-directory", directory, *address],
+            cwd=directory,
+            stdout=sys.stderr,
+            start_new_session=True,
+        )
+
+
+def _wait_for_end(server: subprocess.Popen[bytes]) -> None:
+    """Wait until the server ends unasked: Dagster ends all of it when one of its processes dies.
+
+    Raises:
+        UnavailableError: it ended too soon to be started again.
+    """
+    began = time.monotonic()
+    server.wait()
+    for process in psutil.process_iter(["pid", "cmdline"]):
+        # Not its code server, nor what runs in it: a run goes on until it has ended.
+        words = " ".join(process.info["cmdline"] or ())
+        if any(one in words for one in _ORPHANS) and _group(process.pid) == server.pid:
+            process.kill()
+    if time.monotonic() - began < _LIVES:
+        raise UnavailableError("the server has ended", "read its output above, then run it again")
+    write_notice("a process of the server has ended: all of it is started again")
+
+
+def _group(process: int) -> int | None:
+    try:
+        return os.getpgid(process)
+    except ProcessLookupError:
+        return None
 
 
 @contextmanager

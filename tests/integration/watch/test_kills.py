@@ -29,6 +29,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     pushed = make_pushed(
         tmp_path_factory.mktemp("killed"), "[watch]\ninterval = 1\n", stages=WAITING
     )
+    _wait(pushed, 0)
     with serve(pushed) as service:
         service.wait_for_tick()
         yield service
@@ -89,6 +90,19 @@ def test_full_disk_in_the_middle_of_a_run_fails_it_and_it_runs_again(service: Se
     first, second = _wait_for_retry(service, commit)
     assert first.status is dg.DagsterRunStatus.FAILURE
     assert second.status is dg.DagsterRunStatus.SUCCESS, service.why(second)
+
+
+@pytest.mark.parametrize("words", ["dagster._daemon", "dagster dev"])
+def test_killed_server_process_is_started_again(service: Service, words: str) -> None:
+    """The daemon, or what has started it: the next commit runs, and the UI answers."""
+    for _ in range(3):  # one that ends as soon as it serves is not started again
+        service.wait_for_tick()
+    (process,) = service.find(words)
+    process.kill()
+    commit = service.pushed.push("main", {"depth.txt": f"{words}\n"})
+    service.wait_for_pass(commit, 180)
+    assert "main/model.txt" in service.assets()
+    assert "a process of the server has ended" in service.output
 
 
 def test_everything_killed_leaves_no_run_that_blocks_its_branch(service: Service) -> None:
