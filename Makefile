@@ -42,6 +42,7 @@ check-types:
 
 check-security:
 	@echo "check: bandit" && .venv/bin/bandit --quiet --configfile pyproject.toml --recursive $(CODE)
+	@.venv/bin/bandit --quiet --configfile pyproject.toml -lll -iii --recursive tests benchmarks
 
 check-imports:
 	@echo "check: import-linter" && .venv/bin/lint-imports --no-logo
