@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -25,6 +25,7 @@ from ml_assets.gating import MATERIALIZE, Gating
 from ml_assets.lock_files import find_locks, write_kept
 from ml_assets.materialization import Materialization
 from ml_assets.options import build_reproduction, open_admission, server_options
+from ml_assets.project import Project
 from ml_assets.proofs import Proofs
 from ml_assets.reporter import Reporter
 from ml_assets.rules import find_rules
@@ -35,6 +36,8 @@ from ml_assets.translator import Asset
 from ml_assets.verified import mark_verified, read_verified
 from ml_assets.watch import Watch
 from ml_assets.write_back import Recorder
+from resources.dvc.leftovers import end_orphans
+from resources.dvc.repository_lock import hold_repository
 from resources.errors import ConfigurationError, ResourceError
 from security.decision import Judged
 from security.errors import SecurityError
@@ -144,6 +147,7 @@ class BranchRun:
     def _check_out(self, commit: str) -> Graph:
         watch, notice = self._watch, self._reporter.notice
         project = watch.open_worktree(self._branch, commit)
+        _end_orphans(project, notice)
         locks = find_locks(watch.mirror, self._branch, commit, watch.below, notice)
         if locks:
             write_kept(project.root, project.load_manifest(), locks)
@@ -248,6 +252,19 @@ class _Work:
             self.record.record_signed(location)
         self.record.record_proven(self.proofs, contents)
         return judged
+
+
+def _end_orphans(project: Project, on_notice: Callable[[str], None]) -> None:
+    """End stages of a run of the same commit whose process was killed: they would go on writing."""
+
+    def wait(holder: str) -> None:
+        on_notice(f"waiting for another run of this commit: process {holder}")
+
+    wait_for = project.settings.wait
+    with hold_repository(project.root, shared=False, wait=wait_for, on_wait=wait):
+        ended = end_orphans(project.root)
+    if ended:
+        on_notice(f"ended what a killed run had left: processes {', '.join(map(str, ended))}")
 
 
 def _refuse_blocked(judged: Sequence[Judged]) -> None:

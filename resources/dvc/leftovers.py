@@ -5,6 +5,8 @@ The kernel hands a process whose parent has ended to the nearest *subreaper* abo
 becomes its own child, however far away it had gone. Linux only: elsewhere nothing is found.
 
 Who adopts also has to bury: what a stage left and what has ended by itself is waited for.
+
+What the stages of a run do whose own process was killed is found by their variables alone.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -75,6 +78,35 @@ def end_leftovers(command: int, variables: Mapping[str, str]) -> None:
                 return
             looks -= 1
         time.sleep(_PAUSE)
+
+
+def end_orphans(root: Path) -> list[int]:
+    """End what stages of a killed run still do in a checkout, and return which processes that were.
+
+    For a checkout in which nobody works but this program, while its repository is held: then no
+    stage has any business there.
+    """
+    ended: list[int] = []
+    while found := [pid for pid in _processes() if _is_stage_of(root, pid)]:
+        for pid in found:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        if set(found) <= set(ended):
+            break  # another user's, or one that the kernel does not let go
+        ended += found
+        time.sleep(_PAUSE)
+    return ended
+
+
+def _processes() -> Iterator[int]:
+    for entry in Path("/proc").glob("[0-9]*"):
+        if int(entry.name) != os.getpid():
+            yield int(entry.name)
+
+
+def _is_stage_of(root: Path, pid: int) -> bool:
+    seen = _read_variables(pid)
+    return f"DVC_ROOT={root}" in seen and any(one.startswith("DVC_STAGE=") for one in seen)
 
 
 def _reap_group(group: int) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
+import psutil
 import pytest
 
 from .pushed import STAGES, Pushed, make_pushed
@@ -66,6 +67,20 @@ def test_killed_worker_is_reported_and_its_commit_runs_again(service: Service) -
     assert second.status is dg.DagsterRunStatus.SUCCESS, service.why(second)
     assert second.root_run_id == first.run_id
     assert service.pushed.noted(commit)[-1] == "train"
+    assert _stages(commit) == [], "the stage of the killed run goes on"
+
+
+def _stages(commit: str) -> list[int]:
+    """Return the processes of stages in the worktree of a commit."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            variables = process.environ()
+        except psutil.Error:
+            continue
+        if "DVC_STAGE" in variables and commit in variables.get("DVC_ROOT", ""):
+            found.append(process.pid)
+    return found
 
 
 def test_killed_stage_fails_its_run_with_words(service: Service) -> None:
