@@ -95,9 +95,15 @@ class Screen:
         key_cell = self.page.locator("td").filter(has_text=_exactly(key))
         return self.page.locator("tr").filter(has=key_cell).locator("td").last
 
-    def launch(self, button: str) -> str:
-        """Click a button that launches a run; show that run and return its id."""
+    def launch(self, button: str, *, confirm: bool = False) -> str:
+        """Click a button that launches a run; show that run and return its id.
+
+        Args:
+            confirm: Dagster asks whether one is sure.
+        """
         self.button(button).first.click()
+        if confirm:
+            self.page.get_by_role("dialog").get_by_role("button", name="Confirm").click()
         self.page.get_by_text("Launched run").wait_for()
         self.page.get_by_role("link", name="View", exact=True).click()
         self.page.wait_for_url(re.compile(r"/runs/[0-9a-f-]{36}"))
