@@ -85,19 +85,10 @@ def screen(open_screen: OpenScreen, watched: Watched) -> Screen:
     return open_screen(watched.url)
 
 
-def _take(screen: Screen, name: str, *, above: str | None = None) -> None:
-    """Take a picture for the documentation, where that is wanted.
-
-    Args:
-        above: a text; it, and what is below it, are left out.
-    """
-    size, without = screen.page.viewport_size, 0
-    if not os.environ.get(PICTURES_VARIABLE):
-        return
-    if above is not None and size is not None:
-        boxes = [one.bounding_box() for one in screen.page.get_by_text(above).all()]
-        without = size["height"] - int(min(box["y"] for box in boxes if box is not None))
-    screen.picture(PICTURES / name, without=without)
+def _take(screen: Screen, name: str) -> None:
+    """Take a picture for the documentation, where that is wanted."""
+    if os.environ.get(PICTURES_VARIABLE):
+        screen.picture(PICTURES / name)
 
 
 def test_refused_rematerialization_says_why(screen: Screen, watched: Watched) -> None:
@@ -215,7 +206,6 @@ def test_refused_run_names_the_gate_and_the_stage_on_its_page(
     expect(screen.page.get_by_text(REFUSAL).first).to_be_visible()
     hint = "look, mend it, then run again: ml-assets check model-file"
     expect(screen.page.get_by_text(hint).first).to_be_visible()
-    _take(screen, "refused.png", above="Stack Trace:")
     assert not list(watched.service.watch_home.glob("worktrees/develop/*/report.md"))
 
 
