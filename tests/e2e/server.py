@@ -238,11 +238,12 @@ def _is_dead(process: psutil.Process) -> bool:
 
 
 @contextmanager
-def serve(root: Path, environment: Mapping[str, str], log: Path) -> Iterator[Server]:
+def serve(root: Path, environment: Mapping[str, str], log: Path, *options: str) -> Iterator[Server]:
     """Run `ml-assets ui` on the repository at `root`; it may not try to reach another host."""
     port = free_port()
     trap = Trap()
     command = ["ml-assets", "--project", str(root), "ui", "--port", str(port), "--json"]
+    command += options
     try:
         with Server(
             command,

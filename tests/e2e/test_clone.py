@@ -40,7 +40,8 @@ def test_clone_with_pulled_data_runs_nothing_and_shows_its_true_state(
     assert clone.ran() == []
     assert {asset["action"] for asset in document["assets"]} == {"skip"}
 
-    with serve(clone.root, clone.environment, tmp_path / "server.log") as server:
+    # What lies in the clone, and not the branch of its remote.
+    with serve(clone.root, clone.environment, tmp_path / "server.log", "--checkout") as server:
         versions = server.data_versions()
         assert versions.pop("main/source") is None, "Git makes it, not Dagster"
         assert len(versions) == 8
