@@ -19,7 +19,7 @@ from benchmarks.workbench import Contender, Workbench
 _TICK = Path(__file__).with_name("tick.py")
 _PUSH = Path(__file__).with_name("push.py")
 _ROUNDS = 9
-_PUSHES = 5
+_PUSHES = 9
 
 # push.py puts the file in that takes the time at which the stage has begun.
 _ONE_STAGE = b"""\
