@@ -19,7 +19,7 @@ GITHUB = {
     "GITHUB_RUN_ID": "17",
     "GITHUB_SERVER_URL": "https://git.example",
     "GITHUB_SHA": COMMIT,
-    "GITHUB_WORKSPACE": "/home/runner/work/flights",
+    "GITHUB_WORKSPACE": "/srv/runner/flights",
 }
 PULL = {
     "GITHUB_BASE_REF": "main",
@@ -57,7 +57,7 @@ def test_push_on_github_is_read() -> None:
         commit=COMMIT,
         actor="octocat",
         run_url="https://git.example/acme/flights/actions/runs/17",
-        workspace=Path("/home/runner/work/flights"),
+        workspace=Path("/srv/runner/flights"),
     )
     assert job(GITHUB).assets_name == "develop"
     assert job(GITHUB).about == "github job of develop at 0123456789ab by octocat"
