@@ -295,4 +295,5 @@ def open_mirror(directory: Path, url: str) -> Mirror:
         done = run_git(directory, "config", name, value)
         if done.returncode != 0:
             raise UnavailableError(f"git config failed: {explain(done)}", f"remove {directory}")
+    os.chmod(directory / "config", 0o600)  # the address may hold a password
     return Mirror(directory)

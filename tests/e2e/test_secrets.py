@@ -1,7 +1,7 @@
 """Secrets are planted wherever a server can know them, and are found nowhere that it writes to.
 
-Not searched is what keeps a secret on purpose: the mirror's own settings, which hold the address
-that was given, and a worktree's ``.dvc/config.local`` (mode 0600), which DVC reads.
+Not searched is what keeps a secret on purpose, for the user alone (mode 0600): the mirror's own
+settings, which hold the address that was given, and a worktree's ``.dvc/config.local``.
 """
 
 from __future__ import annotations
@@ -120,6 +120,20 @@ def _payload(content: bytes) -> bytes:
 def _find(pieces: Mapping[str, bytes] | Iterator[tuple[str, bytes]], text: str) -> list[str]:
     pairs = pieces.items() if isinstance(pieces, Mapping) else pieces
     return [where for where, content in pairs if text.encode() in content]
+
+
+def test_secrets_that_have_to_be_kept_are_kept_from_other_users(server: Service) -> None:
+    """Git's and DVC's own settings hold them, and only the user can read these."""
+    kept = {
+        "the address of the repository": "mirror.git/config",
+        "the local configuration of DVC": "worktrees/main/*/.dvc/config.local",
+    }
+    for place, pattern in kept.items():
+        files = list(server.watch_home.glob(pattern))
+        assert files, pattern
+        for file in files:
+            assert PLANTED[place] in file.read_text("utf-8"), place
+            assert file.stat().st_mode & 0o077 == 0, place
 
 
 def test_secrets_are_in_nothing_that_the_server_has_written(server: Service) -> None:

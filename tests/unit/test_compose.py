@@ -55,6 +55,19 @@ def test_no_secret_and_no_host_of_images_is_written_down() -> None:
     }
 
 
+def test_secrets_beside_it_are_neither_committed_nor_in_the_image() -> None:
+    ignored = (ROOT / ".gitignore").read_text("utf-8").splitlines()
+    files = {entry["file"] for entry in yaml.safe_load(TEXT)["secrets"].values()}
+    files |= {name for proxy in PROXIES for name in SERVICES[proxy]["env_file"]} | {".env"}
+    for name in files:
+        assert {f"/deploy/{name}", f"/deploy/{name.split('/')[0]}/"} & set(ignored), name
+    dockerfile = (ROOT / "deploy" / "Dockerfile").read_text("utf-8")
+    lines = re.findall(r"^COPY (.*)$", dockerfile, re.M)
+    copied = [one for line in lines for one in line.split()[:-1]]
+    assert not [one for one in copied if one.startswith((".", "*", "/"))]
+    assert [one for one in copied if one.startswith("deploy")] == ["deploy/start.sh"]
+
+
 def test_containers_have_no_rights_that_they_do_not_need() -> None:
     for one in SERVICES.values():
         assert one["cap_drop"] == ["ALL"]
