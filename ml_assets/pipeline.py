@@ -15,6 +15,7 @@ from ml_assets.materialization import Materialization
 from ml_assets.options import build_reproduction, server_options
 from ml_assets.project import Project
 from ml_assets.proofs import Proofs
+from ml_assets.record import Record
 from ml_assets.reporter import Reporter, StandardOutput
 from ml_assets.settings import Granularity
 from ml_assets.translator import Asset, Key, source_key
@@ -75,6 +76,8 @@ def _build_op(
         selected = [asset for key, asset in by_key.items() if key in context.selected_asset_keys]
         if started is None:
             context.instance.add_run_tags(context.run.run_id, project.run_tags)
+            stages = {asset.stage for asset in selected}
+            Record(project).forget({a.name for a in assets if a.stage in stages})
         proofs = Proofs(project, reporter.notice)
         run = started or _begin(project, selected, reporter, proofs, context.run.run_id)
         yield from Materialization(project, context, selected, run, reporter).run()

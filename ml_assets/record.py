@@ -6,10 +6,12 @@ nothing to do reads it instead of asking Dagster, which costs seconds to import.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from ml_assets.project import Project
@@ -24,11 +26,7 @@ class Record:
         # One storage may serve several projects.
         identity = hashlib.sha256(os.fsencode(project.scope)).hexdigest()
         self._file = home / "ml-assets" / f"{identity[:32]}.json"
-        try:
-            document = json.loads(self._file.read_bytes())
-        except (OSError, ValueError):
-            document = {}
-        self._versions: dict[str, str] = document if isinstance(document, dict) else {}
+        self._versions = self._read()
 
     def knows(self, asset: str, version: str) -> bool:
         """Whether the storage has this asset at this data version."""
@@ -38,5 +36,35 @@ class Record:
         """Note what the storage has been told."""
         if versions.items() <= self._versions.items():
             return
-        self._versions.update(versions)
+        with self._held():
+            self._versions = self._read() | dict(versions)
+            self._write()
+
+    def forget(self, assets: Collection[str]) -> None:
+        """Note that the storage may be told something else of assets: they are unknown again."""
+        with self._held():
+            known = self._read()
+            self._versions = {name: known[name] for name in known if name not in assets}
+            if self._versions != known:
+                self._write()
+
+    def _read(self) -> dict[str, str]:
+        try:
+            document = json.loads(self._file.read_bytes())
+        except (OSError, ValueError):
+            return {}
+        return document if isinstance(document, dict) else {}
+
+    def _write(self) -> None:
         write_atomically(self._file, json.dumps(self._versions).encode())
+
+    @contextmanager
+    def _held(self) -> Iterator[None]:
+        """Keep other processes from writing it."""
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        directory = os.open(self._file.parent, os.O_RDONLY)
+        try:
+            fcntl.flock(directory, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(directory)

@@ -90,6 +90,7 @@ def sample(served: tuple[Sample, Server]) -> Sample:
         sample.must("git", "clean", "--quiet", "--force", "-d")
         sample.materialize()
         server.reload()
+    assert server.stale() == {}
     sample.ran()
     return sample
 

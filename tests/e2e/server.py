@@ -221,6 +221,10 @@ class Server:
         events: list[dict[str, Any]] = self.query(_EVENTS, run=run)["logsForRun"]["events"]
         return events
 
+    def materialized(self, run: str) -> set[str]:
+        """Return the names of the files whose materialization a run has recorded."""
+        return {event["assetKey"]["path"][-1] for event in self.events(run) if "assetKey" in event}
+
     def standard_output(self, run: str) -> str:
         """Return what the steps of a run have written to standard output."""
         keys = [event["fileKey"] for event in self.events(run) if "fileKey" in event]

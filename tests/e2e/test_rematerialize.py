@@ -147,8 +147,10 @@ def test_failing_stage_is_the_only_one_shown_as_failed(
     """What was fresh, and so had nothing to do with the failure, stays green."""
     sample.edit("params.yaml", "fail: false", "fail: true")
     screen.open("/asset-groups")
-    screen.launch("Materialize all (8)")
+    run = screen.launch("Materialize all (8)")
     screen.wait_for_run("Failure")
+    assert {"card.md", "announcement.txt"}.isdisjoint(server.materialized(run))
+    assert "measurements.csv" in server.materialized(run), server.output
     screen.open_lineage()
     expect(screen.node("card.md")).to_contain_text("Failed")
     expect(screen.node("announcement.txt")).to_contain_text("Failed")

@@ -106,6 +106,24 @@ def test_run_on_the_command_line_after_one_in_the_ui_tells_nothing_twice(
     assert console.statuses() == dict.fromkeys(OUTS, "fresh")
 
 
+@pytest.mark.parametrize("selection", ["*", 'key:"main/sorted.txt"'])
+def test_what_the_ui_recorded_of_code_that_was_taken_back_is_recorded_anew(
+    console: Flow, capsys: pytest.CaptureFixture[str], selection: str
+) -> None:
+    """The bytes never changed, so that nothing runs; Dagster hears of the code all the same."""
+    run(console, capsys)
+    console.repository.commit()
+    console.repository.write("code.sh", "sort  raw.txt > sorted.txt\n")
+    assert console.materialize(selection).success
+    console.repository.git("checkout", "--quiet", ".")
+    assert console.statuses()["sorted.txt"] == "stale"
+
+    document = run(console, capsys)
+
+    assert {asset["action"] for asset in document["assets"]} == {"skip"}
+    assert console.statuses() == dict.fromkeys(OUTS, "fresh")
+
+
 @pytest.mark.parametrize(
     ("words", "names"), [([], OUTS), (["--select", "prepare"], {"sorted.txt"})]
 )

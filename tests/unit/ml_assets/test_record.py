@@ -1,6 +1,8 @@
 """The record: what Dagster's storage was told, kept inside that storage."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -39,6 +41,33 @@ def test_later_versions_replace_earlier_ones_and_leave_the_others(project: Proje
     record = Record(project)
     assert record.knows("main/a", "3") and record.knows("main/b", "2")
     assert not record.knows("main/a", "1")
+
+
+def test_what_somebody_else_may_have_changed_is_unknown_again(project: Project) -> None:
+    early = Record(project)
+    early.add({"main/a": "1", "main/b": "2"})
+
+    Record(project).forget({"main/a", "main/c"})
+
+    early.add({"main/d": "4"})  # what it read before is not written back
+    for record in (early, Record(project)):
+        assert not record.knows("main/a", "1")
+        assert record.knows("main/b", "2") and record.knows("main/d", "4")
+
+
+def test_many_processes_lose_nothing_of_each_other(project: Project) -> None:
+    code = (
+        "import sys; from pathlib import Path; from ml_assets.project import Project\n"
+        "from ml_assets.record import Record\n"
+        "for n in range(40): Record(Project(Path(sys.argv[1]))).add({f'{sys.argv[2]}/{n}': '1'})"
+    )
+    writers = [
+        subprocess.Popen([sys.executable, "-c", code, str(project.root), name]) for name in "abc"
+    ]
+    assert [writer.wait(60) for writer in writers] == [0, 0, 0]
+
+    record = Record(project)
+    assert all(record.knows(f"{name}/{n}", "1") for name in "abc" for n in range(40))
 
 
 def test_nothing_new_writes_nothing(project: Project) -> None:
