@@ -12,7 +12,7 @@ from ml_assets.commit_trust import find_objection
 from ml_assets.graph import describe_assets
 from ml_assets.project import Project
 from ml_assets.translator import Asset, Key, asset_key, source_key
-from ml_assets.watch import SHOWN, Watch, slug
+from ml_assets.watch import SHOWN, Watch, identifier
 from resources.dvc.checkout import Checkout
 from resources.errors import ConfigurationError, LostRaceError, ResourceError
 from security.errors import SecurityError
@@ -72,7 +72,7 @@ class Branch:
 
 def job_name(branch: str) -> str:
     """Return the name of the job that brings a branch up to date, as Dagster takes names."""
-    return f"reproduce_{slug(branch).replace('-', '_').replace('.', '_')}"
+    return f"reproduce_{identifier(branch)}"
 
 
 def load_graph(watch: Watch, branch: str, commit: str) -> Graph:

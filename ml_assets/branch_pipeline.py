@@ -10,7 +10,7 @@ from ml_assets.branch_run import BranchRun
 from ml_assets.pipeline import declare
 from ml_assets.reporter import StandardOutput
 from ml_assets.translator import Asset
-from ml_assets.watch import Watch, slug
+from ml_assets.watch import Watch, identifier
 
 
 def build_branch(watch: Watch, branch: Branch) -> dg.AssetsDefinition:
@@ -19,7 +19,7 @@ def build_branch(watch: Watch, branch: Branch) -> dg.AssetsDefinition:
 
     declared = declare(assets, branch.source)
 
-    @dg.multi_asset(name=f"branch_{_identifier(branch.name)}", can_subset=True, **declared)
+    @dg.multi_asset(name=f"branch_{identifier(branch.name)}", can_subset=True, **declared)
     def materialize(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
         BranchRun(watch, branch.name, context, StandardOutput()).execute()
         # Everything was recorded as it was made, under the versions of the run's own commit.
@@ -46,7 +46,7 @@ def _source(branch: Branch) -> Asset:
         stage="",
         location=None,
         deps=(),
-        group=f"{_identifier(branch.name)}_source",
+        group=f"{identifier(branch.name)}_source",
         kinds=frozenset({"git"}),
         owners=(),
         description=f"What Git has at a commit of `{branch.name}`."
@@ -54,7 +54,3 @@ def _source(branch: Branch) -> Asset:
         code_version=branch.commit,
         metadata={"commit": branch.commit},
     )
-
-
-def _identifier(name: str) -> str:
-    return slug(name).replace("-", "_").replace(".", "_")

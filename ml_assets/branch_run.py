@@ -187,10 +187,8 @@ class _Work:
     @cached_property
     def _environment(self) -> str:
         """The environment that the branch maps to; the protected branch says which one that is."""
-        environments = find_rules(self.graph.project.root).policy.environments
-        branch = self.graph.project.branch
-        found = [name for name, one in environments.items() if one.branch == branch]
-        return found[0] if found else MATERIALIZE
+        policy = find_rules(self.graph.project.root).policy
+        return policy.environment_of(self.graph.project.branch) or MATERIALIZE
 
     @cached_property
     def _gating(self) -> Gating:

@@ -21,11 +21,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from ml_assets.project import Project
 from ml_assets.run_worker import Life, look_at
 from ml_assets.watch import SHOWN, Watch
 from resources.digest_store import forget_missing
 from resources.dvc.repository_lock import hold_repository
-from resources.errors import RepositoryBusyError
+from resources.errors import RepositoryBusyError, ResourceError
 from resources.mirror import TRACKING, VERIFIED
 
 _DAY = 86400.0
@@ -130,6 +131,7 @@ class Collector:
         try:
             if (root / ".dvc" / "tmp").is_dir() and not (root / ".dvc").is_symlink():
                 with hold_repository(root, shared=False, wait=0, on_wait=lambda _: None):
+                    self._give_up(root)
                     self._take_away(directory)
             else:
                 self._take_away(directory)
@@ -137,6 +139,11 @@ class Collector:
             return False
         shutil.rmtree(self._trash, ignore_errors=True)
         return True
+
+    def _give_up(self, root: Path) -> None:
+        # It only saves reading the cache's objects again: what cannot be read goes as well.
+        with suppress(ResourceError, OSError):
+            Project(root, shared=self._watch.state).give_up()
 
     def _take_away(self, directory: Path) -> None:
         self._trash.mkdir(exist_ok=True)

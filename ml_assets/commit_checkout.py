@@ -37,7 +37,7 @@ def check_out(project: Project, rev: str) -> Iterator[Project]:
         write_local_config(
             root,
             project.root / ".dvc" / "config.local",
-            cache=Path(project.load_manifest().layout.cache_dir),
+            cache=project.find_cache(),
             site=find_state_home() / "dvc",
         )
         made = Project(root, name=project.branch, shared=project.make_state())

@@ -22,7 +22,7 @@ from ml_assets.release import build_release
 from ml_assets.rules import find_rules
 from ml_assets.settings import Granularity
 from ml_assets.source import build_source
-from ml_assets.watch import WATCH_VARIABLE, Watch, find_watch, slug
+from ml_assets.watch import WATCH_VARIABLE, Watch, find_watch, identifier
 from sensors.branch_sensor import build_branch_sensor
 
 #: Under which name Dagster keeps, for the processes of runs, what the definitions were made of.
@@ -61,11 +61,8 @@ def build_watched_definitions(watch: Watch) -> dg.Definitions:
         if branch.graph is not None:
             graph = branch.graph
             policy = find_rules(graph.project.root).policy
-            environments = [
-                n for n, one in policy.environments.items() if one.branch == branch.name
-            ]
-            assets += build_release(branch, next(iter(environments), None))
-            name = f"gates_{slug(branch.name).replace('-', '_').replace('.', '_')}"
+            assets += build_release(branch, policy.environment_of(branch.name))
+            name = f"gates_{identifier(branch.name)}"
             checks += build_checks(graph.project, graph.checkout, graph.assets, name=name)
     jobs = [build_branch_job(branch) for branch in branches]
     return dg.Definitions(

@@ -72,6 +72,7 @@ class Materialization:
                 yield from self._results(finished)
         except ResourceError as error:
             self._reporter.aborted(error)
+            yield from self._describe_fresh()
             raise _failure(error) from error
         except (KeyboardInterrupt, dg.DagsterExecutionInterruptedError):
             self._reporter.interrupted()
@@ -79,12 +80,19 @@ class Materialization:
         except OSError as error:
             wrapped = wrap_os_error(error)
             self._reporter.aborted(wrapped)
+            yield from self._describe_fresh()
             raise _failure(wrapped) from error
         if self._failures:
-            # Dagster would show every asset of a failed run as failed that it hears nothing of.
-            for asset, result in self._fresh:
-                yield self._describe(asset, result, {})
+            yield from self._describe_fresh()
             raise self._failed()
+
+    def _describe_fresh(self) -> Iterator[dg.MaterializeResult[Any]]:
+        """Describe what is up to date in a run that fails.
+
+        Dagster would show every asset of a failed run as failed that it hears nothing of.
+        """
+        for asset, result in self._fresh:
+            yield self._describe(asset, result, {})
 
     def _results(self, finished: Finished[Result]) -> Iterator[dg.MaterializeResult[Any]]:
         if finished.result is None:

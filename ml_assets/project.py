@@ -182,6 +182,19 @@ class Project:
         opened = SparseCheckout if is_sparse else Checkout
         return opened(self.root, self.make_state(), self.load_manifest(), self.secret)
 
+    def find_cache(self) -> Path:
+        """Find DVC's cache, also where the pipeline cannot be read.
+
+        Raises:
+            ConfigurationError: there is no DVC repository.
+        """
+        try:
+            return Path(self.load_manifest().layout.cache_dir)
+        except ConfigurationError:
+            from resources.dvc.reader import read_cache_directory
+
+            return read_cache_directory(self.root)
+
     def give_up(self) -> None:
         """Take links to the cache away, before somebody removes this working tree."""
         checkout = self.open_checkout(pull=True)

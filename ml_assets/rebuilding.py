@@ -77,7 +77,7 @@ def _clone(project: Project, commit: str, target: Path) -> Path:
                 "fetch it: git fetch origin",
             )
     root = target / below
-    cache = project.load_manifest().layout.cache_dir
+    cache = project.find_cache()
     local = root / ".dvc" / "config.local"
     local.write_text(f"[cache]\n    dir = {cache}\n", encoding="utf-8")
     return root

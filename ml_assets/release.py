@@ -13,6 +13,7 @@ import dagster as dg
 from ml_assets.branch import Branch, Graph
 from ml_assets.subjects import find_named_models
 from ml_assets.translator import Key, asset_key
+from ml_assets.watch import identifier
 
 _NOT_YET = "Nothing deploys yet: this is the place where it will be."
 
@@ -74,4 +75,4 @@ def _evaluations(graph: Graph, model: str) -> Sequence[str]:
 
 
 def _group(branch: str) -> str:
-    return "".join(c if c.isascii() and c.isalnum() else "_" for c in f"{branch}_release")
+    return f"{identifier(branch)}_release"

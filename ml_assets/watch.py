@@ -30,6 +30,7 @@ SHOWN = "refs/ml-assets/shown"
 #: Names the file that says what is watched, for processes that Dagster starts.
 WATCH_VARIABLE = "ML_ASSETS_WATCH"
 _NO_NAME = re.compile(r"[^A-Za-z0-9._-]")
+_NO_WORD = re.compile(r"[^A-Za-z0-9_]")
 
 
 @dataclass(frozen=True)
@@ -85,8 +86,17 @@ class Watch:
 
 
 def slug(branch: str) -> str:
-    """Return a branch's name as the name of a directory or a job: another one for each branch."""
-    plain = _NO_NAME.sub("_", branch)
+    """Return a branch's name as the name of a directory: another one for each branch."""
+    return _rename(branch, _NO_NAME)
+
+
+def identifier(branch: str) -> str:
+    """Return a branch's name as Dagster takes names: another one for each branch."""
+    return _rename(branch, _NO_WORD)
+
+
+def _rename(branch: str, unfit: re.Pattern[str]) -> str:
+    plain = unfit.sub("_", branch)
     if plain == branch:
         return plain
     return f"{plain}_{hashlib.sha256(branch.encode()).hexdigest()[:8]}"
@@ -108,7 +118,7 @@ def watch_project(project: Project) -> Watch | None:
         url=url,
         home=_home(project.root.name, os.fspath(project.root)),
         state=project.make_state(),
-        cache=Path(project.load_manifest().layout.cache_dir),
+        cache=project.find_cache(),
         settings=settings,
         below=place,
         template=project.root / ".dvc" / "config.local",

@@ -87,11 +87,11 @@ def _prepare(arguments: argparse.Namespace) -> Watch | None:
         use_instance_in(watch.state, watch.settings.runs)
         return _follow(watch)
     project = find_project(arguments.project)
-    project.load_manifest()
     use_instance(project)
     os.environ[PROJECT_VARIABLE] = str(project.root)
     found = None if arguments.checkout else watch_project(project)
     if found is None:
+        project.load_manifest()  # what cannot be read is said here, and not by a server
         os.environ.pop(WATCH_VARIABLE, None)
         return None
     return _follow(found)

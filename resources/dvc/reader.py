@@ -43,6 +43,16 @@ def read_manifest(root: Path, rev: str | None = None) -> Manifest:
         return _Reader(repo, root).manifest()
 
 
+def read_cache_directory(root: Path) -> Path:
+    """Read from DVC's configuration alone where its cache lies.
+
+    Raises:
+        ConfigurationError: DVC cannot make sense of the configuration.
+    """
+    with dvc_errors(), Repo(os.fspath(root), uninitialized=False) as repo:
+        return Path(repo.cache.local_cache_dir)
+
+
 @contextmanager
 def dvc_errors() -> Iterator[None]:
     """Turn what DVC raises while it reads a repository into a ConfigurationError."""

@@ -14,6 +14,7 @@ from ml_assets.collection import Collector
 from ml_assets.project import Project
 from ml_assets.verified import mark_verified
 from ml_assets.watch import SHOWN, Watch, watch_project
+from resources import digest_store
 from resources.digest_store import DigestStore
 from resources.dvc.repository_lock import hold_repository
 
@@ -84,6 +85,43 @@ def test_worktree_that_a_run_works_in_stays(pushed: Pushed, watch: Watch) -> Non
         _age(root, 30)
         _collect(watch)
         assert _left(watch, commits) == [0, 5]
+    _collect(watch)
+    assert _left(watch, commits) == [5]
+
+
+def test_objects_of_the_cache_stay_known_when_a_worktree_goes(
+    pushed: Pushed, watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Taking a linked file away changes its object's time; nobody reads it again for that."""
+    pushed.switch("main")
+    large = "x" * (2 << 20)
+    pushed.write({"large.txt": large})
+    pushed.must("dvc", "remote", "add", "--default", "shared", str(pushed.store))
+    pushed.must("dvc", "add", "large.txt")
+    pushed.must("dvc", "push")
+    commits = [pushed.push("main", {}), pushed.push("main", {"depth.txt": "last\n"})]
+    watch.mirror.fetch(["main"], "main")
+    checkout = watch.open_worktree("main", commits[0]).open_checkout(pull=True)
+    checkout.supply("large.txt")
+    checkout.store.save()
+    file = watch.worktree("main", commits[0]) / "large.txt"
+    if file.stat().st_nlink == 1:
+        pytest.skip("the file system shares blocks")
+    _age(watch.worktree("main", commits[0]), 30)
+    _collect(watch)
+    assert not file.exists()
+
+    def refuse(path: object) -> object:
+        raise AssertionError(f"read again: {path}")
+
+    monkeypatch.setattr(digest_store, "digest_file", refuse)
+    watch.open_worktree("main", commits[1]).open_checkout(pull=True).supply("large.txt")
+
+
+def test_worktree_that_cannot_be_read_goes_all_the_same(pushed: Pushed, watch: Watch) -> None:
+    commits = _commits(pushed)
+    (watch.worktree("main", commits[0]) / "dvc.yaml").write_text("stages: [\n")
+    _age(watch.worktree("main", commits[0]), 30)
     _collect(watch)
     assert _left(watch, commits) == [5]
 
