@@ -12,7 +12,7 @@ from ml_assets.model_materials import describe_model
 from ml_assets.project import Project
 from resources.dvc.checkout import Checkout
 from security.bill import Bill, BillKind, verify_bill
-from security.gates.subprocess import own_version
+from security.gates.own_tools import own_version
 from security.ml_bom import write_model_bill
 from security.sbom import write_environment_bill
 

@@ -31,9 +31,10 @@ from ml_assets.translator import Asset, group_by_stage
 from resources.dvc.content import Content
 from resources.dvc.environment import build_environment
 from resources.dvc.plan import Step, build_plan
-from resources.dvc.reproduction import Options, StartedReproduction
+from resources.dvc.reproduction import Options
 from resources.dvc.schedule import Finished
 from resources.dvc.stage_result import Action, Result, leave
+from resources.dvc.started_reproduction import StartedReproduction
 from resources.errors import ResourceError, UnavailableError
 from resources.source_tree import Listing, begin_listing
 

@@ -222,7 +222,7 @@ def _shortfall(what: str, failed: _Failed, names: _Names) -> UnavailableError:
     if len(absent) == len(failed):
         return UnavailableError(
             f"{what}, it is not there: {_list(absent, names)}",
-            "push it from where it is: dvc push",
+            "push it from where it is: dvc push; or look at the remote's address: dvc remote list",
         )
     others = [md5 for md5 in failed if md5 not in absent]
     error = failed[others[0]]

@@ -7,7 +7,6 @@ reads the results, in the graph's order, so that their bytes are those of ``dvc 
 from __future__ import annotations
 
 import os
-import queue
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator
@@ -15,7 +14,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Protocol
 
 from resources.dvc.admission import Admission
 from resources.dvc.attestation import Attestation
@@ -262,48 +261,6 @@ class Reproduction:
 
     def _say_waiting(self, holder: str) -> None:
         self._on_notice(f"waiting for another run in this checkout: process {holder}")
-
-
-class StartedReproduction:
-    """A reproduction that runs in a thread of its own from the moment on that it is entered.
-
-    Leaving the context stops what still runs, and waits until all that finished is recorded.
-    """
-
-    def __init__(self, reproduction: Reproduction) -> None:
-        self.checkout = reproduction.checkout
-        self._reproduction = reproduction
-        self._results: queue.SimpleQueue[Finished[Result] | BaseException | None]
-        self._results = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._work, name="reproduction", daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._reproduction.cancel()
-        self._thread.join()
-
-    def _work(self) -> None:
-        try:
-            for finished in self._reproduction.run():
-                self._results.put(finished)
-        except BaseException as error:  # noqa: B036  # handed to the reader, never swallowed
-            self._results.put(error)
-        finally:
-            self._results.put(None)
-
-    def run(self) -> Iterator[Finished[Result]]:
-        """Yield each stage as it ends, or has ended.
-
-        Raises:
-            ResourceError: what ended the run itself.
-        """
-        while (finished := self._results.get()) is not None:
-            if isinstance(finished, BaseException):
-                raise finished
-            yield finished
 
 
 def _stage_in_git(root: Path, files: list[Path]) -> None:

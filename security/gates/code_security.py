@@ -30,7 +30,8 @@ from typing import Any
 
 from security.finding import Confidence, Finding, Severity, Silencing
 from security.gates.interface import GateError, Json, Kind, Place, Report, Task, Tool
-from security.gates.subprocess import Command, own_module, own_version, run_tool
+from security.gates.own_tools import own_module, own_version
+from security.gates.subprocess import Command, run_tool
 from security.printable import printable
 
 _PYPROJECT, _INI = "pyproject.toml", ".bandit"

@@ -23,7 +23,8 @@ from security.gates import data_reader
 from security.gates.data_expectations import DataExpectations, TableExpectations
 from security.gates.data_reader.answer import Failure, Reading, parse_reading
 from security.gates.interface import GateError, Json, Kind, Place, Report, Task, Tool
-from security.gates.subprocess import Command, own_version, run_tool
+from security.gates.own_tools import own_version
+from security.gates.subprocess import Command, run_tool
 from security.out_files import Identity, OutFile, identify, is_behind_link, open_files
 from security.printable import printable
 

@@ -25,8 +25,8 @@ from security.advisories.vulnerability import Vulnerability, match_package
 from security.finding import Finding, Severity
 from security.gates.interface import GateError, Json, Kind, Place, Report, Task, Tool
 from security.gates.online_advisories import ask_service, merge_vulnerabilities, verify_service
+from security.gates.own_tools import own_version
 from security.gates.python_environment import PythonEnvironment, environment_of
-from security.gates.subprocess import own_version
 from security.printable import printable
 
 MOST_PACKAGES = 10_000

@@ -25,7 +25,8 @@ from pathlib import Path, PurePosixPath
 
 from security.finding import Finding, Severity
 from security.gates.interface import GateError, Json, Kind, Place, Report, Task, Tool
-from security.gates.subprocess import Command, Ended, own_module, own_version, run_tool
+from security.gates.own_tools import own_module, own_version
+from security.gates.subprocess import Command, Ended, run_tool
 from security.printable import printable
 
 _CONFIGURATION = "pyproject.toml"

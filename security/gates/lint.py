@@ -29,7 +29,8 @@ from typing import TypeAlias
 
 from security.finding import Finding, Severity, Silencing
 from security.gates.interface import GateError, Json, Kind, Place, Report, Task, Tool
-from security.gates.subprocess import Command, Ended, own_module, own_version, run_tool
+from security.gates.own_tools import own_module, own_version
+from security.gates.subprocess import Command, Ended, run_tool
 from security.printable import printable
 
 # Flake8 takes the first of these that has such a section.

@@ -24,7 +24,8 @@ from sys import executable
 from security.digest import digest_tree
 from security.finding import Finding, Severity
 from security.gates.interface import GateError, Json, Kind, Place, Report, Task, Tool
-from security.gates.subprocess import Command, own_version, run_tool
+from security.gates.own_tools import own_version
+from security.gates.subprocess import Command, run_tool
 from security.model_scan import report as scans
 from security.model_scan.bystander import is_bystander
 from security.model_scan.byte_stream import Stored

@@ -28,7 +28,8 @@ from packaging.version import InvalidVersion, Version
 from security.advisories.package import Package
 from security.advisories.vulnerability import Vulnerability
 from security.gates.interface import GateError, Task
-from security.gates.subprocess import Command, Ended, own_module, run_tool
+from security.gates.own_tools import own_module
+from security.gates.subprocess import Command, Ended, run_tool
 from security.printable import printable
 
 _MOST_ROUNDS = 8

@@ -25,7 +25,8 @@ from typing import Any
 
 from security.finding import Confidence, Finding, Severity, Silencing
 from security.gates.interface import GateError, Kind, Place, Report, Task, Tool
-from security.gates.subprocess import Command, own_program, own_version, run_tool
+from security.gates.own_tools import own_program, own_version
+from security.gates.subprocess import Command, run_tool
 from security.printable import printable
 
 # Zizmor takes the first of these.

@@ -120,6 +120,26 @@ def test_killed_server_process_is_started_again(service: Service, words: str) ->
     assert "a process of the server has ended" in service.output
 
 
+def test_run_whose_code_server_was_killed_can_be_ended(service: Service) -> None:
+    """A click on `Terminate` interrupts its process, which ends its stage, and it is cancelled."""
+    commit, run = _start_waiting(service, "ended")
+    worker = service.worker(run)
+    for words in (("code-server", "start"), ("dagster", "api", "grpc")):
+        for process in service.find(*words):
+            process.kill()
+    wait_until(lambda: service.find("code-server", "start"), "another code server, of Dagster's")
+    service.wait_for_tick(120)
+    assert worker.is_running()
+    answer = service.query(
+        "mutation End($run: String!) { terminateRun(runId: $run) { __typename } }", run=run.run_id
+    )
+    assert answer["terminateRun"]["__typename"] == "TerminateRunSuccess"
+    assert service.wait_for_run(commit).status is dg.DagsterRunStatus.CANCELED
+    psutil.wait_procs([worker], timeout=30)
+    assert not worker.is_running() and _stages(commit) == []
+    service.wait_for_pass(service.pushed.push("main", {"depth.txt": "after the end\n"}))
+
+
 def test_everything_killed_leaves_no_run_that_blocks_its_branch(service: Service) -> None:
     """The next server reports the run that nobody works at, and runs its commit again."""
     commit, run = _start_waiting(service, "everything")

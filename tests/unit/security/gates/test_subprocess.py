@@ -14,7 +14,8 @@ import pytest
 
 from security import landlock, process_tree
 from security.gates.interface import GateError
-from security.gates.subprocess import Command, Ended, own_module, own_program, own_version, run_tool
+from security.gates.own_tools import own_module, own_program, own_version
+from security.gates.subprocess import Command, Ended, run_tool
 
 _SHELL = "/bin/sh"
 _MARK = f"sleep {7_000_000 + os.getpid()}"  # seconds that nobody else sleeps
