@@ -48,6 +48,9 @@ run_coordinator:
   config:
     max_concurrent_runs: {most}
     dequeue_interval_seconds: 1
+    # Definitions that are loaded anew at that moment, or a code server that was killed.
+    max_user_code_failure_retries: 10
+    user_code_failure_retry_delay: 2
     tag_concurrency_limits:
       - key: ml-assets/branch
         value:

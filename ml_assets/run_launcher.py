@@ -1,4 +1,7 @@
-"""The run launcher: Dagster's own, which also knows whether the process of a run is there yet.
+"""The run launcher: Dagster's own, which launches once and knows whether a run's process is there.
+
+Two daemons on one instance may both take a run out of the queue. The second process would end at
+once, and its end be taken for that of the run, which is then reported as failed while it goes on.
 
 A run whose process was killed together with its code server would be going on for ever, and no
 other run of its branch would begin. Dagster's monitor asks here, reports such a run as failed, and
@@ -14,9 +17,14 @@ from pathlib import Path
 
 from dagster import DagsterInstance, DagsterRun
 from dagster._core.errors import DagsterUserCodeProcessError, DagsterUserCodeUnreachableError
-from dagster._core.launcher import CheckRunHealthResult, DefaultRunLauncher, WorkerStatus
+from dagster._core.launcher import (
+    CheckRunHealthResult,
+    DefaultRunLauncher,
+    LaunchRunContext,
+    WorkerStatus,
+)
 
-from ml_assets.run_worker import Life, look_at
+from ml_assets.run_worker import Life, claim_launch, give_launch_up, look_at
 
 #: Seconds from a run's start until its worker has surely shown itself.
 _APPEARS = 60.0
@@ -24,6 +32,18 @@ _APPEARS = 60.0
 
 class WatchedRunLauncher(DefaultRunLauncher):
     """Launches runs in the code server, and tells when the process of one is gone."""
+
+    def launch_run(self, context: LaunchRunContext) -> None:
+        """Launch a run, unless somebody else has done so."""
+        place, run_id = workers(self._instance), context.dagster_run.run_id
+        if not claim_launch(place, run_id):
+            return
+        try:
+            super().launch_run(context)
+        except BaseException:
+            if look_at(place, run_id)[0] is not Life.THERE:  # else it was launched all the same
+                give_launch_up(place, run_id)
+            raise
 
     @property
     def supports_check_run_worker_health(self) -> bool:

@@ -37,6 +37,29 @@ def appear(directory: Path, run_id: str) -> None:
     _held.append(descriptor)
 
 
+def claim_launch(directory: Path, run_id: str) -> bool:
+    """Claim to be the one who launches a run; return whether nobody has done so before.
+
+    Args:
+        directory: of all signs of life.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        os.close(os.open(_launch(directory, run_id), os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        return False
+    return True
+
+
+def give_launch_up(directory: Path, run_id: str) -> None:
+    """Let others launch a run that could not be launched."""
+    _launch(directory, run_id).unlink(missing_ok=True)
+
+
+def _launch(directory: Path, run_id: str) -> Path:
+    return directory / f"{run_id}.launched"
+
+
 def look_at(directory: Path, run_id: str) -> tuple[Life, int | None]:
     """Look whether the worker of a run is there; return that, and its process id if it is."""
     try:
