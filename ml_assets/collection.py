@@ -5,6 +5,7 @@
    as long as all of them together are too large.
 2. What DVC has made for worktrees that are gone, and digests of their files.
 3. Claims, signs of life and results of gates that have been of no use for so many days.
+4. Small files of the mirror are put together.
 
 The ledger, DVC's cache and Dagster's own storage are not looked at.
 """
@@ -83,6 +84,8 @@ class Collector:
             file.unlink(missing_ok=True)
         if self._is_late:
             self._marker.unlink(missing_ok=True)  # go on at the next tick
+        else:
+            self._watch.mirror.tidy()  # 4
         return gone
 
     @property

@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import sqlite3
+import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -99,6 +100,7 @@ class Drill:
         run = ("run", "--quiet")
         return (
             _Attack("a byte of the model", verify, lambda: _flip(self._root / model)),
+            _Attack("a permission bit", verify, lambda: _set_user_id(self._root / model)),
             _Attack("the lock", ("plan",), lambda: self._edit_lock(model), _is_stale),
             _Attack("a cache object", run, lambda: self._flip_object(model), self._is_unharmed),
             _Attack("a remote object", verify, lambda: self._flip_remote(model)),
@@ -277,10 +279,19 @@ def _copy(source: Path, target: Path) -> None:
     shutil.copytree(source, target, symlinks=True, ignore=shutil.ignore_patterns(*_LEFT_OUT))
 
 
+def _first_file(path: Path) -> Path:
+    return sorted(one for one in path.rglob("*") if one.is_file())[0] if path.is_dir() else path
+
+
+def _set_user_id(path: Path) -> None:
+    """Let a file, or the first file of a directory, run as its owner whoever starts it."""
+    path = _first_file(path)
+    path.chmod(path.stat().st_mode | stat.S_ISUID)
+
+
 def _flip(path: Path) -> None:
     """Change one bit in the middle of a file, or of the first file of a directory."""
-    if path.is_dir():
-        path = sorted(one for one in path.rglob("*") if one.is_file())[0]
+    path = _first_file(path)
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.chmod(0o644)

@@ -257,6 +257,11 @@ class Mirror:
         """Forget the worktrees whose directories are gone."""
         self._run("worktree", "prune")
 
+    def tidy(self) -> None:
+        """Put loose objects into packs, and small packs into larger ones; remove none."""
+        for task in ("loose-objects", "incremental-repack"):  # the second needs packs
+            self._run("maintenance", "run", "--quiet", f"--task={task}")
+
     def _call(self, *arguments: str, timeout: float = _TRANSFER) -> CompletedProcess[bytes]:
         """Call the remote."""
         done = run_git(self.directory, *arguments, timeout=timeout)

@@ -85,7 +85,7 @@ def frame(open_screen: OpenScreen, flights_server: Server) -> Screen:
 def test_picture_of_the_lineage(open_screen: OpenScreen, flights_server: Server) -> None:
     """From the data on the left to the model on the right, all of it green and on the picture."""
     assert flights_server.stale() == {}
-    width = 2640  # of a page that holds the whole graph
+    width = 3040  # of a page that holds the whole graph
     screen = open_screen(flights_server.url, width=width, scale=WIDTH / width)
     screen.open_selection('not key:"main/reports/*"')
     screen.expand_groups()

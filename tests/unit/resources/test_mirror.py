@@ -54,6 +54,13 @@ def repositories(tmp_path: Path) -> Repositories:
     return Repositories(tmp_path)
 
 
+def _count(directory: Path) -> dict[str, int]:
+    command = ["git", "-C", str(directory), "count-objects", "--verbose"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    pairs = (line.split(": ") for line in done.stdout.splitlines())
+    return {name: int(value) for name, value in pairs if value.isdigit()}
+
+
 @pytest.fixture
 def mirror(repositories: Repositories, tmp_path: Path) -> Mirror:
     return open_mirror(tmp_path / "mirror.git", str(repositories.remote))
@@ -249,3 +256,27 @@ def test_commit_holds_just_the_files_that_it_was_given(name: str, mirror: Mirror
     assert mirror.read_files(third) == {"old": b"1", name: b"4"}
     assert mirror.read_author(third) == ANN
     assert not mirror.read_refs("refs/ml-assets/scratch")
+
+
+def test_small_files_are_put_together_and_nothing_is_lost(
+    repositories: Repositories, mirror: Mirror, tmp_path: Path
+) -> None:
+    """Also what no reference names any more: a run may still work at it."""
+    commits = []
+    for number in range(6):
+        commits.append(repositories.push("main", a=f"{number}\n"))
+        mirror.fetch(["main"], "main")
+        mirror.tidy()
+    repositories.git("reset", "--quiet", "--hard", commits[2])
+    commits.append(repositories.push("main", a="another\n"))
+    mirror.fetch(["main"], "main")
+    mirror.add_worktree(commits[5], tmp_path / "worktree")
+    mirror.prune_worktrees()
+
+    for _ in range(3):
+        mirror.tidy()
+
+    counted = _count(mirror.directory)
+    assert counted["count"] == 0 and counted["packs"] <= 2, "the largest pack stays as it is"
+    assert all(mirror.has(commit) for commit in commits)
+    assert (tmp_path / "worktree" / "a").read_text() == "5\n"
