@@ -135,7 +135,7 @@ def _read(file: Path, on_repair: Callable[[str], None]) -> dict[str, Any]:
             *held["write"].values(),
             *(who for all_of in held["read"].values() for who in all_of),
         ]
-        if not all(who["pid"] in _PIDS and isinstance(who["cmd"], str) for who in holders):
+        if not all(_is_process(who["pid"]) and isinstance(who["cmd"], str) for who in holders):
             raise ValueError("a holder that is no process")
     except FileNotFoundError:
         return empty
@@ -145,6 +145,11 @@ def _read(file: Path, on_repair: Callable[[str], None]) -> dict[str, Any]:
         on_repair(f"an interrupted DVC command left a broken lock; set aside as: {broken}")
         return empty
     return held
+
+
+def _is_process(pid: object) -> bool:
+    # Whether a range holds what is no integer is found out by counting through all of it.
+    return isinstance(pid, int) and pid in _PIDS
 
 
 def _refuse_blockers(

@@ -246,6 +246,8 @@ WRONG: list[Any] = [
     {"write": {"/a": []}},
     {"write": {"/a": "x"}},
     {"write": {"/a": {"pid": None, "cmd": "x"}}},
+    {"write": {"/a": {"pid": "1", "cmd": "x"}}},
+    {"write": {"/a": {"pid": 1.5, "cmd": "x"}}},
     {"write": {"/a": {"pid": 10**30, "cmd": "x"}}},
     {"write": {"/a": {"pid": -1, "cmd": "x"}}},
     {"write": {"/a": {"cmd": "x"}}},
