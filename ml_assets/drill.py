@@ -132,16 +132,7 @@ class Drill:
 
     def _ask(self, words: Sequence[str]) -> _Answer:
         """Run a command of this program on the copy."""
-        done = subprocess.run(
-            [sys.executable, "-P", "-m", "ml_assets.cli", "--project", str(self._root), *words],
-            cwd=self._place,
-            env=dict(os.environ),
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_SECONDS,
-            check=False,
-        )
+        done = _call(self._place, "ml_assets.cli", "--project", str(self._root), *words)
         lines = [line for line in (done.stdout + done.stderr).splitlines() if _tells(line)]
         said = "; ".join(" ".join(line.split()) for line in lines[:2])
         return _Answer(done.returncode, said or f"exit code {done.returncode}", done.stdout)
@@ -197,16 +188,7 @@ class Drill:
 
     def _dvc(self, *words: str) -> None:
         """Run DVC in the copy."""
-        done = subprocess.run(
-            [sys.executable, "-P", "-m", "dvc", *words],
-            cwd=self._root,
-            env={**os.environ, "DVC_NO_ANALYTICS": "1"},
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_SECONDS,
-            check=False,
-        )
+        done = _call(self._root, "dvc", *words)
         if done.returncode != 0 and words[0] != "pull":  # what pull refuses, verify misses
             raise LookupError(f"dvc {words[0]}: {done.stderr.strip()[-200:]}")
 
@@ -268,6 +250,19 @@ class Drill:
                     changed += database.execute(query).rowcount
         if not changed:
             raise LookupError("no event log inside of the project knows of checks")
+
+
+def _call(directory: Path, module: str, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-P", "-m", module, *words],
+        cwd=directory,
+        env={**os.environ, "DVC_NO_ANALYTICS": "1"},
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=_SECONDS,
+        check=False,
+    )
 
 
 def _is_stale(answer: _Answer) -> bool:

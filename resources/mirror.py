@@ -290,15 +290,14 @@ def open_mirror(directory: Path, url: str) -> Mirror:
     """
     if url.startswith("-"):
         raise ConfigurationError(f"not the address of a repository: {url}", "name a URL or a path")
+    steps = [["config", "remote.origin.url", url], ["config", "gc.auto", "0"]]
     if not (directory / "HEAD").is_file():
         directory.mkdir(parents=True, exist_ok=True)
         # Without a template, so that no hook of the user's runs in it.
-        done = run_git(directory, "init", "--quiet", "--bare", "--template=", ".")
+        steps.insert(0, ["init", "--quiet", "--bare", "--template=", "."])
+    for words in steps:
+        done = run_git(directory, *words)
         if done.returncode != 0:
-            raise UnavailableError(f"git init failed: {explain(done)}", f"look at {directory}")
-    for name, value in (("remote.origin.url", url), ("gc.auto", "0")):
-        done = run_git(directory, "config", name, value)
-        if done.returncode != 0:
-            raise UnavailableError(f"git config failed: {explain(done)}", f"remove {directory}")
+            raise UnavailableError(f"git {words[0]} failed: {explain(done)}", f"look: {directory}")
     os.chmod(directory / "config", 0o600)  # the address may hold a password
     return Mirror(directory)

@@ -13,13 +13,13 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from sys import executable
 
 from security.digest import digest_tree
 from security.finding import Finding, Severity
@@ -38,7 +38,6 @@ from security.out_files import OutFile, RefusedFile, identify, is_behind_link, o
 from security.printable import printable
 
 _PACKAGE = Path(scans.__file__).parent
-_ROOT = _PACKAGE.parents[1]
 _START = (
     "import sys; sys.path.append(sys.argv[1]);"
     " from security.model_scan.second_opinion import answer; answer(sys.argv[2:])"
@@ -188,7 +187,7 @@ def _run_picklescan(task: Task, paths: tuple[str, ...]) -> tuple[Opinion, ...]:
     """
     out = task.out or task.directory
     files = [str(out / path) if path else str(out) for path in paths]
-    arguments = (executable, "-I", "-c", _START, str(_ROOT), *files)
+    arguments = (sys.executable, "-I", "-c", _START, str(_PACKAGE.parents[1]), *files)
     environment = {**task.environment, "OPENBLAS_NUM_THREADS": "1"}
     limits = (task.timeout, task.denied, 4 * MEBI, 2048 * MEBI)
     ended = run_tool(Command(arguments, task.scratch, environment, *limits))
