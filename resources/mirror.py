@@ -156,9 +156,8 @@ class Mirror:
             UnavailableError: it does not answer.
         """
         lines = read_text(self._call("ls-remote", "origin", ref)).splitlines()
-        return next(
-            (sha for sha, _, name in (one.partition("\t") for one in lines) if name == ref), None
-        )
+        pairs = (line.partition("\t") for line in lines)
+        return next((sha for sha, _, name in pairs if name == ref), None)
 
     def has(self, commit: str) -> bool:
         """Whether a commit is here."""
@@ -192,9 +191,8 @@ class Mirror:
 
     def read_author(self, commit: str) -> Author:
         """Return who a commit says that it is by; anybody can say anything here."""
-        name, _, email = read_text(
-            self._run("show", "--no-patch", "--format=%an%x00%ae", commit)
-        ).partition("\0")
+        done = self._run("show", "--no-patch", "--format=%an%x00%ae", commit)
+        name, _, email = read_text(done).partition("\0")
         return Author(name, email)
 
     def read_files(self, commit: str, paths: Collection[str] = ()) -> dict[str, bytes]:
@@ -222,9 +220,8 @@ class Mirror:
         """
         ref = f"refs/ml-assets/scratch/{secrets.token_hex(8)}"
         said = message.encode()
-        stream = [f"commit {ref}\nmark :1\n".encode()]
-        stream += [f"committer {author.name} <{author.email}> {at} +0000\n".encode()]
-        stream += [b"data %d\n" % len(said), said, b"\n"]
+        head = f"commit {ref}\nmark :1\ncommitter {author.name} <{author.email}> {at} +0000\n"
+        stream = [head.encode(), b"data %d\n" % len(said), said, b"\n"]
         stream += [f"from {parent}\n".encode()] if parent else []
         stream += [b"deleteall\n"] if whole else []
         for path, content in sorted(files.items()):

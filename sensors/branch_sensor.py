@@ -148,7 +148,7 @@ class Tick:
             used = {run.tags.get(COMMIT_TAG, "") for run in runs}
             gone = collector.collect(used | {one.commit for one in decision.cursor.waiting})
         except (ResourceError, OSError) as error:
-            return replace(decision, notes=(*decision.notes, f"nothing was collected: {error}"))
+            return replace(decision, notes=(*decision.notes, f"not all was collected: {error}"))
         notes = (f"{gone} worktrees were removed",) if gone else ()
         return replace(decision, notes=(*decision.notes, *notes))
 

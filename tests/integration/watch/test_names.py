@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import dagster as dg
@@ -17,8 +18,7 @@ SIMILAR = ["release_1", "release-1", "release.1", "release/1", "größe", "gr__e
 
 
 @pytest.mark.parametrize("rename", [slug, identifier])
-def test_similar_names_stay_different(rename: object) -> None:
-    assert callable(rename)
+def test_similar_names_stay_different(rename: Callable[[str], str]) -> None:
     renamed = [rename(name) for name in SIMILAR]
 
     assert len(set(renamed)) == len(SIMILAR)
