@@ -21,9 +21,8 @@ from ml_assets.checks import report_evaluations
 from ml_assets.gating import Gating
 from ml_assets.proof_table import proof_metadata
 from ml_assets.proofs import Proofs
-from ml_assets.release import signed_key
 from ml_assets.signers import describe_ledger
-from ml_assets.translator import SOURCE_VERSION, Asset, Key
+from ml_assets.translator import SOURCE_VERSION, Asset, Key, signed_key
 from ml_assets.watch import Watch
 from ml_assets.web_address import commit_url
 from resources.dvc.content import Content

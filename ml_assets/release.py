@@ -12,15 +12,10 @@ import dagster as dg
 
 from ml_assets.branch import Branch, Graph
 from ml_assets.subjects import find_named_models
-from ml_assets.translator import Key, asset_key
+from ml_assets.translator import asset_key, signed_key
 from ml_assets.watch import identifier
 
 _NOT_YET = "Nothing deploys yet: this is the place where it will be."
-
-
-def signed_key(branch: str, location: str) -> Key:
-    """Return the key of a model's signature."""
-    return asset_key(branch, f"signed/{location}")
 
 
 def build_release(branch: Branch, environment: str | None) -> list[dg.AssetSpec]:
