@@ -23,8 +23,8 @@ from benchmarks.procedures import (
 from benchmarks.proof_commands import measure_impact, measure_small_verification
 from benchmarks.proof_model import measure_proof, measure_verification
 from benchmarks.proof_stage import measure_stage_proof
-from benchmarks.watching import measure_push, measure_tick
 from benchmarks.supply import measure_supply
+from benchmarks.watching import measure_push, measure_tick
 from benchmarks.workbench import Workbench
 
 

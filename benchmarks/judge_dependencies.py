@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ml_assets.advisories import Advisories, open_store
-from security.gates.dependencies import DependenciesGate
+from security.gates.dependencies.gate import DependenciesGate
 from security.gates.interface import Task
 
 

@@ -24,22 +24,22 @@ from resources.dvc.content import Content, ContentReader
 from resources.dvc.documents import Documents
 from resources.dvc.lock_file import LockFile
 from resources.keyring import Keyring
-from security.digest import digest_file
-from security.file_tree import read_tree
-from security.ledger import Ledger, LedgerDirectory
-from security.model_signature import PREDICATE, root_digest, verify_model_files
-from security.provenance import (
+from security.content.digest import digest_file
+from security.content.file_tree import read_tree
+from security.ledger.ledger import Ledger, LedgerDirectory
+from security.ledger.statement_index import StatementIndex
+from security.signing.model_signature import PREDICATE, root_digest, verify_model_files
+from security.signing.signer import KeySigner
+from security.signing.trust import Trust, TrustedKey
+from security.statements.provenance import (
     Action,
     Builder,
     Conditions,
     Provenance,
     write_provenance,
 )
-from security.records import Records
-from security.signer import KeySigner
-from security.statement import Subject
-from security.statement_index import StatementIndex
-from security.trust import Trust, TrustedKey
+from security.statements.statement import Subject
+from security.verify.verified_statements import Records
 
 _BUFFER = 1 << 20
 

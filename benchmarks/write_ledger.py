@@ -16,8 +16,8 @@ from pathlib import Path
 
 from ml_assets.project import find_configuration, find_project
 from resources.keyring import Keyring
-from security.ledger import Ledger, LedgerDirectory
-from security.provenance import (
+from security.ledger.ledger import Ledger, LedgerDirectory
+from security.statements.provenance import (
     Action,
     Builder,
     Conditions,
@@ -26,7 +26,7 @@ from security.provenance import (
     Role,
     write_provenance,
 )
-from security.statement import Subject
+from security.statements.statement import Subject
 
 _CHAINS = 100
 

@@ -20,7 +20,7 @@ from ml_assets.judging import Case
 from resources.dvc.content import Content
 from resources.dvc.manifest import Stage
 from resources.errors import ResourceError, StageError
-from security.decision import Decision, Judged
+from security.policy.decision import Decision, Judged
 from security.verdict import Verdict, combine
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from ml_assets.job_log import Annotation
 from resources.ci_job import read_ci_job
-from security.decision import Decision, Judged
 from security.finding import Finding
+from security.policy.decision import Decision, Judged
 
 
 def find_annotations(judged: Sequence[Judged], prefix: str) -> list[Annotation]:

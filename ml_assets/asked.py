@@ -10,10 +10,10 @@ from pathlib import Path
 
 from ml_assets.project import Project
 from resources.errors import ConfigurationError
-from security.file_tree import FileTree, read_tree
-from security.private_copy import PrivateCopy
-from security.records import Records
-from security.statement import STRONG, Subject
+from security.content.file_tree import FileTree, read_tree
+from security.content.private_copy import PrivateCopy
+from security.statements.statement import STRONG, Subject
+from security.verify.verified_statements import Records
 
 _DIGEST = re.compile(r"(?:(sha256|dirHash|gitCommit):)?([0-9a-f]{8,64})")
 

@@ -21,9 +21,9 @@ from resources.dvc.stage_result import Action as Done
 from resources.dvc.stage_result import Observed, Result
 from resources.errors import UnavailableError
 from resources.git import list_changed, list_tracked, read_remote_url
-from security.directory_listing import ListedFile, write_listing
 from security.errors import SecurityError
-from security.provenance import (
+from security.statements.directory_listing import ListedFile, write_listing
+from security.statements.provenance import (
     Action,
     Builder,
     Conditions,
@@ -34,7 +34,7 @@ from security.provenance import (
     sort_materials,
     write_provenance,
 )
-from security.statement import Subject
+from security.statements.statement import Subject
 
 #: Files that say what an environment consists of, in the root or in ``requirements/``.
 _LOCK = re.compile(

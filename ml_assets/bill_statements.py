@@ -13,9 +13,9 @@ from ml_assets.bills import build_environment_bill, build_model_bill
 from ml_assets.project import Project
 from resources.dvc.checkout import Checkout
 from resources.dvc.content import Content
-from security.bill import Bill
-from security.provenance import Provenance, Role
-from security.statement import Statement, Subject, write_statement
+from security.bom.bill import Bill
+from security.statements.provenance import Provenance, Role
+from security.statements.statement import Statement, Subject, write_statement
 
 PREDICATE = "https://cyclonedx.org/bom"
 

@@ -11,10 +11,10 @@ from ml_assets.environment_packages import describe_environment
 from ml_assets.model_materials import describe_model
 from ml_assets.project import Project
 from resources.dvc.checkout import Checkout
-from security.bill import Bill, BillKind, verify_bill
-from security.gates.own_tools import own_version
-from security.ml_bom import write_model_bill
-from security.sbom import write_environment_bill
+from security.bom.bill import Bill, BillKind, verify_bill
+from security.bom.ml_bom import write_model_bill
+from security.bom.sbom import write_environment_bill
+from security.gates.tool.own_tools import own_version
 
 
 def build_environment_bill(project: Project) -> Bill:

@@ -26,8 +26,8 @@ from ml_assets.translator import SOURCE_VERSION, Asset, Key, signed_key
 from ml_assets.watch import Watch
 from ml_assets.web_address import commit_url
 from resources.dvc.content import Content
-from security.decision import Judged
-from security.printable import printable
+from security.content.printable import printable
+from security.policy.decision import Judged
 
 
 @dataclass(frozen=True)

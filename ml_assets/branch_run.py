@@ -39,9 +39,9 @@ from ml_assets.write_back import Recorder
 from resources.dvc.leftovers import end_orphans
 from resources.dvc.repository_lock import hold_repository
 from resources.errors import ConfigurationError, ResourceError
-from security.decision import Judged
+from security.content.printable import printable
 from security.errors import SecurityError
-from security.printable import printable
+from security.policy.decision import Judged
 
 #: Names the commit that a run is about.
 COMMIT_TAG = "ml-assets/commit"

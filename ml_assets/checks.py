@@ -16,10 +16,10 @@ from ml_assets.judging import Case
 from ml_assets.project import Project
 from ml_assets.translator import Asset, Key, source_key
 from resources.dvc.checkout import Checkout
-from security.decision import Decision, Judged
+from security.content.printable import printable
 from security.finding import Finding
 from security.gates.interface import Kind
-from security.printable import printable
+from security.policy.decision import Decision, Judged
 from security.verdict import Verdict
 
 _ROWS = 200  # of findings that a check shows; all are in the result

@@ -25,17 +25,17 @@ from ml_assets.proofs import Proofs
 from resources.dvc.checkout import Checkout
 from resources.dvc.content import Content
 from resources.errors import ResourceError
-from security.decision import Decision, Judged
+from security.content.file_mode import ModeError, judge_modes, read_modes
 from security.errors import SecurityError
-from security.file_mode import ModeError, judge_modes, read_modes
-from security.gate_attestations import write_attestation
-from security.gate_result import GateResult, write_result
 from security.gates.interface import Kind
-from security.model_signature import write_model_statement
-from security.slsa_level import find_level
-from security.statement import Statement, Subject, parse_statement
+from security.policy.decision import Decision, Judged
+from security.reports.in_toto import write_attestation
+from security.signing.model_signature import write_model_statement
+from security.statements.gate_result import GateResult, write_result
+from security.statements.statement import Statement, Subject, parse_statement
 from security.verdict import Verdict, combine
-from security.verification_summary import Summary, write_summary
+from security.verify.slsa_level import find_level
+from security.verify.verification_summary import Summary, write_summary
 
 
 class Conclusion:

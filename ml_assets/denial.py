@@ -9,7 +9,7 @@ from ml_assets.project import Project, find_configuration
 from ml_assets.rules import find_rules
 from ml_assets.settings import Confinement, Settings
 from resources.errors import ConfigurationError, UnavailableError
-from security.confinement import can_confine
+from security.sandbox.confinement import can_confine
 
 #: Made beforehand: a confined process can use these, but make nothing directly in the home
 #: directory, which is above the keys (XDG Base Directory Specification).

@@ -23,7 +23,7 @@ from pathlib import Path
 from ml_assets.subjects import find_models
 from resources.dvc.checkout import Checkout
 from resources.dvc.content import Content
-from security.file_tree import read_tree
+from security.content.file_tree import read_tree
 from security.verdict import Verdict
 
 #: What is not copied: it can be made again, and no attack is about it.

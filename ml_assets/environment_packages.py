@@ -19,14 +19,14 @@ from resources.digest_store import DigestStore
 from resources.dvc.environment import build_environment
 from resources.errors import ConfigurationError, UnavailableError
 from resources.source_tree import SourceTree, read_source_tree
-from security.advisories.dependency_files import is_dependency_file, read_dependency_files
-from security.advisories.package import SkipReason
-from security.advisories.requirements import build_package
-from security.gates.python_environment import Package, PythonEnvironment, read_environment
-from security.lock_hashes import Hashes, find_hashes
-from security.package_metadata import PackageMetadata, read_metadata, resolve_needs
-from security.printable import printable
-from security.sbom import Environment, EnvironmentPackage, LockFile
+from security.advisories.packages.dependency_files import is_dependency_file, read_dependency_files
+from security.advisories.packages.package import SkipReason
+from security.advisories.packages.requirements import build_package
+from security.bom.lock_hashes import Hashes, find_hashes
+from security.bom.package_metadata import PackageMetadata, read_metadata, resolve_needs
+from security.bom.sbom import Environment, EnvironmentPackage, LockFile
+from security.content.printable import printable
+from security.gates.tool.python_environment import Package, PythonEnvironment, read_environment
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 #: Entries that name no package of one version; whatever else is hidden could not be read.

@@ -19,17 +19,17 @@ from ml_assets.protection import POLICY, find_protection
 from ml_assets.trusted import DIRECTORY
 from ml_assets.verifying import document
 from ml_assets.vulnerable import PREDICATE as BILL
-from security.bundle import Kind
-from security.lineage import identify
-from security.model_signature import PREDICATE as MODEL_SIGNATURE
-from security.model_signature import root_digests
-from security.policy import builtin_policy_text
-from security.provenance import Role
-from security.records import Records
-from security.signature import Verified
-from security.verification import Verification
-from security.verification_summary import PREDICATE as SUMMARY
-from security.verification_summary import parse_summary
+from security.policy.policy import builtin_policy_text
+from security.signing.bundle import Kind
+from security.signing.model_signature import PREDICATE as MODEL_SIGNATURE
+from security.signing.model_signature import root_digests
+from security.signing.signature import Verified
+from security.statements.provenance import Role
+from security.verify.lineage import identify
+from security.verify.verification_summary import PREDICATE as SUMMARY
+from security.verify.verification_summary import parse_summary
+from security.verify.verified_statements import Records
+from security.verify.verifier import Verification
 
 #: What is shown of a statement in its file's name, by the end of its type.
 _NAMES = {

@@ -16,7 +16,7 @@ from resources.dvc.content import Content
 from resources.dvc.environment import build_environment, find_shell
 from resources.errors import ConfigurationError
 from security.gates.interface import Gate, Kind, Place
-from security.policy import Environment
+from security.policy.policy import Environment
 
 
 class GateFactory:
@@ -162,8 +162,8 @@ class GateFactory:
 
     def _data(self) -> Gate:
         from ml_assets.recorded_hashes import RecordedHashes
-        from security.gates.data import DataGate
-        from security.gates.data_expectations import parse_expectations
+        from security.gates.data.expectations import parse_expectations
+        from security.gates.data.gate import DataGate
 
         expectations = parse_expectations(self._settings.data, "tool.ml-assets.gates.data")
         return DataGate(expectations, RecordedHashes(self._checkout, self._written))
@@ -171,7 +171,7 @@ class GateFactory:
 
 def _dependencies(environment: Environment) -> Gate:
     from ml_assets.advisories import Advisories, open_store
-    from security.gates.dependencies import DependenciesGate
+    from security.gates.dependencies.gate import DependenciesGate
 
     now = datetime.now(UTC)
     advisories = Advisories(open_store(), now=now)

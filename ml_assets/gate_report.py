@@ -10,11 +10,11 @@ from typing import Any, TextIO
 from ml_assets.console import write_table
 from resources.errors import wrap_os_error
 from resources.files import write_atomically
-from security.decision import Decision, Judged
+from security.content.printable import printable
 from security.finding import Finding
-from security.printable import printable
+from security.policy.decision import Decision, Judged
+from security.policy.waiver import Waiver
 from security.verdict import Verdict, combine
-from security.waiver import Waiver
 
 _LINES = 5  # for what has passed one gate; more of them are one line
 _SHOWN = 20  # findings of one gate that people are shown; all are in the files

@@ -6,9 +6,9 @@ import sys
 from collections.abc import Sequence
 
 from ml_assets.gating import Gating
-from security.decision import Judged, unused_waivers
-from security.printable import printable
-from security.waiver import Waiver
+from security.content.printable import printable
+from security.policy.decision import Judged, unused_waivers
+from security.policy.waiver import Waiver
 
 
 def run_gates(gating: Gating, names: Sequence[str], jobs: int) -> list[Judged]:

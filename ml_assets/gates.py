@@ -22,7 +22,7 @@ from resources.dvc.checkout import Checkout
 from resources.dvc.content import Content
 from resources.errors import ConfigurationError
 from security.gates.interface import Gate, Kind
-from security.policy import Environment
+from security.policy.policy import Environment
 
 Wants: TypeAlias = Callable[[str], bool]
 

@@ -25,10 +25,10 @@ from resources.dvc.environment import build_environment
 from resources.errors import ConfigurationError
 from resources.result_store import ResultStore
 from resources.source_tree import Listing
-from security.decision import Decision, Judged, evaluate
 from security.gates.interface import Kind
-from security.policy import Environment
-from security.rule import Level
+from security.policy.decision import Decision, Judged, evaluate
+from security.policy.policy import Environment
+from security.policy.rule import Level
 
 #: What is asked before a stage may run; the other environments extend it.
 MATERIALIZE = "materialize"

@@ -30,7 +30,7 @@ from types import TracebackType
 from typing import Self, TextIO
 
 from resources.ci_job import Provider, read_ci_job
-from security.printable import printable
+from security.content.printable import printable
 
 #: What GitHub shows of each level of one step; the rest it leaves out without a word.
 MOST_ANNOTATIONS = 10

@@ -14,9 +14,9 @@ from ml_assets.project import Project
 from resources.ci_job import read_ci_job
 from resources.dvc.checkout import Checkout
 from resources.git import is_shallow
-from security.decision import Judged
-from security.printable import printable
-from security.waiver import Waiver
+from security.content.printable import printable
+from security.policy.decision import Judged
+from security.policy.waiver import Waiver
 
 _SHALLOW = (
     "a shallow clone: what lies before it cannot be planned (plan --commit), rebuilt"

@@ -30,10 +30,10 @@ from resources.source_tree import (
     read_source_tree,
     remove_copy,
 )
-from security.digest import digest_bytes, digest_tree
+from security.content.digest import digest_bytes, digest_tree
 from security.errors import SecurityError
-from security.gate_result import Binding, GateResult
 from security.gates.interface import Gate, GateError, Kind, Place, Report, Task, Tool
+from security.statements.gate_result import Binding, GateResult
 
 SOURCE = "source"
 #: What takes long begins first, so that at the end no processor waits for the longest alone.

@@ -16,11 +16,11 @@ from pathlib import Path
 from ml_assets.lineage_layout import WIDTH, Layout, Point, place
 from resources.errors import ConfigurationError
 from resources.files import write_atomically
-from security.lineage import Edge, Lineage, Node
-from security.printable import printable
-from security.provenance import Role
-from security.records import Origin
+from security.content.printable import printable
+from security.statements.provenance import Role
 from security.verdict import Verdict
+from security.verify.lineage import Edge, Lineage, Node
+from security.verify.verified_statements import Origin
 
 _MARGIN, _HEAD, _FOOT, _LINE, _PAD = 24, 64, 44, 16, 10
 #: Letters that fit: above the picture, into a box's first line, and into its others.

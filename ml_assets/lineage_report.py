@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from security.lineage import Lineage, Node
-from security.printable import printable
+from security.content.printable import printable
 from security.verdict import Verdict
+from security.verify.lineage import Lineage, Node
 
 _MOST_LINES = 2_000
 

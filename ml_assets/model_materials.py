@@ -20,8 +20,8 @@ from resources.dvc.checkout import Checkout
 from resources.dvc.content import Content
 from resources.dvc.manifest import Dep, Stage
 from resources.errors import ConfigurationError, UnavailableError
-from security.model_description import Material, ModelCard, ModelDescription, Role
-from security.waiver import matches_path
+from security.bom.model_description import Material, ModelCard, ModelDescription, Role
+from security.policy.waiver import matches_path
 
 _ELSEWHERE = "lies outside of this machine"
 

@@ -19,7 +19,7 @@ from resources.dvc.checkout import Checkout
 from resources.dvc.content import Content
 from resources.dvc.manifest import Manifest
 from resources.errors import ConfigurationError, UnavailableError
-from security.model_description import Metric
+from security.bom.model_description import Metric
 
 _Facts = tuple[tuple[str, str], ...]
 

@@ -12,13 +12,15 @@ import dagster as dg
 
 from ml_assets.conclusion import files_of
 from resources.dvc.content import Content
-from security import model_signature, provenance, verification_summary
+from security.content.printable import printable
 from security.errors import SecurityError
-from security.model_signature import root_digest
-from security.printable import printable
-from security.records import Records
-from security.signature import Verified
-from security.verification_summary import parse_summary
+from security.signing import model_signature
+from security.signing.model_signature import root_digest
+from security.signing.signature import Verified
+from security.statements import provenance
+from security.verify import verification_summary
+from security.verify.verification_summary import parse_summary
+from security.verify.verified_statements import Records
 
 _COLUMNS = ("statement", "says", "signed by", "digest")
 

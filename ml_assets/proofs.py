@@ -11,12 +11,12 @@ from pathlib import Path
 from ml_assets.project import Project
 from ml_assets.signers import open_ledger, open_signer
 from ml_assets.trusted import find_trust
-from security.ledger import Ledger
-from security.records import Records
-from security.signer import Signer
-from security.statement import Statement
-from security.statement_index import StatementIndex
-from security.trust import Trust
+from security.ledger.ledger import Ledger
+from security.ledger.statement_index import StatementIndex
+from security.signing.signer import Signer
+from security.signing.trust import Trust
+from security.statements.statement import Statement
+from security.verify.verified_statements import Records
 
 
 class Proofs:

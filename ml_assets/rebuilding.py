@@ -21,10 +21,10 @@ from ml_assets.project import Project
 from resources.dvc.content import Content
 from resources.errors import ConfigurationError, UnavailableError
 from resources.git_command import run_git
-from security.provenance import Role
-from security.rebuild import Rebuild
-from security.records import Origin
-from security.statement import Subject
+from security.statements.provenance import Role
+from security.statements.rebuild import Rebuild
+from security.statements.statement import Subject
+from security.verify.verified_statements import Origin
 
 _SECONDS = 24 * 3600.0
 

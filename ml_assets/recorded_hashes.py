@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from resources.dvc.checkout import Checkout
 from resources.dvc.content import Content
-from security.gates.data import Hashes
+from security.gates.data.gate import Hashes
 
 
 class RecordedHashes(Mapping[str, Hashes]):

@@ -14,8 +14,8 @@ from resources.dvc.content import Content, Identity
 from resources.dvc.schedule import Finished
 from resources.dvc.stage_result import Action, Result
 from resources.errors import ResourceError, UnavailableError
-from security.decision import Judged
-from security.waiver import Waiver
+from security.policy.decision import Judged
+from security.policy.waiver import Waiver
 
 
 @dataclass

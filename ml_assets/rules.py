@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ml_assets.protection import POLICY, Protection, find_protection
 from ml_assets.settings import FILES, Settings, read_settings
-from security.policy import Policy, builtin_policy, parse_policy
+from security.policy.policy import Policy, builtin_policy, parse_policy
 
 
 @dataclass(frozen=True)

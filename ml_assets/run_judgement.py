@@ -8,7 +8,7 @@ from ml_assets.conclusion import Conclusion
 from ml_assets.gating import Gating
 from ml_assets.proofs import Proofs
 from resources.dvc.content import Content
-from security.decision import Judged
+from security.policy.decision import Judged
 
 
 def join_judged(known: Sequence[Judged], new: Sequence[Judged]) -> list[Judged]:

@@ -13,8 +13,8 @@ from ml_assets.signing_settings import Method, SigningSettings
 from ml_assets.token_key import open_token_signer
 from resources.errors import ConfigurationError
 from resources.git_command import mask
-from security.ledger import Ledger, LedgerDirectory
-from security.signer import Signer
+from security.ledger.ledger import Ledger, LedgerDirectory
+from security.signing.signer import Signer
 
 #: Holds the passphrase of the user's own key, where it has one.
 PASSPHRASE_VARIABLE = "ML_ASSETS_KEY_PASSPHRASE"  # nosec B105  # the name of a variable

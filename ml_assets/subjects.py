@@ -6,7 +6,7 @@ import posixpath
 from collections.abc import Collection
 
 from resources.dvc.manifest import Manifest
-from security.waiver import matches_path
+from security.policy.waiver import matches_path
 
 #: Files that a loader may run code from, or that models are kept in, whatever they are called.
 MODEL_SUFFIXES = frozenset(

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from ml_assets.project import Project
 from ml_assets.signing_settings import SigningSettings
 from resources.errors import ConfigurationError, UnavailableError
-from security.public_key import PublicKey
-from security.signer import KeySigner
+from security.signing.public_key import PublicKey
+from security.signing.signer import KeySigner
 
 if TYPE_CHECKING:
     from resources.pkcs11_signer import TokenKey

@@ -100,6 +100,11 @@ def source_key(branch: str, manifest: Manifest) -> Key:
     return asset_key(branch, name)
 
 
+def signed_key(branch: str, location: str) -> Key:
+    """Return the key of a model's signature: ``[branch, "signed", *path]``."""
+    return asset_key(branch, f"signed/{location}")
+
+
 class Translator:
     """Describes every asset of one manifest on one branch.
 

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from ml_assets.project import Project, find_configuration
 from ml_assets.protection import find_protection
 from resources.keyring import Keyring
-from security.trust import Trust, parse_trust
+from security.signing.trust import Trust, parse_trust
 
 DIRECTORY = ".ml-assets/trust"
 

@@ -9,16 +9,16 @@ from ml_assets.project import Project
 from ml_assets.rules import find_rules
 from ml_assets.subjects import find_models, looks_like_model
 from resources.errors import ConfigurationError
-from security.bundle import Bundle
+from security.content.file_mode import ModeError, judge_modes
+from security.content.file_tree import FileTree
 from security.errors import SecurityError
-from security.file_mode import ModeError, judge_modes
-from security.file_tree import FileTree
-from security.lineage import identify
-from security.model_signature import PREDICATE as MODEL_SIGNATURE
-from security.model_signature import root_digests, verify_model_signature
-from security.records import Records
+from security.signing.bundle import Bundle
+from security.signing.model_signature import PREDICATE as MODEL_SIGNATURE
+from security.signing.model_signature import root_digests, verify_model_signature
 from security.verdict import Verdict
-from security.verification import Demand, Verification, verify_gates, verify_origin
+from security.verify.lineage import identify
+from security.verify.verified_statements import Records
+from security.verify.verifier import Demand, Verification, verify_gates, verify_origin
 
 #: The gate that judges every model, so that each has a result of it.
 _OF_MODELS = frozenset({"model-file"})
@@ -31,7 +31,7 @@ def verify_asked(
     environment: str,
     signature: Bundle | None = None,
 ) -> Verification:
-    """Make all steps (``security.verification``); each is made even where one before it failed.
+    """Make all steps (``security.verify.verifier``); each is made even where one before it failed.
 
     Args:
         signature: of a model, made elsewhere; None goes by those in the ledger.

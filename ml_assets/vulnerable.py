@@ -15,11 +15,11 @@ from urllib.parse import unquote
 from ml_assets.advisories import open_store
 from resources.errors import ConfigurationError, UnavailableError
 from security.advisories.database import AdvisoryDatabase
-from security.advisories.requirements import build_package
+from security.advisories.packages.requirements import build_package
 from security.advisories.vulnerability import match_package
-from security.lineage import Node
-from security.records import Records
-from security.signature import Verified
+from security.signing.signature import Verified
+from security.verify.lineage import Node
+from security.verify.verified_statements import Records
 
 PREDICATE = "https://cyclonedx.org/bom"
 _ADVISORY = re.compile(r"(CVE|GHSA|PYSEC|OSV|DSA|DLA)-[0-9A-Za-z-]+", re.IGNORECASE)

@@ -12,9 +12,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from resources.errors import ConfigurationError
 from resources.private_key import load_private_key
-from security.bundle import Bundle, Kind, write_certificate_bundle
-from security.envelope import Envelope, signed_message
-from security.identity import Identity
+from security.signing.bundle import Bundle, Kind, write_certificate_bundle
+from security.signing.envelope import Envelope, signed_message
+from security.signing.identity import Identity
 
 
 @dataclass(frozen=True)

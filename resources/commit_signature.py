@@ -21,12 +21,12 @@ from resources.errors import (
     wrap_os_error,
 )
 from resources.git_command import run_git
-from security.commit_identity import verify_commit_identity
+from security.content.printable import printable
 from security.errors import SecurityError
-from security.openpgp_status import read_signer
-from security.printable import printable
-from security.public_key import SignatureError
-from security.signed_commit import LARGEST, Scheme, SignedCommit, parse_signed_commit
+from security.signing.commit_identity import verify_commit_identity
+from security.signing.openpgp_status import read_signer
+from security.signing.public_key import SignatureError
+from security.signing.signed_commit import LARGEST, Scheme, SignedCommit, parse_signed_commit
 
 #: Where the files are that say whose signatures count: below it, on the protected branch.
 COMMITTERS = ".ml-assets/committers"

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 
-from security.digest import Digests, digest_file
+from security.content.digest import Digests, digest_file
 
 _ATTEMPTS = 50  # to write beside another who does not let go
 _PAUSE = 0.02  # seconds between two of them

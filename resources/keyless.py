@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from resources.errors import ConfigurationError, UnavailableError
-from security.bundle import Bundle, parse_bundle
+from security.content.printable import printable
 from security.errors import SecurityError
-from security.identity import Identity
-from security.keyless_certificate import parse_keyless_certificate
-from security.keyless_signature import verify_keyless
-from security.printable import printable
-from security.trust import Trust, TrustedIdentity
+from security.signing.bundle import Bundle, parse_bundle
+from security.signing.identity import Identity
+from security.signing.keyless_certificate import parse_keyless_certificate
+from security.signing.keyless_signature import verify_keyless
+from security.signing.trust import Trust, TrustedIdentity
 
 if TYPE_CHECKING:
     from sigstore.dsse import Statement

@@ -1,7 +1,7 @@
 """The keyring: the user's own signing key, in his configuration directory and nowhere else.
 
 A key is made when it is first needed. No stage's or gate's process can read the directory
-(``security/confinement.py``), and nothing here shows the private half.
+(``security/sandbox/confinement.py``), and nothing here shows the private half.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from resources.private_key import load_private_key, refuse_key
-from security.public_key import PublicKey, load_public_key, take_public_key
-from security.signer import KeySigner
+from security.signing.public_key import PublicKey, load_public_key, take_public_key
+from security.signing.signer import KeySigner
 
 
 class Keyring:

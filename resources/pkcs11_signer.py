@@ -25,8 +25,8 @@ from pkcs11.mechanisms import KeyType, Mechanism
 from pkcs11.types import Object, Session, SignMixin
 
 from resources.errors import ConfigurationError, ResourceError, UnavailableError
-from security.public_key import PublicKey, PublicKeyError, take_public_key
-from security.signer import KeySigner
+from security.signing.public_key import PublicKey, PublicKeyError, take_public_key
+from security.signing.signer import KeySigner
 
 _URI = re.compile(r"pkcs11:((?:[A-Za-z0-9._~:@!$'()*+,=&;\[\]-]|%[0-9A-Fa-f]{2})*)")
 _KNOWN = ("token", "serial", "object", "id", "type")

@@ -3,7 +3,7 @@
 A result is believed because this program has written it. Everything else on the machine can write
 here, a judged checkout's tests among them, so each file carries a seal (HMAC-SHA256, RFC 2104)
 under a secret that lies in the user's configuration directory, where no gate's process can read it
-(``security.confinement``). The seal covers the project and the name too: a result that was copied
+(``security.sandbox``). The seal covers the project and the name too: a result that was copied
 from another project or renamed is none.
 
 What cannot be believed is as if it were not there, and is judged again.
@@ -23,7 +23,13 @@ from pathlib import Path
 from resources.errors import UnavailableError, wrap_os_error
 from resources.files import write_atomically
 from security.errors import SecurityError
-from security.gate_result import Binding, GateResult, ResultError, parse_result, write_result
+from security.statements.gate_result import (
+    Binding,
+    GateResult,
+    ResultError,
+    parse_result,
+    write_result,
+)
 
 _KEY_BYTES = 32
 _LARGEST = 256 << 20  # bytes of one result

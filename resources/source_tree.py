@@ -17,7 +17,7 @@ from pathlib import Path
 from resources.digest_store import DigestStore
 from resources.errors import ChangedError, UnavailableError
 from resources.git_command import run_git
-from security.digest import digest_bytes
+from security.content.digest import digest_bytes
 
 _NEVER = (".git", ".dvc/cache", ".dvc/tmp", ".ml-assets/state")
 

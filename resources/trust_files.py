@@ -13,8 +13,8 @@ from pathlib import Path
 from resources.errors import ConfigurationError
 from resources.files import write_atomically
 from security.errors import SecurityError
-from security.public_key import PublicKey
-from security.trust import FILE, Trust, parse_trust
+from security.signing.public_key import PublicKey
+from security.signing.trust import FILE, Trust, parse_trust
 
 _HEAD = """\
 # Whose signatures count. What rules is this file as it is on the protected branch: commit it there.

@@ -2,22 +2,22 @@
 
 SecurityError
 ├── AdvisoryError             security/advisories/errors.py
-├── BillError                 security/bill.py
-├── ConfinementError          security/landlock.py
-├── CopyError                 security/private_copy.py
-├── ExpectationError          security/gates/data_expectations/fields.py
+├── BillError                 security/bom/bill.py
+├── ConfinementError          security/sandbox/landlock.py
+├── CopyError                 security/content/private_copy.py
+├── ExpectationError          security/gates/data/expectations/fields.py
 ├── GateError                 security/gates/interface.py
-├── LedgerError               security/ledger.py
-├── ListingError              security/directory_listing.py
-├── ModeError                 security/file_mode.py
-├── PolicyError               security/policy_text.py
-├── ProvenanceError           security/provenance.py
-├── PublicKeyError            security/public_key.py
-├── ResultError               security/gate_result.py
-├── SignatureError            security/public_key.py
-├── StatementError            security/statement.py
-├── SummaryError              security/verification_summary.py
-└── TreeError                 security/file_tree.py
+├── LedgerError               security/ledger/ledger.py
+├── ListingError              security/statements/directory_listing.py
+├── ModeError                 security/content/file_mode.py
+├── PolicyError               security/content/toml_table.py
+├── ProvenanceError           security/statements/provenance.py
+├── PublicKeyError            security/signing/public_key.py
+├── ResultError               security/statements/gate_result.py
+├── SignatureError            security/signing/public_key.py
+├── StatementError            security/statements/statement.py
+├── SummaryError              security/verify/verification_summary.py
+└── TreeError                 security/content/file_tree.py
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from ml_assets.console import write_table
 from resources.advisory_feed.store import AdvisoryStore, Outcome, Update
 from resources.advisory_feed.update import Mode
 from security.advisories.database import DatabaseStatus
-from security.printable import printable
+from security.content.printable import printable
 
 _EPILOG = """\
 examples:

@@ -11,7 +11,7 @@ from ml_assets.gate_run import find_unused, run_gates
 from ml_assets.gating import MATERIALIZE, Gating
 from ml_assets.job_report import add_outputs, announce, conclude
 from ml_assets.project import find_project
-from security.printable import printable
+from security.content.printable import printable
 
 _EPILOG = """\
 examples:

@@ -11,7 +11,7 @@ from pathlib import Path
 from ml_assets.console import write_table
 from ml_assets.drill import Drill, Outcome
 from ml_assets.project import find_project
-from security.printable import printable
+from security.content.printable import printable
 from security.verdict import Verdict
 
 _EPILOG = """\

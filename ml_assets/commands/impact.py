@@ -12,8 +12,8 @@ from ml_assets.lineage_report import add_picture, document, write_tree
 from ml_assets.project import find_project
 from ml_assets.proofs import Proofs
 from ml_assets.vulnerable import find_bills, names_a_package
-from security.lineage import Lineage, Node, identify, impact
 from security.verdict import Verdict
+from security.verify.lineage import Lineage, Node, identify, impact
 
 _EPILOG = """\
 examples:

@@ -12,7 +12,7 @@ from ml_assets.protection import POLICY
 from resources.ci_job import Provider
 from resources.errors import ConfigurationError, wrap_os_error
 from resources.files import write_atomically
-from security.policy import builtin_policy_text, policy_schema
+from security.policy.policy import builtin_policy_text, policy_schema
 
 _EPILOG = """\
 examples:

@@ -20,7 +20,7 @@ from ml_assets.trusted import DIRECTORY, find_trust
 from resources.errors import ConfigurationError
 from resources.keyring import Keyring
 from resources.trust_files import TrustFiles
-from security.public_key import PublicKey
+from security.signing.public_key import PublicKey
 
 _EPILOG = """\
 examples:

@@ -16,9 +16,9 @@ from ml_assets.proofs import Proofs
 from resources.dvc.checkout import Checkout
 from resources.dvc.manifest import Manifest
 from resources.files import write_atomically
-from security.bill import Bill
-from security.printable import printable
-from security.provenance import PREDICATE
+from security.bom.bill import Bill
+from security.content.printable import printable
+from security.statements.provenance import PREDICATE
 
 _EPILOG = """\
 examples:

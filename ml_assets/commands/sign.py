@@ -16,7 +16,7 @@ from ml_assets.project import Project, find_project
 from ml_assets.proofs import Proofs
 from resources.errors import ConfigurationError
 from resources.files import write_atomically
-from security.model_signature import PREDICATE, root_digest
+from security.signing.model_signature import PREDICATE, root_digest
 from security.verdict import combine
 
 _EPILOG = """\

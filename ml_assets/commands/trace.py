@@ -11,8 +11,8 @@ from ml_assets.lineage_picture import write_picture
 from ml_assets.lineage_report import add_picture, document, write_tree
 from ml_assets.project import find_project
 from ml_assets.proofs import Proofs
-from security.lineage import identify, trace
 from security.verdict import combine
+from security.verify.lineage import identify, trace
 
 _EPILOG = """\
 examples:

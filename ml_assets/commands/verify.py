@@ -17,15 +17,15 @@ from ml_assets.proofs import Proofs
 from ml_assets.rebuilding import rebuild
 from ml_assets.verifying import document, verify_asked
 from resources.errors import ConfigurationError, ResourceError
-from security.bundle import Bundle, parse_bundle
-from security.lineage import identify
-from security.printable import printable
-from security.private_copy import PrivateCopy
-from security.rebuild import write_rebuild
-from security.slsa_level import SlsaLevel
-from security.strict_json import LARGEST
+from security.content.printable import printable
+from security.content.private_copy import PrivateCopy
+from security.content.strict_json import LARGEST
+from security.signing.bundle import Bundle, parse_bundle
+from security.statements.rebuild import write_rebuild
 from security.verdict import Verdict
-from security.verification import Verification
+from security.verify.lineage import identify
+from security.verify.slsa_level import SlsaLevel
+from security.verify.verifier import Verification
 
 _EPILOG = """\
 examples:

@@ -31,7 +31,7 @@ from resources.advisory_feed.errors import ChecksumError, FeedError, HostileFeed
 from resources.advisory_feed.http_request import open_request, verify_address
 from resources.errors import wrap_os_error
 from resources.files import write_atomically
-from security.digest import digest_bytes
+from security.content.digest import digest_bytes
 
 _CHUNK = 1 << 16
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")

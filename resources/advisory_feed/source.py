@@ -11,7 +11,7 @@ from resources.advisory_feed.errors import FeedError, HostileFeedError
 from resources.advisory_feed.limits import Limits, Meter
 from resources.advisory_feed.record_text import SUFFIXES
 from resources.errors import ConfigurationError
-from security.digest import digest_file
+from security.content.digest import digest_file
 
 _HINT = "give a directory, an archive (.zip, .tar.gz, .tar) or a record (.json, .yaml)"
 

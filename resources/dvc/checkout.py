@@ -9,8 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resources.dvc.content import Content, ContentReader, Identity, Walk
 from resources.digest_store import DigestStore
+from resources.dvc.content import Content, ContentReader, Identity, Walk
 from resources.dvc.documents import Documents
 from resources.dvc.lock_file import Entry, LockFile
 from resources.dvc.manifest import Manifest, Stage

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from resources.dvc.leftovers import end_leftovers, start_command
-from security.confinement import start_confined
+from security.sandbox.confinement import start_confined
 
 _LINE_LIMIT = 64 * 1024  # bytes; a longer line arrives in pieces
 _GRACE = 5.0  # seconds between asking a process to end and ending it

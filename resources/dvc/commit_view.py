@@ -16,7 +16,7 @@ from resources.dvc.lock_file import Entry as LockEntry
 from resources.dvc.lock_file import validate_lock
 from resources.dvc.manifest import Manifest, Stage
 from resources.dvc.recorded_tree import find_fields, parse_fields, read_inside
-from security.digest import digest_bytes, digest_tree
+from security.content.digest import digest_bytes, digest_tree
 
 
 class CommitView(Checkout):

@@ -16,7 +16,7 @@ from typing import TypeAlias
 
 from resources.digest_store import DigestStore
 from resources.errors import StageError
-from security.digest import digest_tree
+from security.content.digest import digest_tree
 
 #: Yields (directory, names of its files), the way ``os.walk`` does.
 Walk = Callable[[str], Iterator[tuple[str, list[str]]]]

@@ -20,8 +20,9 @@ from dvc.exceptions import CheckoutError, DownloadError, DvcException, FileMissi
 from dvc.fs import localfs
 from dvc.repo import Repo
 from dvc.repo.scm_context import SCMContext
-from dvc.stage import PipelineStage, create_stage
+from dvc.stage import PipelineStage
 from dvc.stage import Stage as DvcStage
+from dvc.stage import create_stage
 from dvc.stage.cache import RunCacheNotFoundError, StageCache, _can_hash
 from dvc.stage.loader import StageLoader
 from dvc.stage.serialize import to_lockfile, to_single_stage_lockfile

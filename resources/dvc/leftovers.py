@@ -20,7 +20,7 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-from security.own_children import forget, guard, is_own, start_own
+from security.sandbox.own_children import forget, guard, is_own, start_own
 
 _PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 #: Say of which stage a process is, and of which repository (``environment.stage_variables``).

@@ -19,11 +19,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from resources.dvc.content import Content, tree_bytes
 from resources.digest_store import DigestStore
+from resources.dvc.content import Content, tree_bytes
 from resources.errors import ConfigurationError, CorruptObjectError, UnavailableError
 from resources.files import current_umask
-from security.digest import Digests
+from security.content.digest import Digests
 
 _PROTECTED = 0o444
 _FILE = re.compile("[0-9a-f]{32}")

@@ -23,7 +23,7 @@ from pathlib import Path
 from resources.dvc.content import Recorded
 from resources.dvc.object_cache import ObjectCache
 from resources.files import current_umask
-from security.digest import Digests
+from security.content.digest import Digests
 
 _SMALLEST_LINK = 64 << 10  # bytes: a copy of less costs no more than a link
 _FORGOTTEN = 86400.0  # seconds after which nobody is still making something

@@ -21,8 +21,9 @@ from typing import Any, Protocol
 
 from dvc.config import ConfigError, NoRemoteError
 from dvc.exceptions import DvcException
-from dvc.fs import AuthError, RemoteMissingDepsError
+from dvc.fs import AuthError
 from dvc.fs import ConfigError as StorageConfigError
+from dvc.fs import RemoteMissingDepsError
 from dvc.repo import Repo
 
 from resources.dvc.messages import hide_secrets

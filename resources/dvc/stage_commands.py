@@ -11,7 +11,7 @@ from resources.dvc.command import Cancellation, Usage, run_command
 from resources.dvc.environment import Environment, find_shell, stage_variables
 from resources.dvc.manifest import Stage
 from resources.errors import CommandError, UnavailableError
-from security.confinement import ConfinementError, can_confine
+from security.sandbox.confinement import ConfinementError, can_confine
 
 
 @dataclass(frozen=True)

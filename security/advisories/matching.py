@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from security.advisories.advisory import Advisory, Affected, RangeKind
-from security.advisories.package import Package
+from security.advisories.packages.package import Package
 from security.advisories.severity import Severity
 from security.advisories.version import (
     Ecosystem,

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TypeAlias
 
-from security.advisories import cvss_v3, cvss_v4
-from security.advisories.cvss_vector import VectorError
+from security.advisories.cvss import cvss_v3, cvss_v4
+from security.advisories.cvss.cvss_vector import VectorError
 
 
 class Rating(IntEnum):

@@ -28,11 +28,11 @@ from pathlib import Path
 from posixpath import normpath
 from typing import Any
 
+from security.content.printable import printable
 from security.finding import Confidence, Finding, Severity, Silencing
 from security.gates.interface import GateError, Json, Kind, Place, Report, Task, Tool
-from security.gates.own_tools import own_module, own_version
-from security.gates.subprocess import Command, run_tool
-from security.printable import printable
+from security.gates.tool.own_tools import own_module, own_version
+from security.gates.tool.tool_process import Command, run_tool
 
 _PYPROJECT, _INI = "pyproject.toml", ".bandit"
 _SUFFIXES = (".py", ".pyw")

@@ -29,13 +29,13 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import assert_never
 
+from security.content.printable import printable
 from security.finding import Finding, Severity
 from security.gates.interface import GateError, Json, Kind, Place, Report, Task, Tool
-from security.gates.junit_report import Outcome, parse_report
-from security.gates.python_environment import environment_of
-from security.gates.sarif_log import parse_sarif
-from security.gates.subprocess import Command, Ended, run_tool
-from security.printable import printable
+from security.gates.tool.junit_report import Outcome, parse_report
+from security.gates.tool.python_environment import environment_of
+from security.gates.tool.sarif_log import parse_sarif
+from security.gates.tool.tool_process import Command, Ended, run_tool
 
 _MOST_REPORT = 64 << 20
 _SHOWN_LINES = 5

@@ -23,11 +23,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
+from security.content.printable import printable
 from security.finding import Finding, Severity
 from security.gates.interface import GateError, Json, Kind, Place, Report, Task, Tool
-from security.gates.own_tools import own_module, own_version
-from security.gates.subprocess import Command, Ended, run_tool
-from security.printable import printable
+from security.gates.tool.own_tools import own_module, own_version
+from security.gates.tool.tool_process import Command, Ended, run_tool
 
 _CONFIGURATION = "pyproject.toml"
 _OPTIONS = ("--check", "--verbose", "--no-cache", "--no-color", "--safe", "--exclude", "")

@@ -27,11 +27,11 @@ from pathlib import Path, PurePosixPath
 from posixpath import normpath
 from typing import TypeAlias
 
+from security.content.printable import printable
 from security.finding import Finding, Severity, Silencing
 from security.gates.interface import GateError, Json, Kind, Place, Report, Task, Tool
-from security.gates.own_tools import own_module, own_version
-from security.gates.subprocess import Command, Ended, run_tool
-from security.printable import printable
+from security.gates.tool.own_tools import own_module, own_version
+from security.gates.tool.tool_process import Command, Ended, run_tool
 
 # Flake8 takes the first of these that has such a section.
 _CONFIGURATION = ("setup.cfg", "tox.ini", ".flake8")

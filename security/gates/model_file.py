@@ -21,21 +21,21 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from security.digest import digest_tree
+from security.content.digest import digest_tree
+from security.content.out_files import OutFile, RefusedFile, identify, is_behind_link, open_files
+from security.content.printable import printable
 from security.finding import Finding, Severity
 from security.gates.interface import GateError, Json, Kind, Place, Report, Task, Tool
-from security.gates.own_tools import own_version
-from security.gates.subprocess import Command, run_tool
+from security.gates.tool.own_tools import own_version
+from security.gates.tool.tool_process import Command, run_tool
 from security.model_scan import report as scans
-from security.model_scan.bystander import is_bystander
 from security.model_scan.byte_stream import Stored
 from security.model_scan.child import scan_open_in_child
+from security.model_scan.companion_files import is_bystander
 from security.model_scan.format import recognise
 from security.model_scan.limits import MEBI, Limits
 from security.model_scan.report import Format, UnjudgedError
 from security.model_scan.second_opinion import Opinion, parse_opinions
-from security.out_files import OutFile, RefusedFile, identify, is_behind_link, open_files
-from security.printable import printable
 
 _PACKAGE = Path(scans.__file__).parent
 _START = (
@@ -296,5 +296,8 @@ def _picklescan_version() -> str | None:
 @functools.cache
 def _reader_sha256() -> str:
     """Return the digest of the reader's source text: a rule that changes makes it another tool."""
-    sources = sorted(_PACKAGE.glob("*.py"))
-    return digest_tree((one.name, hashlib.sha256(one.read_bytes()).hexdigest()) for one in sources)
+    sources = sorted(_PACKAGE.rglob("*.py"))
+    return digest_tree(
+        (one.relative_to(_PACKAGE).as_posix(), hashlib.sha256(one.read_bytes()).hexdigest())
+        for one in sources
+    )

@@ -16,10 +16,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from security.content.printable import printable
 from security.finding import Finding, Severity
 from security.gates.interface import GateError, Json, Kind, Place, Report, Task, Tool
-from security.gates.test_run import DOCUMENTATION, PytestRun, as_number, load_json, may_be_read
-from security.printable import printable
+from security.gates.tool.test_run import DOCUMENTATION, PytestRun, as_number, load_json, may_be_read
 
 _HINT = "correct the settings of the gate model-validation"
 

@@ -18,18 +18,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from security.content.printable import printable
 from security.finding import Finding, Severity
 from security.gates.interface import GateError, Json, Kind, Place, Report, Task, Tool
-from security.gates.python_environment import environment_of
-from security.gates.subprocess import Command, Ended, run_tool
-from security.gates.test_run import (
+from security.gates.tool.python_environment import environment_of
+from security.gates.tool.test_run import (
     DOCUMENTATION,
     as_number,
     load_json,
     may_be_read,
     project_variables,
 )
-from security.printable import printable
+from security.gates.tool.tool_process import Command, Ended, run_tool
 
 #: What is run where a project says nothing else.
 DEFAULT_COMMAND = "python scripts/performance_tests.py --model {model} --report {report}"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from security.gates.interface import Kind, Place, Report, Task, Tool
-from security.gates.test_run import DOCUMENTATION, PytestRun, may_be_read
+from security.gates.tool.test_run import DOCUMENTATION, PytestRun, may_be_read
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,11 +27,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from security.content.printable import printable
 from security.finding import Finding, Severity
 from security.gates.interface import GateError, Kind, Place, Report, Task, Tool
-from security.gates.python_environment import environment_of
-from security.gates.subprocess import Command, Ended, run_tool
-from security.printable import printable
+from security.gates.tool.python_environment import environment_of
+from security.gates.tool.tool_process import Command, Ended, run_tool
 
 _SOURCES = (".py", ".pyi")
 # In mypy's order; the last two only if they speak of mypy.

@@ -23,11 +23,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from security.content.printable import printable
 from security.finding import Confidence, Finding, Severity, Silencing
 from security.gates.interface import GateError, Kind, Place, Report, Task, Tool
-from security.gates.own_tools import own_program, own_version
-from security.gates.subprocess import Command, run_tool
-from security.printable import printable
+from security.gates.tool.own_tools import own_program, own_version
+from security.gates.tool.tool_process import Command, run_tool
 
 # Zizmor takes the first of these.
 _CONFIGURATION = tuple(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from security.model_scan import numpy_arrays, onnx_model, torch_checkpoint, zip_directory
 from security.model_scan.byte_stream import Content
-from security.model_scan.json_document import starts_like_json
-from security.model_scan.pickle_operations import starts_like_pickle
+from security.model_scan.formats import numpy_arrays, onnx_model, torch_checkpoint, zip_directory
+from security.model_scan.formats.json_document import starts_like_json
+from security.model_scan.formats.safetensors_header import starts_like_safetensors
+from security.model_scan.pickle.pickle_operations import starts_like_pickle
 from security.model_scan.report import Format, UnjudgedError
-from security.model_scan.safetensors_header import starts_like_safetensors
 
 _HEAD = 64
 _MAGIC = {

@@ -8,20 +8,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import assert_never
 
-from security.model_scan.archives import judge_archive, judge_layer
 from security.model_scan.byte_stream import Content, Stored
 from security.model_scan.compression import Budget
 from security.model_scan.examination import Examination
 from security.model_scan.format import recognise
-from security.model_scan.json_document import judge_document
+from security.model_scan.formats.archives import judge_archive, judge_layer
+from security.model_scan.formats.json_document import judge_document
+from security.model_scan.formats.numpy_arrays import judge_array
+from security.model_scan.formats.onnx_model import judge_model
+from security.model_scan.formats.polyglot import PICKLES, find_other_readings
+from security.model_scan.formats.safetensors_header import judge_tensors
+from security.model_scan.formats.torch_checkpoint import judge_checkpoint
 from security.model_scan.limits import Limits
-from security.model_scan.numpy_arrays import judge_array
-from security.model_scan.onnx_model import judge_model
-from security.model_scan.pickle_reader import judge_accident, judge_pickle
-from security.model_scan.polyglot import PICKLES, find_other_readings
+from security.model_scan.pickle.pickle_reader import judge_accident, judge_pickle
 from security.model_scan.report import Format, Location, Scan, UnjudgedError
-from security.model_scan.safetensors_header import judge_tensors
-from security.model_scan.torch_checkpoint import judge_checkpoint
 
 _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
+from security.content.out_files import Identity, identify
 from security.model_scan.report import UnjudgedError
 from security.model_scan.scan import open_model
-from security.out_files import Identity, identify
 
 _MOST_NAMES = 200
 
@@ -28,7 +28,7 @@ class Opinion:
     """What picklescan says of one file.
 
     Attributes:
-        identity: of the file that it has read, as ``security.out_files.identify`` tells it; None
+        identity: of the file that it has read, as ``out_files.identify`` tells it; None
             where it could not be opened.
         dangerous: dotted names that loading the file would import and that it calls dangerous.
         unread: why it stopped reading; None where it came to an end.

@@ -10,11 +10,11 @@ import html
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from security.decision import Judged
+from security.content.printable import printable
 from security.finding import Finding
-from security.printable import printable
+from security.policy.decision import Judged
+from security.policy.waiver import Waiver
 from security.verdict import Verdict
-from security.waiver import Waiver
 
 
 @dataclass(frozen=True, slots=True)

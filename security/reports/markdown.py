@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from security.decision import Judged
+from security.content.printable import printable
 from security.finding import Finding
-from security.printable import printable
+from security.policy.decision import Judged
+from security.policy.waiver import Waiver
 from security.verdict import Verdict, combine
-from security.waiver import Waiver
 
 #: Bytes. A GitHub job's summary is thrown away whole when it has more than 1 MiB.
 LARGEST = 1_000_000

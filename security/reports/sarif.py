@@ -19,13 +19,13 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from urllib.parse import quote
 
-from security.decision import Decision, Judged
+from security.content.printable import printable
 from security.finding import Finding, Severity, Silencing
 from security.gates.interface import Json
-from security.printable import printable
+from security.policy.decision import Decision, Judged
+from security.policy.waiver import Waiver
 from security.reports.sarif_rules import Object, Rules, digest_text, identify_rule, plain
 from security.verdict import Verdict
-from security.waiver import Waiver
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/os/schemas/sarif-schema-2.1.0.json"
 MOST_RESULTS = 25_000

@@ -6,9 +6,9 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from security.content.printable import printable
 from security.finding import Confidence, Finding, Severity
 from security.gates.interface import Json
-from security.printable import printable
 
 Object: TypeAlias = dict[str, Json]
 

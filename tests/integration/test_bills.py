@@ -16,10 +16,10 @@ from ml_assets.bills import build_environment_bill, build_model_bill
 from ml_assets.cli import main
 from ml_assets.project import Project
 from resources.errors import ConfigurationError, UnavailableError
-from security.bill import Bill, BillError, BillKind, verify_bill
+from security.bom.bill import Bill, BillError, BillKind, verify_bill
 from security.gates.interface import GateError
 from tests.unit.resources.dvc_project import DvcProject, create_project
-from tests.unit.security.bill_samples import component, properties
+from tests.unit.security.bom.bill_samples import component, properties
 
 pytestmark = pytest.mark.xdist_group("bills")
 

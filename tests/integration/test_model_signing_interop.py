@@ -16,19 +16,19 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PrivateFormat
 from model_signing import hashing, verifying
 
-from security.bundle import Bundle, parse_bundle
-from security.envelope import Envelope, signed_message
+from security.content.file_tree import read_tree
 from security.errors import SecurityError
-from security.file_tree import read_tree
-from security.model_signature import (
+from security.signing.bundle import Bundle, parse_bundle
+from security.signing.envelope import Envelope, signed_message
+from security.signing.model_signature import (
     root_digest,
     root_digests,
     verify_model_signature,
     write_model_statement,
 )
-from security.public_key import PublicKey
-from security.signer import KeySigner
-from security.trust import Trust, TrustedKey
+from security.signing.public_key import PublicKey
+from security.signing.signer import KeySigner
+from security.signing.trust import Trust, TrustedKey
 
 (_SCRIPT,) = entry_points(group="console_scripts", name="model_signing")
 MODEL_SIGNING = _SCRIPT.load()

@@ -11,8 +11,8 @@ from .judgement import (
     JUDGEMENTS,
     Flights,
     Judgement,
-    large_slices,
     judge_metrics,
+    large_slices,
 )
 
 

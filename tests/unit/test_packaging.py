@@ -90,7 +90,7 @@ def test_wheel_holds_the_built_in_policy_and_its_schema(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         for name in ("policy.toml", "policy.schema.json"):
             path = ROOT / "security" / "data" / name
-            assert archive.read(f"security/data/{name}") == path.read_bytes()
+            assert archive.read(f"security/policy/data/{name}") == path.read_bytes()
 
 
 def test_wheel_is_private_and_carries_the_licence(wheel: Path) -> None:

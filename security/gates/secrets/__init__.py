@@ -19,9 +19,9 @@ import tempfile
 from dataclasses import dataclass
 
 from security.gates.interface import GateError, Kind, Place, Report, Task, Tool
-from security.gates.own_tools import own_module, own_version
 from security.gates.secrets.answer import BASELINE, parse_answer
-from security.gates.subprocess import Command, run_tool
+from security.gates.tool.own_tools import own_module, own_version
+from security.gates.tool.tool_process import Command, run_tool
 
 _SCAN = "security.gates.secrets.scan"
 

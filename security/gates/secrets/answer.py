@@ -8,10 +8,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from security.content.printable import printable
 from security.finding import Confidence, Finding, Severity, Silencing
 from security.gates.interface import GateError, Report
-from security.gates.subprocess import Ended
-from security.printable import printable
+from security.gates.tool.tool_process import Ended
 
 BASELINE = ".secrets.baseline"
 _SHOWN_FILES = 5

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from security.advisories.database import load_database
-from security.digest import digest_bytes
+from security.content.digest import digest_bytes
 from tests.integration.advisory_feed.bulk_server import BulkServer
 from tests.osv_records import (
     affected,

@@ -8,15 +8,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from bulk_server import BulkServer
-from osv_records import NOW, affected, many_records, osv_record, write_zip, zip_bytes
 
 from resources.advisory_feed.download import Download, Downloaded, Unchanged, fetch
 from resources.advisory_feed.errors import ChecksumError, FeedError, HostileFeedError
 from resources.advisory_feed.limits import Limits
 from resources.advisory_feed.store import AdvisoryStore, Mode, Outcome, Update
 from resources.errors import ConfigurationError
-from security.digest import digest_bytes
+from security.content.digest import digest_bytes
+from tests.integration.advisory_feed.bulk_server import BulkServer
+from tests.osv_records import NOW, affected, many_records, osv_record, write_zip, zip_bytes
 
 CONTENT = random.Random(5).randbytes(300_000)
 CLOSED = "http://127.0.0.1:9"  # the discard port: nobody listens

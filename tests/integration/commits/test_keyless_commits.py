@@ -10,7 +10,7 @@ from asn1crypto import cms, core
 
 from resources.commit_signature import verify_commit
 from resources.errors import ConfigurationError, UntrustedCommitError
-from security.signed_commit import parse_signed_commit
+from security.signing.signed_commit import parse_signed_commit
 from tests.integration.commits.keyless_commit import (
     PERSON,
     KeylessSigner,

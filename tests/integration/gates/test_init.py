@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from security.policy import builtin_policy, parse_policy
+from security.policy.policy import builtin_policy, parse_policy
 from tests.integration.contract.repository import Repository
 
 FILES = (

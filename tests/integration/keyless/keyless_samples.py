@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from resources.keyless import TOKEN_VARIABLE, KeylessSigner
-from security.bundle import Bundle, parse_bundle
-from security.provenance import write_provenance
-from security.trust import Trust, TrustedIdentity
+from security.signing.bundle import Bundle, parse_bundle
+from security.signing.trust import Trust, TrustedIdentity
+from security.statements.provenance import write_provenance
 from tests.private_sigstore.oidc import WORKFLOW
 from tests.private_sigstore.server import PrivateSigstore
-from tests.unit.security.proof.statement_samples import run
+from tests.unit.security.statements.statement_samples import run
 
 #: By which something is found that gives out tokens.
 AMBIENT_VARIABLES = (

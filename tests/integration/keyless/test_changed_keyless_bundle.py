@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from security.bundle import parse_bundle
 from security.errors import SecurityError
-from security.keyless_signature import verify_keyless
-from security.public_key import SignatureError
-from security.signature import verify_bundle
+from security.signing.bundle import parse_bundle
+from security.signing.keyless_signature import verify_keyless
+from security.signing.public_key import SignatureError
+from security.signing.signature import verify_bundle
 from tests.integration.keyless.keyless_samples import (
     Change,
     Signed,

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from security.policy_text import PolicyError
-from security.public_key import SignatureError
-from security.signature import verify_bundle
-from security.trust import parse_trust
+from security.content.toml_table import PolicyError
+from security.signing.public_key import SignatureError
+from security.signing.signature import verify_bundle
+from security.signing.trust import parse_trust
 from tests.integration.keyless.keyless_samples import (
     Change,
     Signed,

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from security.bundle import Bundle
-from security.digest import digest_file
-from security.model_signature import write_model_statement
+from security.content.digest import digest_file
+from security.signing.bundle import Bundle
+from security.signing.model_signature import write_model_statement
 from tests.integration.keyless.keyless_samples import (
     Signed,
     change_bundle,
@@ -24,7 +24,7 @@ from tests.integration.keyless.keyless_samples import (
 )
 from tests.private_sigstore.oidc import WORKFLOW
 from tests.private_sigstore.server import PrivateSigstore
-from tests.unit.security.proof.statement_samples import make_signer
+from tests.unit.security.statements.statement_samples import make_signer
 
 INTEROP = Path(__file__).resolve().parents[2] / "interop"
 NO_NETWORK = re.compile(r"\b(?:ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ENETUNREACH|ETIMEDOUT)\b")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from security.confinement import can_confine
+from security.sandbox.confinement import can_confine
 from tests.integration.contract.conftest import (  # noqa: F401  # fixtures of another directory
     repository,
     template,

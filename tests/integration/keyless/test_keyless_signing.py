@@ -12,12 +12,12 @@ import pytest
 from resources import keyless
 from resources.errors import UnavailableError
 from resources.keyless import TOKEN_VARIABLE, KeylessSigner, open_keyless_signer
-from security.bundle import Kind
-from security.identity import Identity
-from security.keyless_signature import verify_keyless
-from security.signature import verify_bundle
-from security.slsa_level import find_level
-from security.statement import Subject, write_statement
+from security.signing.bundle import Kind
+from security.signing.identity import Identity
+from security.signing.keyless_signature import verify_keyless
+from security.signing.signature import verify_bundle
+from security.statements.statement import Subject, write_statement
+from security.verify.slsa_level import find_level
 from tests.integration.keyless.keyless_samples import (
     Signed,
     make_entry,
@@ -27,7 +27,7 @@ from tests.integration.keyless.keyless_samples import (
 )
 from tests.private_sigstore.oidc import COMMIT, WORKFLOW
 from tests.private_sigstore.server import FULCIO_PATH, PrivateSigstore
-from tests.unit.security.proof.statement_samples import run
+from tests.unit.security.statements.statement_samples import run
 
 KINDS = ("v1", "v1_stamped", "v2")
 MINUTE = datetime.timedelta(minutes=1)

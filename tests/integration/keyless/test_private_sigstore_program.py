@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from resources.keyless import TOKEN_VARIABLE, open_keyless_signer
-from security.signature import verify_bundle
-from security.trust import TrustedIdentity
+from security.signing.signature import verify_bundle
+from security.signing.trust import TrustedIdentity
 from tests.integration.keyless.keyless_samples import make_statement, trusting
 from tests.private_sigstore.oidc import WORKFLOW
 

@@ -61,7 +61,7 @@ def test_revocation_counts_once_it_is_on_the_protected_branch(proven: Repository
 def test_key_that_a_branch_lists_itself_is_not_trusted(proven: Repository, tmp_path: Path) -> None:
     """Whoever changes a branch can write any list into it."""
     proven.git("checkout", "--quiet", "-b", "feature")
-    from tests.unit.security.proof.statement_samples import make_signer
+    from tests.unit.security.statements.statement_samples import make_signer
 
     signer = make_signer()
     proven.write(".ml-assets/trust/evil.pem", signer.public_key.pem)
@@ -70,7 +70,7 @@ def test_key_that_a_branch_lists_itself_is_not_trusted(proven: Repository, tmp_p
     )
     proven.commit("trust me")
     ledger = proven.project / ".ml-assets" / "state" / "ledger"
-    from security.bundle import parse_bundle
+    from security.signing.bundle import parse_bundle
 
     for path in list(ledger.rglob("*.json")):
         bundle = signer.sign(parse_bundle(path.read_bytes()).envelope.payload)

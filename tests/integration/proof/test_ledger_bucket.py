@@ -7,10 +7,10 @@ import pytest
 
 from resources.errors import ConfigurationError
 from resources.ledger_bucket import LedgerBucket, open_bucket
-from security.ledger import Ledger, LedgerError
+from security.ledger.ledger import Ledger, LedgerError
+from security.statements.provenance import write_provenance
 from tests.integration.contract.repository import Repository
-from tests.unit.security.proof.statement_samples import make_signer, run
-from security.provenance import write_provenance
+from tests.unit.security.statements.statement_samples import make_signer, run
 
 
 @pytest.fixture(params=["memory", "file"])

@@ -138,8 +138,8 @@ def edit_statements(project: Repository) -> None:
 
 def resign_with_another_key(project: Repository) -> None:
     """Sign everything anew with a key that nobody trusts, under the right names."""
-    from security.bundle import parse_bundle
-    from tests.unit.security.proof.statement_samples import make_signer
+    from security.signing.bundle import parse_bundle
+    from tests.unit.security.statements.statement_samples import make_signer
 
     signer = make_signer()
     for path, _ in statements(project):
@@ -355,8 +355,8 @@ def test_statement_that_a_stage_forges_is_not_believed(proven: Repository) -> No
     forged = proven.project / "forge.py"
     forged.write_text(
         "import pathlib, sys\n"
-        "from security.bundle import parse_bundle\n"
-        "from tests.unit.security.proof.statement_samples import make_signer\n"
+        "from security.signing.bundle import parse_bundle\n"
+        "from tests.unit.security.statements.statement_samples import make_signer\n"
         "root = pathlib.Path('.ml-assets/state/ledger')\n"
         "signer = make_signer()\n"
         "for path in list(root.rglob('*.json')):\n"

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from security.bundle import parse_bundle
-from security.public_key import load_public_key
+from security.signing.bundle import parse_bundle
+from security.signing.public_key import load_public_key
 from tests.integration.contract.repository import Finished, Repository
 from tests.integration.proof.soft_token import PIN, SETTINGS, SoftToken, refused
 

@@ -1,9 +1,9 @@
 """Own the small candidates that the unit tests train in a moment."""
 
+from flight_frames import prepared_table
+
 from flight_delays.parameters import Section
 from flight_delays.training import TrainedCandidate, TrainingParameters, train_candidate
-
-from flight_frames import prepared_table
 
 TRAINING = TrainingParameters(seed=1, threads=1, hidden_weather=0.05)
 SECTIONS = {

@@ -9,14 +9,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from flight_frames import ROOT, WINDOW, Row, prepared_table, raw_tables
 
 from flight_delays.dataset import Dataset, build_dataset
 from flight_delays.errors import DataError
 from flight_delays.prepared_data import labels_of, read_split, write_split
 from flight_delays.schema import COLUMNS
 from flight_delays.split import SplitMonths
-
-from flight_frames import ROOT, WINDOW, Row, prepared_table, raw_tables
 
 MONTHS = SplitMonths(train=(3,), validation=(4,), test=(5,))
 APRIL: Row = {"month": 4, "time_hour": "2013-04-12T13:00:00Z"}

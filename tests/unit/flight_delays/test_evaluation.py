@@ -5,14 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import pytest
+from flight_frames import prepared_table
 
 from flight_delays.baseline import fit_baseline
 from flight_delays.evaluation import BASELINE, Choice, choose, evaluate, threshold_counts
 from flight_delays.onnx_model import Probabilities
 from flight_delays.prepared_data import labels_of
 from flight_delays.selection import choose_threshold
-
-from flight_frames import prepared_table
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,13 @@
 import numpy as np
 import pandas as pd
 import pytest
+from flight_frames import FLIGHT, OBSERVATION, OUTCOMES, PLANE, WINDOW, raw_tables, table
 
 from flight_delays.errors import DataError
 from flight_delays.features import WeatherWindow, build_features
 from flight_delays.label import build_labels
 from flight_delays.raw_data import RawTables
 from flight_delays.schema import CATEGORIES, KEYS, NUMBERS
-
-from flight_frames import FLIGHT, OBSERVATION, OUTCOMES, PLANE, WINDOW, raw_tables, table
 
 WEATHER = ("temperature_f", "wind_speed_mph", "precipitation_in", "visibility_miles")
 

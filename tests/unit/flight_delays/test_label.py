@@ -3,11 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+from flight_frames import FLIGHT, table
 
 from flight_delays.errors import DataError
 from flight_delays.label import build_labels
-
-from flight_frames import FLIGHT, table
 
 
 @pytest.mark.parametrize(("delay", "late"), [(14.0, 0), (15.0, 1), (-30.0, 0), (300.0, 1)])

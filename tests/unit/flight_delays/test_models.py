@@ -10,6 +10,8 @@ import numpy as np
 import onnx
 import pandas as pd
 import pytest
+from flight_frames import ROOT, prepared_table
+from small_candidates import SECTIONS, TRAINING, train
 
 from flight_delays.errors import DataError, ModelError, ParameterError
 from flight_delays.onnx_export import require_agreement, training_table
@@ -22,9 +24,6 @@ from flight_delays.training import (
     train_candidate,
     training_parameters_of,
 )
-
-from flight_frames import ROOT, prepared_table
-from small_candidates import SECTIONS, TRAINING, train
 
 TRAIN = """
 import sys

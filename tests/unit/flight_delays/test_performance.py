@@ -3,6 +3,8 @@
 import math
 
 import pytest
+from flight_frames import ROOT, prepared_table
+from small_candidates import train
 
 from flight_delays.errors import DataError, ParameterError
 from flight_delays.onnx_model import OnnxModel
@@ -19,9 +21,6 @@ from flight_delays.performance import (
     peak_memory,
     thresholds_of,
 )
-
-from flight_frames import ROOT, prepared_table
-from small_candidates import train
 
 LOAD = Load(single_requests=20, batch_rows=30, batch_requests=5)
 

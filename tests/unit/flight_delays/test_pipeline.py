@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import yaml
-
 from flight_frames import ROOT
 
 PIPELINE: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text())

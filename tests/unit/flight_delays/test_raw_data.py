@@ -7,12 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from flight_frames import ROOT
 
 from flight_delays.errors import DataError
 from flight_delays.parameters import load_parameters
 from flight_delays.raw_data import FLIGHTS, PLANES, WEATHER, find_directory, load_raw_tables
-
-from flight_frames import ROOT
 
 
 @pytest.fixture(scope="module")

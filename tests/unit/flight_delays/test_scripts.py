@@ -9,11 +9,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-
-from flight_delays.prepared_data import write_split
-
 from flight_frames import ROOT, prepared_table
 from small_candidates import SECTIONS, train
+
+from flight_delays.prepared_data import write_split
 
 # Beside other tests, several threads would wait for each other longer than they compute.
 ALONE = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}

@@ -7,10 +7,10 @@ import pytest
 
 from ml_assets.annotations import find_annotations, find_prefix
 from ml_assets.job_log import Annotation
-from security.decision import Judged, evaluate
 from security.finding import Finding, Severity
 from security.gates.interface import Report
-from security.rule import Level, Rule
+from security.policy.decision import Judged, evaluate
+from security.policy.rule import Level, Rule
 
 HIGH = Finding("B602", "a shell", Severity.HIGH, None, "src/a.py", 3, 5)
 LOW = Finding("B101", "an assert", Severity.LOW, None, "src/a.py", 9)

@@ -10,7 +10,7 @@ from ml_assets.protection import POLICY
 from ml_assets.rules import find_rules
 from resources.errors import ConfigurationError
 from resources.git import find_protected_branch, is_shallow
-from security.policy import builtin_policy
+from security.policy.policy import builtin_policy
 from tests.unit.resources.dvc_project import DvcProject
 
 LOOSE = 'version = 1\n[environments.only]\ndefault = { level = "off" }\n'

@@ -13,11 +13,11 @@ from ml_assets.lineage_layout import GAP_X, WIDTH, place
 from ml_assets.lineage_picture import draw, write_picture
 from ml_assets.lineage_report import document
 from resources.errors import ConfigurationError
-from security.lineage import Lineage, Node, impact, trace
-from security.provenance import Conditions, Material, Role
-from security.statement import Subject
+from security.statements.provenance import Conditions, Material, Role
+from security.statements.statement import Subject
 from security.verdict import Verdict
-from tests.unit.security.proof.statement_samples import Book, data, out_of, run, sha
+from security.verify.lineage import Lineage, Node, impact, trace
+from tests.unit.security.statements.statement_samples import Book, data, out_of, run, sha
 
 MODEL = Subject("model", {"sha256": sha("model")})
 SVG = "{http://www.w3.org/2000/svg}"

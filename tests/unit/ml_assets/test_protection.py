@@ -9,7 +9,7 @@ from ml_assets.rules import find_rules
 from resources.errors import ConfigurationError
 from resources.git_command import run_git
 from security.errors import SecurityError
-from security.policy import builtin_policy
+from security.policy.policy import builtin_policy
 
 POLICY_TEXT = 'version = 1\n[environments.only]\ndefault = { level = "off" }\n'
 SETTINGS = "[gates]\ntimeout = 7\n"

@@ -3,7 +3,7 @@
 import pytest
 
 from ml_assets.gate_report import write_verdicts
-from security.decision import Decision, Judged
+from security.policy.decision import Decision, Judged
 from security.verdict import Verdict
 
 

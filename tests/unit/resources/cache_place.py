@@ -5,8 +5,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from resources.dvc.content import Content, ContentReader
 from resources.digest_store import DigestStore
+from resources.dvc.content import Content, ContentReader
 from resources.dvc.object_cache import ObjectCache
 
 

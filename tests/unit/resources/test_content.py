@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from resources.digest_store import DigestStore
 from resources.dvc.checkout import Checkout
 from resources.dvc.content import Content, ContentReader, tree_bytes
-from resources.digest_store import DigestStore
 from resources.errors import StageError
-from security.digest import digest_bytes, digest_tree
+from security.content.digest import digest_bytes, digest_tree
 from tests.unit.resources.dvc_project import DvcProject
 
 Build = Callable[[DvcProject], object]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from resources.digest_store import DigestStore
-from security.digest import digest_bytes, digest_file
+from security.content.digest import digest_bytes, digest_file
 
 OLD, NEW = b"old bytes", b"new bytes"
 TOLD, TOLD_LATER = digest_bytes(b"told once"), digest_bytes(b"told late")  # of the size of OLD

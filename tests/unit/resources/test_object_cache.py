@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from resources.dvc.content import Content, ContentReader
 from resources.digest_store import DigestStore
+from resources.dvc.content import Content, ContentReader
 from resources.errors import CorruptObjectError, ResourceError, UnavailableError
 from resources.files import current_umask
 from tests.unit.resources.cache_place import Place

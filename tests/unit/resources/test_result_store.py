@@ -10,8 +10,8 @@ import pytest
 
 from resources.errors import UnavailableError
 from resources.result_store import ResultStore, load_secret
-from security.gate_result import Binding, GateResult, write_result
 from security.gates.interface import Report, Tool
+from security.statements.gate_result import Binding, GateResult, write_result
 
 SECRET = b"s" * 32
 TOOL = Tool("black", "26.1")

@@ -9,7 +9,7 @@ from resources.digest_store import DigestStore
 from resources.errors import ChangedError
 from resources.git_command import run_git
 from resources.source_tree import SourceTree, copy_files, read_source_tree
-from security.digest import digest_bytes
+from security.content.digest import digest_bytes
 
 
 def git(root: Path, *arguments: str) -> None:

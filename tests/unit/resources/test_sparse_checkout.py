@@ -14,7 +14,7 @@ from resources.dvc.placement import Placement
 from resources.dvc.remote import Remote, hide_secrets
 from resources.dvc.sparse_checkout import SparseCheckout
 from resources.errors import CorruptObjectError, MissingInputError, UnavailableError
-from security.digest import Digests
+from security.content.digest import Digests
 from tests.unit.resources.dvc_project import DvcProject
 
 LARGE = b"x" * (64 << 10)

@@ -10,13 +10,13 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from osv_records import osv_record, write_directory, write_tar, write_zip
 
 from resources.advisory_feed.archive import RawRecord, choose_records, read_archive
 from resources.advisory_feed.errors import FeedError, HostileFeedError
 from resources.advisory_feed.limits import Limits
 from resources.advisory_feed.source import read_source
 from resources.errors import ConfigurationError
+from tests.osv_records import osv_record, write_directory, write_tar, write_zip
 
 RECORD = json.dumps(osv_record()).encode()
 SMALL = Limits(record=1 << 15, total=1 << 20, ratio=50, members=50)

@@ -10,15 +10,6 @@ from typing import Any
 
 import pytest
 import yaml
-from osv_records import (
-    NOW,
-    affected,
-    many_records,
-    osv_record,
-    write_directory,
-    write_tar,
-    write_zip,
-)
 
 from resources.advisory_feed.errors import (
     FeedError,
@@ -31,6 +22,15 @@ from resources.errors import ConfigurationError, UnavailableError
 from security.advisories.advisory import Advisory
 from security.advisories.errors import DatabaseError
 from security.advisories.snapshot import BUNDLED, Snapshot, read_snapshot
+from tests.osv_records import (
+    NOW,
+    affected,
+    many_records,
+    osv_record,
+    write_directory,
+    write_tar,
+    write_zip,
+)
 
 
 @pytest.fixture

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from osv_records import NOW
 
 from resources.advisory_feed.store import AdvisoryStore
 from security.advisories.database import AdvisoryDatabase
+from tests.osv_records import NOW
 
 
 @pytest.fixture(scope="session")

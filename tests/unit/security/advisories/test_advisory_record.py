@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from osv_records import affected, osv_record
 
 from security.advisories.advisory import EventKind, RangeKind, name_packages, parse_advisory
 from security.advisories.errors import MalformedAdvisoryError
 from security.advisories.severity import Labelled, Rating, Scored, Unscored
+from tests.osv_records import affected, osv_record
 
 RANGE = {"type": "ECOSYSTEM", "events": [{"introduced": "0"}]}
 

@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from osv_records import NOW, affected, many_records, osv_record, write_directory
 
 from resources.advisory_feed.store import AdvisoryStore, Update
 from security.advisories.database import AdvisoryDatabase, load_database
 from security.advisories.errors import DatabaseError
-from security.advisories.package import Package
+from security.advisories.packages.package import Package
 from security.advisories.snapshot import BUNDLED, Snapshot, read_snapshot
 from security.advisories.vulnerability import match_packages
+from tests.osv_records import NOW, affected, many_records, osv_record, write_directory
 
 
 @pytest.fixture

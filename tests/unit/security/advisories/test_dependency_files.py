@@ -10,8 +10,8 @@ import pytest
 from pip_audit._dependency_source import RequirementSource  # type: ignore[import-untyped]
 from pip_audit._dependency_source.pylock import PyLockSource  # type: ignore[import-untyped]
 
-from security.advisories import dependency_files
-from security.advisories.dependency_files import (
+from security.advisories.packages import dependency_files
+from security.advisories.packages.dependency_files import (
     Listing,
     is_dependency_file,
     read_dependency_files,

@@ -4,11 +4,11 @@ Each row was read off the records' ranges and lists, not off this program's outp
 """
 
 import pytest
-from osv_records import NOW
 
 from security.advisories.database import AdvisoryDatabase
-from security.advisories.package import Package
+from security.advisories.packages.package import Package
 from security.advisories.vulnerability import Vulnerability, match_packages
+from tests.osv_records import NOW
 
 KNOWN = [
     ("requests", "2.2.1", "2014-13 2014-14 2015-17 2018-28"),

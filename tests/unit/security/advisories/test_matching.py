@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from osv_records import affected, osv_record
 from packaging.version import Version
 
 from security.advisories.advisory import parse_advisory
 from security.advisories.matching import Answer, judge
-from security.advisories.package import Package
+from security.advisories.packages.package import Package
+from tests.osv_records import affected, osv_record
 
 YES, NO, UNKNOWN = Answer.AFFECTED, Answer.NOT_AFFECTED, Answer.UNKNOWN
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from security.advisories.dpkg_status import parse_dpkg_status
-from security.advisories.lock_files import parse_lock_file
-from security.advisories.package import Package, Skipped, SkipReason
-from security.advisories.requirements import parse_requirements
+from security.advisories.packages.dpkg_status import parse_dpkg_status
+from security.advisories.packages.lock_files import parse_lock_file
+from security.advisories.packages.package import Package, Skipped, SkipReason
+from security.advisories.packages.requirements import parse_requirements
 
 ROOT = Path(__file__).resolve().parents[4]
 NOT_PINNED, NOT_FROM_INDEX = SkipReason.NOT_PINNED, SkipReason.NOT_FROM_INDEX

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from security.advisories.cvss_v4_macrovectors import MACROVECTOR_SCORES
+from security.advisories.cvss.cvss_v4_macrovectors import MACROVECTOR_SCORES
 from security.advisories.severity import (
     Labelled,
     Rating,

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from osv_records import NOW, affected, osv_record, write_directory
 
 from resources.advisory_feed.store import AdvisoryStore, Update
 from security.advisories.database import AdvisoryDatabase
-from security.advisories.package import Package
+from security.advisories.packages.package import Package
 from security.advisories.severity import Rating
 from security.advisories.vulnerability import group_aliases, match_packages
+from tests.osv_records import NOW, affected, osv_record, write_directory
 
 KINDS = ("introduced", "fixed")
 VICTIM = Package("PyPI", "victim", "1.0", "victim==1.0", 3)

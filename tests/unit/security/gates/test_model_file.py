@@ -17,15 +17,15 @@ from typing import Any
 import joblib
 import numpy as np
 import pytest
-from gate_tasks import build_task
 
-from security.digest import digest_tree
+from security.content.digest import digest_tree
 from security.finding import Severity
 from security.gates import model_file
 from security.gates.interface import GateError, Kind, Place, Report, Task
 from security.gates.model_file import ModelFileGate
 from security.model_scan.limits import Limits
 from security.model_scan.second_opinion import parse_opinions
+from tests.unit.security.gates.gate_tasks import build_task
 
 CLEAN = {"weights": np.arange(4.0), "name": "model"}
 
@@ -103,7 +103,7 @@ def test_danger_that_only_picklescan_sees_counts(
 ) -> None:
     code = (
         "import sys; sys.path.append(sys.argv[1]); import json, os;"
-        "from security.out_files import identify;"
+        "from security.content.out_files import identify;"
         "d = os.open(sys.argv[2], os.O_RDONLY);"
         "print(json.dumps([{'identity': identify(d), 'dangerous': ['a\\n.b'], 'unread': None}]))"
     )

@@ -31,9 +31,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from joblib.numpy_pickle import NumpyUnpickler
 
-from security.model_scan.allowed_globals import ALLOWED
 from security.model_scan.limits import Limits
-from security.model_scan.pickle_values import Global
+from security.model_scan.pickle.allowed_globals import ALLOWED
+from security.model_scan.pickle.pickle_values import Global
 from security.model_scan.report import Judgement, Scan, Severity
 from security.model_scan.scan import scan_file
 

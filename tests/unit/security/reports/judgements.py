@@ -5,11 +5,11 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterable
 
-from security.decision import Judged, evaluate
 from security.finding import Confidence, Finding, Severity, Silencing
 from security.gates.interface import Report, Tool
-from security.rule import Comments, Rule
-from security.waiver import Waiver
+from security.policy.decision import Judged, evaluate
+from security.policy.rule import Comments, Rule
+from security.policy.waiver import Waiver
 
 TODAY = datetime.date(2026, 11, 24)
 RULE = Rule(severity=Severity.MEDIUM, silenced=Comments.ACCEPT)

@@ -3,12 +3,11 @@
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Sequence
 
-from judgements import all_kinds, judge, judge_findings
-
-from security.decision import Judged
 from security.finding import Finding, Severity
 from security.gates.interface import Report
+from security.policy.decision import Judged
 from security.reports.junit import write_junit
+from tests.unit.security.reports.judgements import all_kinds, judge, judge_findings
 
 
 def suites_of(judged: Sequence[Judged]) -> dict[str, ElementTree.Element]:

@@ -4,12 +4,12 @@ import re
 from dataclasses import replace
 
 import pytest
-from judgements import HOSTILE, WAIVER, all_kinds, judge, judge_findings
 
 from security.finding import Finding, Severity
 from security.gates.interface import Report
 from security.reports import markdown
 from security.reports.markdown import code, write_summary
+from tests.unit.security.reports.judgements import HOSTILE, WAIVER, all_kinds, judge, judge_findings
 
 SPAN = re.compile(r"(?<!`)(`+)(?!`)(.*?)(?<!`)\1(?!`)")
 

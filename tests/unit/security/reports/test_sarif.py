@@ -11,13 +11,20 @@ from urllib.parse import unquote
 
 import jsonschema
 import pytest
-from judgements import HOSTILE, RULE, WAIVER, all_kinds, judge, judge_findings
 
-from security.decision import Judged
 from security.finding import Finding, Severity
 from security.gates.interface import Report
+from security.policy.decision import Judged
 from security.reports import sarif
 from security.reports.sarif import write_sarif
+from tests.unit.security.reports.judgements import (
+    HOSTILE,
+    RULE,
+    WAIVER,
+    all_kinds,
+    judge,
+    judge_findings,
+)
 
 SCHEMA = Path(__file__).resolve().parents[3] / "assets" / "sarif-schema-2.1.0.json"
 

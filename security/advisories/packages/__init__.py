@@ -1,0 +1,1 @@
+"""Packages: which ones dependency files and installed environments name."""

@@ -1,0 +1,1 @@
+"""Bills of materials: CycloneDX bills of environments and models, written and verified."""

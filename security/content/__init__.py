@@ -1,0 +1,1 @@
+"""Content: bytes, files and trees, hashed and parsed without trusting them."""

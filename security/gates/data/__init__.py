@@ -1,0 +1,1 @@
+"""The gate ``data``: whether datasets hold their recorded bytes and meet expectations."""

@@ -1,0 +1,1 @@
+"""The gate ``dependencies``: known vulnerabilities of what a project pins and installs."""

@@ -1,0 +1,1 @@
+"""What gates share: how a tool is started, and how its report is read."""

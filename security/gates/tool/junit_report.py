@@ -1,0 +1,294 @@
+"""JUnit XML reports of tests, read strictly: what does not add up is no report.
+
+There is no standard; what is read is what pytest writes, and what other writers have in common:
+
+1. One document, whole and well-formed, without a document type: neither entities that swell nor
+   files that are drawn in.
+2. The root is ``testsuites`` or ``testsuite``; suites hold suites and ``testcase`` elements.
+3. Each suite says how many tests it has, and that many it has. The same for ``failures``,
+   ``errors`` and ``skipped``, where it says so.
+4. No test is there twice, except with two ways of not passing (a failure, then an error at its
+   teardown).
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import NoReturn, TypeAlias
+from xml.parsers import expat  # nosec B407  # document types are refused where they begin
+
+from security.content.printable import printable
+from security.finding import Finding, Severity
+from security.gates.interface import GateError
+
+_MOST_BYTES = 64 << 20
+_MOST_DEPTH = 32
+_MOST_CHARACTERS = 2000
+_SUITES = ("testsuites", "testsuite")
+_COUNTS = ("tests", "failures", "errors", "skipped")
+_HINT = "look at what the test command writes"
+
+
+class Outcome(Enum):
+    """How a test ended, worst first; the value is the element that says so."""
+
+    FAILED = "failure"
+    ERROR = "error"
+    SKIPPED = "skipped"
+    PASSED = "passed"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One test.
+
+    Attributes:
+        classname: what it is in, with dots.
+        file: as written; may be empty.
+        line: as written, where pytest counts from 0.
+        message: the first line of why it did not pass; may be empty.
+        reason: the type of that, as written: ``pytest.xfail``; may be empty.
+        detail: the beginning of what else is said about it.
+        marks: how many elements say that it failed, was in error, or was skipped.
+    """
+
+    classname: str
+    name: str
+    file: str
+    line: int | None
+    outcome: Outcome
+    message: str = ""
+    reason: str = ""
+    detail: str = ""
+    marks: Mapping[Outcome, int] = field(default_factory=dict)
+
+    @property
+    def test(self) -> str:
+        """Return its name, and what that is in: ``tests/test_a.py::TestB::test_c`` for pytest."""
+        module = self.file.removesuffix(".py").replace("/", ".")
+        if not self.classname:
+            return self.file if self.file and self.name == module else self.name
+        if self.file and f"{self.classname}.".startswith(f"{module}."):
+            classes = self.classname[len(module) + 1 :].split(".")
+            return "::".join([self.file, *filter(None, classes), self.name])
+        return f"{self.classname}::{self.name}"
+
+    @property
+    def bad(self) -> bool:
+        """Whether it failed or was in error."""
+        return self.outcome in (Outcome.FAILED, Outcome.ERROR)
+
+
+@dataclass(frozen=True, slots=True)
+class JunitReport:
+    """What a report says.
+
+    Attributes:
+        pytest: whether pytest wrote it.
+    """
+
+    cases: tuple[Case, ...]
+    pytest: bool = False
+
+    def count(self, outcome: Outcome) -> int:
+        """Return how many tests ended like that."""
+        return sum(case.outcome is outcome for case in self.cases)
+
+    @property
+    def xfailed(self) -> int:
+        """Return how many of the skipped ran, and failed as they should (pytest)."""
+        return sum(case.reason == "pytest.xfail" for case in self.cases)
+
+    def findings(self) -> tuple[Finding, ...]:
+        """Return one finding for each test that failed or was in error."""
+        return tuple(self._finding(case) for case in self.cases if case.bad)
+
+    def _finding(self, case: Case) -> Finding:
+        path = case.file if _is_inside(case.file) else ""
+        line = None if case.line is None else case.line + self.pytest
+        what = "failed" if case.outcome is Outcome.FAILED else "error"
+        message = f"{what}: {printable(case.message)}" if case.message else what
+        test = printable(case.test, 500)
+        return Finding(test, message, Severity.HIGH, path=path, line=line if path else None)
+
+
+def load_report(path: Path, *, pytest: bool = False) -> JunitReport:
+    """Read a report from a file.
+
+    Args:
+        pytest: as in ``parse_report``.
+
+    Raises:
+        GateError: there is none, or it cannot be read.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+        with os.fdopen(handle, "rb") as stream:
+            if not stat.S_ISREG(os.fstat(handle).st_mode):
+                _refuse("not a file")
+            return parse_report(stream.read(_MOST_BYTES + 1), pytest=pytest)
+    except OSError as error:
+        raise GateError(f"no report of tests: {error.strerror}", _HINT) from error
+
+
+def parse_report(content: bytes, *, pytest: bool = False) -> JunitReport:
+    """Read a report.
+
+    Args:
+        pytest: it is one of pytest, which counts subtests, and a test that fails twice as it
+            likes; so ``tests`` need only be as many as there are names, and all counts are there.
+
+    Raises:
+        GateError: it is too large, not well-formed, none of JUnit, or contradicts itself.
+    """
+    if len(content) > _MOST_BYTES:
+        _refuse(f"larger than {_MOST_BYTES} bytes")
+    reader = _Reader(pytest)
+    try:
+        reader.parser.Parse(content, True)
+    except expat.ExpatError as error:
+        raise GateError(f"unreadable report of tests: {error}", _HINT) from error
+    cases = tuple(reader.cases)
+    _refuse_twice(cases)
+    return JunitReport(cases, pytest)
+
+
+def _is_inside(path: str) -> bool:
+    """Say whether a path is one of a file in the project, in its one normal form."""
+    parts = path.split("/")
+    return bool(path) and not {"", ".", ".."} & set(parts) and path.isprintable()
+
+
+def _refuse(why: str) -> NoReturn:
+    raise GateError(f"unreadable report of tests: {why}", _HINT)
+
+
+def _refuse_twice(cases: tuple[Case, ...]) -> None:
+    """Step 4: the same test does not pass and fail."""
+    keys = Counter((case.classname, case.name, case.file, case.line) for case in cases)
+    for case in cases:
+        if keys[case.classname, case.name, case.file, case.line] > 1 and not case.bad:
+            _refuse(f"a test is there twice: {printable(f'{case.classname}.{case.name}')}")
+
+
+_Mark: TypeAlias = tuple[Outcome, str, str, str]  # message, type, text
+
+
+@dataclass(slots=True)
+class _Suite:
+    """A suite that is being read: what it says, and what it holds."""
+
+    said: dict[str, int]
+    first: int
+    is_root: bool
+
+
+class _Reader:
+    """Builds cases while expat reads; stops at the first thing that is not right."""
+
+    def __init__(self, pytest: bool) -> None:
+        self.cases: list[Case] = []
+        self.parser = expat.ParserCreate()
+        self.parser.StartDoctypeDeclHandler = lambda *_: _refuse("it has a document type")
+        self.parser.EntityDeclHandler = lambda *_: _refuse("it declares an entity")
+        self.parser.StartElementHandler = self._start
+        self.parser.EndElementHandler = self._end
+        self.parser.CharacterDataHandler = self._text
+        self.parser.buffer_text = True
+        self._pytest = pytest
+        self._path: list[str] = []
+        self._suites: list[_Suite] = []
+        self._case: dict[str, str] = {}
+        self._marks: list[_Mark] = []
+        self._characters = ""
+
+    def _start(self, tag: str, attributes: dict[str, str]) -> None:
+        if len(self._path) >= _MOST_DEPTH:
+            _refuse(f"deeper than {_MOST_DEPTH} elements")
+        parent = self._path[-1] if self._path else ""
+        self._path.append(tag)
+        if tag in _SUITES:
+            self._start_suite(tag, parent, attributes)
+        elif not parent:
+            _refuse(f"the root is {printable(tag)}")  # step 2
+        elif tag == "testcase":
+            if parent != "testsuite":
+                _refuse(f"a test in {printable(parent)}")
+            self._case, self._marks = attributes, []
+        elif parent == "testcase" and tag in _MARKS:
+            message, kind = attributes.get("message", ""), attributes.get("type", "")
+            self._marks.append((_MARKS[tag], message, kind, ""))
+            self._characters = ""
+        elif tag in _MARKS or parent == "testsuites":
+            _refuse(f"{printable(tag)} in {printable(parent)}")
+
+    def _start_suite(self, tag: str, parent: str, attributes: dict[str, str]) -> None:
+        if parent and (parent not in _SUITES or tag == "testsuites"):
+            _refuse(f"{tag} in {printable(parent)}")
+        said = {name: _number(name, attributes[name]) for name in _COUNTS if name in attributes}
+        needed = _COUNTS if self._pytest else _COUNTS[:1]
+        if tag == "testsuite" and not said.keys() >= set(needed):
+            _refuse("a suite does not say how many tests it has")
+        self._suites.append(_Suite(said, len(self.cases), tag == "testsuites"))
+
+    def _text(self, text: str) -> None:
+        if self._path[-1] in _MARKS and len(self._characters) < _MOST_CHARACTERS:
+            self._characters += text[:_MOST_CHARACTERS]
+
+    def _end(self, tag: str) -> None:
+        self._path.pop()
+        if tag in _SUITES:
+            self._end_suite(self._suites.pop())
+        elif tag == "testcase":
+            self.cases.append(_build_case(self._case, self._marks))
+        elif tag in _MARKS and self._marks:
+            self._marks[-1] = (*self._marks[-1][:3], self._characters)
+
+    def _end_suite(self, suite: _Suite) -> None:
+        """Step 3: compare what a suite says with what it holds."""
+        cases = self.cases[suite.first :]
+        for name, said in suite.said.items():
+            if name == "tests":
+                names = {(case.classname, case.name) for case in cases}
+                right = said == len(cases) or (self._pytest and said >= len(names))
+            else:
+                marks = [case.marks.get(_COUNTED[name], 0) for case in cases]
+                right = said in (sum(marks), sum(map(bool, marks)))
+            if not right:
+                _refuse(f"it says {name}: {said}, and holds {len(cases)} tests that disagree")
+
+
+_MARKS = {one.value: one for one in Outcome if one is not Outcome.PASSED}
+_NO_MARK: _Mark = (Outcome.PASSED, "", "", "")
+_COUNTED = {"failures": Outcome.FAILED, "errors": Outcome.ERROR, "skipped": Outcome.SKIPPED}
+
+
+def _build_case(attributes: Mapping[str, str], marks: list[_Mark]) -> Case:
+    if not attributes.get("name"):
+        _refuse("a test without a name")
+    order = list(Outcome)
+    worst = min(marks, key=lambda mark: order.index(mark[0]), default=_NO_MARK)
+    line = attributes.get("line")
+    return Case(
+        attributes.get("classname", ""),
+        attributes["name"],
+        attributes.get("file", ""),
+        None if line is None else _number("line", line),
+        worst[0],
+        next(iter((worst[1] or worst[3]).strip().splitlines()), ""),
+        worst[2],
+        worst[3],
+        Counter(mark[0] for mark in marks),
+    )
+
+
+def _number(name: str, text: str) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > 9:
+        _refuse(f"{name} is no number: {printable(text, 40)}")
+    return int(text)

@@ -1,0 +1,298 @@
+"""The project's Python environment: its interpreter and what is installed there, from its files.
+
+Nothing of the environment is imported. The interpreter is started once, isolated and without
+``site``, so that no ``.pth`` file, ``sitecustomize`` or package runs; it names the directories that
+it would search. Their ``*.dist-info`` and ``*.egg-info`` are then read as text.
+
+Not seen: directories that only ``PYTHONPATH`` or a line of code in a ``.pth`` file adds, packages
+copied in without metadata, and files changed in place after they were installed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import stat
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from security.content.printable import printable
+from security.gates.interface import GateError, Task
+from security.gates.tool.tool_process import Command, run_tool
+
+_MARK = "ml-assets environment"
+_HINT = "set the interpreter of the project's environment: gates.python"
+_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
+_VERSION = re.compile(r"[A-Za-z0-9!+.*_-]{1,128}")
+
+# What `site` would do, without running anything that it finds. `sys.prefix` is set because Debian's
+# getsitepackages() answers for a virtual environment only if it can see that it is one.
+_SCRIPT = f"""
+import os, site, sys
+directory = os.path.dirname(os.path.abspath(sys.executable))
+marks = [os.path.join(d, "pyvenv.cfg") for d in (directory, os.path.dirname(directory))]
+mark = next(filter(os.path.isfile, marks), None)
+paths, settings = [], {{}}
+if mark:
+    lines = [line.partition("=") for line in open(mark, encoding="utf-8", errors="replace")]
+    settings = {{key.strip().lower(): value.strip().lower() for key, _, value in lines}}
+if not mark or settings.get("include-system-site-packages") == "true":
+    paths += [] if os.environ.get("PYTHONNOUSERSITE") else [site.getusersitepackages()]
+    paths += site.getsitepackages([sys.base_prefix, sys.base_exec_prefix])
+if mark:
+    sys.prefix = sys.exec_prefix = os.path.dirname(mark)
+    paths[:0] = site.getsitepackages([sys.prefix])
+version, kind = sys.version.split()[0], sys.implementation.name
+version += "" if kind == "cpython" else "+" + kind
+answer = [{_MARK!r}, version, sys.prefix, *paths, {_MARK!r}]
+sys.stdout.buffer.write(b"\\0".join(map(os.fsencode, answer)))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """One installed distribution.
+
+    Attributes:
+        location: of its ``*.dist-info`` or ``*.egg-info``.
+        editable: its code is a working directory, which may change under the same version.
+        direct_url: where it was installed from, if not from an index; may be empty.
+        revision: the commit or archive digest that ``direct_url`` stood for; may be empty.
+    """
+
+    name: str
+    version: str
+    location: str
+    editable: bool = False
+    direct_url: str = ""
+    revision: str = ""
+
+    @property
+    def key(self) -> str:
+        """Return the name in its one normal form."""
+        return canonical_name(self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class PythonEnvironment:
+    """An interpreter, and what it can import that was installed with metadata.
+
+    Attributes:
+        version: of the interpreter: ``3.11.7``, and ``3.11.13+pypy`` if it is not CPython.
+        prefix: the root directory of the environment.
+        paths: the directories that were looked at, the first of which wins.
+        installed: by name; a name twice if one directory has it in two versions.
+        unreadable: metadata that cannot be read, and why. What it stands for is installed all the
+            same: who needs all packages may not pass over it.
+        duplicates: normal names that one directory holds in two versions.
+        sha256: of interpreter version and installed names, versions and revisions.
+    """
+
+    python: Path
+    version: str
+    prefix: str
+    paths: tuple[str, ...]
+    installed: tuple[Package, ...]
+    unreadable: tuple[str, ...]
+    duplicates: tuple[str, ...]
+    sha256: str
+
+    def packages(self) -> tuple[Package, ...]:
+        """Return what is installed, by name."""
+        return self.installed
+
+    def version_of(self, distribution: str) -> str | None:
+        """Return the version that is installed; None if there is none.
+
+        Raises:
+            GateError: it is there twice, so that nobody knows which one is imported.
+        """
+        key = canonical_name(distribution)
+        if key in self.duplicates:
+            hint = f"reinstall {key} in that environment"
+            raise GateError(f"installed twice in {self.prefix}: {key}", hint)
+        return next((one.version for one in self.installed if one.key == key), None)
+
+
+_Interpreter: TypeAlias = tuple[str, str, tuple[str, ...]]  # version, prefix, site directories
+_interpreters: dict[tuple[object, ...], _Interpreter] = {}
+_environments: dict[tuple[object, ...], PythonEnvironment] = {}
+
+
+def canonical_name(name: str) -> str:
+    """Return a distribution's name in its one normal form (name normalization of PyPI)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def environment_of(task: Task) -> PythonEnvironment:
+    """Return the environment that a task gives.
+
+    Raises:
+        GateError: there is none, or it cannot be read.
+    """
+    if task.python is None:
+        raise GateError("no environment of the project was found", _HINT)
+    return read_environment(task.python, task.environment, denied=task.denied)
+
+
+def read_environment(
+    python: Path, variables: Mapping[str, str], denied: tuple[Path, ...] = (), timeout: float = 10.0
+) -> PythonEnvironment:
+    """Describe an environment; a process is started for the first question only.
+
+    The answer is kept in memory until the interpreter, or a directory that it searches, changes.
+
+    Args:
+        python: its interpreter, absolute.
+        variables: of the process that is started, which has ``timeout`` seconds to answer.
+
+    Raises:
+        GateError: it is not there, is not a Python, or does not answer.
+    """
+    _, prefix, sites = found = _ask(python, variables, denied, timeout)
+    try:
+        paths = _search(sites)
+        key = (str(python), found, paths, tuple(os.stat(path).st_mtime_ns for path in paths))
+        if key not in _environments:
+            _environments[key] = _describe(python, found, paths)
+        return _environments[key]
+    except OSError as error:
+        raise GateError(f"cannot read {printable(prefix)}: {error}", _HINT) from error
+
+
+def _ask(
+    python: Path, variables: Mapping[str, str], denied: tuple[Path, ...], timeout: float
+) -> _Interpreter:
+    """Ask an interpreter for its version and where it looks for packages."""
+    if not os.access(python, os.X_OK):
+        raise GateError(f"no interpreter: {printable(str(python))}", _HINT)
+    status = python.stat()
+    home = [variables.get(name) for name in ("HOME", "PYTHONUSERBASE", "PYTHONNOUSERSITE")]
+    key = (str(python), status.st_mtime_ns, status.st_size, status.st_ino, *home)
+    if key not in _interpreters:
+        arguments = (str(python), "-I", "-S", "-B", "-c", _SCRIPT)
+        command = Command(arguments, Path("/"), variables, timeout, denied, most_output=1 << 16)
+        try:
+            ended = run_tool(command)
+        except GateError as error:
+            raise GateError(f"interpreter {printable(str(python))}: {error}", _HINT) from error
+        _interpreters[key] = _parse_answer(str(python), ended.exit_code, ended.output)
+    return _interpreters[key]
+
+
+def _parse_answer(python: str, exit_code: int, output: bytes) -> _Interpreter:
+    fields = [os.fsdecode(field) for field in output.split(b"\0")]
+    whole = len(fields) > 4 and fields[0] == fields[-1] == _MARK and _VERSION.fullmatch(fields[1])
+    if exit_code != 0 or not whole or not all(map(os.path.isabs, fields[2:-1])):
+        said = printable(fields[0], 80) or "nothing"
+        raise GateError(f"not a Python: {printable(python)}: said {said} ({exit_code})", _HINT)
+    return fields[1], fields[2], tuple(dict.fromkeys(fields[3:-1]))
+
+
+def _search(sites: tuple[str, ...]) -> tuple[str, ...]:
+    """List what is searched: each directory, then those that its ``.pth`` files name."""
+    named = (path for site in sites for path in (site, *_named_directories(site)))
+    return tuple(path for path in dict.fromkeys(named) if os.path.isdir(path))
+
+
+def _named_directories(site: str) -> Iterator[str]:
+    """List what the ``.pth`` files of a directory name; their lines of code are not run."""
+    for name in sorted(os.listdir(site)) if os.path.isdir(site) else ():
+        if name.endswith(".pth") and not name.startswith("."):
+            text = _read(os.path.join(site, name)).decode("utf-8", "surrogateescape")
+            for line in map(str.strip, text.split("\n")):
+                if line and "\0" not in line and not line.startswith(("#", "import ", "import\t")):
+                    yield os.path.normpath(os.path.join(site, line))
+
+
+def _describe(python: Path, found: _Interpreter, paths: tuple[str, ...]) -> PythonEnvironment:
+    packages: dict[str, list[Package]] = {}
+    unreadable: list[str] = []
+    for path in paths:
+        here: dict[str, list[Package]] = {}
+        for package in _read_directory(path, path in found[2], unreadable):
+            same = here.setdefault(package.key, [])
+            if package.version not in {one.version for one in same}:  # Debian writes some twice
+                same.append(package)
+        packages = {**here, **packages}  # what an earlier directory holds hides the later
+    installed = tuple(one for key in sorted(packages) for one in packages[key])
+    twice = tuple(key for key in sorted(packages) if len(packages[key]) > 1)
+    digest = _digest(found[0], installed, unreadable)
+    return PythonEnvironment(python, *found[:2], paths, installed, tuple(unreadable), twice, digest)
+
+
+def _digest(version: str, installed: tuple[Package, ...], unreadable: list[str]) -> str:
+    lines = [f"python {version}"]
+    lines += [f"{one.key} {one.version} {one.revision}" for one in installed]
+    lines += sorted(f"unreadable {os.path.basename(one.split(': ')[0])}" for one in unreadable)
+    return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _read_directory(path: str, site: bool, unreadable: list[str]) -> Iterator[Package]:
+    """Read all metadata in a directory, which is a package's working directory if not a site."""
+    for name in sorted(os.listdir(path)):
+        location = os.path.join(path, name)
+        try:
+            if name.endswith((".dist-info", ".egg-info")):
+                yield _read_package(location, name, site)
+            elif name.endswith(".egg"):
+                unreadable.append(f"{location}: eggs are not read")
+        except (OSError, ValueError) as error:
+            unreadable.append(f"{location}: {error}")
+
+
+def _read_package(location: str, name: str, site: bool) -> Package:
+    """Read one package's metadata; OSError or ValueError if it is none."""
+    stem, kind = os.path.splitext(name)
+    if kind == ".egg-info":
+        inner = os.path.join(location, "PKG-INFO") if os.path.isdir(location) else location
+        return Package(*_parse_metadata(_read(inner)), location, editable=not site)
+    written, version = _parse_metadata(_read(os.path.join(location, "METADATA")))
+    if canonical_name(stem.rpartition("-")[0]) != canonical_name(written):
+        raise ValueError(f"metadata of another package: {written}")
+    return Package(written, version, location, *_read_origin(location))
+
+
+def _parse_metadata(content: bytes) -> tuple[str, str]:
+    """Return name and version (core metadata specification: both once, in the header)."""
+    header = b"\n" + content.replace(b"\r\n", b"\n").partition(b"\n\n")[0]
+    lower, found = header.lower(), []
+    for field, pattern in ((b"\nname:", _NAME), (b"\nversion:", _VERSION)):
+        at = lower.find(field) + len(field)
+        value = header[at:].partition(b"\n")[0].strip().decode("utf-8", "replace")
+        if lower.count(field) != 1 or not pattern.fullmatch(value):
+            raise ValueError(f"no readable {field[1:-1].decode()} in its metadata")
+        found.append(value)
+    return found[0], found[1]
+
+
+def _read_origin(location: str) -> tuple[bool, str, str]:
+    """Return whether it is editable, its URL and revision (direct_url.json specification)."""
+    try:
+        content = _read(os.path.join(location, "direct_url.json"))
+    except FileNotFoundError:
+        return False, "", ""
+    try:
+        origin = json.loads(content)
+        editable = origin.get("dir_info", {}).get("editable", False) is True
+        archive = origin.get("archive_info", {})
+        hashes = archive.get("hashes") or {"": archive.get("hash", "")}
+        revision = origin.get("vcs_info", {}).get("commit_id", "") or min(hashes.values())
+        return editable, str(origin["url"]), str(revision)
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
+        raise ValueError(f"no readable direct_url.json: {type(error).__name__}") from error
+
+
+def _read(path: str) -> bytes:
+    """Return the first 64 KiB of a regular file; a pipe would hold us for ever."""
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(f"not a regular file: {os.path.basename(path)}")
+        return os.read(handle, 64 << 10)
+    finally:
+        os.close(handle)

@@ -1,0 +1,14 @@
+"""Runs of a project's own tests and measurements, and what can be believed of them."""
+
+from security.gates.tool.test_run.pytest_run import PytestRun, project_variables
+from security.gates.tool.test_run.source_files import DOCUMENTATION, may_be_read
+from security.gates.tool.test_run.written_json import as_number, load_json
+
+__all__ = [
+    "DOCUMENTATION",
+    "PytestRun",
+    "as_number",
+    "load_json",
+    "may_be_read",
+    "project_variables",
+]

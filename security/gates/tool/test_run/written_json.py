@@ -1,0 +1,62 @@
+"""JSON that a project's code has written, read with suspicion."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import stat
+from pathlib import Path
+from typing import Any, NoReturn
+
+from security.content.printable import printable
+from security.gates.interface import GateError
+
+_MOST_BYTES = 16 << 20
+
+
+def load_json(path: Path, *, follow: bool = False) -> Any:
+    """Read a JSON file.
+
+    Args:
+        follow: whether it may be a symbolic link, as DVC's are.
+
+    Raises:
+        GateError: there is none, it is too large, not JSON by RFC 8259, or names something twice.
+    """
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW)
+    try:
+        with os.fdopen(os.open(path, flags), "rb") as stream:
+            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+                raise ValueError("not a file")
+            content = stream.read(_MOST_BYTES + 1)
+        if len(content) > _MOST_BYTES:
+            raise ValueError(f"larger than {_MOST_BYTES} bytes")
+        return json.loads(content, object_pairs_hook=_once, parse_constant=_refuse)
+    except OSError as error:
+        why = f"{error.strerror}: {printable(path.name)}"
+        raise GateError(why.lower(), "look at what writes it") from error
+    except (ValueError, RecursionError) as error:
+        why = f"{printable(path.name)}: {printable(str(error))}"
+        raise GateError(f"unreadable JSON: {why}", "look at what writes it") from error
+
+
+def as_number(value: object) -> float | None:
+    """Return a value as a finite number; None if it is none (a truth value, a text, too large)."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return float(value) if math.isfinite(value) else None
+    except OverflowError:
+        return None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) != len(pairs):
+        raise ValueError("a name is there twice")
+    return values
+
+
+def _refuse(name: str) -> NoReturn:
+    raise ValueError(f"not a number: {name}")

@@ -1,0 +1,1 @@
+"""Formats of models and archives, each read strictly and without loading it."""

@@ -1,0 +1,73 @@
+"""JSON documents: models that are written as plain numbers and texts, such as XGBoost's.
+
+What reads JSON makes numbers, texts, lists and tables of it, and runs nothing. Loaders that make
+objects of it (jsonpickle, Keras, Hydra, skops and others) go by keys that name a type or a
+callable: a document that has one is not judged here.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from security.model_scan.byte_stream import Content
+from security.model_scan.examination import Examination
+from security.model_scan.formats.safetensors_header import unique
+from security.model_scan.report import Format, Location, UnjudgedError
+
+#: Keys by which some loader finds what to make, in lower case.
+_NAMING = frozenset(
+    {
+        "$type",
+        "@class",
+        "@type",
+        "__class__",
+        "__loader__",
+        "__module__",
+        "__reduce__",
+        "__type__",
+        "_target_",
+        "class_name",
+        "registered_name",
+    }
+)
+_PICKLED = "py/"  # jsonpickle's keys
+
+
+def starts_like_json(head: bytes) -> bool:
+    """Say whether content starts with an object or a list."""
+    return head.lstrip(b" \t\r\n")[:1] in (b"{", b"[")
+
+
+def judge_document(examination: Examination, content: Content, where: Location) -> Format:
+    """Judge a JSON document (RFC 8259), in which only data may be.
+
+    1. It is UTF-8 and one value from end to end, with unique keys and finite numbers.
+    2. No key of it names a type or a callable.
+
+    Raises:
+        UnjudgedError: a step finds something else.
+    """
+    size = content.size
+    if size is None or size > examination.limits.header:
+        raise UnjudgedError("a JSON document is longer than the limit", where)
+    try:
+        json.loads(  # 1
+            content.open().read(size).decode("utf-8"),
+            object_pairs_hook=_refuse_naming,
+            parse_constant=_refuse_constant,
+        )
+    except (ValueError, RecursionError) as error:
+        raise UnjudgedError("not JSON with unique keys and finite numbers", where) from error
+    return Format.JSON
+
+
+def _refuse_naming(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    for key, _ in pairs:  # 2
+        if key.lower() in _NAMING or key.lower().startswith(_PICKLED):
+            raise UnjudgedError(f"a JSON document names what a loader is to make: {key[:40]!a}")
+    return unique(pairs)
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"not a number of JSON: {name}")

@@ -1,0 +1,55 @@
+"""npy files: a header in Python's literal syntax, then the array's bytes or a pickle.
+
+The header's format is that of numpy.lib.format, versions 1.0 to 3.0.
+"""
+
+from __future__ import annotations
+
+import ast
+
+from security.model_scan.byte_stream import ByteStream, Content
+from security.model_scan.examination import Examination
+from security.model_scan.pickle.numpy_dtype import ElementType, count_elements, parse_description
+from security.model_scan.pickle.pickle_reader import check_end, judge_stream
+from security.model_scan.report import Format, Location, UnjudgedError
+
+MAGIC = b"\x93NUMPY"
+_LENGTH_BYTES = {1: 2, 2: 4, 3: 4}
+_LONGEST_HEADER = 10_000  # numpy's own limit
+
+
+def judge_array(examination: Examination, content: Content, where: Location) -> Format:
+    """Judge an npy file: its header, its length, and the pickle of an array of objects.
+
+    Raises:
+        UnjudgedError: malformed or truncated.
+    """
+    stream = content.open()
+    element, count = _read_header(stream)
+    if element.objects:
+        judge_stream(examination, stream, where)
+    else:
+        stream.skip(element.size * count)
+    check_end(examination, stream, where)
+    return Format.NPY
+
+
+def _read_header(stream: ByteStream) -> tuple[ElementType, int]:
+    """Read the type of the elements and their number."""
+    stream.read(len(MAGIC))
+    major, minor = stream.read(2)
+    if major not in _LENGTH_BYTES or minor != 0:
+        raise UnjudgedError(f"an npy file of version {major}.{minor}")
+    length = int.from_bytes(stream.read(_LENGTH_BYTES[major]), "little")
+    if length > _LONGEST_HEADER:
+        raise UnjudgedError("an npy header is longer than numpy accepts")
+    raw = stream.read(length)
+    try:
+        header = ast.literal_eval(raw.decode("utf-8" if major == 3 else "latin-1").strip())
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
+        raise UnjudgedError("an npy header is not a literal") from error
+    if not isinstance(header, dict) or set(header) != {"descr", "fortran_order", "shape"}:
+        raise UnjudgedError("an npy header has other keys than numpy writes")
+    if not isinstance(header["shape"], tuple) or not isinstance(header["fortran_order"], bool):
+        raise UnjudgedError("an npy header has values that numpy does not write")
+    return parse_description(header["descr"]), count_elements(header["shape"])

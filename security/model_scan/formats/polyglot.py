@@ -1,0 +1,83 @@
+"""Other readings of the same file: one that is an array to one loader and an archive to another."""
+
+from __future__ import annotations
+
+import os
+import struct
+
+from security.model_scan.byte_stream import Stored
+from security.model_scan.examination import Examination
+from security.model_scan.pickle.pickle_reader import judge_accident
+from security.model_scan.report import Format, Location, Severity
+
+_ZIP_END = struct.Struct("<4s4H2LH")
+_ZIP_TAIL = _ZIP_END.size + 0xFFFF
+_TAR_BLOCK = 512
+_TAR_SUM = slice(148, 156)
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+PICKLES = (Format.PICKLE, Format.JOBLIB, Format.TORCH_LEGACY)
+
+
+def find_other_readings(
+    examination: Examination, content: Stored, found: Format, where: Location
+) -> None:
+    """Find what else a file is, for loaders that look elsewhere than at its first bytes.
+
+    1. Zip archives are found from their end: a file may hold one behind anything.
+    2. Tar archives have no magic of their own, only a checksum over their first block.
+    3. HDF5 looks for its signature at 0, 512, 1024 and so on.
+    4. A pickle begins with any operation, so that the first bytes of other formats can be one.
+
+    Raises:
+        UnjudgedError: it reads as a pickle for so long that nothing can be said.
+    """
+    others = []
+    if found not in (Format.ZIP, Format.NPZ, Format.TORCH, Format.SKOPS) and _ends_in_zip(content):
+        others.append("zip archive")  # 1
+    if _starts_with_tar(_read(content, 0, _TAR_BLOCK)):
+        others.append("tar archive")  # 2
+    offset = _TAR_BLOCK
+    while offset < content.size:
+        if _read(content, offset, len(_HDF5)) == _HDF5:
+            others.append("HDF5 file")  # 3
+            break
+        offset *= 2
+    for other in others:
+        message = f"the file is also a {other}, which is not judged"
+        examination.find("polyglot", Severity.HIGH, message, where, other)
+    if found not in PICKLES:
+        judge_accident(examination, content, where)  # 4
+
+
+def _read(content: Stored, offset: int, size: int) -> bytes:
+    """Read bytes of the file, fewer at its end."""
+    left = max(0, min(size, content.size - offset))
+    return os.pread(content.descriptor, left, content.start + offset)
+
+
+def _ends_in_zip(content: Stored) -> bool:
+    """Say whether there is an end record, wherever readers look, with a directory before it."""
+    start = max(0, content.size - _ZIP_TAIL)
+    tail = _read(content, start, _ZIP_TAIL)
+    position = tail.rfind(b"PK\x05\x06")
+    while position >= 0:
+        if len(tail) - position >= _ZIP_END.size:
+            size = _ZIP_END.unpack_from(tail, position)[5]
+            before = _read(content, start + position - size, 4) if size <= start + position else b""
+            wide = tail[max(0, position - 20) : position].startswith(b"PK\x06\x07")
+            if wide or before == b"PK\x01\x02":
+                return True
+        position = tail.rfind(b"PK\x05\x06", 0, position)
+    return False
+
+
+def _starts_with_tar(block: bytes) -> bool:
+    """Say whether a block is a tar header by its checksum, as tarfile does."""
+    if len(block) < _TAR_BLOCK:
+        return False
+    try:
+        told = int(block[_TAR_SUM].rstrip(b"\x00 ").lstrip(b" ") or b"x", 8)
+    except ValueError:
+        return False
+    rest = block[: _TAR_SUM.start] + b" " * 8 + block[_TAR_SUM.stop :]
+    return told in (sum(rest), sum(byte - 256 if byte > 127 else byte for byte in rest))

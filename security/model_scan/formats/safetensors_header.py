@@ -1,0 +1,118 @@
+"""safetensors files: a length, a JSON header, and one buffer that the tensors cover exactly.
+
+The rules are those of the format's own documentation: no duplicate keys, no holes, no overlap.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+from security.model_scan.byte_stream import Content
+from security.model_scan.examination import Examination
+from security.model_scan.pickle.pickle_reader import check_end
+from security.model_scan.report import Format, Location, UnjudgedError
+
+_LENGTH_BYTES = 8
+_BITS = {
+    "BOOL": 8,
+    "F4": 4,
+    "F6_E2M3": 6,
+    "F6_E3M2": 6,
+    "U8": 8,
+    "I8": 8,
+    "F8_E5M2": 8,
+    "F8_E4M3": 8,
+    "F8_E8M0": 8,
+    "I16": 16,
+    "U16": 16,
+    "F16": 16,
+    "BF16": 16,
+    "I32": 32,
+    "U32": 32,
+    "F32": 32,
+    "C64": 64,
+    "F64": 64,
+    "I64": 64,
+    "U64": 64,
+}
+_METADATA = "__metadata__"
+
+
+def starts_like_safetensors(head: bytes, size: int | None) -> bool:
+    """Say whether content starts with a length that fits into it and the brace of a header."""
+    length = int.from_bytes(head[:_LENGTH_BYTES], "little")
+    fits = size is None or length + _LENGTH_BYTES <= size
+    return head[_LENGTH_BYTES : _LENGTH_BYTES + 1] == b"{" and fits and 1 < length < 1 << 32
+
+
+def judge_tensors(examination: Examination, content: Content, where: Location) -> Format:
+    """Judge a safetensors file, in which only numbers can be.
+
+    1. The header is JSON with unique keys, text metadata and one entry a tensor.
+    2. Type, shape and offsets of a tensor agree.
+    3. The tensors, in the order of their offsets, cover the buffer: nothing hides in between.
+    4. Nothing follows.
+
+    Raises:
+        UnjudgedError: a step finds something else.
+    """
+    stream = content.open()
+    length = int.from_bytes(stream.read(_LENGTH_BYTES), "little")
+    if length > examination.limits.header:
+        raise UnjudgedError("a safetensors header is longer than the limit", where)
+    header = _parse_header(stream.read(length))  # 1
+    ranges = sorted(_read_range(name, entry) for name, entry in header.items())  # 2
+    end = 0
+    for start, stop in ranges:  # 3
+        if start != end:
+            raise UnjudgedError("tensors overlap or leave bytes between them", where)
+        end = stop
+    stream.skip(end)
+    check_end(examination, stream, where)  # 4
+    return Format.SAFETENSORS
+
+
+def _parse_header(raw: bytes) -> dict[str, dict[str, Any]]:
+    """Parse the JSON header without its metadata."""
+    try:
+        header = json.loads(raw.decode("utf-8"), object_pairs_hook=unique)
+    except (ValueError, RecursionError) as error:
+        raise UnjudgedError("a safetensors header is not JSON with unique keys") from error
+    if not isinstance(header, dict):
+        raise UnjudgedError("a safetensors header is not an object")
+    metadata = header.pop(_METADATA, {})
+    if not isinstance(metadata, dict) or not all(isinstance(one, str) for one in metadata.values()):
+        raise UnjudgedError("safetensors metadata is not text")
+    return header
+
+
+def _read_range(name: str, entry: Any) -> tuple[int, int]:
+    """Return where a tensor starts and ends, having checked that its shape says the same."""
+    if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
+        raise UnjudgedError("a safetensors entry has other keys than the format")
+    shape, offsets = entry["shape"], entry["data_offsets"]
+    if not isinstance(shape, list) or not isinstance(offsets, list) or len(offsets) != 2:
+        raise UnjudgedError("a safetensors entry is not of the format")
+    if any(type(one) is not int or not 0 <= one < 1 << 62 for one in (*shape, *offsets)):
+        raise UnjudgedError("a safetensors entry has numbers that cannot be")
+    bits = _BITS.get(entry["dtype"]) if isinstance(entry["dtype"], str) else None
+    if bits is None:
+        raise UnjudgedError("a safetensors entry has a type that is not known")
+    start, stop = offsets
+    if math.prod(shape) * bits != (stop - start) * 8:
+        raise UnjudgedError("a safetensors entry has a shape and offsets that disagree")
+    return start, stop
+
+
+def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make a JSON object of its pairs, refusing a key that comes twice.
+
+    Raises:
+        ValueError: readers would disagree about which of the two counts.
+    """
+    entries = dict(pairs)
+    if len(entries) != len(pairs):
+        raise ValueError("duplicate keys")
+    return entries

@@ -1,0 +1,137 @@
+"""What an allowed callable may be called with: a rule says what is wrong, or None.
+
+A callable that is harmless with the arguments of real models can be a memory bomb or a door with
+others: `bytearray(10**10)`, `_codecs.encode(x, "anything")`, `numpy.dtype` of a size of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from security.model_scan.pickle.numpy_dtype import ElementTypeError, parse_code
+from security.model_scan.pickle.pickle_values import (
+    OPAQUE_TEXT,
+    Global,
+    Instance,
+    Items,
+    Mapping,
+    Value,
+    is_bytes,
+)
+
+Arguments = tuple[Value, ...]
+Rule = Callable[[Arguments], str | None]
+
+_LATIN = frozenset({"latin1", "latin-1", "latin_1", "iso-8859-1"})
+_BASES = frozenset({"object", "dict", "list", "set", "tuple", "str", "int", "float"})
+_BUILTINS = frozenset({"builtins", "__builtin__"})
+_ARRAY_CLASSES = frozenset(
+    {"numpy.ndarray", "numpy.ma.core.MaskedArray", "numpy.ma.MaskedArray", "numpy.matrix"}
+)
+
+
+def anything(_: Arguments) -> str | None:
+    """Accept whatever the pickle could make."""
+    return None
+
+
+def only_bytes(arguments: Arguments) -> str | None:
+    """Accept content, never a length to allocate."""
+    if not arguments or is_bytes(arguments[0]):
+        return None
+    if arguments[0] == OPAQUE_TEXT or isinstance(arguments[0], str):
+        return None if arguments[1:] and arguments[1] in _LATIN else "text without an encoding"
+    return "a length instead of content"
+
+
+def only_items(arguments: Arguments) -> str | None:
+    """Accept a list, a tuple or a dict that is in the file, never something that iterates."""
+    if not arguments or isinstance(arguments[0], (tuple, Items, Mapping)):
+        return None
+    return "something that is not a list in the file"
+
+
+def only_numbers(arguments: Arguments) -> str | None:
+    """Accept numbers, text and None."""
+    known = all(one is None or isinstance(one, (int, float, str)) for one in arguments)
+    return None if known else "something that is not a number or text"
+
+
+def latin_text(arguments: Arguments) -> str | None:
+    """Accept `_codecs.encode` as the old protocols use it to write bytes; a codec is a module."""
+    text = arguments[0] if arguments else None
+    if len(arguments) != 2 or not (isinstance(text, str) or text == OPAQUE_TEXT):
+        return "something that is not text and an encoding"
+    return None if arguments[1] in _LATIN else "another encoding than latin1"
+
+
+def element_code(arguments: Arguments) -> str | None:
+    """Accept `numpy.dtype` as NumPy pickles it; `copy` must be set, or shared types are changed."""
+    if len(arguments) != 3 or not isinstance(arguments[0], str):
+        return "something that is not the code of an element type"
+    if arguments[1] not in (False, 0) or arguments[2] not in (True, 1):
+        return "flags that NumPy does not write"
+    try:
+        parse_code(arguments[0])
+    except ElementTypeError as error:
+        return error.reason
+    return None
+
+
+def empty_array(arguments: Arguments) -> str | None:
+    """Accept `_reconstruct(numpy.ndarray, (0,), b'b')`, which allocates nothing."""
+    if len(arguments) != 3 or arguments[1] != (0,):
+        return "a shape to allocate"
+    if not isinstance(arguments[0], Global) or str(arguments[0]) not in _ARRAY_CLASSES:
+        return "a class that is not an array"
+    return None if is_bytes(arguments[2]) or arguments[2] == "b" else "another type code"
+
+
+def masked_array(arguments: Arguments) -> str | None:
+    """Accept `_mareconstruct(MaskedArray, numpy.ndarray, (0,), b'b')`."""
+    if len(arguments) != 4:
+        return "another number of arguments"
+    return empty_array(arguments[:1] + arguments[2:]) or empty_array(arguments[1:])
+
+
+def buffer_array(arguments: Arguments) -> str | None:
+    """Accept `_frombuffer(bytes, dtype, shape, order)`."""
+    if len(arguments) != 4 or not is_bytes(arguments[0]):
+        return "something that is not bytes"
+    return None
+
+
+def scalar(arguments: Arguments) -> str | None:
+    """Accept an element type with its bytes; with an object, NumPy may return that object."""
+    good = len(arguments) == 2 and is_bytes(arguments[1])
+    return None if good else "something that is not an element type and its bytes"
+
+
+def one_class(arguments: Arguments) -> str | None:
+    """Accept a class that may be named; what names it has been judged already."""
+    first = arguments[0] if arguments else None
+    return None if isinstance(first, Global) else "something that is not a class"
+
+
+def reconstructed(arguments: Arguments) -> str | None:
+    """Accept `copyreg._reconstructor(class, base, state)` with a plain base."""
+    if len(arguments) != 3 or not isinstance(arguments[0], Global):
+        return "something that is not a class"
+    base, state = arguments[1:]
+    if not isinstance(base, Global) or base.module not in _BUILTINS or base.name not in _BASES:
+        return "a base that is not a plain class"
+    plain = state is None or isinstance(state, (Items, Mapping, tuple, str, int, float))
+    return None if plain or state == OPAQUE_TEXT else "a state that is not plain"
+
+
+def random_state(arguments: Arguments) -> str | None:
+    """Accept a bit generator by name, class or value, and NumPy's own constructor only."""
+    for one in arguments:
+        ours = isinstance(one, Global) and one.module.startswith("numpy.random.")
+        if not (isinstance(one, str) or ours or isinstance(one, Instance)):
+            return "something that is not a bit generator"
+    return None
+
+
+# The result of these is an object of the class that is their first argument.
+CLASS_FIRST: frozenset[Rule | None] = frozenset({one_class, reconstructed})

@@ -1,0 +1,226 @@
+"""The pickle operations that push a number, a constant, a text or bytes, by their codes."""
+
+from __future__ import annotations
+
+import codecs
+import re
+import struct
+from collections.abc import Callable
+
+from security.model_scan.pickle.pickle_machine import Machine, MalformedError
+from security.model_scan.pickle.pickle_values import OPAQUE_BYTES, OPAQUE_INT, OPAQUE_TEXT, Value
+from security.model_scan.report import UnjudgedError
+
+Operation = Callable[[Machine], None]
+_SHORT_BYTES = 64
+_INTEGER = re.compile(rb"-?(0|[1-9][0-9]{0,999})L?")
+_INDEX = re.compile(rb"[0-9]{1,18}")
+# What int() and strtol() could make a number of; anything else ends the loading.
+_FIRST_LOOK = 64
+_LIKELY = re.compile(rb"[\w\s+.\-]{64}")
+_LIKE_A_NUMBER = re.compile(rb"[\s+\-0-9a-fA-FxXoObBL_]*")
+
+
+def read_unsigned(machine: Machine, width: int) -> int:
+    """Read a length or an index."""
+    if width == 1:
+        return machine.stream.read_byte()
+    return int.from_bytes(machine.stream.read(width), "little")
+
+
+def read_length(machine: Machine, width: int) -> int:
+    """Read a length that the C machine takes as signed: a negative one ends the loading."""
+    length = read_unsigned(machine, width)
+    if width >= 4 and length >> 62:
+        raise MalformedError("a pickle announces a negative or impossible length")
+    return length
+
+
+def read_argument(machine: Machine, what: str) -> bytes:
+    """Read the argument of a text operation whose value matters.
+
+    No number or name is that long, other than one that is written to be refused.
+    """
+    likely = _LIKELY.match(machine.stream.peek(_FIRST_LOOK))
+    line = machine.stream.read_line(machine.limits.line)
+    if line is None and likely:
+        raise UnjudgedError(f"a pickle holds {what} longer than the limit")
+    if line is None:
+        raise MalformedError(f"a pickle holds {what} that is none")
+    return line
+
+
+def decode(raw: bytes, encoding: str, errors: str = "strict") -> str:
+    """Decode text as the loader does."""
+    try:
+        return raw.decode(encoding, errors)
+    except UnicodeDecodeError as error:
+        raise MalformedError("a pickle holds text that does not decode") from error
+
+
+# Numbers and constants
+
+
+def _push_int_line(machine: Machine) -> None:
+    line = read_argument(machine, "a number")
+    if line in (b"00", b"01"):
+        machine.stack.append(line == b"01")
+        return
+    if not _INTEGER.fullmatch(line):
+        raise _refuse_number(line)
+    machine.stack.append(int(line.rstrip(b"L")))
+
+
+def _refuse_number(line: bytes) -> UnjudgedError:
+    """Return what to raise for a number that is not written as picklers do."""
+    if _LIKE_A_NUMBER.fullmatch(line):
+        return UnjudgedError("a pickle writes a number as no pickler does")
+    return MalformedError("a pickle holds a number that is none")
+
+
+def _push_float_line(machine: Machine) -> None:
+    try:
+        machine.stack.append(float(read_argument(machine, "a number")))
+    except ValueError as error:
+        raise MalformedError("a pickle holds a number that is none") from error
+
+
+def _push_long(width: int) -> Operation:
+    def push(machine: Machine) -> None:
+        length = read_length(machine, width)
+        if length > 16:
+            machine.stream.skip(length)
+            machine.stack.append(OPAQUE_INT)
+        else:
+            raw = machine.stream.read(length)
+            machine.stack.append(int.from_bytes(raw, "little", signed=True))
+
+    return push
+
+
+def _push_struct(code: str) -> Operation:
+    unpack, size = struct.Struct(code).unpack, struct.calcsize(code)
+
+    def push(machine: Machine) -> None:
+        machine.stack.append(unpack(machine.stream.read(size))[0])
+
+    return push
+
+
+def push_constant(value: Value) -> Operation:
+    def push(machine: Machine) -> None:
+        machine.stack.append(value)
+
+    return push
+
+
+def push_new(make: Callable[[], Value]) -> Operation:
+    def push(machine: Machine) -> None:
+        machine.stack.append(make())
+
+    return push
+
+
+# Text and bytes
+
+
+def _push_text(width: int) -> Operation:
+    def push(machine: Machine) -> None:
+        length = read_length(machine, width)
+        if length > machine.limits.text:
+            machine.stream.skip(length)
+            machine.stack.append(OPAQUE_TEXT)
+        else:
+            machine.stack.append(decode(machine.stream.read(length), "utf-8", "surrogatepass"))
+
+    return push
+
+
+def _push_bytes(width: int) -> Operation:
+    def push(machine: Machine) -> None:
+        length = read_length(machine, width)
+        if length > _SHORT_BYTES:
+            machine.stream.skip(length)
+            machine.stack.append(OPAQUE_BYTES)
+        else:
+            machine.stack.append(machine.stream.read(length))
+
+    return push
+
+
+def _push_old_string(width: int) -> Operation:
+    def push(machine: Machine) -> None:
+        length = read_length(machine, width)
+        if length > machine.limits.text:
+            machine.stream.skip(length)
+            machine.stack.append(OPAQUE_TEXT)
+        else:
+            machine.stack.append(_from_ascii(machine.stream.read(length)))
+
+    return push
+
+
+def _from_ascii(raw: bytes) -> Value:
+    """Decode a string of Python 2; what is not ASCII depends on the loader's options."""
+    return raw.decode("ascii") if raw.isascii() else OPAQUE_TEXT
+
+
+def _push_string_line(machine: Machine) -> None:
+    line = machine.stream.read_line(machine.limits.line)
+    if line is None:
+        machine.stack.append(OPAQUE_TEXT)
+        return
+    quoted = line.strip()
+    if len(quoted) < 2 or quoted[:1] != quoted[-1:] or quoted[:1] not in (b"'", b'"'):
+        raise MalformedError("a pickle holds a string without quotes")
+    try:
+        raw, _ = codecs.escape_decode(quoted[1:-1])
+    except ValueError as error:
+        raise MalformedError("a pickle holds a string that does not decode") from error
+    machine.stack.append(_from_ascii(raw))
+
+
+def _push_text_line(machine: Machine) -> None:
+    line = machine.stream.read_line(machine.limits.text)
+    if line is None:
+        machine.stack.append(OPAQUE_TEXT)
+    else:
+        machine.stack.append(decode(line, "raw-unicode-escape"))
+
+
+def read_index(machine: Machine) -> int:
+    line = machine.stream.read_line(machine.limits.line)
+    if line is None:
+        raise MalformedError("a pickle holds a memo index that is none")
+    if not _INDEX.fullmatch(line):
+        raise _refuse_number(line)
+    return int(line)
+
+
+LITERALS: dict[bytes, Operation] = {
+    # numbers and constants
+    b"I": _push_int_line,
+    b"L": _push_int_line,
+    b"F": _push_float_line,
+    b"J": _push_struct("<i"),
+    b"K": _push_struct("<B"),
+    b"M": _push_struct("<H"),
+    b"G": _push_struct(">d"),
+    b"\x8a": _push_long(1),
+    b"\x8b": _push_long(4),
+    b"N": push_constant(None),
+    b"\x88": push_constant(True),
+    b"\x89": push_constant(False),
+    # text and bytes
+    b"S": _push_string_line,
+    b"T": _push_old_string(4),
+    b"U": _push_old_string(1),
+    b"V": _push_text_line,
+    b"\x8c": _push_text(1),
+    b"X": _push_text(4),
+    b"\x8d": _push_text(8),
+    b"C": _push_bytes(1),
+    b"B": _push_bytes(4),
+    b"\x8e": _push_bytes(8),
+    b"\x96": _push_bytes(8),
+}

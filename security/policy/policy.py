@@ -1,0 +1,207 @@
+"""Policies: which gates an environment wants, what makes one fail, and what may be waived.
+
+A policy is read from ``.ml-assets/policy.toml`` of the protected branch's commit; with none the
+built-in one applies. It never touches a gate's report: the same report is judged anew each time, by
+today's policy on today's date (``security/policy/decision.py``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+
+from security.content.toml_table import PolicyError, Table, load_table
+from security.policy.rule import Comments, Level, Missing, Rule, Stale, parse_rule
+from security.policy.waiver import Waiver, parse_waiver
+
+__all__ = [
+    "Comments",
+    "Environment",
+    "Level",
+    "Missing",
+    "Policy",
+    "PolicyError",
+    "Rule",
+    "Stale",
+    "builtin_policy",
+    "builtin_policy_text",
+    "parse_policy",
+    "policy_schema",
+]
+
+VERSION = 1
+MOST_ENVIRONMENTS = 100
+_DATA = Path(__file__).parent / "data"
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """What is asked before something may be done.
+
+    Attributes:
+        branch: whose commits go there; None for none.
+        rules: of the gates that it names.
+        default: of all others.
+        errors_block: whether no gate at all may end in an error.
+        verified_restores: whether outs come out of DVC's caches only where a trusted statement says
+            that a run of their stage has made them.
+    """
+
+    name: str
+    branch: str | None = None
+    rules: Mapping[str, Rule] = field(default_factory=dict)
+    default: Rule = field(default_factory=Rule)
+    errors_block: bool = False
+    verified_restores: bool = False
+
+    def rule(self, gate: str) -> Rule:
+        """Return what it wants of a gate."""
+        return self.rules.get(gate, self.default)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """All environments and all waivers.
+
+    Attributes:
+        version: of the form of its text.
+        sha256: of its text.
+    """
+
+    version: int
+    environments: Mapping[str, Environment]
+    waivers: tuple[Waiver, ...]
+    sha256: str
+
+    def environment(self, name: str) -> Environment:
+        """Return an environment.
+
+        Raises:
+            PolicyError: there is none of that name.
+        """
+        found = self.environments.get(name)
+        if found is None:
+            known = ", ".join(sorted(self.environments))
+            raise PolicyError(f"unknown environment: {name}", f"the policy knows: {known}")
+        return found
+
+    def environment_of(self, branch: str) -> str | None:
+        """Return the name of the environment that a branch's commits go to, if there is one."""
+        for environment in self.environments.values():
+            if environment.branch == branch:
+                return environment.name
+        return None
+
+    def unknown_gates(self, known: Collection[str]) -> tuple[str, ...]:
+        """Return the gates that it names and nobody knows: it would wait for them in vain."""
+        named = {gate for one in self.environments.values() for gate in one.rules}
+        named |= {waiver.gate for waiver in self.waivers}
+        return tuple(sorted(named - set(known)))
+
+
+def parse_policy(text: bytes, where: str) -> Policy:
+    """Parse a policy; without environments it has the built-in ones.
+
+    Args:
+        where: the file's name, for messages.
+
+    Raises:
+        PolicyError: it is no TOML, or a key is missing, unknown, or of another type or range.
+    """
+    document = load_table(text, where)
+    document.refuse_unknown(("version", "environments", "waivers"))
+    document.require("version")
+    if document.whole_number("version", None, 0, 10**6) != VERSION:
+        raise document.error(
+            "version", f"not {VERSION}", f"write version = {VERSION}, or update ml-assets"
+        )
+    waivers = tuple(parse_waiver(one) for one in document.list_of_tables("waivers"))
+    if "environments" not in document.values:
+        environments = builtin_policy().environments
+    else:
+        environments = _parse_environments(document)
+    return Policy(VERSION, environments, waivers, hashlib.sha256(text).hexdigest())
+
+
+def builtin_policy_text() -> bytes:
+    """Return the policy that applies where a project has none, as it can be written into one."""
+    return (_DATA / "policy.toml").read_bytes()
+
+
+def policy_schema() -> bytes:
+    """Return the JSON schema of policies, for editors."""
+    return (_DATA / "policy.schema.json").read_bytes()
+
+
+@cache
+def builtin_policy() -> Policy:
+    """Return the policy that applies where a project has none."""
+    return parse_policy(builtin_policy_text(), "built-in policy")
+
+
+def _parse_environments(document: Table) -> dict[str, Environment]:
+    tables = document.tables("environments")
+    if not 0 < len(tables) <= MOST_ENVIRONMENTS:
+        what = f"not 1 to {MOST_ENVIRONMENTS} of them: {len(tables)}"
+        raise document.error("environments", what, "add one, or leave the key out")
+    found = {name: _parse_environment(name, tables) for name in tables}
+    branches: dict[str, str] = {}
+    for name, environment in found.items():
+        other = branches.setdefault(environment.branch or "", name)
+        if environment.branch and other != name:
+            raise tables[name].error(
+                "branch", f"also of {other}: {environment.branch}", "leave it in one of them"
+            )
+    return found
+
+
+def _parse_environment(name: str, tables: Mapping[str, Table]) -> Environment:
+    own = tables[name]
+    _check_name(own, name)
+    line = _line_of(name, tables)
+    errors_block, default, gates = False, Rule(), dict[str, list[Table]]()
+    verified = False
+    for table in line:
+        table.refuse_unknown(
+            ("extends", "branch", "errors-block", "verified-restores", "default", "gates")
+        )
+        wanted = table.flag("verified-restores")
+        verified = verified if wanted is None else wanted
+        given = table.flag("errors-block")
+        errors_block = errors_block if given is None else given
+        default = parse_rule([table.table("default")], default)
+        for gate, rule in table.tables("gates").items():
+            _check_name(rule, gate)
+            gates.setdefault(gate, []).append(rule)
+    default = replace(default, errors_block=errors_block)
+    rules = {gate: parse_rule(layers, default) for gate, layers in gates.items()}
+    branch = own.text("branch") or None
+    return Environment(name, branch, rules, default, errors_block, verified)
+
+
+def _line_of(name: str, tables: Mapping[str, Table]) -> Sequence[Table]:
+    """Return the tables that make an environment: what it extends first, itself last."""
+    line, seen = [tables[name]], [name]
+    while "extends" in line[0].values:
+        parent = line[0].text("extends")
+        if parent not in tables:
+            known = ", ".join(sorted(tables))
+            raise line[0].error("extends", f"unknown environment: {parent}", f"known: {known}")
+        if parent in seen:
+            circle = " → ".join([*seen, parent])
+            raise line[0].error("extends", f"a circle: {circle}", "take one of them out")
+        seen.append(parent)
+        line.insert(0, tables[parent])
+    return line
+
+
+def _check_name(table: Table, name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise PolicyError(
+            f"{table.where}: {table.place}: not a name", "use a-z, 0-9, _ and -, without spaces"
+        )

@@ -1,0 +1,1 @@
+"""The sandbox: processes without access to denied paths, ended as one tree."""

@@ -1,0 +1,1 @@
+"""Signatures: keys, certificates and keyless identities, and who is trusted with what."""

@@ -1,0 +1,81 @@
+"""The envelope: a payload, what it is, and one signature over both.
+
+Specification: DSSE v1.0.2, *protocol* (PAE) and *envelope*.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass
+from typing import Any
+
+from security.content.strict_json import fields, text
+
+#: The type of all payloads here: an in-toto statement.
+PAYLOAD_TYPE = "application/vnd.in-toto+json"
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """A payload with its signature, both as bytes."""
+
+    payload: bytes
+    signature: bytes
+
+    @property
+    def message(self) -> bytes:
+        """The bytes that are signed."""
+        return signed_message(self.payload)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        return {
+            "payload": base64.b64encode(self.payload).decode("ascii"),
+            "payloadType": PAYLOAD_TYPE,
+            "signatures": [{"sig": base64.b64encode(self.signature).decode("ascii")}],
+        }
+
+
+def signed_message(payload: bytes) -> bytes:
+    """Return what is signed of a payload: its pre-authentication encoding (DSSE, PAE)."""
+    kind = PAYLOAD_TYPE.encode("ascii")
+    return b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(payload), payload)
+
+
+def parse_envelope(value: Any) -> Envelope:
+    """Read an envelope. The steps, each with the attack that it stops:
+
+    1. Just its three fields, and the payload is an in-toto statement: a signature that was made
+       for something else is not taken for one of a statement.
+    2. Exactly one signature: nobody can add his own beside it and have that one looked at.
+    3. Base64 as it would be written: one envelope has one form.
+
+    Raises:
+        ValueError: a step finds something else.
+    """
+    body = fields(value, ("payload", "payloadType", "signatures"))  # 1
+    if body["payloadType"] != PAYLOAD_TYPE:
+        raise ValueError("its payload is no statement")
+    signatures = body["signatures"]
+    if not isinstance(signatures, list) or len(signatures) != 1:  # 2
+        raise ValueError("not exactly one signature")
+    signature = fields(signatures[0], ("sig",), ("keyid",))
+    if signature.get("keyid", "") != "":
+        raise ValueError("a signature that names a key itself")
+    return Envelope(decode(body["payload"]), decode(signature["sig"]))
+
+
+def decode(value: Any) -> bytes:
+    """Decode base64 (RFC 4648 section 4) that is written as it would be here.  3
+
+    Raises:
+        ValueError: it is none, or written otherwise.
+    """
+    try:
+        found = base64.b64decode(text(value), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ValueError("not base64") from error
+    if base64.b64encode(found).decode("ascii") != value:
+        raise ValueError("base64 that nobody would write so")
+    return found

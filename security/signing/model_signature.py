@@ -1,0 +1,136 @@
+"""The model signature: OpenSSF Model Signing v1.0, written from digests that are known."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+from security.content.file_mode import verify_modes
+from security.content.file_tree import FileTree
+from security.content.strict_json import fields, text
+from security.signing.bundle import Bundle
+from security.signing.public_key import SignatureError
+from security.signing.signature import Verified, verify_bundle
+from security.signing.trust import Trust
+from security.statements.statement import Statement, Subject, write_statement
+
+PREDICATE = "https://model_signing/signature/v1.0"
+_OPTIONS = {"method": "files", "hash_type": "sha256", "allow_symlinks": False}
+_IGNORED = (".git", ".gitattributes", ".github", ".gitignore")
+
+
+def write_model_statement(name: str, files: Mapping[str, str]) -> Statement:
+    """Write what is signed of a model.
+
+    Args:
+        name: of its file or directory.
+        files: sha256 by path relative to it; a single file's path is ``.``.
+    """
+    resources = [
+        {"name": path, "algorithm": "sha256", "digest": files[path]} for path in sorted(files)
+    ]
+    predicate = {
+        "serialization": {**_OPTIONS, "ignore_paths": list(_IGNORED)},
+        "resources": resources,
+    }
+    return write_statement([Subject(name, {"sha256": root_digest(files)})], PREDICATE, predicate)
+
+
+def root_digest(files: Mapping[str, str]) -> str:
+    """Return the digest by which a signature names a model: of its files' digests, by path."""
+    return _digest_of(files, sorted(files))
+
+
+def root_digests(files: Mapping[str, str]) -> list[str]:
+    """Return all digests by which a signature of just these files may name a model.
+
+    The format says that files are sorted, and not how. ``model_signing`` compares paths part by
+    part: to it, ``a/b`` comes before ``a.b``.
+    """
+    by_parts = sorted(files, key=lambda path: path.split("/"))
+    return list(dict.fromkeys((root_digest(files), _digest_of(files, by_parts))))
+
+
+def _digest_of(files: Mapping[str, str], order: Sequence[str]) -> str:
+    return hashlib.sha256(b"".join(bytes.fromhex(files[path]) for path in order)).hexdigest()
+
+
+def verify_model_files(statement: Statement, name: str, files: Mapping[str, str]) -> None:
+    """Verify that a verified statement says of a model just what is written here.
+
+    How its JSON is laid out, and in which order its keys and files stand, says nothing:
+
+    a. It has one subject: this name, and the root digest of these files.
+    b. It has no field beside, and no option of serialization but those that are written here.
+    c. Git's files may be among what the signer left out, and nothing else may. None of them is left
+       out here.
+    d. Each file is listed once, with its digest, and no other one.
+
+    Raises:
+        SignatureError: it was written of another, or in another way.
+    """
+    try:
+        listed = _parse_files(statement, name, root_digests(files))
+    except ValueError as error:
+        raise _another(f"the signature is of another model than {name}: {error}") from error
+    if listed != dict(files):  # d
+        raise _another(f"the signature is of another model than {name}")
+
+
+def _parse_files(statement: Statement, name: str, roots: Sequence[str]) -> dict[str, str]:
+    """Return the files that a statement lists, by path.
+
+    Raises:
+        ValueError: it is not written as it would be here.
+    """
+    if statement.subjects not in [(Subject(name, {"sha256": root}),) for root in roots]:  # a
+        raise ValueError("another name or digest")
+    predicate = fields(statement.predicate, ("serialization", "resources"))  # b
+    options = fields(predicate["serialization"], _OPTIONS, ("ignore_paths",))
+    chosen = {key: options[key] for key in _OPTIONS}
+    if chosen != _OPTIONS or chosen["allow_symlinks"] is not False:  # 0 is no word of this format
+        raise ValueError("other options")
+    ignored = options.get("ignore_paths", [])
+    if not isinstance(ignored, list) or not all(one in _IGNORED for one in ignored):  # c
+        raise ValueError("files that the signer left out")
+    if not isinstance(predicate["resources"], list):
+        raise ValueError("no list of files")
+    found: dict[str, str] = {}
+    for one in predicate["resources"]:
+        entry = fields(one, ("name", "algorithm", "digest"))
+        path = text(entry["name"])
+        if entry["algorithm"] != "sha256" or path in found:
+            raise ValueError("another algorithm, or a file twice")
+        found[path] = text(entry["digest"])
+    return found
+
+
+def _another(message: str) -> SignatureError:
+    return SignatureError(message, "sign it: ml-assets sign")
+
+
+def verify_model_signature(bundle: Bundle, trust: Trust, name: str, model: FileTree) -> Verified:
+    """Verify the signature of a model. The steps, each with the attack that it stops:
+
+    1. The model was read by ``file_tree``: no link, special file or empty directory is in
+       it, and nothing is left out for its name, ``.git`` and ``.gitattributes`` included.
+    2. The signature is a trusted signer's, of a statement of this version
+       (``security.signing.signature``): not of the former ``Digests/v0.1``, nor of another kind.
+    3. The statement says just what is written here of this name and these files: no other name, no
+       file more or less or twice, no other option of serialization, no ignored path that the
+       signer chose, no field beside.
+    4. No file or directory has a permission bit that nothing of a model may have
+       (``file_mode``): no statement of this kind holds them, so that setting one would
+       leave the signature good.
+
+    What happens to the files afterwards is not seen: use a copy (``private_copy``).
+
+    Raises:
+        SignatureError, StatementError, ModeError: a step finds something else.
+    """
+    verified = verify_bundle(bundle, trust)  # 2
+    if verified.statement.predicate_type != PREDICATE:
+        raise SignatureError("not the signature of a model", "sign it: ml-assets sign")
+    verify_model_files(verified.statement, name, model.files)  # 1, 3
+    verify_modes(name, model.modes)  # 4
+    return verified

@@ -1,0 +1,269 @@
+"""The trust: whose signatures count, for what and since when.
+
+It is read from ``.ml-assets/trust/trust.toml`` and the files beside it, of the protected branch's
+commit: a branch that is judged cannot name the key that signs for it.
+
+```toml
+version = 1
+
+[[keys]]
+file = "ab12cd34ab12cd34.pem"           # ECDSA P-256, PEM
+name = "ml-platform laptop"
+from = 2026-11-24T09:00:00Z
+until = 2027-01-01T00:00:00Z            # once it is retired; what it signed before stays good
+revoked = 2027-01-05T00:00:00Z          # somebody else may have it: nothing of it counts
+for = ["provenance", "gate-result"]     # optional; nothing else
+
+[[keyless]]
+identity = "https://example.com/acme/ml/.github/workflows/release.yml@refs/heads/main"
+issuer = "https://token.actions.example.com"
+root = "trusted_root.json"              # Sigstore's trusted root that verifies it offline
+
+[[authorities]]
+file = "ca.pem"                         # PEM of the certificates that may vouch
+identity = "release@example.com"        # a subject alternative name of the signing certificate
+```
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from security.content.toml_table import Table, load_table
+from security.signing.public_key import PublicKey, SignatureError, load_public_key
+from security.statements.predicates import Purpose
+
+FILE = "trust.toml"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Trusted:
+    """One signer whose signatures count.
+
+    Attributes:
+        name: what people call it.
+        purposes: what it may sign; None: anything.
+        since: when it was first to sign.
+        until: when it stopped, or will.
+        revoked: since when nothing of it counts.
+    """
+
+    name: str
+    purposes: frozenset[Purpose] | None = None
+    since: datetime.datetime | None = None
+    until: datetime.datetime | None = None
+    revoked: datetime.datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrustedKey(Trusted):
+    """A key whose signatures count."""
+
+    key: PublicKey
+
+    @property
+    def key_pem(self) -> bytes:
+        """The key's bytes, PEM."""
+        return self.key.pem
+
+
+@dataclass(frozen=True)
+class TrustedIdentity(Trusted):
+    """A keyless identity with the issuer that vouches for it, never one without the other.
+
+    Attributes:
+        root: Sigstore's trusted root that verifies it offline, JSON.
+    """
+
+    identity: str = ""
+    issuer: str = ""
+    root: bytes = b""
+
+
+@dataclass(frozen=True)
+class TrustedAuthority(Trusted):
+    """Certificates that vouch for the key of one identity."""
+
+    certificates: bytes = b""
+    identity: str = ""
+
+
+@dataclass(frozen=True)
+class Trust:
+    """Everybody whose signatures count.
+
+    Attributes:
+        at: the time by which certificates are judged that nobody has stamped with a time; None
+            believes none of them.
+    """
+
+    keys: Mapping[str, TrustedKey]
+    identities: tuple[TrustedIdentity, ...] = ()
+    authorities: tuple[TrustedAuthority, ...] = ()
+    at: datetime.datetime | None = None
+
+    def find_key(self, key_id: str) -> TrustedKey:
+        """Find a key by its id.
+
+        Raises:
+            SignatureError: it is not trusted.
+        """
+        found = self.keys.get(key_id)
+        if found is None:
+            raise SignatureError(
+                f"signed by a key that is not trusted: {key_id[:16]}",
+                "if it is known: add it to .ml-assets/trust on the protected branch",
+            )
+        return found
+
+    def with_key(self, key: PublicKey, name: str) -> Trust:
+        """Return the same with one key more, unless that is named already, revoked for instance."""
+        return replace(self, keys={key.id: TrustedKey(name, key=key), **self.keys})
+
+
+def check_signer(trusted: Trusted, purpose: Purpose, at: datetime.datetime | None) -> None:
+    """Check that a signer may say this, and might when it said it.
+
+    1. It is not revoked: whoever has the key can write any time into what he signs.
+    2. It may sign for this purpose.
+    3. The time that the signed statement states lies within the time of the signer. That time is
+       the signer's own word: it tells when an honest one signed. A statement without a time counts
+       as long as the signer is not revoked.
+
+    Raises:
+        SignatureError: a step finds something else.
+    """
+    hint = "look at .ml-assets/trust/trust.toml of the protected branch"
+    if trusted.revoked is not None:  # 1
+        raise SignatureError(f"the signer is revoked: {trusted.name}", hint)
+    if trusted.purposes is not None and purpose not in trusted.purposes:  # 2
+        raise SignatureError(f"{trusted.name} may not sign this: {purpose.value}", hint)
+    if at is not None:  # 3
+        if trusted.since is not None and at < trusted.since:
+            raise SignatureError(f"signed before {trusted.name} might sign: {at:%F %T}", hint)
+        if trusted.until is not None and at >= trusted.until:
+            raise SignatureError(f"signed after {trusted.name} was retired: {at:%F %T}", hint)
+
+
+def parse_trust(files: Mapping[str, bytes], where: str) -> Trust:
+    """Parse the trust; without its file nobody is trusted.
+
+    Args:
+        files: what the directory holds, by name.
+        where: it is, for messages.
+
+    Raises:
+        PolicyError: a key of the file is missing, unknown or of another type, or names no file.
+        SecurityError: a file is not what it is said to be.
+    """
+    if FILE not in files:
+        return Trust({})
+    document = load_table(files[FILE], f"{where}/{FILE}")
+    document.refuse_unknown(("version", "keys", "keyless", "authorities"))
+    document.require("version")
+    if document.whole_number("version", None, 0, 10**6) != VERSION:
+        raise document.error("version", f"not {VERSION}", f"write version = {VERSION}")
+    keys = [_parse_key(one, files) for one in document.list_of_tables("keys")]
+    by_id: dict[str, TrustedKey] = {}
+    for one in keys:
+        if by_id.setdefault(one.key.id, one) is not one:
+            raise document.error("keys", f"one key twice: {one.name}", "leave one of them out")
+    return Trust(
+        by_id,
+        tuple(_parse_identity(one, files) for one in document.list_of_tables("keyless")),
+        tuple(_parse_authority(one, files) for one in document.list_of_tables("authorities")),
+    )
+
+
+def parse_identities(
+    text: bytes, files: Mapping[str, bytes], where: str
+) -> tuple[TrustedIdentity, ...]:
+    """Parse a list of nothing but keyless identities, who may do just one thing.
+
+    Args:
+        files: what lies beside it, by name.
+        where: it is, for messages.
+
+    Raises:
+        PolicyError: a key of the file is missing, unknown or of another type, or names no file.
+    """
+    document = load_table(text, where)
+    document.refuse_unknown(("version", "keyless"))
+    document.require("version")
+    if document.whole_number("version", None, 0, 10**6) != VERSION:
+        raise document.error("version", f"not {VERSION}", f"write version = {VERSION}")
+    found = tuple(_parse_identity(one, files) for one in document.list_of_tables("keyless"))
+    if any(one.purposes is not None for one in found):
+        raise document.error("keyless", "for is not known here", "leave it out")
+    return found
+
+
+_SIGNER = ("name", "from", "until", "revoked", "for")
+
+
+def _parse_key(table: Table, files: Mapping[str, bytes]) -> TrustedKey:
+    table.refuse_unknown(("file", *_SIGNER))
+    pem = _file(table, "file", files)
+    return TrustedKey(**_signer(table, "key"), key=load_public_key(pem))
+
+
+def _parse_identity(table: Table, files: Mapping[str, bytes]) -> TrustedIdentity:
+    table.refuse_unknown(("identity", "issuer", "root", *_SIGNER))
+    table.require("identity", "issuer")
+    return TrustedIdentity(
+        **_signer(table, table.text("identity")),
+        identity=table.text("identity"),
+        issuer=table.text("issuer"),
+        root=_file(table, "root", files),
+    )
+
+
+def _parse_authority(table: Table, files: Mapping[str, bytes]) -> TrustedAuthority:
+    table.refuse_unknown(("file", "identity", *_SIGNER))
+    table.require("identity")
+    return TrustedAuthority(
+        **_signer(table, table.text("identity")),
+        certificates=_file(table, "file", files),
+        identity=table.text("identity"),
+    )
+
+
+def _signer(table: Table, name: str) -> dict[str, Any]:
+    return {
+        "name": table.text("name", name),
+        "purposes": _purposes(table),
+        "since": _time(table, "from"),
+        "until": _time(table, "until"),
+        "revoked": _time(table, "revoked"),
+    }
+
+
+def _file(table: Table, key: str, files: Mapping[str, bytes]) -> bytes:
+    table.require(key)
+    name = table.text(key)
+    if name not in files:
+        raise table.error(key, f"no such file beside it: {name}", "add it, and commit it")
+    return files[name]
+
+
+def _purposes(table: Table) -> frozenset[Purpose] | None:
+    if "for" not in table.values:
+        return None
+    known = {one.value: one for one in Purpose}
+    named = table.values["for"]
+    if not isinstance(named, list) or not named or not all(one in known for one in named):
+        raise table.error("for", "not a list of purposes", f"known are: {', '.join(known)}")
+    return frozenset(known[one] for one in named)
+
+
+def _time(table: Table, key: str) -> datetime.datetime | None:
+    value = table.values.get(key)
+    if value is None:
+        return None
+    if not isinstance(value, datetime.datetime) or value.tzinfo is None:
+        raise table.error(key, "not a time with its zone", "write it as 2026-12-31T00:00:00Z")
+    return value.astimezone(datetime.UTC)

@@ -1,0 +1,1 @@
+"""Statements: claims about subjects named by digest (in-toto Statement v1), by predicate."""

@@ -1,0 +1,286 @@
+"""The provenance: which run of which stage made some outs, and from what.
+
+Specification: SLSA v1.0 *Provenance*, predicate ``https://slsa.dev/provenance/v1``. Our build type
+is described in ``docs/build-type.md``. Subjects are the outs, as they were hashed by us outside of
+the stage's process. md5, by which DVC knows data, stands beside the sha256 of materials only.
+"""
+
+from __future__ import annotations
+
+import datetime
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from security.content.strict_json import fields, text
+from security.errors import SecurityError
+from security.statements.statement import Statement, Subject, parse_digests, write_statement
+
+PREDICATE = "https://slsa.dev/provenance/v1"
+BUILD_TYPE = "urn:ml-assets:dvc-stage:v1"
+
+
+class ProvenanceError(SecurityError):
+    """A statement is not the provenance of a stage's outs."""
+
+    kind = "provenance"
+
+
+class Action(Enum):
+    """How outs came to be."""
+
+    RAN = "ran"
+    RESTORED = "restored"
+
+
+class Role(Enum):
+    """What a material was to the run."""
+
+    OUT = "out"  # written by another stage
+    DATA = "data"  # tracked by DVC, written by no stage
+    CODE = "code"  # tracked by Git
+    PARAMS = "params"
+    LOCAL = "local"  # tracked by nobody
+    COMMIT = "commit"
+    LOCK = "lock"
+    INTERPRETER = "interpreter"
+    ORIGIN = "origin"  # the provenance of the run that made what was restored
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """Something that a run has used (in SLSA's words: a resolved dependency).
+
+    Attributes:
+        uri: where it can be had, if that is known.
+    """
+
+    name: str
+    digest: Mapping[str, str]
+    role: Role
+    uri: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as an in-toto ResourceDescriptor."""
+        return {
+            **({"uri": self.uri} if self.uri else {}),
+            "digest": dict(self.digest),
+            "name": self.name,
+            "annotations": {"role": self.role.value},
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Builder:
+    """Where a run took place.
+
+    Attributes:
+        id: ``urn:ml-assets:builder:local``, or that of a CI service.
+        version: of what took part, by name.
+    """
+
+    id: str
+    version: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What is true of a run, as far as its program could see.
+
+    Attributes:
+        confined: the stage's process could not reach keys and results.
+        uncommitted: paths that the run read and that were not as in the commit.
+        changed: deps that were others after the run than before.
+    """
+
+    confined: bool
+    uncommitted: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where outs come from.
+
+    Attributes:
+        outs: with the digests that were seen.
+        stage: DVC's address of it.
+        command: its commands, resolved.
+        params: values by file and key.
+        variables: names of environment variables that its process was given.
+        invocation: the run's id.
+    """
+
+    outs: tuple[Subject, ...]
+    stage: str
+    command: tuple[str, ...]
+    params: Mapping[str, Any]
+    variables: tuple[str, ...]
+    materials: tuple[Material, ...]
+    action: Action
+    conditions: Conditions
+    builder: Builder
+    invocation: str
+    started: datetime.datetime
+    finished: datetime.datetime
+
+    def of_role(self, *roles: Role) -> list[Material]:
+        """Return its materials of some roles."""
+        return [one for one in self.materials if one.role in roles]
+
+
+def write_provenance(provenance: Provenance) -> Statement:
+    """Write a provenance as a statement.
+
+    Raises:
+        StatementError: it has no outs, or a digest is none.
+    """
+    conditions = provenance.conditions
+    predicate = {
+        "buildDefinition": {
+            "buildType": BUILD_TYPE,
+            "externalParameters": {
+                "stage": provenance.stage,
+                "command": list(provenance.command),
+                "params": dict(provenance.params),
+                "environment": list(provenance.variables),
+            },
+            "internalParameters": {
+                "action": provenance.action.value,
+                "confined": conditions.confined,
+                "uncommitted": list(conditions.uncommitted),
+                "changed": list(conditions.changed),
+            },
+            "resolvedDependencies": [one.to_json() for one in provenance.materials],
+        },
+        "runDetails": {
+            "builder": {"id": provenance.builder.id, "version": dict(provenance.builder.version)},
+            "metadata": {
+                "invocationId": provenance.invocation,
+                "startedOn": write_time(provenance.started),
+                "finishedOn": write_time(provenance.finished),
+            },
+        },
+    }
+    return write_statement(provenance.outs, PREDICATE, predicate)
+
+
+def parse_provenance(statement: Statement) -> Provenance:
+    """Read a provenance. The steps, each with the attack that it stops:
+
+    1. The predicate's type and our build type: another's fields would mean something else.
+    2. Just the fields that are written here: nothing is said where nobody looks.
+    3. Every material has a digest that identifies it, and a role: it cannot be named by an address
+       alone, of which the content changes.
+    4. What was read, written again, gives the same bytes.
+
+    Raises:
+        ProvenanceError: a step finds something else.
+    """
+    try:
+        if statement.predicate_type != PREDICATE:  # 1
+            raise ValueError("a statement of another type")
+        found = _build(statement)  # 2, 3
+        if write_provenance(found).payload != statement.payload:  # 4
+            raise ValueError("it does not read back as written")
+    except (ValueError, TypeError, SecurityError) as error:
+        raise ProvenanceError(
+            f"not the provenance of a stage: {error}", "run the stage again: ml-assets run --force"
+        ) from error
+    return found
+
+
+def _build(statement: Statement) -> Provenance:
+    body = fields(statement.predicate, ("buildDefinition", "runDetails"))
+    definition = fields(
+        body["buildDefinition"],
+        ("buildType", "externalParameters", "internalParameters", "resolvedDependencies"),
+    )
+    if definition["buildType"] != BUILD_TYPE:
+        raise ValueError("another build type")
+    outer = fields(definition["externalParameters"], ("stage", "command", "params", "environment"))
+    inner = fields(
+        definition["internalParameters"], ("action", "confined", "uncommitted", "changed")
+    )
+    details = fields(body["runDetails"], ("builder", "metadata"))
+    builder = fields(details["builder"], ("id", "version"))
+    metadata = fields(details["metadata"], ("invocationId", "startedOn", "finishedOn"))
+    if not isinstance(outer["params"], dict) or not isinstance(inner["confined"], bool):
+        raise ValueError("a value of another type")
+    return Provenance(
+        outs=statement.subjects,
+        stage=text(outer["stage"]),
+        command=_texts(outer["command"]),
+        params=outer["params"],
+        variables=_texts(outer["environment"]),
+        materials=tuple(_material(one) for one in definition["resolvedDependencies"]),
+        action=Action(inner["action"]),
+        conditions=Conditions(
+            inner["confined"], _texts(inner["uncommitted"]), _texts(inner["changed"])
+        ),
+        builder=Builder(
+            text(builder["id"]), {text(k): text(v) for k, v in builder["version"].items()}
+        ),
+        invocation=text(metadata["invocationId"]),
+        started=parse_time(metadata["startedOn"]),
+        finished=parse_time(metadata["finishedOn"]),
+    )
+
+
+def _material(value: Any) -> Material:
+    entry = fields(value, ("name", "digest", "annotations"), ("uri",))
+    role = Role(fields(entry["annotations"], ("role",))["role"])
+    digest = parse_digests(entry["digest"])
+    return Material(text(entry["name"]), digest, role, text(entry.get("uri", ""), empty=True))
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise ValueError("not a list")
+    return tuple(text(one, empty=True) for one in value)
+
+
+def write_time(at: datetime.datetime) -> str:
+    """Write a time (RFC 3339, UTC, microseconds)."""
+    return at.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def parse_time(value: Any) -> datetime.datetime:
+    """Read a time (RFC 3339).
+
+    Raises:
+        ValueError: it is none, or has no zone.
+    """
+    found = datetime.datetime.fromisoformat(text(value))
+    if found.tzinfo is None:
+        raise ValueError("a time without a zone")
+    return found.astimezone(datetime.UTC)
+
+
+def join_params(params: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Return parameters as they are written: by file and key, as values that JSON has.
+
+    What YAML and TOML know besides (times, infinite numbers) is written as its text.
+    """
+    return {
+        file: {key: _plain(value) for key, value in sorted(values.items())}
+        for file, values in sorted(params.items())
+    }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    return value if isinstance(value, float) and math.isfinite(value) else str(value)
+
+
+def sort_materials(materials: Sequence[Material]) -> tuple[Material, ...]:
+    """Return materials in the order in which they are written: by role, then by name."""
+    order = list(Role)
+    return tuple(sorted(materials, key=lambda one: (order.index(one.role), one.name)))

@@ -1,0 +1,1 @@
+"""Verification: whether bytes may be used for something, from signed statements alone."""

@@ -1,0 +1,80 @@
+"""Provenance: it reads back as written, and nothing else passes for it."""
+
+import json
+from typing import Any
+
+import pytest
+
+from security.statements.provenance import (
+    Conditions,
+    ProvenanceError,
+    parse_provenance,
+    write_provenance,
+)
+from security.statements.statement import StatementError, parse_statement
+from tests.unit.security.statements.statement_samples import data, run
+
+
+def changed(path: list[str], value: Any) -> bytes:
+    body = json.loads(write_provenance(run("model", data("raw"))).payload)
+    inner = body
+    for key in path[:-1]:
+        inner = inner[int(key)] if isinstance(inner, list) else inner[key]
+    if value is None:
+        del inner[path[-1]]
+    else:
+        inner[path[-1]] = value
+    return json.dumps(body, separators=(",", ":")).encode()
+
+
+def test_provenance_reads_back_as_written() -> None:
+    written = run("model", data("raw"), conditions=Conditions(False, ("a.py",), ("raw",)))
+    assert parse_provenance(write_provenance(written)) == written
+
+
+def test_statement_is_slsa_provenance_with_sha256_subjects() -> None:
+    body = json.loads(write_provenance(run("model", data("raw"))).payload)
+    assert body["predicateType"] == "https://slsa.dev/provenance/v1"
+    assert set(body["subject"][0]["digest"]) == {"sha256"}
+    dependencies = body["predicate"]["buildDefinition"]["resolvedDependencies"]
+    assert all(set(one["digest"]) & {"sha256", "gitCommit"} for one in dependencies)
+
+
+def test_provenance_of_nothing_is_not_written() -> None:
+    with pytest.raises(StatementError, match="without a subject"):
+        write_provenance(run("model", outs=()))
+
+
+DEFINITION = ["predicate", "buildDefinition"]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "why"),
+    [
+        (["predicateType"], "https://slsa.dev/provenance/v0.2", "another type"),
+        ([*DEFINITION, "buildType"], "https://example.com/other", "another build type"),
+        ([*DEFINITION, "more"], 1, "unknown field"),
+        ([*DEFINITION, "externalParameters"], None, "missing field"),
+        ([*DEFINITION, "externalParameters", "command"], "train", "not a list"),
+        ([*DEFINITION, "internalParameters", "action"], "built", "is not a valid Action"),
+        ([*DEFINITION, "internalParameters", "confined"], "yes", "another type"),
+        ([*DEFINITION, "internalParameters", "slsa_level"], 3, "unknown field"),
+        ([*DEFINITION, "resolvedDependencies", "0", "digest"], {}, "nothing|identifies"),
+        ([*DEFINITION, "resolvedDependencies", "1", "digest"], {"md5": "0" * 32}, "identifies"),
+        ([*DEFINITION, "resolvedDependencies", "1", "annotations"], {"role": "x"}, "valid Role"),
+        (["predicate", "runDetails", "metadata", "finishedOn"], "soon", "isoformat"),
+        (["predicate", "runDetails", "metadata", "finishedOn"], "2026-11-24T12:00:00", "zone"),
+        (["predicate", "runDetails", "metadata", "startedOn"], "2026-11-24", "zone"),
+        (["predicate", "runDetails", "builder", "id"], "", "not a text"),
+        (["predicate", "runDetails", "builder", "id"], 7, "not a text"),
+    ],
+)
+def test_one_changed_field_is_refused(path: list[str], value: Any, why: str) -> None:
+    with pytest.raises(ProvenanceError, match=why):
+        parse_provenance(parse_statement(changed(path, value)))
+
+
+def test_same_claim_in_other_bytes_is_refused() -> None:
+    body = json.loads(write_provenance(run("model")).payload)
+    with pytest.raises(ProvenanceError, match="read back"):
+        parse_provenance(parse_statement(json.dumps(body, indent=1).encode()))

@@ -1,0 +1,75 @@
+"""The SLSA level: each missing condition caps it, names its clause, and nothing states it."""
+
+import inspect
+from dataclasses import replace
+
+import pytest
+
+from security.signing.bundle import Kind
+from security.signing.identity import Identity
+from security.statements.provenance import Action, Conditions, Provenance
+from security.verify import slsa_level
+from security.verify.slsa_level import find_level
+from tests.unit.security.statements.statement_samples import run
+
+PLATFORM = Identity(
+    Kind.KEYLESS,
+    "https://forge.example/acme/builder/.github/workflows/train.yml@refs/tags/v1",
+    "https://issuer.example",
+    {
+        "runner_environment": "github-hosted",
+        "build_signer_uri": "https://forge.example/acme/builder/.github/workflows/train.yml",
+        "build_config_uri": "https://forge.example/acme/model/.github/workflows/ci.yml",
+    },
+)
+LAPTOP = Identity(Kind.KEY, "ab" * 32)
+RAN = run("model")
+
+
+def claiming(**claims: str) -> Identity:
+    return replace(PLATFORM, claims={**PLATFORM.claims, **claims})
+
+
+def test_separate_signer_of_a_hosted_platform_reaches_level_3() -> None:
+    assert find_level(RAN, PLATFORM).level == 3
+
+
+@pytest.mark.parametrize(
+    ("provenance", "identity", "level", "clause"),
+    [
+        (None, PLATFORM, 0, "provenance exists"),
+        (RAN, None, 0, "provenance exists"),
+        (RAN, LAPTOP, 1, "key that whoever ran the build holds"),
+        (RAN, replace(PLATFORM, kind=Kind.CERTIFICATES), 1, "key that whoever"),
+        (RAN, claiming(runner_environment="self-hosted"), 1, "platform's own machine"),
+        (RAN, replace(PLATFORM, claims={}), 1, "platform's own machine"),
+        (
+            RAN,
+            claiming(build_signer_uri=PLATFORM.claims["build_config_uri"]),
+            1,
+            "step of the job",
+        ),
+        (RAN, claiming(build_signer_uri=""), 1, "step of the job"),
+        (RAN, claiming(build_config_uri=""), 1, "step of the job"),
+        (replace(RAN, action=Action.RESTORED), PLATFORM, 2, "restored from a cache"),
+        (replace(RAN, conditions=Conditions(False)), PLATFORM, 2, "could reach what signs"),
+        (replace(RAN, conditions=Conditions(True, ("a.py",))), PLATFORM, 1, "in no commit"),
+        (replace(RAN, conditions=Conditions(True, (), ("x",))), PLATFORM, 1, "input changed"),
+    ],
+)
+def test_level_is_capped_by_the_clause(
+    provenance: Provenance | None, identity: Identity | None, level: int, clause: str
+) -> None:
+    found = find_level(provenance, identity)
+    assert found.level == level
+    assert clause in found.cap
+
+
+def test_laptop_is_level_1_whatever_else_is_true() -> None:
+    for conditions in (Conditions(True), Conditions(False), Conditions(True, ("a",), ("b",))):
+        assert find_level(replace(RAN, conditions=conditions), LAPTOP).level == 1
+
+
+def test_no_function_takes_a_level() -> None:
+    for _, function in inspect.getmembers(slsa_level, inspect.isfunction):
+        assert "level" not in inspect.signature(function).parameters
