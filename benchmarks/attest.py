@@ -18,8 +18,8 @@ from pathlib import Path
 from ml_assets.attestation import StageAttestation
 from ml_assets.project import find_project
 from ml_assets.proofs import Proofs
-from resources.dvc.environment import build_environment
-from resources.dvc.stage_result import Action, Observed, Result
+from resources.dvc.run.stage_environment import build_environment
+from resources.dvc.run.stage_result import Action, Observed, Result
 
 
 def main() -> int:

@@ -19,11 +19,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ml_assets.conclusion import model_statement
-from resources.digest_store import DigestStore
-from resources.dvc.content import Content, ContentReader
-from resources.dvc.documents import Documents
-from resources.dvc.lock_file import LockFile
-from resources.keyring import Keyring
+from resources.dvc.cache.content import Content, ContentReader
+from resources.dvc.graph.documents import Documents
+from resources.dvc.lock.lock_file import LockFile
+from resources.signing.keyring import Keyring
+from resources.stores.digest_store import DigestStore
 from security.content.digest import digest_file
 from security.content.file_tree import read_tree
 from security.ledger.ledger import Ledger, LedgerDirectory

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ml_assets.project import find_configuration, find_project
-from resources.keyring import Keyring
+from resources.signing.keyring import Keyring
 from security.ledger.ledger import Ledger, LedgerDirectory
 from security.statements.provenance import (
     Action,

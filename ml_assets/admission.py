@@ -17,8 +17,8 @@ from collections.abc import Callable, Mapping
 
 from ml_assets.gating import Gating
 from ml_assets.judging import Case
-from resources.dvc.content import Content
-from resources.dvc.manifest import Stage
+from resources.dvc.cache.content import Content
+from resources.dvc.graph.manifest import Stage
 from resources.errors import ResourceError, StageError
 from security.policy.decision import Decision, Judged
 from security.verdict import Verdict, combine

@@ -13,14 +13,14 @@ from pathlib import Path
 from ml_assets.interpreter import find_interpreter
 from ml_assets.project import Project
 from ml_assets.proofs import Proofs
-from resources.dvc.checkout import Checkout
-from resources.dvc.content import Content
-from resources.dvc.environment import Environment
-from resources.dvc.manifest import Dep, Stage
-from resources.dvc.stage_result import Action as Done
-from resources.dvc.stage_result import Observed, Result
+from resources.dvc.cache.content import Content
+from resources.dvc.checkout.checkout import Checkout
+from resources.dvc.graph.manifest import Dep, Stage
+from resources.dvc.run.stage_environment import Environment
+from resources.dvc.run.stage_result import Action as Done
+from resources.dvc.run.stage_result import Observed, Result
 from resources.errors import UnavailableError
-from resources.git import list_changed, list_tracked, read_remote_url
+from resources.git.repository import list_changed, list_tracked, read_remote_url
 from security.errors import SecurityError
 from security.statements.directory_listing import ListedFile, write_listing
 from security.statements.provenance import (

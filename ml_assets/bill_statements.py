@@ -11,8 +11,8 @@ import json
 from ml_assets.attestation import identify_content
 from ml_assets.bills import build_environment_bill, build_model_bill
 from ml_assets.project import Project
-from resources.dvc.checkout import Checkout
-from resources.dvc.content import Content
+from resources.dvc.cache.content import Content
+from resources.dvc.checkout.checkout import Checkout
 from security.bom.bill import Bill
 from security.statements.provenance import Provenance, Role
 from security.statements.statement import Statement, Subject, write_statement

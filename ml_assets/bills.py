@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from ml_assets.environment_packages import describe_environment
 from ml_assets.model_materials import describe_model
 from ml_assets.project import Project
-from resources.dvc.checkout import Checkout
+from resources.dvc.checkout.checkout import Checkout
 from security.bom.bill import Bill, BillKind, verify_bill
 from security.bom.ml_bom import write_model_bill
 from security.bom.sbom import write_environment_bill

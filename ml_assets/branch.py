@@ -13,7 +13,7 @@ from ml_assets.graph import describe_assets
 from ml_assets.project import Project
 from ml_assets.translator import Asset, Key, asset_key, source_key
 from ml_assets.watch import SHOWN, Watch, identifier
-from resources.dvc.checkout import Checkout
+from resources.dvc.checkout.checkout import Checkout
 from resources.errors import ConfigurationError, LostRaceError, ResourceError
 from security.errors import SecurityError
 

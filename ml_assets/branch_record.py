@@ -25,7 +25,7 @@ from ml_assets.signers import describe_ledger
 from ml_assets.translator import SOURCE_VERSION, Asset, Key, signed_key
 from ml_assets.watch import Watch
 from ml_assets.web_address import commit_url
-from resources.dvc.content import Content
+from resources.dvc.cache.content import Content
 from security.content.printable import printable
 from security.policy.decision import Judged
 

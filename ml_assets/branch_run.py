@@ -36,8 +36,8 @@ from ml_assets.translator import Asset
 from ml_assets.verified import mark_verified, read_verified
 from ml_assets.watch import Watch
 from ml_assets.write_back import Recorder
-from resources.dvc.leftovers import end_orphans
-from resources.dvc.repository_lock import hold_repository
+from resources.dvc.lock.repository_lock import hold_repository
+from resources.dvc.run.leftover_processes import end_orphans
 from resources.errors import ConfigurationError, ResourceError
 from security.content.printable import printable
 from security.errors import SecurityError

@@ -15,7 +15,7 @@ from ml_assets.gating import Gating
 from ml_assets.judging import Case
 from ml_assets.project import Project
 from ml_assets.translator import Asset, Key, source_key
-from resources.dvc.checkout import Checkout
+from resources.dvc.checkout.checkout import Checkout
 from security.content.printable import printable
 from security.finding import Finding
 from security.gates.interface import Kind

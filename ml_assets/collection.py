@@ -25,10 +25,10 @@ from pathlib import Path
 from ml_assets.project import Project
 from ml_assets.run_worker import Life, look_at
 from ml_assets.watch import SHOWN, Watch
-from resources.digest_store import forget_missing
-from resources.dvc.repository_lock import hold_repository
+from resources.dvc.lock.repository_lock import hold_repository
 from resources.errors import RepositoryBusyError, ResourceError
-from resources.mirror import TRACKING, VERIFIED
+from resources.git.mirror import TRACKING, VERIFIED
+from resources.stores.digest_store import forget_missing
 
 _DAY = 86400.0
 #: Seconds between two collections; and for which a worktree counts as in use after it was opened.

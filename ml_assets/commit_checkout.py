@@ -8,10 +8,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ml_assets.project import Project, find_state_home
-from resources.dvc.local_config import write_local_config
+from resources.dvc.checkout.local_config import write_local_config
 from resources.errors import ConfigurationError, ResourceError
-from resources.git import read_place, resolve_commit
-from resources.mirror import Mirror
+from resources.git.mirror import Mirror
+from resources.git.repository import read_place, resolve_commit
 
 
 @contextmanager

@@ -5,9 +5,9 @@ from __future__ import annotations
 import posixpath
 
 from ml_assets.watch import Watch
-from resources.commit_signature import verify_commit
 from resources.errors import ResourceError
-from resources.mirror import TRACKING
+from resources.git.commit_signature import verify_commit
+from resources.git.mirror import TRACKING
 
 #: Whose signatures on commits count, on the protected branch.
 COMMITTERS = ".ml-assets/committers"

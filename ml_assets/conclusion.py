@@ -22,8 +22,8 @@ from ml_assets.bill_statements import state_environment, state_model
 from ml_assets.gating import NOTHING, Gating
 from ml_assets.project import Project
 from ml_assets.proofs import Proofs
-from resources.dvc.checkout import Checkout
-from resources.dvc.content import Content
+from resources.dvc.cache.content import Content
+from resources.dvc.checkout.checkout import Checkout
 from resources.errors import ResourceError
 from security.content.file_mode import ModeError, judge_modes, read_modes
 from security.errors import SecurityError

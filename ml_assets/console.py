@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from typing import TextIO
 
 from ml_assets.job_log import Annotation, JobLog
-from resources.dvc.schedule import Finished
-from resources.dvc.stage_result import Action, Result
+from resources.dvc.run.schedule import Finished
+from resources.dvc.run.stage_result import Action, Result
 from resources.errors import ResourceError
 
 _CODES = {"red": 31, "green": 32, "yellow": 33, "blue": 34, "grey": 90, "bold": 1}

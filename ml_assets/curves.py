@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from resources.dvc.manifest import Manifest
+from resources.dvc.graph.manifest import Manifest
 
 #: Templates of DVC that are a line through points.
 _LINES = ("", "linear", "simple", "smooth")

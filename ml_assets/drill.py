@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ml_assets.subjects import find_models
-from resources.dvc.checkout import Checkout
-from resources.dvc.content import Content
+from resources.dvc.cache.content import Content
+from resources.dvc.checkout.checkout import Checkout
 from security.content.file_tree import read_tree
 from security.verdict import Verdict
 

@@ -15,10 +15,10 @@ from ml_assets.denial import list_denied
 from ml_assets.interpreter import find_interpreter
 from ml_assets.project import Project
 from ml_assets.rules import find_rules
-from resources.digest_store import DigestStore
-from resources.dvc.environment import build_environment
+from resources.dvc.run.stage_environment import build_environment
 from resources.errors import ConfigurationError, UnavailableError
-from resources.source_tree import SourceTree, read_source_tree
+from resources.git.source_tree import SourceTree, read_source_tree
+from resources.stores.digest_store import DigestStore
 from security.advisories.packages.dependency_files import is_dependency_file, read_dependency_files
 from security.advisories.packages.package import SkipReason
 from security.advisories.packages.requirements import build_package

@@ -17,7 +17,7 @@ from ml_assets.pipeline import build_pipeline
 from ml_assets.project import Project
 from ml_assets.stage_log import StageLog, StageLogManager
 from ml_assets.translator import Asset, source_key
-from resources.dvc.reproduction import Runs
+from resources.dvc.run.reproduction import Runs
 from security.policy.decision import Judged
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}

@@ -11,9 +11,9 @@ from typing import Any
 
 from ml_assets.gate_settings import CommandSettings, SuiteSettings
 from ml_assets.rules import Rules
-from resources.dvc.checkout import Checkout
-from resources.dvc.content import Content
-from resources.dvc.environment import build_environment, find_shell
+from resources.dvc.cache.content import Content
+from resources.dvc.checkout.checkout import Checkout
+from resources.dvc.run.stage_environment import build_environment, find_shell
 from resources.errors import ConfigurationError
 from security.gates.interface import Gate, Kind, Place
 from security.policy.policy import Environment

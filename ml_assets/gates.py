@@ -18,8 +18,8 @@ from ml_assets.subjects import (
     find_named_models,
     looks_like_model,
 )
-from resources.dvc.checkout import Checkout
-from resources.dvc.content import Content
+from resources.dvc.cache.content import Content
+from resources.dvc.checkout.checkout import Checkout
 from resources.errors import ConfigurationError
 from security.gates.interface import Gate, Kind
 from security.policy.policy import Environment

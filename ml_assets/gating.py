@@ -19,12 +19,12 @@ from ml_assets.project import Project
 from ml_assets.protection import POLICY
 from ml_assets.rules import Rules, find_rules
 from ml_assets.subjects import find_data, find_models
-from resources.dvc.checkout import Checkout
-from resources.dvc.content import Content
-from resources.dvc.environment import build_environment
+from resources.dvc.cache.content import Content
+from resources.dvc.checkout.checkout import Checkout
+from resources.dvc.run.stage_environment import build_environment
 from resources.errors import ConfigurationError
-from resources.result_store import ResultStore
-from resources.source_tree import Listing
+from resources.git.source_tree import Listing
+from resources.stores.result_store import ResultStore
 from security.gates.interface import Kind
 from security.policy.decision import Decision, Judged, evaluate
 from security.policy.policy import Environment

@@ -7,11 +7,11 @@ from typing import Any
 
 from ml_assets.project import Project
 from ml_assets.translator import Asset, Translator
-from resources.dvc.checkout import Checkout
-from resources.dvc.inputs import find_values
-from resources.dvc.manifest import Stage
+from resources.dvc.checkout.checkout import Checkout
+from resources.dvc.graph.manifest import Stage
+from resources.dvc.staleness.inputs import find_values
 from resources.errors import ConfigurationError
-from resources.git import read_remote_url
+from resources.git.repository import read_remote_url
 
 
 def describe_assets(project: Project, checkout: Checkout) -> list[Asset]:

@@ -28,15 +28,15 @@ from ml_assets.rules import find_rules
 from ml_assets.run_judgement import join_judged, judge_run, prove_run
 from ml_assets.selection import select_stages
 from ml_assets.translator import Asset, group_by_stage
-from resources.dvc.content import Content
-from resources.dvc.environment import build_environment
-from resources.dvc.plan import Step, build_plan
-from resources.dvc.reproduction import Options
-from resources.dvc.schedule import Finished
-from resources.dvc.stage_result import Action, Result, leave
-from resources.dvc.started_reproduction import StartedReproduction
+from resources.dvc.cache.content import Content
+from resources.dvc.run.plan import Step, build_plan
+from resources.dvc.run.reproduction import Options
+from resources.dvc.run.schedule import Finished
+from resources.dvc.run.stage_environment import build_environment
+from resources.dvc.run.stage_result import Action, Result, leave
+from resources.dvc.run.started_reproduction import StartedReproduction
 from resources.errors import ResourceError, UnavailableError
-from resources.source_tree import Listing, begin_listing
+from resources.git.source_tree import Listing, begin_listing
 
 
 @dataclass(frozen=True)

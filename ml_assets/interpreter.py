@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from resources.errors import ConfigurationError
-from resources.git import list_tracked
+from resources.git.repository import list_tracked
 
 
 def find_interpreter(root: Path, named: str | None, variables: Mapping[str, str]) -> Path | None:

@@ -12,8 +12,8 @@ from ml_assets.gate_report import Outputs, in_order, write_outputs
 from ml_assets.job_log import JobLog
 from ml_assets.project import Project
 from resources.ci_job import read_ci_job
-from resources.dvc.checkout import Checkout
-from resources.git import is_shallow
+from resources.dvc.checkout.checkout import Checkout
+from resources.git.repository import is_shallow
 from security.content.printable import printable
 from security.policy.decision import Judged
 from security.policy.waiver import Waiver

@@ -20,16 +20,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ml_assets.protection import Protection
-from resources.dvc.checkout import Checkout
+from resources.dvc.checkout.checkout import Checkout
 from resources.errors import ResourceError, wrap_os_error
-from resources.result_store import ResultStore
-from resources.source_tree import (
+from resources.git.source_tree import (
     Listing,
     SourceTree,
     copy_files,
     read_source_tree,
     remove_copy,
 )
+from resources.stores.result_store import ResultStore
 from security.content.digest import digest_bytes, digest_tree
 from security.errors import SecurityError
 from security.gates.interface import Gate, GateError, Kind, Place, Report, Task, Tool

@@ -14,8 +14,8 @@ import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from resources.dvc.manifest import Manifest
-from resources.mirror import LOCKS, Author, Mirror
+from resources.dvc.graph.manifest import Manifest
+from resources.git.mirror import LOCKS, Author, Mirror
 
 #: Who the commits are by that runs write.
 AUTHOR = Author("ml-assets", "ml-assets@localhost")

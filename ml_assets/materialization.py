@@ -22,10 +22,10 @@ from ml_assets.project import Project
 from ml_assets.report_page import page_metadata
 from ml_assets.reporter import Reporter, describe_error
 from ml_assets.translator import SOURCE_VERSION, Asset, asset_key, source_key
-from resources.dvc.manifest import Out
-from resources.dvc.reproduction import Runs
-from resources.dvc.schedule import Finished
-from resources.dvc.stage_result import Action, Result
+from resources.dvc.graph.manifest import Out
+from resources.dvc.run.reproduction import Runs
+from resources.dvc.run.schedule import Finished
+from resources.dvc.run.stage_result import Action, Result
 from resources.errors import ResourceError, wrap_os_error
 
 
@@ -172,7 +172,7 @@ class Materialization:
         ids = {name for out in outs for name in metadata.plot_ids(manifest, out)}
         if not ids:
             return {}
-        from resources.dvc.plots import render_plots
+        from resources.dvc.graph.plots import render_plots
 
         try:
             return {image.id: image.png for image in render_plots(self._checkout.root, ids)}

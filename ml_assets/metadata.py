@@ -11,9 +11,9 @@ from typing import Any
 
 import dagster as dg
 
-from resources.dvc.content import Content, Identity
-from resources.dvc.manifest import Manifest, Out
-from resources.dvc.stage_result import Result
+from resources.dvc.cache.content import Content, Identity
+from resources.dvc.graph.manifest import Manifest, Out
+from resources.dvc.run.stage_result import Result
 
 _LARGEST_REPORT = 1 << 20  # bytes of a metrics file or table that are read for display
 _ROWS = 20  # of a table

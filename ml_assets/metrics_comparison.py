@@ -16,9 +16,9 @@ from typing import Any
 from ml_assets.project import Project
 from ml_assets.protection import find_protection
 from resources.ci_job import read_ci_job
-from resources.dvc.checkout import Checkout
+from resources.dvc.checkout.checkout import Checkout
 from resources.errors import ConfigurationError, ResourceError
-from resources.git import Branch, find_protected_branch, read_files_at, resolve_commit
+from resources.git.repository import Branch, find_protected_branch, read_files_at, resolve_commit
 
 _LARGEST = 4 << 20  # bytes of a file that is read for display
 

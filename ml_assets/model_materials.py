@@ -16,9 +16,9 @@ from ml_assets.model_card_settings import ModelCardSettings, find_model_card
 from ml_assets.model_metrics import read_metrics
 from ml_assets.settings import Settings
 from ml_assets.subjects import find_models
-from resources.dvc.checkout import Checkout
-from resources.dvc.content import Content
-from resources.dvc.manifest import Dep, Stage
+from resources.dvc.cache.content import Content
+from resources.dvc.checkout.checkout import Checkout
+from resources.dvc.graph.manifest import Dep, Stage
 from resources.errors import ConfigurationError, UnavailableError
 from security.bom.model_description import Material, ModelCard, ModelDescription, Role
 from security.policy.waiver import matches_path

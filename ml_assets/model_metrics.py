@@ -15,9 +15,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 from ml_assets.model_card_settings import ModelCardSettings
-from resources.dvc.checkout import Checkout
-from resources.dvc.content import Content
-from resources.dvc.manifest import Manifest
+from resources.dvc.cache.content import Content
+from resources.dvc.checkout.checkout import Checkout
+from resources.dvc.graph.manifest import Manifest
 from resources.errors import ConfigurationError, UnavailableError
 from security.bom.model_description import Metric
 

@@ -14,12 +14,12 @@ from ml_assets.proofs import Proofs
 from ml_assets.reporter import Reporter
 from ml_assets.rules import find_rules
 from ml_assets.settings import Granularity
-from resources.dvc.admission import Admission
-from resources.dvc.attestation import Attestation
-from resources.dvc.checkout import Checkout
-from resources.dvc.environment import Environment, build_environment
-from resources.dvc.reproduction import Options, Reproduction
-from resources.dvc.schedule import Limits
+from resources.dvc.checkout.checkout import Checkout
+from resources.dvc.run.admission import Admission
+from resources.dvc.run.attestation import Attestation
+from resources.dvc.run.reproduction import Options, Reproduction
+from resources.dvc.run.schedule import Limits
+from resources.dvc.run.stage_environment import Environment, build_environment
 
 
 def server_options(

@@ -19,8 +19,8 @@ from ml_assets.record import Record
 from ml_assets.reporter import Reporter, StandardOutput
 from ml_assets.settings import Granularity
 from ml_assets.translator import Asset, Key, source_key
-from resources.dvc.checkout import Checkout
-from resources.dvc.reproduction import Runs
+from resources.dvc.checkout.checkout import Checkout
+from resources.dvc.run.reproduction import Runs
 from resources.errors import ResourceError
 from security.errors import SecurityError
 

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from ml_assets.settings import Settings, load_settings
 from resources.ci_job import read_ci_job
-from resources.dvc.checkout import Checkout
-from resources.dvc.commit_view import CommitView
-from resources.dvc.manifest import Manifest
-from resources.dvc.manifest_cache import load_manifest, load_manifest_at
-from resources.dvc.sparse_checkout import SparseCheckout
+from resources.dvc.checkout.checkout import Checkout
+from resources.dvc.checkout.commit_view import CommitView
+from resources.dvc.checkout.sparse_checkout import SparseCheckout
+from resources.dvc.graph.manifest import Manifest
+from resources.dvc.graph.manifest_cache import load_manifest, load_manifest_at
 from resources.errors import ConfigurationError
-from resources.git import (
+from resources.git.repository import (
     Head,
     is_dirty,
     list_files_at,
@@ -24,7 +24,7 @@ from resources.git import (
     read_head,
     resolve_commit,
 )
-from resources.result_store import load_secret
+from resources.stores.result_store import load_secret
 
 #: Names the project's directory for processes that Dagster starts.
 PROJECT_VARIABLE = "ML_ASSETS_PROJECT"
@@ -191,7 +191,7 @@ class Project:
         try:
             return Path(self.load_manifest().layout.cache_dir)
         except ConfigurationError:
-            from resources.dvc.reader import read_cache_directory
+            from resources.dvc.graph.reader import read_cache_directory
 
             return read_cache_directory(self.root)
 

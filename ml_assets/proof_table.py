@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 from ml_assets.conclusion import files_of
-from resources.dvc.content import Content
+from resources.dvc.cache.content import Content
 from security.content.printable import printable
 from security.errors import SecurityError
 from security.signing import model_signature

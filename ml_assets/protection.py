@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 
-from resources.git import Branch, find_protected_branch, list_files_at, read_files_at
-from resources.source_tree import SourceTree
+from resources.git.repository import Branch, find_protected_branch, list_files_at, read_files_at
+from resources.git.source_tree import SourceTree
 
 #: Names the protected branch, for who runs the tool: a repository cannot name its own.
 BRANCH_VARIABLE = "ML_ASSETS_PROTECTED_BRANCH"

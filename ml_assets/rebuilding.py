@@ -18,9 +18,9 @@ from pathlib import Path
 
 from ml_assets.attestation import identify_content
 from ml_assets.project import Project
-from resources.dvc.content import Content
+from resources.dvc.cache.content import Content
 from resources.errors import ConfigurationError, UnavailableError
-from resources.git_command import run_git
+from resources.git.command import run_git
 from security.statements.provenance import Role
 from security.statements.rebuild import Rebuild
 from security.statements.statement import Subject

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from resources.dvc.checkout import Checkout
-from resources.dvc.content import Content
+from resources.dvc.cache.content import Content
+from resources.dvc.checkout.checkout import Checkout
 from security.gates.data.gate import Hashes
 
 

@@ -10,9 +10,9 @@ from ml_assets.console import write_table
 from ml_assets.gate_report import gate_documents, write_verdicts
 from ml_assets.project import Project
 from ml_assets.translator import Asset
-from resources.dvc.content import Content, Identity
-from resources.dvc.schedule import Finished
-from resources.dvc.stage_result import Action, Result
+from resources.dvc.cache.content import Content, Identity
+from resources.dvc.run.schedule import Finished
+from resources.dvc.run.stage_result import Action, Result
 from resources.errors import ResourceError, UnavailableError
 from security.policy.decision import Judged
 from security.policy.waiver import Waiver

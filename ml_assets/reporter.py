@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from typing import Protocol
 
-from resources.dvc.schedule import Finished
-from resources.dvc.stage_result import Result
+from resources.dvc.run.schedule import Finished
+from resources.dvc.run.stage_result import Result
 from resources.errors import ResourceError
 
 

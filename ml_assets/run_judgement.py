@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from ml_assets.conclusion import Conclusion
 from ml_assets.gating import Gating
 from ml_assets.proofs import Proofs
-from resources.dvc.content import Content
+from resources.dvc.cache.content import Content
 from security.policy.decision import Judged
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ml_assets.translator import Asset
-from resources.dvc.manifest import Manifest
+from resources.dvc.graph.manifest import Manifest
 from resources.errors import ConfigurationError
 
 

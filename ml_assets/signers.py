@@ -12,7 +12,7 @@ from ml_assets.rules import find_rules
 from ml_assets.signing_settings import Method, SigningSettings
 from ml_assets.token_key import open_token_signer
 from resources.errors import ConfigurationError
-from resources.git_command import mask
+from resources.git.command import mask
 from security.ledger.ledger import Ledger, LedgerDirectory
 from security.signing.signer import Signer
 
@@ -31,7 +31,7 @@ def open_ledger(project: Project) -> Ledger:
         return Ledger(LedgerDirectory(project.make_state() / "ledger"))
     if "://" not in where:
         return Ledger(LedgerDirectory((project.shared or project.root) / where))
-    from resources.ledger_bucket import open_bucket
+    from resources.stores.ledger_bucket import open_bucket
 
     return Ledger(open_bucket(where))
 
@@ -59,7 +59,7 @@ def open_signer(project: Project, on_notice: Callable[[str], None]) -> Signer:
     if settings.method is Method.KEYLESS:
         return _open_keyless(project, settings)
     if settings.method is Method.CERTIFICATE:
-        from resources.certificate_signer import open_certificate_signer
+        from resources.signing.certificate_signer import open_certificate_signer
 
         return open_certificate_signer(
             _outside(project, str(settings.key)),
@@ -68,7 +68,7 @@ def open_signer(project: Project, on_notice: Callable[[str], None]) -> Signer:
         )
     if settings.method is Method.PKCS11:
         return open_token_signer(project, settings)
-    from resources.keyring import Keyring
+    from resources.signing.keyring import Keyring
 
     keyring = Keyring(find_configuration())
     if not keyring.exists():
@@ -78,7 +78,7 @@ def open_signer(project: Project, on_notice: Callable[[str], None]) -> Signer:
 
 def _open_keyless(project: Project, settings: SigningSettings) -> Signer:
     """Open what signs keyless; whom it shows its token is the protected branch's to say."""
-    from resources.keyless import KeylessSigner
+    from resources.signing.keyless_signer import KeylessSigner
 
     if settings.sigstore is None:
         return KeylessSigner(None)

@@ -6,7 +6,7 @@ import dagster as dg
 
 from ml_assets.project import Project
 from ml_assets.translator import source_key
-from resources.dvc.manifest import Manifest
+from resources.dvc.graph.manifest import Manifest
 
 
 def build_source(project: Project, manifest: Manifest) -> dg.AssetSpec:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Collection
 
-from resources.dvc.manifest import Manifest
+from resources.dvc.graph.manifest import Manifest
 from security.policy.waiver import matches_path
 
 #: Files that a loader may run code from, or that models are kept in, whatever they are called.

@@ -13,7 +13,7 @@ from ml_assets.metrics_comparison import (
     read_for_display,
 )
 from ml_assets.project import Project
-from resources.dvc.checkout import Checkout
+from resources.dvc.checkout.checkout import Checkout
 from security.reports.markdown import code
 
 _MOST_METRICS = 100

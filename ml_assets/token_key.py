@@ -19,9 +19,9 @@ from security.signing.public_key import PublicKey
 from security.signing.signer import KeySigner
 
 if TYPE_CHECKING:
-    from resources.pkcs11_signer import TokenKey
+    from resources.signing.pkcs11_signer import TokenKey
 
-#: Holds the PIN of the token. Held back from stages by its name (``resources/dvc/environment.py``).
+#: Holds the token's PIN. ``stage_environment`` withholds it from stages by its name.
 PIN_VARIABLE = "ML_ASSETS_PKCS11_PIN"
 #: Names another module than the settings do.
 MODULE_VARIABLE = "ML_ASSETS_PKCS11_MODULE"
@@ -51,7 +51,7 @@ def read_token_key(project: Project, settings: SigningSettings) -> PublicKey:
 
 def _find_key(project: Project, settings: SigningSettings, pin: str | None) -> TokenKey:
     try:
-        from resources.pkcs11_signer import TokenKey, parse_uri
+        from resources.signing.pkcs11_signer import TokenKey, parse_uri
     except ImportError as error:
         raise ConfigurationError(
             "signing with a token is not installed", "install ml-assets with its extra: pkcs11"

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
-from resources.dvc.manifest import Artifact, Manifest, Out, Stage
+from resources.dvc.graph.manifest import Artifact, Manifest, Out, Stage
 
 Key = tuple[str, ...]
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from ml_assets.project import Project, find_configuration
 from ml_assets.protection import find_protection
-from resources.keyring import Keyring
+from resources.signing.keyring import Keyring
 from security.signing.trust import Trust, parse_trust
 
 DIRECTORY = ".ml-assets/trust"

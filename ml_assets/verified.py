@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from resources.errors import LostRaceError
-from resources.mirror import VERIFIED, Mirror
+from resources.git.mirror import VERIFIED, Mirror
 
 
 def read_verified(mirror: Mirror, branch: str) -> str | None:

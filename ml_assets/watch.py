@@ -19,11 +19,11 @@ from pathlib import Path
 from ml_assets.project import PROJECT_VARIABLE, Project, find_project, find_state_home
 from ml_assets.settings import FILES, read_settings
 from ml_assets.watch_settings import WatchSettings
-from resources.dvc.local_config import write_local_config
+from resources.dvc.checkout.local_config import write_local_config
 from resources.errors import ConfigurationError
-from resources.git import read_place, read_remote_address
-from resources.git_command import mask
-from resources.mirror import Mirror, open_mirror
+from resources.git.command import mask
+from resources.git.mirror import Mirror, open_mirror
+from resources.git.repository import read_place, read_remote_address
 
 #: The commits whose graphs the UI shows, by branch.
 SHOWN = "refs/ml-assets/shown"

@@ -24,7 +24,7 @@ from ml_assets.lock_files import (
 from ml_assets.watch import Watch
 from ml_assets.watch_settings import WriteBack
 from resources.errors import LostRaceError, UnavailableError
-from resources.mirror import LOCKS
+from resources.git.mirror import LOCKS
 
 _ATTEMPTS = 6
 #: Where a record is proposed as a change of a branch.
@@ -81,7 +81,7 @@ class Recorder:
 
     def _push_outs(self) -> bool:
         """Push what the cache holds of the outs; whether there is somewhere to push it to."""
-        from resources.dvc.remote import Remote
+        from resources.dvc.cache.remote import Remote
 
         checkout = self.graph.checkout
         if not checkout.manifest.layout.remote:

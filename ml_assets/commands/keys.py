@@ -18,8 +18,8 @@ from ml_assets.signing_settings import Method, SigningSettings
 from ml_assets.token_key import open_token_signer, read_token_key
 from ml_assets.trusted import DIRECTORY, find_trust
 from resources.errors import ConfigurationError
-from resources.keyring import Keyring
-from resources.trust_files import TrustFiles
+from resources.signing.keyring import Keyring
+from resources.stores.trust_files import TrustFiles
 from security.signing.public_key import PublicKey
 
 _EPILOG = """\

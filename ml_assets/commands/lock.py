@@ -10,8 +10,8 @@ from ml_assets.console import write_notice
 from ml_assets.lock_files import find_locks, list_kept, write_kept
 from ml_assets.project import Project, find_project
 from resources.errors import ConfigurationError
-from resources.git import list_changed, read_place
-from resources.mirror import LOCKS, Mirror
+from resources.git.mirror import LOCKS, Mirror
+from resources.git.repository import list_changed, read_place
 
 _EPILOG = """\
 examples:

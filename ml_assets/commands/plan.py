@@ -12,8 +12,8 @@ from ml_assets.graph import describe_assets
 from ml_assets.project import find_project
 from ml_assets.selection import select_stages
 from ml_assets.translator import Asset, group_by_stage
-from resources.dvc.plan import Step, build_plan
-from resources.dvc.stage_result import Action
+from resources.dvc.run.plan import Step, build_plan
+from resources.dvc.run.stage_result import Action
 
 _EPILOG = """\
 examples:

@@ -13,8 +13,8 @@ from ml_assets.bills import build_environment_bill, build_model_bill
 from ml_assets.console import write_notice
 from ml_assets.project import Project, find_project
 from ml_assets.proofs import Proofs
-from resources.dvc.checkout import Checkout
-from resources.dvc.manifest import Manifest
+from resources.dvc.checkout.checkout import Checkout
+from resources.dvc.graph.manifest import Manifest
 from resources.files import write_atomically
 from security.bom.bill import Bill
 from security.content.printable import printable

@@ -32,7 +32,7 @@ from ml_assets.watch import (
     watch_repository,
 )
 from resources.errors import ConfigurationError, UnavailableError
-from resources.git_command import mask
+from resources.git.command import mask
 
 _EPILOG = """\
 examples:

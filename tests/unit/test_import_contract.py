@@ -50,8 +50,8 @@ def test_contracts_have_no_exceptions() -> None:
         ("ml_assets/cli.py", "import mlflow.tracking", "vendors"),
         ("resources/errors.py", "from sigstore import sign", "sigstore"),
         ("ml_assets/signers.py", "def lazily():\n    import pkcs11", "pkcs11"),
-        ("resources/git.py", "from resources import dvc", "resources"),
-        ("resources/dvc/__init__.py", "from resources import git", "resources"),
+        ("resources/git/repository.py", "from resources import dvc", "resources"),
+        ("resources/git/__init__.py", "from resources import signing", "resources"),
         ("resources/a_new_one.py", "", "resources"),
     ],
 )

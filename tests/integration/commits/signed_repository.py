@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from resources.commit_signature import verify_commit
 from resources.errors import UntrustedCommitError
+from resources.git.commit_signature import verify_commit
 
 ALICE = "Alice <alice@example.com>"
 MALLORY = "Mallory <mallory@example.com>"

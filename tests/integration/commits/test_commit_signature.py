@@ -7,8 +7,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from resources.commit_signature import verify_commit
 from resources.errors import ConfigurationError, UnavailableError
+from resources.git.commit_signature import verify_commit
 from tests.integration.commits.signed_repository import (
     ALICE,
     EXPIRED,

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from resources.commit_signature import verify_commit
 from resources.errors import UntrustedCommitError
+from resources.git.commit_signature import verify_commit
 from tests.integration.commits.signed_repository import (
     ALICE,
     Keyring,

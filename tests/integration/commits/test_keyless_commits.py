@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from asn1crypto import cms, core
 
-from resources.commit_signature import verify_commit
 from resources.errors import ConfigurationError, UntrustedCommitError
+from resources.git.commit_signature import verify_commit
 from security.signing.signed_commit import parse_signed_commit
 from tests.integration.commits.keyless_commit import (
     PERSON,

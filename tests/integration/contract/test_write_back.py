@@ -14,7 +14,7 @@ from ml_assets.watch import Watch, watch_project
 from ml_assets.watch_settings import WriteBack
 from ml_assets.write_back import PROPOSALS, Recorder
 from resources.errors import UnavailableError
-from resources.mirror import LOCKS
+from resources.git.mirror import LOCKS
 
 from .repository import Repository
 

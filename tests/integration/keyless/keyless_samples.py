@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from resources.keyless import TOKEN_VARIABLE, KeylessSigner
+from resources.signing.keyless_signer import TOKEN_VARIABLE, KeylessSigner
 from security.signing.bundle import Bundle, parse_bundle
 from security.signing.trust import Trust, TrustedIdentity
 from security.statements.provenance import write_provenance

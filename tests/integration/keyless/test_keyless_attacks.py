@@ -162,7 +162,7 @@ def test_time_outside_of_the_certificates_is_refused(
     job: PrivateSigstore, monkeypatch: pytest.MonkeyPatch, rekor: int, clock: str, hours: int
 ) -> None:
     setattr(job.behaviour, clock, datetime.timedelta(hours=hours))
-    monkeypatch.setattr("resources.keyless.verify_keyless", lambda *_: None)
+    monkeypatch.setattr("resources.signing.keyless_signer.verify_keyless", lambda *_: None)
     bundle = open_signer(job, rekor).sign(make_statement())
     with pytest.raises(SignatureError, match="not verified"):
         verify_bundle(bundle, trusting(make_entry(job)))
@@ -172,7 +172,7 @@ def test_certificate_of_two_issuers_is_refused(
     job: PrivateSigstore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job.behaviour.first_issuer = other = "https://issuer.example"
-    monkeypatch.setattr("resources.keyless.verify_keyless", lambda *_: None)
+    monkeypatch.setattr("resources.signing.keyless_signer.verify_keyless", lambda *_: None)
     bundle = open_signer(job).sign(make_statement())
     with pytest.raises(SignatureError, match="not verified"):
         verify_bundle(bundle, trusting(make_entry(job)))

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from resources import keyless
 from resources.errors import UnavailableError
-from resources.keyless import TOKEN_VARIABLE, KeylessSigner, open_keyless_signer
+from resources.signing import keyless_signer as keyless
+from resources.signing.keyless_signer import TOKEN_VARIABLE, KeylessSigner, open_keyless_signer
 from security.signing.bundle import Kind
 from security.signing.identity import Identity
 from security.signing.keyless_signature import verify_keyless

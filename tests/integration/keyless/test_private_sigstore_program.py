@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from resources.keyless import TOKEN_VARIABLE, open_keyless_signer
+from resources.signing.keyless_signer import TOKEN_VARIABLE, open_keyless_signer
 from security.signing.signature import verify_bundle
 from security.signing.trust import TrustedIdentity
 from tests.integration.keyless.keyless_samples import make_statement, trusting

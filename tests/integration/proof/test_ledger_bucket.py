@@ -6,7 +6,7 @@ import fsspec
 import pytest
 
 from resources.errors import ConfigurationError
-from resources.ledger_bucket import LedgerBucket, open_bucket
+from resources.stores.ledger_bucket import LedgerBucket, open_bucket
 from security.ledger.ledger import Ledger, LedgerError
 from security.statements.provenance import write_provenance
 from tests.integration.contract.repository import Repository

@@ -205,7 +205,7 @@ import json, sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from resources.errors import UnavailableError
-from resources.pkcs11_signer import TokenKey, parse_uri
+from resources.signing.pkcs11_signer import TokenKey, parse_uri
 
 module, pin = sys.argv[1:]
 def open_key(label, pin=pin):

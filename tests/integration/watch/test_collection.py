@@ -14,9 +14,9 @@ from ml_assets.collection import Collector
 from ml_assets.project import Project
 from ml_assets.verified import mark_verified
 from ml_assets.watch import SHOWN, Watch, watch_project
-from resources import digest_store
-from resources.digest_store import DigestStore
-from resources.dvc.repository_lock import hold_repository
+from resources.dvc.lock.repository_lock import hold_repository
+from resources.stores import digest_store
+from resources.stores.digest_store import DigestStore
 
 from .pushed import Pushed, make_pushed
 

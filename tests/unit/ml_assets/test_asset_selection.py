@@ -8,7 +8,7 @@ import pytest
 
 from ml_assets.selection import select_stages
 from ml_assets.translator import Asset, Translator
-from resources.dvc.manifest import Dep, Layout, Manifest, Out, Stage
+from resources.dvc.graph.manifest import Dep, Layout, Manifest, Out, Stage
 from resources.errors import ConfigurationError
 
 
@@ -150,7 +150,7 @@ def test_name_costs_no_import_of_dagster() -> None:
         "import sys\n"
         "from ml_assets.selection import select_stages\n"
         "from ml_assets.translator import Translator\n"
-        "from resources.dvc.manifest import Layout, Manifest, Out, Stage\n"
+        "from resources.dvc.graph.manifest import Layout, Manifest, Out, Stage\n"
         "stage = Stage('a', 'a', 'dvc.yaml', '.', 'x', outs=(Out('o', 'o'),))\n"
         "manifest = Manifest((stage,), Layout('/c'))\n"
         "ignore = lambda *_: {}\n"

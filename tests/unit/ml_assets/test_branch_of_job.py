@@ -9,7 +9,7 @@ from ml_assets.project import Project
 from ml_assets.protection import POLICY
 from ml_assets.rules import find_rules
 from resources.errors import ConfigurationError
-from resources.git import find_protected_branch, is_shallow
+from resources.git.repository import find_protected_branch, is_shallow
 from security.policy.policy import builtin_policy
 from tests.unit.resources.dvc_project import DvcProject
 

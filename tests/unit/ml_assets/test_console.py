@@ -9,9 +9,9 @@ from typing import TextIO
 import pytest
 
 from ml_assets.console import ConsoleReporter, paint, write_table
-from resources.dvc.command import Usage
-from resources.dvc.schedule import Finished
-from resources.dvc.stage_result import Action, Result
+from resources.dvc.run.schedule import Finished
+from resources.dvc.run.stage_process import Usage
+from resources.dvc.run.stage_result import Action, Result
 from resources.errors import CommandError
 
 MEBIBYTE = 1 << 20

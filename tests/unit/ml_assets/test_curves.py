@@ -6,7 +6,7 @@ import re
 import pytest
 
 from ml_assets.curves import Curve, draw_chart, find_curves, read_points
-from resources.dvc.manifest import Layout, Manifest, Out, Plot, Stage
+from resources.dvc.graph.manifest import Layout, Manifest, Out, Plot, Stage
 
 ROC = Curve("ROC", "roc.csv", "fpr", ("model", "baseline"))
 

@@ -7,7 +7,7 @@ import pytest
 
 from ml_assets.interpreter import find_interpreter
 from resources.errors import ConfigurationError
-from resources.git_command import run_git
+from resources.git.command import run_git
 
 
 def program(path: Path) -> Path:

@@ -10,9 +10,9 @@ import pytest
 
 from ml_assets.console import ConsoleReporter
 from ml_assets.job_log import Annotation, GitHubLog, GitLabLog, JobLog, open_job_log
-from resources.dvc.command import Usage
-from resources.dvc.schedule import Finished
-from resources.dvc.stage_result import Action, Result
+from resources.dvc.run.schedule import Finished
+from resources.dvc.run.stage_process import Usage
+from resources.dvc.run.stage_result import Action, Result
 from resources.errors import CommandError
 from tests.job_runner import JobRunner
 

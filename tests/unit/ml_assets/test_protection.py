@@ -7,7 +7,7 @@ import pytest
 from ml_assets.protection import BRANCH_VARIABLE, POLICY, find_protection
 from ml_assets.rules import find_rules
 from resources.errors import ConfigurationError
-from resources.git_command import run_git
+from resources.git.command import run_git
 from security.errors import SecurityError
 from security.policy.policy import builtin_policy
 

@@ -16,8 +16,8 @@ from ml_assets.lock_files import (
     read_trailers,
     write_kept,
 )
-from resources.dvc.manifest import Layout, Manifest, Out, Stage
-from resources.mirror import LOCKS, Author, Mirror, open_mirror
+from resources.dvc.graph.manifest import Layout, Manifest, Out, Stage
+from resources.git.mirror import LOCKS, Author, Mirror, open_mirror
 
 Write = Callable[..., str]
 MESSAGE = "Record\n\n{}: {}\n{}: run-1\n"

@@ -9,12 +9,12 @@ import pytest
 from ml_assets.project import Project
 from ml_assets.report import Report
 from ml_assets.translator import Translator
-from resources.dvc.command import Usage
-from resources.dvc.comparison import Comparison
-from resources.dvc.content import Content
-from resources.dvc.manifest import Dep, Layout, Manifest, Out, Stage
-from resources.dvc.schedule import Finished
-from resources.dvc.stage_result import Action, Result
+from resources.dvc.cache.content import Content
+from resources.dvc.graph.manifest import Dep, Layout, Manifest, Out, Stage
+from resources.dvc.run.schedule import Finished
+from resources.dvc.run.stage_process import Usage
+from resources.dvc.run.stage_result import Action, Result
+from resources.dvc.staleness.comparison import Comparison
 from resources.errors import CommandError, MissingInputError, ResourceError, UnavailableError
 
 A = Stage("a", "a", "dvc.yaml", ".", "x", outs=(Out("a.txt", "a.txt"),))

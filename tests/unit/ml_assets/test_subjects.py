@@ -3,7 +3,7 @@
 import pytest
 
 from ml_assets.subjects import find_data, find_models, find_named_data, find_named_models
-from resources.dvc.manifest import Manifest
+from resources.dvc.graph.manifest import Manifest
 from tests.unit.resources.dvc_project import DvcProject
 
 STAGES = {

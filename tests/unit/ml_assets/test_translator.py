@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ml_assets.translator import Asset, Translator, asset_key
-from resources.dvc.manifest import Artifact, Dep, Layout, Manifest, Out, Params, Plot, Stage
+from resources.dvc.graph.manifest import Artifact, Dep, Layout, Manifest, Out, Params, Plot, Stage
 
 RAW = Stage(
     "raw.csv.dvc", "", "raw.csv.dvc", ".", None, outs=(Out("raw.csv", "raw.csv", recorded={}),)

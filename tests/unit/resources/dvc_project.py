@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from resources.dvc.manifest import Manifest
+from resources.dvc.graph.manifest import Manifest
 
 if TYPE_CHECKING:
     from dvc.repo import Repo
@@ -79,7 +79,7 @@ class DvcProject:
 
     def manifest(self) -> Manifest:
         """Read the graph from DVC, past every cache."""
-        from resources.dvc.reader import read_manifest
+        from resources.dvc.graph.reader import read_manifest
 
         return read_manifest(self.root)
 

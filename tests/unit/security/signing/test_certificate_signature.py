@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from resources.certificate_signer import CertificateSigner
+from resources.signing.certificate_signer import CertificateSigner
 from security.signing.public_key import SignatureError
 from security.signing.signature import verify_bundle
 from security.signing.trust import Trust, TrustedAuthority

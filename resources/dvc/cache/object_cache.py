@@ -1,0 +1,270 @@
+"""The object cache: DVC's content-addressed files, by copy or reflink.
+
+Layout of DVC 3: ``<cache>/files/md5/<2 hex>/<30 hex>``, directories as ``.dir`` objects, all of
+them read-only (mode 444). What is taken out is checked against its name first, so that a
+corrupted object never reaches the working tree.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import re
+import shutil
+import stat as modes
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from resources.dvc.cache.content import Content, tree_bytes
+from resources.errors import ConfigurationError, CorruptObjectError, UnavailableError
+from resources.files import current_umask
+from resources.stores.digest_store import DigestStore
+from security.content.digest import Digests
+
+_PROTECTED = 0o444
+_FILE = re.compile("[0-9a-f]{32}")
+_OBJECT = re.compile(r"[0-9a-f]{32}(\.dir)?")
+_FICLONE = 0x40049409  # linux/fs.h: ioctl that makes a reflink
+_NO_REFLINK = {errno.EOPNOTSUPP, errno.ENOTTY, errno.EXDEV, errno.EINVAL, errno.ENOSYS}
+
+
+class ObjectCache:
+    """Keeps and restores what paths hold. Safe for threads.
+
+    Args:
+        directory: the cache directory (``Layout.cache_dir``).
+        store: digests of objects that were checked before.
+    """
+
+    def __init__(self, directory: Path, store: DigestStore) -> None:
+        self.store = self._store = store
+        self._objects = os.path.join(os.fspath(directory), "files", "md5")
+        self._reflink = True
+
+    def path(self, md5: str) -> str:
+        """Return where an object lies.
+
+        Raises:
+            ConfigurationError: it is no md5: what names it would lead elsewhere.
+        """
+        # A lock file that was edited by hand may hold a number here.
+        if not _OBJECT.fullmatch(str(md5)):
+            raise ConfigurationError(
+                f"not the md5 of a cache object: {md5}",
+                "restore the lock file or .dvc file that records it: git status",
+            )
+        return f"{self._objects}/{md5[:2]}/{md5[2:]}"
+
+    def holds(self, md5: str) -> bool:
+        """Whether an object, and for a directory every file of it, is there as DVC would have it.
+
+        Like DVC this trusts the read-only mode; ``take`` and ``verify`` read the bytes.
+        """
+        if not self._present(md5):
+            return False
+        if not md5.endswith(".dir"):
+            return True
+        try:
+            entries = self.listing(md5)
+        except CorruptObjectError:
+            return False
+        return all(self._present(entry_md5) for _, entry_md5 in entries)
+
+    def _present(self, md5: str) -> bool:
+        path = self.path(md5)
+        try:
+            mode = os.stat(path).st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        if modes.S_IMODE(mode) == _PROTECTED:
+            return True
+        return modes.S_ISREG(mode) and self._digest(md5).md5 == md5.removesuffix(".dir")
+
+    def verify(self, md5: str) -> Digests:
+        """Check one object's bytes against its name, and return its digests.
+
+        Raises:
+            CorruptObjectError: the bytes are others.
+            UnavailableError: it cannot be read.
+        """
+        digests = self._digest(md5)
+        if digests.md5 != md5.removesuffix(".dir"):
+            path = self.path(md5)
+            raise CorruptObjectError(
+                f"cache object is corrupted: {path}: its md5 is {digests.md5}",
+                f"remove it and run again: rm -f {path}",
+            )
+        return digests
+
+    def verify_all(self, md5: str) -> None:
+        """Check an object and, for a directory, every file of it.
+
+        Raises:
+            CorruptObjectError: an object's bytes do not have the digest of its name.
+            UnavailableError: one cannot be read.
+        """
+        if not md5.endswith(".dir"):
+            self.verify(md5)
+            return
+        for _, entry_md5 in self.listing(md5):
+            self.verify(entry_md5)
+
+    def _digest(self, md5: str) -> Digests:
+        path = self.path(md5)
+        try:
+            return self._store.digest(path)
+        except OSError as error:
+            raise UnavailableError(
+                f"cannot read cache object: {path}: {error.strerror}",
+                f"mend its type or permissions, or remove it: rm -rf {path}",
+            ) from error
+
+    def listing(self, md5: str) -> list[tuple[str, str]]:
+        """Return the (path, md5) pairs of a directory's object.
+
+        Raises:
+            CorruptObjectError: it is not a listing.
+        """
+        self.verify(md5)
+        try:
+            listing = json.loads(Path(self.path(md5)).read_bytes())
+            pairs = [(entry["relpath"], entry["md5"]) for entry in listing]
+            if not all(isinstance(name, str) and _FILE.fullmatch(file) for name, file in pairs):
+                raise ValueError("not the path and the md5 of a file")
+        except (ValueError, KeyError, TypeError) as error:
+            path = self.path(md5)
+            raise CorruptObjectError(
+                f"cache object is not a directory listing: {path}",
+                f"remove it and run again: rm -f {path}",
+            ) from error
+        for relative, _ in pairs:
+            if _leads_elsewhere(relative):
+                raise CorruptObjectError(
+                    f"cache object names a file outside its directory: {relative!r}",
+                    f"remove it and run again: rm -f {self.path(md5)}",
+                )
+        return pairs
+
+    def keep(self, path: str, content: Content) -> None:
+        """Put what a path holds into the cache.
+
+        Raises:
+            OSError: the cache cannot be written.
+        """
+        if content.entries is None:
+            self._keep_file(path, Digests(content.md5, content.sha256, content.size))
+            return
+        for entry in content.entries:
+            self._keep_file(os.path.join(path, entry.path), Digests(entry.md5, entry.sha256, 0))
+        self._keep_bytes(content.md5, tree_bytes(content.entries))
+
+    def _keep_file(self, path: str, digests: Digests) -> None:
+        target = self.path(digests.md5)
+        if not self._present(digests.md5):
+            self._add(path, target)
+        status = os.lstat(path)
+        if modes.S_ISLNK(status.st_mode) or status.st_nlink > 1:
+            self._unlink_shared(path, digests.md5)
+
+    def _unlink_shared(self, path: str, md5: str) -> None:
+        """Replace a link by a file of its own, as DVC does: one must not change the other."""
+        executable = bool(os.stat(path).st_mode & modes.S_IXUSR)
+        os.unlink(path)
+        self.take(md5, path, executable=executable)
+
+    def _add(self, path: str, target: str) -> None:
+        with _new_object(target) as temporary:
+            self._copy(path, temporary)
+
+    def _keep_bytes(self, md5: str, content: bytes) -> None:
+        target = self.path(md5)
+        if not self._present(md5):
+            with _new_object(target) as temporary:
+                Path(temporary).write_bytes(content)
+
+    def take(self, md5: str, path: str, *, executable: bool = False) -> None:
+        """Put an object where the working tree expects it, its bytes checked first.
+
+        Args:
+            path: absolute; nothing may be there.
+            executable: set the owner's execute bit.
+
+        Raises:
+            CorruptObjectError: an object's bytes do not have the digest of its name.
+            OSError: the working tree cannot be written.
+        """
+        if md5.endswith(".dir"):
+            os.makedirs(path, exist_ok=True)
+            for relative, entry_md5 in self.listing(md5):
+                self._take_file(entry_md5, os.path.join(path, relative))
+            return
+        self._take_file(md5, path)
+        if executable:
+            os.chmod(path, os.stat(path).st_mode | modes.S_IXUSR)
+
+    def _take_file(self, md5: str, path: str) -> None:
+        digests = self.verify(md5)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        self._copy(self.path(md5), path)
+        os.chmod(path, 0o666 & ~current_umask())
+        self._store.remember(path, digests)
+
+    def _copy(self, source: str, target: str) -> None:
+        if not self.clone(source, target):
+            shutil.copyfile(source, target)
+
+    def clone(self, source: str, target: str) -> bool:
+        """Make a file of another's blocks, which they share until one is written to.
+
+        Returns:
+            Whether the file system can do that.
+        """
+        if self._reflink:
+            try:
+                with open(source, "rb") as reading, open(target, "wb") as writing:
+                    fcntl.ioctl(writing.fileno(), _FICLONE, reading.fileno())
+                return True
+            except OSError as error:
+                if error.errno not in _NO_REFLINK:
+                    raise
+                self._reflink = False
+                os.unlink(target)
+        return False
+
+
+def _leads_elsewhere(relative: str) -> bool:
+    """Whether a name in a listing is none of a file below the directory.
+
+    DVC lists nothing that lies in a repository inside of it, so whoever names that wants Git, or
+    DVC, to find settings there.
+    """
+    parts = relative.split("/")
+    foreign = not {"", ".", "..", ".git", ".hg", ".dvc"}.isdisjoint(parts)
+    return foreign or "\0" in relative
+
+
+@contextmanager
+def _new_object(target: str) -> Iterator[str]:
+    """Give the path of a file to write, which becomes the object when the block has ended well."""
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=os.path.dirname(target), prefix=".tmp-")
+    os.close(handle)
+    try:
+        yield temporary
+        os.chmod(temporary, _PROTECTED)
+        _replace(temporary, target)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _replace(temporary: str, target: str) -> None:
+    if os.path.isdir(target) and not os.path.islink(target):
+        raise UnavailableError(
+            f"not a cache object but a directory: {target}", f"remove it: rm -rf {target}"
+        )
+    os.replace(temporary, target)

@@ -1,0 +1,1 @@
+"""Checkouts: working trees and commits with all that running stages needs."""

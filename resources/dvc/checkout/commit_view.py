@@ -1,0 +1,111 @@
+"""The commit view: a commit as if it were a checkout in which all recorded outs are present.
+
+It judges a commit's stages without checking anything out: code, parameters and lock files come
+from Git, outs are what ``dvc.lock`` and the ``.dvc`` files record of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from resources.dvc.cache.content import Content, Entry, Identity, tree_bytes
+from resources.dvc.cache.recorded_tree import find_fields, parse_fields, read_inside
+from resources.dvc.checkout.checkout import Checkout
+from resources.dvc.graph.manifest import Manifest, Stage
+from resources.dvc.lock.lock_file import Entry as LockEntry
+from resources.dvc.lock.lock_file import validate_lock
+from security.content.digest import digest_bytes, digest_tree
+
+
+class CommitView(Checkout):
+    """One commit of a repository, for judging only.
+
+    Args:
+        commit: its full hash.
+        files: whether each file of the commit is executable, by its path relative to the root.
+        read_file: returns the bytes of one of these files.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        state: Path,
+        manifest: Manifest,
+        commit: str,
+        files: Mapping[str, bool],
+        read_file: Callable[[str], bytes],
+    ) -> None:
+        super().__init__(root, state, manifest)
+        self.commit = commit
+        self._files = files
+        self._read_file = read_file
+        self._known: dict[str, Identity | None] = {}
+        self._entries: dict[str, dict[str, LockEntry]] = {}
+
+    def identify(self, location: str) -> Identity | None:
+        """Say what a location held: as recorded for an out, as in Git for all else."""
+        if location not in self._known:
+            stage = self.manifest.producer.get(location)
+            if stage is not None:
+                entry = None if stage.is_source else self.recorded(stage)
+                fields = find_fields(stage, entry, location)
+                self._known[location] = parse_fields(fields)
+            elif location in self.manifest.inside:
+                self._known[location] = self._find_inside(location)
+            else:
+                self._known[location] = self._committed_content(location)
+        return self._known[location]
+
+    def read(self, location: str) -> Content | None:
+        """Read what the commit holds; of outs it has no bytes."""
+        known = self.identify(location)
+        return known if isinstance(known, Content) else None
+
+    def parse(self, location: str) -> Any:
+        """Parse a parameters file of the commit."""
+        content = self._bytes(location)
+        if content is None:
+            raise FileNotFoundError(location)
+        return self.documents.parse_content(content, self.root / location)
+
+    def recorded(self, stage: Stage) -> LockEntry | None:
+        """Return what the commit's ``dvc.lock`` records of a stage."""
+        path = stage.lock_path
+        if path not in self._entries:
+            content = self._bytes(path)
+            document = self.documents.parse_content(content, self.root / path) if content else {}
+            self._entries[path] = validate_lock(self.root / path, document)
+        return self._entries[path].get(stage.key)
+
+    def _bytes(self, location: str) -> bytes | None:
+        return self._read_file(location) if location in self._files else None
+
+    def _find_inside(self, location: str) -> Identity | None:
+        """Say what lies inside an out: Git does not have it, but the cache may."""
+        out = self.manifest.inside[location]
+        recorded = self.identify(out)
+        if recorded is None:
+            return None
+        return read_inside(self.cache, recorded.md5, location.removeprefix(f"{out}/"))
+
+    def _committed_content(self, location: str) -> Content | None:
+        content = self._bytes(location)
+        if content is not None:
+            digests = digest_bytes(content)
+            executable = self._files[location]
+            return Content(digests.md5, digests.sha256, digests.size, None, executable)
+        prefix = f"{location.rstrip('/')}/"
+        below = sorted(path for path in self._files if path.startswith(prefix))
+        if not below:
+            return None
+        digested = {path: digest_bytes(self._bytes(path) or b"") for path in below}
+        entries = tuple(
+            Entry(path.removeprefix(prefix), digests.md5, digests.sha256)
+            for path, digests in digested.items()
+        )
+        identity = digest_bytes(tree_bytes(entries)).md5
+        sha256 = digest_tree((entry.path, entry.sha256) for entry in entries)
+        size = sum(digests.size for digests in digested.values())
+        return Content(f"{identity}.dir", sha256, size, entries)

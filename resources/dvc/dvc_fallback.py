@@ -1,0 +1,280 @@
+"""The delegate: stages that only DVC's own code can judge, restore and record.
+
+Imports, links other than copies, URLs, data sources that changed and lock entries of DVC 2.
+DVC's objects are not made for threads: every use of them holds one lock.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from dvc.config import NoRemoteError, RemoteConfigError
+from dvc.dvcfile import ProjectFile, load_file
+from dvc.exceptions import CheckoutError, DownloadError, DvcException, FileMissingError
+from dvc.fs import localfs
+from dvc.repo import Repo
+from dvc.repo.scm_context import SCMContext
+from dvc.stage import PipelineStage
+from dvc.stage import Stage as DvcStage
+from dvc.stage import create_stage
+from dvc.stage.cache import RunCacheNotFoundError, StageCache, _can_hash
+from dvc.stage.loader import StageLoader
+from dvc.stage.serialize import to_lockfile, to_single_stage_lockfile
+
+from resources.dvc.graph.manifest import Stage
+from resources.dvc.lock.lock_file import Entry
+from resources.dvc.messages import hide_secrets
+from resources.errors import MissingInputError, ResourceError, StageError, UnavailableError
+
+
+class _Collecting(SCMContext):  # type: ignore[misc]  # dvc ships no types
+    """Collects what should be ignored by Git, for the one writer of ``.gitignore`` files."""
+
+    def ignore(self, path: str) -> None:
+        """Remember a path instead of writing."""
+        if not self.scm.is_ignored(path):
+            self.ignored_paths.append(path)
+
+    def track_file(self, paths: Any = None) -> None:
+        """Leave staging to the one writer of lock files."""
+
+
+class _AnchoredRunCache(StageCache):  # type: ignore[misc]  # dvc ships no types
+    """DVC's run cache, for a process whose current directory is not the repository."""
+
+    def _create_stage(self, cache: dict[str, Any], wdir: str | None = None) -> PipelineStage:
+        """Make the stage that an entry speaks of, as if it stood in the root's ``dvc.yaml``."""
+        stage = create_stage(
+            PipelineStage,
+            repo=self.repo,
+            path=os.path.join(self.repo.root_dir, "dvc.yaml"),
+            wdir=wdir,
+            cmd=cache["cmd"],
+            outs=[out["path"] for out in cache["outs"]],
+        )
+        StageLoader.fill_from_lock(stage, cache)
+        return stage
+
+
+class Delegate:
+    """DVC's own view of one working tree. Safe for threads.
+
+    Args:
+        root: the DVC root, absolute.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = os.fspath(root)
+        self._guard = threading.RLock()
+        self._repo: Repo | None = None
+
+    @contextmanager
+    def _open(self, stage: Stage) -> Iterator[tuple[Repo, DvcStage]]:
+        with self._guard, _stage_errors(stage):
+            if self._repo is None:
+                self._repo = Repo(self._root)
+                self._repo._skip_graph_checks = True
+                scm = self._repo.scm
+                self._repo.__dict__["scm_context"] = _Collecting(scm, self._repo.config)
+                self._repo.stage_cache = _AnchoredRunCache(self._repo)
+            path = os.path.join(self._root, stage.file)
+            file = load_file(self._repo, path)
+            loaded = file.stages[stage.key] if isinstance(file, ProjectFile) else file.stage
+            with self._repo.lock:
+                yield self._repo, loaded
+
+    def find_reasons(self, stage: Stage, absent: Collection[str] = ()) -> list[str]:
+        """Say why DVC finds a stage changed; nothing when it is fresh.
+
+        Args:
+            absent: absolute paths of what is not here, or not all of it, and has not changed.
+
+        Raises:
+            ResourceError: DVC cannot tell.
+        """
+        status: list[Any] = []
+        with self._open(stage) as (_, loaded):
+            loaded._status_stage(status)
+            if not loaded.frozen:
+                loaded._status_deps(status)
+            loaded._status_always_changed(status)
+            items = (*loaded.outs, *loaded.deps)
+            overlooked = {str(item) for item in items if item.fs_path in absent}
+            # As in `dvc repro`: looking for an out in the cache protects it anew, which takes the
+            # execute bit from a link to it, so that it is only looked for when it decides.
+            if not _describe(status, overlooked):
+                loaded._status_outs(status, filter_info=None)
+        return _describe(status, overlooked)
+
+    def can_restore(self, stage: Stage) -> bool:
+        """Whether DVC would take a stage's outs from its caches instead of running it."""
+        with self._open(stage) as (repo, loaded):
+            return _can_restore(repo, loaded)
+
+    def fetch(self, stage: Stage) -> None:
+        """Put a data source's bytes back: from the cache, else from the remote.
+
+        Raises:
+            MissingInputError: they are nowhere.
+            UnavailableError: the remote does not answer.
+        """
+        with self._open(stage) as (repo, loaded):
+            if not loaded.outs_cached():
+                self._pull(repo, stage)
+            loaded.checkout()
+
+    def _pull(self, repo: Repo, stage: Stage) -> None:
+        where = ", ".join(out.location for out in stage.outs)
+        repo.lock.unlock()
+        try:
+            repo.fetch([os.path.join(self._root, stage.file)])
+        except NoRemoteError as error:
+            raise MissingInputError(
+                f"data is neither here nor in the cache, and there is no remote: {where}",
+                f"put the file back, or: dvc remote add -d NAME URL && dvc pull {where}",
+            ) from error
+        except (DownloadError, RemoteConfigError, OSError, DvcException) as error:
+            raise UnavailableError(
+                f"cannot fetch from the remote: {where}: {hide_secrets(str(error))}",
+                f"look: dvc pull -v {where}",
+            ) from error
+        finally:
+            repo.lock.lock()
+
+    def update(self, stage: Stage) -> list[str]:
+        """Do what ``dvc repro`` does for a ``.dvc`` file or a frozen stage: import, or record.
+
+        Returns:
+            Absolute paths that Git should ignore from now on.
+        """
+        with self._open(stage) as (repo, loaded):
+            loaded.run()
+            if stage.is_source:
+                loaded.dump(update_pipeline=False)
+            return _take_ignored(repo)
+
+    def entry(self, stage: Stage) -> Entry:
+        """Return a stage's lock entry as DVC holds it now."""
+        with self._open(stage) as (_, loaded):
+            return dict(to_lockfile(loaded)[stage.key])
+
+    def run(self, stage: Stage, execute: Callable[[], None]) -> tuple[bool, Entry, list[str]]:
+        """Restore a pipeline stage or run its command, and record its outs.
+
+        Args:
+            execute: runs the stage's command.
+
+        Returns:
+            Whether it was restored, its lock entry, and paths that Git should ignore.
+        """
+        with self._open(stage) as (repo, loaded):
+            restored = self._restore(repo, loaded)
+            if not restored:
+                loaded.remove_outs(ignore_remove=False, force=False)
+                loaded.save_deps()
+        if not restored:
+            execute()
+        with self._guard, _stage_errors(stage), repo.lock:
+            plain = all(out.use_cache or out.is_metric or out.is_plot for out in loaded.outs)
+            loaded.save(run_cache=plain)
+            loaded.commit()
+            return restored, dict(to_lockfile(loaded)[stage.key]), _take_ignored(repo)
+
+    def _restore(self, repo: Repo, loaded: DvcStage) -> bool:
+        if not _can_restore(repo, _reload(loaded)):
+            return False
+        loaded.remove_outs(ignore_remove=False, force=False)
+        try:
+            repo.stage_cache.restore(loaded)
+        except RunCacheNotFoundError:
+            return False
+        return True
+
+
+def _describe(status: list[Any], overlooked: Collection[str]) -> list[str]:
+    """Say what DVC found, without what it did not find of things that may be absent."""
+    reasons: list[str] = []
+    for found in status:
+        if isinstance(found, str):
+            reasons.append(found.replace("always changed", "always changed: by its definition"))
+            continue
+        for label, paths in found.items():
+            what = "out" if label == "changed outs" else "dependency"
+            reasons += [
+                f"{state} {what}: {path}" for path, state in paths.items() if path not in overlooked
+            ]
+    return reasons
+
+
+def _reload(loaded: DvcStage) -> DvcStage:
+    """Load a stage again: looking for what could be restored changes what it holds."""
+    return load_file(loaded.repo, loaded.path).stages[loaded.name]
+
+
+def _can_restore(repo: Repo, loaded: DvcStage) -> bool:
+    """Whether DVC's caches hold a stage's outs, without taking them out.
+
+    DVC's own dry run asks with the recorded deps instead of the present ones.
+    """
+    if not _can_hash(loaded):
+        return False
+    if (
+        not loaded.changed_stage()
+        and loaded.deps_cached()
+        and all(o.hash_info for o in loaded.outs)
+    ):
+        entry = to_single_stage_lockfile(loaded)
+    else:
+        loaded.save_deps(allow_missing=True)
+        entry = repo.stage_cache._load(loaded) if _can_hash(loaded) else None
+    if not entry:
+        return False
+    return bool(repo.stage_cache._create_stage(entry, wdir=loaded.wdir).outs_cached())
+
+
+def _take_ignored(repo: Repo) -> list[str]:
+    paths, repo.scm_context.ignored_paths = repo.scm_context.ignored_paths, []
+    return [str(path) for path in paths]
+
+
+@contextmanager
+def _stage_errors(stage: Stage) -> Iterator[None]:
+    try:
+        yield
+    except ResourceError:
+        raise
+    except (CheckoutError, FileMissingError) as error:
+        raise UnavailableError(
+            f"{stage.name}: {hide_secrets(str(error))}",
+            f"look at the cache: dvc status {stage.name}",
+        ) from error
+    except DvcException as error:
+        raise StageError(
+            f"{stage.name}: {hide_secrets(str(error))}", f"look: dvc repro -v {stage.name}"
+        ) from error
+    except OSError:
+        raise
+    except Exception as error:  # noqa: BLE001  # each kind of storage has errors of its own
+        said = hide_secrets(str(error)) or type(error).__name__
+        raise UnavailableError(
+            f"{stage.name}: {said}",
+            f"look at addresses and credentials: dvc status -v {stage.name}",
+        ) from error
+
+
+@lru_cache(maxsize=4)
+def _ignore_filter(root: Path) -> Any:
+    with Repo(os.fspath(root)) as repo:
+        return repo.dvcignore
+
+
+def ignored_walk(root: Path, top: str) -> Iterator[tuple[str, list[str]]]:
+    """List a directory as DVC does where ``.dvcignore`` has patterns."""
+    for directory, _, names in _ignore_filter(root).walk(localfs, top):
+        yield directory, list(names)

@@ -1,0 +1,1 @@
+"""DVC's graph: the stages and outs that it defines, as values."""

@@ -1,0 +1,300 @@
+"""The reader: asks DVC for a repository's graph, of the working tree or of a commit.
+
+The only module that loads a whole DVC index. Everything that it learns goes into a Manifest.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from dvc.dependency import DatasetDependency, Dependency, ParamsDependency
+from dvc.dvcfile import ProjectFile
+from dvc.exceptions import DvcException, NotDvcRepoError
+from dvc.output import Output
+from dvc.repo import Repo
+from dvc.repo.reproduce import get_active_graph, plan_repro
+from dvc.stage import PipelineStage
+from dvc.stage import Stage as DvcStage
+
+import resources.dvc.messages  # noqa: F401  # quiet before anything of dvc speaks
+from resources.dvc.graph.manifest import Artifact, Dep, Layout, Manifest, Out, Params, Plot, Stage
+from resources.errors import ConfigurationError, ResourceError
+from resources.git.command import run_git
+
+_NATIVE_LINKS = {"reflink", "copy"}
+
+
+def read_manifest(root: Path, rev: str | None = None) -> Manifest:
+    """Read the graph of the working tree, or of a commit without checking it out.
+
+    Args:
+        root: the DVC root: the directory that holds ``.dvc``.
+        rev: a Git revision; None reads the working tree.
+
+    Raises:
+        ConfigurationError: DVC cannot make sense of the repository.
+    """
+    with dvc_errors(), Repo(os.fspath(root), rev=rev, uninitialized=False) as repo:
+        return _Reader(repo, root).manifest()
+
+
+def read_cache_directory(root: Path) -> Path:
+    """Read from DVC's configuration alone where its cache lies.
+
+    Raises:
+        ConfigurationError: DVC cannot make sense of the configuration.
+    """
+    with dvc_errors(), Repo(os.fspath(root), uninitialized=False) as repo:
+        return Path(repo.cache.local_cache_dir)
+
+
+@contextmanager
+def dvc_errors() -> Iterator[None]:
+    """Turn what DVC raises while it reads a repository into a ConfigurationError."""
+    try:
+        yield
+    except ResourceError:
+        raise
+    except NotDvcRepoError as error:
+        raise ConfigurationError(str(error), "run `dvc init` here, or name a --project") from error
+    except ImportError as error:
+        # DVC's own words name the package that an address needs.
+        raise ConfigurationError(
+            _causes(error), "install that package in the environment that ml-assets runs in"
+        ) from error
+    except (DvcException, TypeError, ValueError, OSError) as error:
+        message = _causes(error)
+        raise ConfigurationError(message, "mend it, then look: ml-assets plan") from error
+
+
+def _causes(error: BaseException) -> str:
+    """Join an exception's message with those of its causes: DVC says the detail in the cause."""
+    parts: list[str] = []
+    cause: BaseException | None = error
+    while cause is not None and len(parts) < 3:
+        text = " ".join(str(cause).split()).rstrip(".")
+        if text and text not in " ".join(parts):
+            parts.append(text)
+        cause = cause.__cause__
+    return ": ".join(parts)
+
+
+class _Reader:
+    """Reads one open repository once."""
+
+    def __init__(self, repo: Repo, root: Path) -> None:
+        self.repo = repo
+        self.root = os.fspath(root)
+        self.base = repo.root_dir
+
+    def manifest(self) -> Manifest:
+        graph = self.repo.index.graph
+        active = get_active_graph(graph)
+        order = plan_repro(active)
+        files = self._project_files(order)
+        return Manifest(
+            stages=tuple(
+                self._stage(stage, [self._name(s) for s in active.successors(stage)])
+                for stage in order
+            ),
+            layout=self._layout(),
+            artifacts=tuple(artifact for file in files for artifact in self._artifacts(file)),
+            plots=tuple(plot for file in files for plot in self._plots(file)),
+            metrics=tuple(self._beside(file, path) for file in files for path in file.metrics),
+            sources=tuple(sorted(set(self._sources(files, order)))),
+            pruned=tuple(sorted(self._pruned(order))),
+        )
+
+    def _project_files(self, order: list[DvcStage]) -> list[ProjectFile]:
+        index = self.repo.index
+        paths = {stage.path for stage in order if isinstance(stage, PipelineStage)}
+        for section in (index._artifacts, index._plots, index._metrics):
+            paths |= {os.path.join(self.base, path) for path in section}
+        return [ProjectFile(self.repo, path) for path in sorted(paths) if path.endswith(".yaml")]
+
+    def _relative(self, path: str) -> str:
+        absolute = path if os.path.isabs(path) else os.path.join(self.base, path)
+        inside = os.path.relpath(absolute, self.base)
+        return absolute if inside.startswith("..") else Path(inside).as_posix()
+
+    def _directory(self, file: ProjectFile) -> str:
+        return os.path.dirname(os.path.join(self.base, self._relative(file.path)))
+
+    def _beside(self, file: ProjectFile, path: str) -> str:
+        return self._relative(os.path.normpath(os.path.join(self._directory(file), path)))
+
+    def _name(self, stage: DvcStage) -> str:
+        file = self._relative(stage.path)
+        if not isinstance(stage, PipelineStage):
+            return file
+        return str(stage.name) if file == "dvc.yaml" else f"{file}:{stage.name}"
+
+    def _stage(self, stage: DvcStage, upstream: list[str]) -> Stage:
+        plain = [dep for dep in stage.deps if not isinstance(dep, ParamsDependency)]
+        return Stage(
+            name=self._name(stage),
+            key=str(getattr(stage, "name", "") or ""),
+            file=self._relative(stage.path),
+            wdir=self._relative(stage.wdir),
+            command=stage.cmd,
+            deps=tuple(self._dep(dep) for dep in plain),
+            params=tuple(
+                Params(dep.def_path, self._location(dep), tuple(dep.params)) for dep in stage.params
+            ),
+            outs=tuple(self._out(out, stage) for out in stage.outs),
+            upstream=tuple(sorted(upstream)),
+            frozen=bool(stage.frozen),
+            always_changed=bool(stage.always_changed),
+            desc=stage.desc,
+            delegated=self._delegation(stage),
+        )
+
+    def _location(self, item: Output) -> str:
+        if item.protocol != "local" or isinstance(item, DatasetDependency) or item.fs_path is None:
+            return str(item.def_path)
+        return self._relative(item.fs_path)
+
+    def _dep(self, dep: Dependency) -> Dep:
+        location = self._location(dep)
+        producers: list[Output] = []
+        if dep.protocol == "local" and not isinstance(dep, DatasetDependency):
+            trie = self.repo.index.outs_trie
+            key = dep.fs.parts(dep.fs_path)
+            producers = [node.value for node in trie.prefixes(key)]
+            if not producers and trie.has_subtrie(key):
+                producers = list(trie.values(prefix=key))
+        return Dep(dep.def_path, location, tuple(self._location(out) for out in producers))
+
+    def _out(self, out: Output, stage: DvcStage) -> Out:
+        recorded = None
+        if stage.cmd is None and out.hash_info:
+            recorded = _recorded(out)
+        return Out(
+            path=out.def_path,
+            location=self._location(out),
+            role="metric" if out.metric else "plot" if out.plot else "out",
+            cache=bool(out.use_cache),
+            persist=bool(out.persist),
+            desc=out.annot.desc,
+            type=out.annot.type,
+            labels=tuple(out.annot.labels),
+            plot=dict(out.plot) if isinstance(out.plot, dict) else {},
+            recorded=recorded,
+        )
+
+    def _delegation(self, stage: DvcStage) -> str | None:
+        """Say why only DVC's own code can judge and run a stage."""
+        if stage.is_import:
+            return "an import"
+        if not _NATIVE_LINKS >= set(self.repo.cache.local.cache_types):
+            return "linked cache"
+        if self.repo.config["cache"].get("shared"):
+            return "shared cache"
+        for item in (*stage.deps, *stage.outs):
+            if isinstance(item, DatasetDependency) or item.protocol != "local":
+                return f"not a local file: {item.def_path}"
+            if not stage.cmd and item.hash_name != "md5":
+                return f"recorded by DVC 2: {item.def_path}"
+            if item in stage.outs and not item.is_in_repo:
+                return f"outside of the repository: {item.def_path}"
+        return None
+
+    def _artifacts(self, file: ProjectFile) -> Iterator[Artifact]:
+        for name, entry in file.artifacts.items():
+            values = entry or {}
+            yield Artifact(
+                name=name,
+                path=self._beside(file, values["path"]),
+                type=values.get("type"),
+                desc=values.get("desc"),
+                labels=tuple(values.get("labels") or ()),
+            )
+
+    def _plots(self, file: ProjectFile) -> Iterator[Plot]:
+        for entry in file.plots:
+            items = entry.items() if isinstance(entry, dict) else [(entry, {})]
+            for name, properties in items:
+                y = (properties or {}).get("y")
+                paths = list(y) if isinstance(y, dict) else [name]
+                sources = tuple(self._beside(file, path) for path in paths)
+                yield Plot(id=str(name), sources=sources, properties=dict(properties or {}))
+
+    def _sources(self, files: list[ProjectFile], order: list[DvcStage]) -> Iterator[str]:
+        """Name the variable files that templating reads, and DVC's configuration files."""
+        for file in files:
+            directory = self._directory(file)
+            yield self._relative(posixpath.join(directory, "params.yaml"))
+            yield from self._variables(file.contents, directory)
+            definitions = file.contents.get("stages", {}).values()
+            local = [d for d in (d.get("do", d) for d in definitions) if d.get("vars")]
+            for wdir in {stage.wdir for stage in order if local and stage.path == file.path}:
+                for definition in local:
+                    yield from self._variables(definition, wdir)
+        for name in ("config", "config.local"):
+            yield f".dvc/{name}"
+        yield from (os.path.join(place, "config") for place in _config_places())
+
+    def _variables(self, contents: dict[str, Any], directory: str) -> Iterator[str]:
+        for entry in contents.get("vars") or []:
+            if isinstance(entry, str):
+                yield self._relative(os.path.normpath(os.path.join(directory, entry.split(":")[0])))
+
+    def _pruned(self, order: list[DvcStage]) -> Iterator[str]:
+        for stage in order:
+            yield from (self._location(out) for out in stage.outs if out.is_in_repo)
+        if not os.path.isdir(self.root) or type(self.repo.scm).__name__ == "NoSCM":
+            return
+        listing = run_git(
+            Path(self.root),
+            "ls-files",
+            "-z",
+            "--others",
+            "--ignored",
+            "--exclude-standard",
+            "--directory",
+        )
+        for name in os.fsdecode(listing.stdout).split("\0"):
+            if name.endswith("/"):
+                yield name.rstrip("/")
+
+    def _layout(self) -> Layout:
+        config = self.repo.config
+        local = self.repo.cache.local
+        return Layout(
+            cache_dir=str(self.repo.cache.local_cache_dir),
+            links=tuple(local.cache_types),
+            shared=bool(config["cache"].get("shared")),
+            scm=type(self.repo.scm).__name__ != "NoSCM",
+            autostage=bool(config["core"].get("autostage")),
+            ignores=self._has_ignore_patterns(),
+            remote=bool(config["core"].get("remote")),
+        )
+
+    def _has_ignore_patterns(self) -> bool:
+        for directory, folders, names in self.repo.fs.walk(self.base):
+            folders[:] = [f for f in folders if f not in (".git", ".dvc", ".venv")]
+            if ".dvcignore" in names:
+                path = posixpath.join(directory, ".dvcignore")
+                with self.repo.fs.open(path, encoding="utf-8") as stream:
+                    if any(line.strip() and not line.startswith("#") for line in stream):
+                        return True
+        return False
+
+
+def _recorded(out: Output) -> dict[str, Any]:
+    """Return what a ``.dvc`` file records, as ``dvc.lock`` would once the data is there."""
+    meta = out.meta
+    fields = {"size": meta.size, "nfiles": meta.nfiles, "isexec": meta.isexec or None}
+    known = {name: value for name, value in fields.items() if value is not None}
+    return {"hash": str(out.hash_name), "md5": out.hash_info.value, **known}
+
+
+def _config_places() -> list[str]:
+    from dvc.dirs import global_config_dir, system_config_dir
+
+    return [global_config_dir(), system_config_dir()]

@@ -1,0 +1,1 @@
+"""Runs: stages planned, scheduled, executed in parallel and recorded."""

@@ -1,0 +1,32 @@
+"""The observation: what is seen of a stage from outside of its processes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from resources.dvc.cache.content import Content
+from resources.dvc.checkout.checkout import Checkout
+from resources.dvc.graph.manifest import Stage
+from resources.dvc.run.stage_result import Observed
+
+
+class Observation:
+    """What is seen of a stage, from before it runs until it has ended."""
+
+    def __init__(self, checkout: Checkout, stage: Stage) -> None:
+        self._checkout = checkout
+        self._started = datetime.now(UTC)
+        self._locations = [dep.location for dep in stage.deps if "://" not in dep.location]
+        self._inputs = self._read()
+
+    def end(self, *, confined: bool) -> Observed:
+        """Return what was seen."""
+        after = self._read()
+        changed = [one for one in self._locations if self._inputs.get(one) != after.get(one)]
+        finished = datetime.now(UTC)
+        return Observed(self._inputs, tuple(changed), self._started, finished, confined)
+
+    def _read(self) -> Mapping[str, Content]:
+        found = {location: self._checkout.read(location) for location in self._locations}
+        return {location: content for location, content in found.items() if content is not None}

@@ -1,0 +1,138 @@
+"""The plan: what a run would do with each stage, and why, without doing it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from resources.dvc.cache.recorded_tree import read_inside
+from resources.dvc.checkout.checkout import Checkout
+from resources.dvc.graph.manifest import Stage
+from resources.dvc.lock.lock_file import Entry
+from resources.dvc.run.stage_result import Action
+from resources.dvc.staleness import freshness, inputs
+from resources.dvc.staleness.restoration import find_restorable
+from resources.errors import MissingInputError
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a run would do with one stage.
+
+    Attributes:
+        reasons: why it is not fresh; empty when it is.
+    """
+
+    stage: Stage
+    action: Action
+    reasons: tuple[str, ...] = ()
+
+
+def build_plan(checkout: Checkout, selected: Collection[str] | None = None) -> list[Step]:
+    """Judge stages in the order in which a run takes them.
+
+    A stage behind one that runs is planned to run as well: whether it can be skipped after all
+    is known only when the new bytes are.
+
+    Args:
+        selected: names of stages; None takes all. Others are taken as they are.
+
+    Raises:
+        ConfigurationError: a lock file or a parameters file cannot be read.
+    """
+    steps: list[Step] = []
+    foreseen: dict[str, Entry] = {}
+    running: set[str] = set()
+    for stage in checkout.manifest.stages:
+        if selected is not None and stage.name not in selected:
+            continue
+        step = _plan_stage(checkout, stage, foreseen, running)
+        if step.action is Action.RUN or _is_unforeseen(checkout, step):
+            running.add(stage.name)
+        steps.append(step)
+    return steps
+
+
+def _is_unforeseen(checkout: Checkout, step: Step) -> bool:
+    """Whether only DVC's own code knows what a stage's outs will be."""
+    return step.action is Action.RESTORE and not freshness.is_native(checkout, step.stage)
+
+
+def _plan_stage(
+    checkout: Checkout, stage: Stage, foreseen: dict[str, Entry], running: set[str]
+) -> Step:
+    waiting = [name for name in stage.upstream if name in running]
+    behind = [f"upstream runs: {name}" for name in waiting]
+    if checkout.commit is not None and not freshness.is_native(checkout, stage):
+        reason = f"cannot be judged without a checkout: {stage.delegated or 'recorded by DVC 2'}"
+        return Step(stage, Action.RUN, (reason,))
+    if not freshness.is_native(checkout, stage):
+        return _plan_delegated(checkout, stage, behind)
+    if behind and not stage.frozen:
+        return Step(stage, Action.RUN, (*behind, *_own_reasons(checkout, stage, foreseen)))
+    reasons = freshness.find_reasons(checkout, stage, foreseen)
+    if not reasons:
+        return Step(stage, Action.SKIP)
+    if stage.is_source:
+        if any(checkout.identify(out.location) is not None for out in stage.outs):
+            return Step(stage, Action.RUN, tuple(reasons))
+        _foresee_outs(checkout, {o.location: dict(o.recorded or {}) for o in stage.outs}, foreseen)
+        return Step(stage, Action.RESTORE, tuple(reasons))
+    found = None if stage.frozen else _foresee(checkout, stage, foreseen)
+    if found is None:
+        return Step(stage, Action.RUN, tuple(reasons))
+    fields = {out["path"]: {k: v for k, v in out.items() if k != "path"} for out in found["outs"]}
+    _foresee_outs(checkout, {out.location: fields[out.path] for out in stage.outs}, foreseen)
+    return Step(stage, Action.RESTORE, tuple(reasons))
+
+
+def _foresee_outs(
+    checkout: Checkout, fields: Mapping[str, Entry], foreseen: dict[str, Entry]
+) -> None:
+    """Remember what outs will hold once they are restored, and deps that lie inside of them."""
+    foreseen.update(fields)
+    for location, out in checkout.manifest.inside.items():
+        if out in fields:
+            path = location.removeprefix(f"{out}/")
+            content = read_inside(checkout.cache, str(fields[out].get("md5")), path)
+            if content is not None:
+                foreseen[location] = dict(content.lock_fields())
+
+
+def _own_reasons(checkout: Checkout, stage: Stage, foreseen: dict[str, Entry]) -> list[str]:
+    """Return a stage's reasons without those that its upstream will settle."""
+    unsettled = {dep.location for dep in stage.deps if dep.producers}
+    return [
+        reason
+        for reason in freshness.find_reasons(checkout, stage, foreseen)
+        if not (reason.startswith(("deleted dep", "modified dep")) and _of(reason) in unsettled)
+    ]
+
+
+def _of(reason: str) -> str:
+    return reason.partition(": ")[2]
+
+
+def _foresee(checkout: Checkout, stage: Stage, foreseen: dict[str, Entry]) -> Entry | None:
+    try:
+        start = inputs.read_inputs(checkout, stage, foreseen)
+    except MissingInputError:
+        return None
+    return find_restorable(checkout, stage, start)
+
+
+def _plan_delegated(checkout: Checkout, stage: Stage, behind: list[str]) -> Step:
+    if behind and not stage.frozen:
+        return Step(stage, Action.RUN, tuple(behind))
+    absent = checkout.find_absent(stage)
+    reasons = checkout.delegate.find_reasons(stage, absent)
+    if not reasons:
+        return Step(stage, Action.SKIP)
+    if stage.is_source:
+        missing = any(checkout.identify(out.location) is None for out in stage.outs)
+        action = Action.RESTORE if missing and stage.frozen else Action.RUN
+        return Step(stage, action, tuple(reasons))
+    # DVC tells by the bytes of what a stage reads.
+    readable = absent.isdisjoint(checkout.path(dep.location) for dep in stage.deps)
+    restorable = readable and not stage.frozen and checkout.delegate.can_restore(stage)
+    return Step(stage, Action.RESTORE if restorable else Action.RUN, tuple(reasons))

@@ -1,0 +1,270 @@
+"""A reproduction: one parallel run of a graph in a checkout, with one writer of its record.
+
+Stages run in worker threads; lock files and ``.gitignore`` files are written by the thread that
+reads the results, in the graph's order, so that their bytes are those of ``dvc repro``.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+from resources.dvc.checkout.checkout import Checkout
+from resources.dvc.lock.git_ignore import GitIgnore
+from resources.dvc.lock.lock_file import Entry
+from resources.dvc.lock.repository_lock import hold_paths, hold_record, hold_repository
+from resources.dvc.run.admission import Admission
+from resources.dvc.run.attestation import Attestation
+from resources.dvc.run.schedule import Finished, Limits, Schedule
+from resources.dvc.run.stage_environment import Environment
+from resources.dvc.run.stage_process import Cancellation
+from resources.dvc.run.stage_result import Result
+from resources.dvc.run.stage_runner import StageRunner
+from resources.errors import StageError
+from resources.git.command import run_git
+
+#: A written record may lag behind what finished by this many times what writing it costs.
+_LAG = 10
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to run.
+
+    Attributes:
+        admission: asked before a stage's commands run.
+        attestation: told of every run.
+        denied: paths that stages' processes can neither read nor write.
+        wait: seconds to wait for another run in the same checkout.
+        force: run commands even of fresh stages.
+        shared: other processes of the same run work in this checkout at other stages.
+    """
+
+    limits: Limits
+    environment: Environment
+    admission: Admission
+    attestation: Attestation
+    denied: tuple[Path, ...] = ()
+    wait: float = 600.0
+    force: bool = False
+    shared: bool = False
+
+
+class Runs(Protocol):
+    """A run of stages, started or not."""
+
+    checkout: Checkout
+
+    def run(self) -> Iterator[Finished[Result]]:
+        """Yield each stage as it ends."""
+
+
+@dataclass
+class _Record:
+    """What finished stages leave to be written, by stage name."""
+
+    entries: dict[str, Entry] = field(default_factory=dict)
+    ignored: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+class Reproduction:
+    """Brings the stages of a checkout up to date.
+
+    Args:
+        selected: names of the stages to judge and run; the others are taken as they are.
+        on_line: called with a stage's name and one line of its output, from any thread.
+        on_notice: told what a user should know once.
+    """
+
+    def __init__(
+        self,
+        checkout: Checkout,
+        selected: Collection[str],
+        options: Options,
+        *,
+        on_line: Callable[[str, str], None],
+        on_notice: Callable[[str], None],
+    ) -> None:
+        self.checkout = self._checkout = checkout
+        self._schedule: Schedule[Result] | None = None
+        self._stages = {s.name: s for s in checkout.manifest.stages if s.name in selected}
+        self._options = options
+        self._on_line = on_line
+        self._on_notice = on_notice
+        self._cancellation = Cancellation()
+        self._record = _Record()
+        self._recording = threading.Lock()
+        self._git = GitIgnore(checkout.root)
+
+    def run(self) -> Iterator[Finished[Result]]:
+        """Run; yield each stage as it ends. Closing the iterator stops what runs.
+
+        Raises:
+            RepositoryBusyError: another run, or a DVC command, works in this checkout.
+        """
+        root = self._checkout.root
+        with ExitStack() as held:
+            held.enter_context(
+                hold_repository(
+                    root,
+                    shared=self._options.shared,
+                    wait=self._options.wait,
+                    on_wait=self._say_waiting,
+                )
+            )
+            # Another run may have recorded something while this one waited.
+            self._checkout.forget_locks()
+            held.enter_context(
+                hold_paths(
+                    root, reads=self._reads(), writes=self._writes(), on_repair=self._on_notice
+                )
+            )
+            held.callback(self._checkout.store.save)
+            yield from self._run_held()
+
+    def cancel(self) -> None:
+        """Stop what runs and start nothing more; ``run`` then ends."""
+        self._cancellation.cancel()
+        if self._schedule is not None:
+            self._schedule.stop()
+
+    def _run_held(self) -> Iterator[Finished[Result]]:
+        self._options.attestation.begin()
+        runner = self._runner()
+        schedule = Schedule(
+            {name: stage.upstream for name, stage in self._stages.items()},
+            lambda name: self._run_stage(runner, name),
+            self._options.limits,
+        )
+        self._schedule = schedule
+        due = 0.0
+        try:
+            for finished in schedule.run():
+                self._collect(finished)
+                if time.monotonic() >= due:
+                    due = self._write_timed()
+                yield finished
+        finally:
+            # An early end: what runs is stopped, and what did finish meanwhile is recorded too.
+            self._cancellation.cancel()
+            for finished in schedule.drain():
+                self._collect(finished)
+            self._write()
+
+    def _run_stage(self, runner: StageRunner, name: str) -> Result:
+        result = runner.run(self._stages[name], force=self._options.force)
+        if any(self._is_read(os.path.dirname(path)) for path in result.ignored):
+            # A stage that waits for this one reads the directory, the ignore file in it included.
+            with self._recording:
+                self._record.ignored[name] = result.ignored
+                self._write_ignored()
+        return result
+
+    def _is_read(self, directory: str) -> bool:
+        """Whether some stage reads a directory that outs of others lie in."""
+        return any(
+            directory == read or directory.startswith(read + os.sep) for read in self._gathered
+        )
+
+    @cached_property
+    def _gathered(self) -> list[str]:
+        """Absolute paths of deps that contain outs of other stages."""
+        return [
+            self._checkout.path(dep.location)
+            for stage in self._stages.values()
+            for dep in stage.deps
+            if any(out.startswith(f"{dep.location}/") for out in dep.producers)
+        ]
+
+    def _runner(self) -> StageRunner:
+        cached = [
+            self._checkout.path(out.location)
+            for stage in self._stages.values()
+            for out in stage.outs
+            if out.cache and "://" not in out.location
+        ]
+        scm = self._checkout.manifest.layout.scm
+        return StageRunner(
+            self._checkout,
+            admission=self._options.admission,
+            attestation=self._options.attestation,
+            denied=self._options.denied,
+            environment=self._options.environment,
+            on_line=self._on_line,
+            cancellation=self._cancellation,
+            tracked=frozenset(self._git.find_tracked(cached) if scm else ()),
+            visible=frozenset(self._git.find_visible(cached) if scm else ()),
+        )
+
+    def _collect(self, finished: Finished[Result]) -> None:
+        result = finished.result
+        if result is None:
+            return
+        if result.entry is not None:
+            self._record.entries[finished.name] = result.entry
+        if result.ignored:
+            with self._recording:
+                self._record.ignored[finished.name] = result.ignored
+
+    def _write_timed(self) -> float:
+        """Write, and return the time before which it is not worth writing again."""
+        started = time.monotonic()
+        self._write()
+        return started + _LAG * (time.monotonic() - started)
+
+    def _write(self) -> None:
+        with hold_record(self._checkout.root):
+            if self._options.shared:
+                self._checkout.forget_locks()
+                self._git = GitIgnore(self._checkout.root)
+            self._write_held()
+
+    def _write_held(self) -> None:
+        written = [self._checkout.root / path for path in self._write_locks()]
+        with self._recording:
+            written += self._write_ignored()
+        layout = self._checkout.manifest.layout
+        if written and layout.scm and layout.autostage:
+            _stage_in_git(self._checkout.root, written)
+
+    def _write_ignored(self) -> list[Path]:
+        ignored = [path for name in self._stages for path in self._record.ignored.get(name, ())]
+        return self._git.write(ignored)
+
+    def _write_locks(self) -> list[str]:
+        by_file: dict[str, dict[str, Entry]] = {}
+        for name, stage in self._stages.items():
+            if name in self._record.entries:
+                by_file.setdefault(stage.lock_path, {})[stage.key] = self._record.entries[name]
+        for path, entries in by_file.items():
+            self._checkout.lock(path).write(entries)
+        return list(by_file)
+
+    def _reads(self) -> Iterator[str]:
+        for stage in self._stages.values():
+            yield from self._paths(dep.location for dep in stage.deps)
+            yield from self._paths(params.location for params in stage.params)
+
+    def _writes(self) -> Iterator[str]:
+        for stage in self._stages.values():
+            yield from self._paths(out.location for out in stage.outs)
+
+    def _paths(self, locations: Iterator[str]) -> Iterator[str]:
+        return (self._checkout.path(place) for place in locations if "://" not in place)
+
+    def _say_waiting(self, holder: str) -> None:
+        self._on_notice(f"waiting for another run in this checkout: process {holder}")
+
+
+def _stage_in_git(root: Path, files: list[Path]) -> None:
+    done = run_git(root, "add", "--", *(os.fspath(file) for file in files))
+    if done.returncode != 0:
+        detail = done.stderr.decode("utf-8", "replace").strip()
+        raise StageError(f"git add failed: {detail}", "look: git status, or: core.autostage=false")

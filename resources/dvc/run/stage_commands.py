@@ -1,0 +1,100 @@
+"""The commands of a stage: one after another, each in DVC's shell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from resources.dvc.checkout.checkout import Checkout
+from resources.dvc.graph.manifest import Stage
+from resources.dvc.run.stage_environment import Environment, find_shell, stage_variables
+from resources.dvc.run.stage_process import Cancellation, Usage, run_command
+from resources.errors import CommandError, UnavailableError
+from security.sandbox.confinement import ConfinementError, can_confine
+
+
+@dataclass(frozen=True)
+class StageCommands:
+    """Runs the commands of a checkout's stages. Safe for threads.
+
+    Attributes:
+        environment: what their processes may see.
+        on_line: called with a stage's name and one line of its output.
+        cancellation: stops commands that run.
+        denied: paths that their processes can neither read nor write.
+    """
+
+    checkout: Checkout
+    environment: Environment
+    on_line: Callable[[str, str], None]
+    cancellation: Cancellation
+    denied: tuple[Path, ...] = ()
+
+    @property
+    def confined(self) -> bool:
+        """Whether this system keeps their processes from what is denied."""
+        return bool(self.denied) and can_confine()
+
+    def run(self, stage: Stage) -> Usage:
+        """Run them all; the first that fails ends the stage.
+
+        Returns:
+            What they used together.
+
+        Raises:
+            CommandError: one failed, or could not be started.
+            UnavailableError: one cannot be kept from what is denied.
+        """
+        variables = stage_variables(self.environment, str(self.checkout.root), stage.name)
+        commands = stage.commands
+        total = Usage(0, 0.0, 0.0, None)
+        for command in commands:
+            self.on_line(stage.name, f"> {command}")
+            usage = self._start(stage, command, variables)
+            total = _add(total, usage)
+            if usage.exit_code != 0:
+                raise CommandError(
+                    f"{stage.name}: command {_ending(usage.exit_code)}: {command}",
+                    _command_hint(usage.exit_code, stage),
+                )
+        return total
+
+    def _start(self, stage: Stage, command: str, variables: dict[str, str]) -> Usage:
+        if self.cancellation.cancelled:
+            raise CommandError(f"{stage.name}: cancelled", "run again: ml-assets run")
+        try:
+            return run_command(
+                [*find_shell(variables), command],
+                cwd=self.checkout.path(stage.wdir),
+                variables=variables,
+                on_line=lambda line: self.on_line(stage.name, line),
+                cancellation=self.cancellation,
+                denied=self.denied if self.confined else (),
+            )
+        except ConfinementError as error:
+            raise UnavailableError(f"{stage.name}: {error.message}", error.hint) from error
+        except OSError as error:
+            raise CommandError(
+                f"{stage.name}: cannot start a shell: {error.strerror}: {error.filename}",
+                "set SHELL to a shell that exists, and wdir to a directory that does",
+            ) from error
+
+
+def _add(one: Usage, other: Usage) -> Usage:
+    return Usage(
+        exit_code=other.exit_code,
+        seconds=one.seconds + other.seconds,
+        cpu_seconds=one.cpu_seconds + other.cpu_seconds,
+        peak_bytes=max((u.peak_bytes for u in (one, other) if u.peak_bytes), default=None),
+    )
+
+
+def _ending(exit_code: int) -> str:
+    return f"was ended by signal {-exit_code}" if exit_code < 0 else f"exited with {exit_code}"
+
+
+def _command_hint(exit_code: int, stage: Stage) -> str:
+    if exit_code in (126, 127):
+        return "install the program, or put it on PATH; the stage's output names it"
+    return f"read its output above, mend it, then: ml-assets run --select {stage.name}"

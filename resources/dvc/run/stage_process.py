@@ -1,0 +1,182 @@
+"""A stage's command: one shell, its output line by line, and what it used."""
+
+from __future__ import annotations
+
+import os
+import resource
+import select
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, cast
+
+from resources.dvc.run.leftover_processes import end_leftovers, start_command
+from security.sandbox.confinement import start_confined
+
+_LINE_LIMIT = 64 * 1024  # bytes; a longer line arrives in pieces
+_GRACE = 5.0  # seconds between asking a process to end and ending it
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a command used.
+
+    Attributes:
+        exit_code: negative: the signal that ended it.
+        seconds: wall time.
+        cpu_seconds: user and system time of the command and of what it waited for.
+        peak_bytes: the largest resident set of one of its processes; None where that is smaller
+            than this process's own, which the kernel counts in.
+    """
+
+    exit_code: int
+    seconds: float
+    cpu_seconds: float
+    peak_bytes: int | None
+
+
+class Cancellation:
+    """A switch that stops commands which run now, and those that would start later."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
+    def cancel(self) -> None:
+        """Stop everything that watches this switch."""
+        self._event.set()
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether it was switched."""
+        return self._event.is_set()
+
+
+def run_command(
+    arguments: Sequence[str],
+    *,
+    cwd: str,
+    variables: Mapping[str, str],
+    on_line: Callable[[str], None],
+    cancellation: Cancellation,
+    denied: Sequence[Path] = (),
+) -> Usage:
+    """Run a command to its end in a process group of its own and hand out its output.
+
+    Standard input is empty; standard output and error are one stream. Whatever the command
+    leaves running is stopped when it ends, so that nothing writes to an out after it was hashed.
+
+    Args:
+        denied: absolute paths that neither it nor what it starts can read or write.
+
+    Raises:
+        ConfinementError: it cannot be kept from what is denied.
+        OSError: the command cannot be started.
+    """
+    started = time.monotonic()
+
+    def start() -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            list(arguments),
+            cwd=cwd,
+            env=dict(variables),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+    process = start_command(lambda: start_confined(start, denied) if denied else start())
+    # Between fork and exec a child has this process's memory, and its peak keeps that.
+    floor = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    output = cast(IO[bytes], process.stdout)
+    try:
+        _follow(process.pid, output.fileno(), on_line, cancellation)
+    finally:
+        # The shell is not yet reaped, so that its group's number still is its own.
+        _signal_group(process.pid, signal.SIGKILL)
+        _, status, usage = os.wait4(process.pid, 0)
+        output.close()
+        end_leftovers(process.pid, variables)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return Usage(
+        exit_code=process.returncode,
+        seconds=time.monotonic() - started,
+        cpu_seconds=usage.ru_utime + usage.ru_stime,
+        peak_bytes=usage.ru_maxrss * 1024 if usage.ru_maxrss > floor else None,
+    )
+
+
+def _follow(
+    pid: int, output: int, on_line: Callable[[str], None], cancellation: Cancellation
+) -> None:
+    """Hand out lines until the command has ended."""
+    poll = select.poll()
+    poll.register(output, select.POLLIN | select.POLLHUP)
+    pending = b""
+    reading = True
+    pause = 0.0005  # seconds
+    asked_at: float | None = None
+    while True:
+        ready = reading and bool(poll.poll(100))
+        if ready:
+            chunk = os.read(output, _LINE_LIMIT)
+            reading = bool(chunk)
+            pending = _hand_out(pending + chunk, on_line)
+        if cancellation.cancelled:
+            asked_at = _ask_to_stop(pid, asked_at)
+        if not ready or not reading:
+            # With the pipe still open, only a process that it left behind can hold it.
+            if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
+                break
+        if not reading:
+            time.sleep(pause)
+            pause = min(2 * pause, 0.05)
+    if pending:
+        on_line(_text(pending))
+
+
+def _hand_out(text: bytes, on_line: Callable[[str], None]) -> bytes:
+    *lines, rest = text.split(b"\n")
+    if len(rest) > _LINE_LIMIT:
+        end = _end_of_letters(rest)
+        lines, rest = [*lines, rest[:end]], rest[end:]
+    for line in lines:
+        on_line(_text(line))
+    return rest
+
+
+def _end_of_letters(text: bytes) -> int:
+    """Return where the last letter ends that is there as a whole (UTF-8, RFC 3629 section 3)."""
+    for back in range(1, 4):
+        byte = text[-back]
+        if byte >= 0xC0:
+            length = 2 + (byte >= 0xE0) + (byte >= 0xF0)
+            return len(text) if back >= length else len(text) - back
+        if byte < 0x80:
+            break
+    return len(text)
+
+
+def _ask_to_stop(pid: int, asked_at: float | None) -> float:
+    now = time.monotonic()
+    if asked_at is None:
+        _signal_group(pid, signal.SIGTERM)
+        return now
+    if now - asked_at > _GRACE:
+        _signal_group(pid, signal.SIGKILL)
+    return asked_at
+
+
+def _signal_group(pid: int, number: signal.Signals) -> None:
+    try:
+        os.killpg(pid, number)
+    except (ProcessLookupError, PermissionError):
+        pass
+
+
+def _text(line: bytes) -> str:
+    return line.decode("utf-8", "replace").rstrip("\r").rpartition("\r")[2]

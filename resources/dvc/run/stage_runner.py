@@ -1,0 +1,282 @@
+"""The stage runner: takes one stage from stale to recorded, and says how.
+
+1. Judge it as DVC would; a fresh stage is left alone.
+2. Supply what it reads and is kept elsewhere. Find whether the same inputs ran before. If not, it
+   is asked whether the stage may run: what it reads must have passed its gates.
+3. Remove its outs, unless they persist.
+4. Restore them from DVC's caches, where they are; every object's bytes are checked against its
+   name. Otherwise run its commands, one after another, each in DVC's shell.
+5. Hash deps and outs outside of the stage's process, put the outs into the cache and the entry
+   into the run cache, and return the lock entry. Nothing is written to ``dvc.lock`` here.
+6. State what was seen of it: nobody is told of outs whose making was not attested.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from resources.dvc.cache.content import Content
+from resources.dvc.checkout.checkout import Checkout
+from resources.dvc.graph.manifest import Out, Stage
+from resources.dvc.lock.lock_file import Entry
+from resources.dvc.run.admission import Admission
+from resources.dvc.run.attestation import Attestation
+from resources.dvc.run.observation import Observation
+from resources.dvc.run.stage_commands import StageCommands
+from resources.dvc.run.stage_environment import Environment
+from resources.dvc.run.stage_process import Cancellation, Usage
+from resources.dvc.run.stage_result import Action, Result, leave
+from resources.dvc.staleness import freshness, inputs
+from resources.dvc.staleness.comparison import compare_runs
+from resources.dvc.staleness.restoration import find_restorable
+from resources.errors import (
+    MissingInputError,
+    MissingOutError,
+    StageError,
+    UnavailableError,
+    wrap_os_error,
+)
+
+if TYPE_CHECKING:
+    from resources.dvc.dvc_fallback import Delegate
+
+
+class StageRunner:
+    """Runs single stages of one checkout. Safe for threads.
+
+    Args:
+        admission: asked before a stage's commands run.
+        attestation: told of every run.
+        environment: what the stages' processes may see.
+        denied: paths that they can neither read nor write, where the system can keep them from it.
+        on_line: called with a stage's name and one line of its output.
+        cancellation: stops commands that run.
+        tracked: absolute paths of outs that Git tracks, which DVC refuses to cache.
+        visible: absolute paths of outs that Git does not ignore yet.
+    """
+
+    def __init__(
+        self,
+        checkout: Checkout,
+        *,
+        admission: Admission,
+        attestation: Attestation,
+        environment: Environment,
+        denied: Sequence[Path] = (),
+        on_line: Callable[[str, str], None],
+        cancellation: Cancellation,
+        tracked: frozenset[str] = frozenset(),
+        visible: frozenset[str] = frozenset(),
+    ) -> None:
+        self._checkout = checkout
+        self._admission = admission
+        self._attestation = attestation
+        self._commands = StageCommands(checkout, environment, on_line, cancellation, tuple(denied))
+        self._tracked = tracked
+        self._visible = visible
+
+    def run(self, stage: Stage, *, force: bool = False) -> Result:
+        """Bring one stage up to date; its upstream stages are.
+
+        Args:
+            force: run its commands even when it is fresh or could be restored.
+
+        Raises:
+            ResourceError: it failed, was not admitted, or could not be tried.
+        """
+        result = self._run(stage, force)
+        self._admission.note(stage, result.contents)
+        if result.action is not Action.SKIP:
+            self._attestation.attest(stage, result)  # 6
+        return result
+
+    def _run(self, stage: Stage, force: bool) -> Result:
+        try:
+            if not freshness.is_native(self._checkout, stage):
+                return self._run_delegated(stage, force)
+            reasons = freshness.find_reasons(self._checkout, stage)
+            if not reasons and not force:
+                return self._leave(stage)
+            self._supply(stage)
+            if stage.is_source:
+                return self._renew_source(stage, reasons)
+            if stage.frozen:
+                return self._renew_frozen(stage, reasons)
+            return self._run_native(stage, reasons or ["forced"], force)
+        except OSError as error:
+            wrapped = wrap_os_error(error)
+            raise UnavailableError(f"{stage.name}: {wrapped.message}", wrapped.hint) from error
+
+    def _leave(self, stage: Stage) -> Result:
+        return leave(self._checkout, (out.location for out in stage.outs))
+
+    def _supply(self, stage: Stage) -> None:
+        """Put what a stage reads there, and what it goes on from or must not lose."""
+        kept = stage.frozen or stage.is_source
+        self._checkout.supply(
+            *(dep.location for dep in stage.deps),
+            *(out.location for out in stage.outs if out.persist or kept),
+        )
+
+    def _run_native(self, stage: Stage, reasons: list[str], force: bool) -> Result:
+        self._refuse_tracked(stage)
+        start = inputs.read_inputs(self._checkout, stage)
+        observation = Observation(self._checkout, stage)
+        found = None if force else find_restorable(self._checkout, stage, start)
+        if found is not None and not self._take(stage, found):
+            found = None
+        usage = None
+        if found is None:
+            self._admission.admit(stage)
+            self._remove_outs(stage)
+            usage = self._commands.run(stage)
+        entry = inputs.read_inputs(self._checkout, stage)
+        contents = self._written(stage)
+        if stage.outs:
+            entry["outs"] = inputs.out_entries(stage, contents)
+        self._keep(stage, entry, contents)
+        recorded = self._checkout.recorded(stage) if found is None else None
+        return Result(
+            Action.RUN if found is None else Action.RESTORE,
+            tuple(reasons),
+            entry,
+            contents,
+            tuple(p for p in map(self._out_path, stage.outs) if p in self._visible),
+            usage,
+            compare_runs(stage, recorded, entry),
+            observation.end(confined=found is None and self._commands.confined),
+        )
+
+    def _run_delegated(self, stage: Stage, force: bool) -> Result:
+        delegate = self._delegate
+        reasons = delegate.find_reasons(stage, self._checkout.find_absent(stage))
+        if not reasons and not force:
+            return self._leave(stage)
+        self._supply(stage)
+        if stage.is_source:
+            return self._renew_source(stage, reasons)
+        if stage.frozen:
+            return self._renew_frozen(stage, reasons)
+        # Whether DVC will restore or run it is known too late: it removes the outs first.
+        self._admission.admit(stage)
+        observation = Observation(self._checkout, stage)
+        usages: list[Usage] = []
+        restored, entry, ignored = delegate.run(
+            stage, lambda: usages.append(self._commands.run(stage))
+        )
+        return Result(
+            Action.RESTORE if restored else Action.RUN,
+            tuple(reasons),
+            entry,
+            self._contents(stage),
+            tuple(ignored),
+            usages[0] if usages else None,
+            observed=observation.end(confined=not restored and self._commands.confined),
+        )
+
+    def _renew_source(self, stage: Stage, reasons: list[str]) -> Result:
+        missing = any(self._checkout.read(out.location) is None for out in stage.outs)
+        if missing and all(out.recorded for out in stage.outs):
+            for out in stage.outs:
+                md5 = str((out.recorded or {}).get("md5"))
+                if self._checkout.cache.holds(md5):
+                    self._checkout.cache.verify_all(md5)
+            self._delegate.fetch(stage)
+            return Result(Action.RESTORE, tuple(reasons), contents=self._contents(stage))
+        ignored = self._delegate.update(stage)
+        contents = self._contents(stage)
+        return Result(Action.RUN, tuple(reasons), None, contents, tuple(ignored))
+
+    def _renew_frozen(self, stage: Stage, reasons: list[str]) -> Result:
+        for out in stage.outs:
+            if self._checkout.read(out.location) is None:
+                raise MissingInputError(
+                    f"{stage.name} is frozen and its out is missing: {out.location}",
+                    f"fetch it: dvc pull {out.location}, or: dvc unfreeze {stage.name}",
+                )
+        ignored = self._delegate.update(stage)
+        entry = self._delegate.entry(stage)
+        return Result(Action.RUN, tuple(reasons), entry, self._contents(stage), tuple(ignored))
+
+    @property
+    def _delegate(self) -> Delegate:
+        return self._checkout.delegate
+
+    def _out_path(self, out: Out) -> str:
+        return self._checkout.path(out.location)
+
+    def _contents(self, stage: Stage) -> dict[str, Content]:
+        local = [out for out in stage.outs if "://" not in out.location]
+        found = {out.location: self._checkout.read(out.location) for out in local}
+        return {location: content for location, content in found.items() if content is not None}
+
+    def _refuse_tracked(self, stage: Stage) -> None:
+        for out in stage.outs:
+            if out.cache and self._out_path(out) in self._tracked:
+                raise StageError(
+                    f"{stage.name}: out is already tracked by Git: {out.location}",
+                    f"git rm -r --cached '{out.location}', or declare it with cache: false",
+                )
+
+    def _take(self, stage: Stage, found: Entry) -> bool:
+        """Restore outs; return whether they may stay."""
+        for out in found.get("outs", ()):
+            self._checkout.cache.verify_all(out["md5"])
+        self._remove_outs(stage)
+        self._restore(stage, found)
+        return self._attestation.believes(stage, self._written(stage))
+
+    def _remove_outs(self, stage: Stage) -> None:
+        for out in stage.outs:
+            path = self._out_path(out)
+            if out.persist:
+                continue
+            if os.path.isdir(path) and not os.path.islink(path):
+                shutil.rmtree(path)
+            elif os.path.lexists(path):
+                os.unlink(path)
+
+    def _restore(self, stage: Stage, found: Entry) -> None:
+        by_path = {out["path"]: out for out in found["outs"]}
+        for out in stage.outs:
+            recorded = by_path[out.path]
+            self._checkout.cache.take(
+                recorded["md5"], self._out_path(out), executable=bool(recorded.get("isexec"))
+            )
+
+    def _written(self, stage: Stage) -> dict[str, Content]:
+        contents: dict[str, Content] = {}
+        for out in stage.outs:
+            content = self._checkout.read(out.location)
+            if content is None:
+                raise MissingOutError(
+                    f"{stage.name}: its command never wrote an out: {out.location}",
+                    f"write it there, or remove it from outs in: {stage.file}",
+                )
+            contents[out.location] = content
+            if out.role == "metric":
+                _refuse_binary(stage, out, self._out_path(out))
+        return contents
+
+    def _keep(self, stage: Stage, entry: Entry, contents: dict[str, Content]) -> None:
+        kept = inputs.keeps_runs(stage)
+        for out in stage.outs:
+            if out.cache or kept:
+                self._checkout.cache.keep(self._out_path(out), contents[out.location])
+        if kept:
+            self._checkout.runs.keep(entry)
+
+
+def _refuse_binary(stage: Stage, out: Out, path: str) -> None:
+    if os.path.isdir(path):
+        return
+    with open(path, "rb") as stream:
+        if b"\0" in stream.read(512):
+            raise StageError(
+                f"{stage.name}: binary file cannot be a metric: {out.location}",
+                "write metrics as JSON, YAML or TOML",
+            )

@@ -1,0 +1,54 @@
+"""A started reproduction: one that runs in a thread of its own, whoever reads its results."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator
+from typing import Self
+
+from resources.dvc.run.reproduction import Reproduction
+from resources.dvc.run.schedule import Finished
+from resources.dvc.run.stage_result import Result
+
+
+class StartedReproduction:
+    """A reproduction that runs in a thread of its own from the moment on that it is entered.
+
+    Leaving the context stops what still runs, and waits until all that finished is recorded.
+    """
+
+    def __init__(self, reproduction: Reproduction) -> None:
+        self.checkout = reproduction.checkout
+        self._reproduction = reproduction
+        self._results: queue.SimpleQueue[Finished[Result] | BaseException | None]
+        self._results = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._work, name="reproduction", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._reproduction.cancel()
+        self._thread.join()
+
+    def _work(self) -> None:
+        try:
+            for finished in self._reproduction.run():
+                self._results.put(finished)
+        except BaseException as error:  # noqa: B036  # handed to the reader, never swallowed
+            self._results.put(error)
+        finally:
+            self._results.put(None)
+
+    def run(self) -> Iterator[Finished[Result]]:
+        """Yield each stage as it ends, or has ended.
+
+        Raises:
+            ResourceError: what ended the run itself.
+        """
+        while (finished := self._results.get()) is not None:
+            if isinstance(finished, BaseException):
+                raise finished
+            yield finished

@@ -1,0 +1,1 @@
+"""Staleness: what DVC would say of a stage, and what can be restored."""

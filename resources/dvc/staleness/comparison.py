@@ -1,0 +1,47 @@
+"""A comparison: what a run wrote, beside what ``dvc.lock`` recorded for the same work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from resources.dvc.graph.manifest import Stage
+from resources.dvc.lock.lock_file import Entry
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A run beside the recorded one of the same command, parameters and code.
+
+    Attributes:
+        changed_deps: locations of data that other stages had written differently.
+        differing: locations of outs whose bytes are not the recorded ones.
+    """
+
+    changed_deps: tuple[str, ...]
+    differing: tuple[str, ...]
+
+
+def compare_runs(stage: Stage, recorded: Entry | None, entry: Entry) -> Comparison | None:
+    """Compare a run with the recorded one; None when its own work is not the same."""
+    if recorded is None:
+        return None
+    produced = {dep.path: dep.location for dep in stage.deps if dep.producers}
+
+    def own(lock_entry: Entry) -> list[object]:
+        deps = [dep for dep in lock_entry.get("deps", ()) if dep["path"] not in produced]
+        return [lock_entry.get("cmd"), lock_entry.get("params"), deps]
+
+    if own(recorded) != own(entry):
+        return None
+    changed = _changed_paths(recorded, entry, "deps")
+    differing = _changed_paths(recorded, entry, "outs")
+    return Comparison(
+        changed_deps=tuple(produced[path] for path in changed if path in produced),
+        differing=tuple(out.location for out in stage.outs if out.path in differing),
+    )
+
+
+def _changed_paths(one: Entry, other: Entry, part: str) -> set[str]:
+    before = {item["path"]: item.get("md5") for item in one.get(part, ())}
+    after = {item["path"]: item.get("md5") for item in other.get(part, ())}
+    return {path for path, md5 in after.items() if before.get(path) not in (None, md5)}

@@ -1,0 +1,123 @@
+"""Freshness: what DVC would say of a stage, and why, without importing dvc.
+
+The rules are those of ``dvc status``, in its order: dependencies and parameters against the lock
+entry, outs against the cache and the lock entry, the command against the lock entry. Frozen
+stages ignore their inputs; callbacks and ``always_changed`` never are fresh.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from resources.dvc.checkout.checkout import Checkout
+from resources.dvc.graph.manifest import Out, Params, Stage
+from resources.dvc.lock.lock_file import Entry
+from resources.dvc.staleness.inputs import Foreseen, find_values
+
+
+def is_native(checkout: Checkout, stage: Stage) -> bool:
+    """Whether the rules below cover a stage; if not, DVC's own code judges and runs it."""
+    if stage.delegated is not None:
+        return False
+    if stage.is_source:
+        return all(out.recorded is not None for out in stage.outs)
+    entry = checkout.recorded(stage) or {}
+    items = [*entry.get("deps", ()), *entry.get("outs", ())]
+    return all(item.get("hash") == "md5" and "files" not in item for item in items)
+
+
+def find_reasons(checkout: Checkout, stage: Stage, foreseen: Foreseen | None = None) -> list[str]:
+    """Say why a stage is not fresh; nothing when it is.
+
+    Args:
+        foreseen: lock fields by location, used instead of what the location holds now.
+    """
+    if stage.is_source:
+        return list(_changed_sources(checkout, stage))
+    entry = checkout.recorded(stage)
+    if entry is None:
+        return ["never run: not in dvc.lock"]
+    reasons: list[str] = []
+    if stage.is_callback:
+        reasons.append("always changed: neither dependencies nor outs")
+    elif stage.always_changed:
+        reasons.append("always changed: always_changed is set")
+    elif not stage.frozen:
+        reasons += _changed_deps(checkout, stage, entry, foreseen or {})
+        reasons += _changed_params(checkout, stage, entry)
+    if entry.get("cmd") != stage.command:
+        reasons.append("changed command")
+    return [*reasons, *changed_outs(checkout, stage, entry)]
+
+
+def _changed_deps(
+    checkout: Checkout, stage: Stage, entry: Entry, foreseen: Foreseen
+) -> Iterator[str]:
+    recorded = {dep["path"]: dep.get("md5") for dep in entry.get("deps", ())}
+    for dep in stage.deps:
+        if dep.location in foreseen:
+            md5 = foreseen[dep.location]["md5"]
+        else:
+            known = checkout.identify(dep.location)
+            md5 = known.md5 if known else None
+        if md5 is None:
+            yield f"deleted dependency: {dep.location}"
+        elif dep.path not in recorded:
+            yield f"new dependency: {dep.location}"
+        elif md5 != recorded[dep.path]:
+            yield f"modified dependency: {dep.location}"
+
+
+def _changed_params(checkout: Checkout, stage: Stage, entry: Entry) -> Iterator[str]:
+    for params in stage.params:
+        recorded = entry.get("params", {}).get(params.path)
+        actual = find_values(checkout, params)
+        if actual is None:
+            yield f"deleted parameters file: {params.location}"
+        elif recorded is None:
+            yield f"new parameters: {params.location}"
+        else:
+            yield from _compare_params(params, actual, recorded)
+
+
+def _compare_params(
+    params: Params, actual: dict[str, Any], recorded: dict[str, Any]
+) -> Iterator[str]:
+    # A key that left dvc.yaml is not compared; one that left a wholly tracked file is.
+    for key in params.keys or dict.fromkeys([*actual, *recorded]):
+        where = f"{params.location}:{key}"
+        if key not in actual:
+            yield f"deleted parameter: {where}"
+        elif key not in recorded:
+            yield f"new parameter: {where}"
+        elif _plain(actual[key]) != recorded[key]:
+            yield f"modified parameter: {where}: {recorded[key]!r} -> {actual[key]!r}"
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def changed_outs(checkout: Checkout, stage: Stage, entry: Entry) -> Iterator[str]:
+    """Say which outs are not what a lock entry records."""
+    recorded = {out["path"]: out.get("md5") for out in entry.get("outs", ())}
+    for out in stage.outs:
+        yield from _changed_out(checkout, out, recorded.get(out.path))
+
+
+def _changed_sources(checkout: Checkout, stage: Stage) -> Iterator[str]:
+    for out in stage.outs:
+        yield from _changed_out(checkout, out, (out.recorded or {}).get("md5"))
+
+
+def _changed_out(checkout: Checkout, out: Out, md5: str | None) -> Iterator[str]:
+    known = checkout.identify(out.location)
+    if known is None:
+        yield f"missing out: {out.location}"
+    elif md5 is None:
+        yield f"new out: {out.location}"
+    elif known.md5 != md5:
+        yield f"modified out: {out.location}"
+    elif out.cache and not checkout.keeps(known):
+        yield f"out not in cache: {out.location}"

@@ -1,0 +1,135 @@
+"""Inputs: the part of a lock entry that a stage starts from: its command, deps and parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from resources.dvc.cache.content import Content
+from resources.dvc.checkout.checkout import Checkout
+from resources.dvc.graph.manifest import Dep, Out, Params, Stage
+from resources.dvc.lock.lock_file import Entry
+from resources.errors import MissingInputError
+
+_DEFAULT_PARAMS = "params.yaml"
+
+#: What locations will hold once stages that are still to be restored have been.
+Foreseen = Mapping[str, Entry]
+
+
+def read_inputs(checkout: Checkout, stage: Stage, foreseen: Foreseen | None = None) -> Entry:
+    """Return a stage's lock entry as it stands before it runs, without outs.
+
+    Args:
+        foreseen: lock fields by location, used instead of what the location holds now.
+
+    Raises:
+        MissingInputError: a dep or a parameter is not there.
+    """
+    entry: Entry = {"cmd": stage.command}
+    deps = [
+        {"path": dep.path, **_fields(checkout, stage, dep, foreseen or {})}
+        for dep in sorted(stage.deps, key=lambda dep: dep.path)
+    ]
+    params = read_params(checkout, stage)
+    if deps:
+        entry["deps"] = deps
+    if params:
+        entry["params"] = params
+    return entry
+
+
+def _fields(checkout: Checkout, stage: Stage, dep: Dep, foreseen: Foreseen) -> Entry:
+    if dep.location in foreseen:
+        return dict(foreseen[dep.location])
+    known = checkout.identify(dep.location)
+    if known is None:
+        raise MissingInputError(
+            f"{stage.name}: missing dependency: {dep.location}", _hint(checkout, stage, dep)
+        )
+    return dict(known.lock_fields())
+
+
+def _hint(checkout: Checkout, stage: Stage, dep: Dep) -> str:
+    if dep.producers:
+        return f"run what makes it as well: ml-assets run --select +{stage.name}"
+    if checkout.manifest.layout.remote:
+        return f"put it back: {dep.location}, or: dvc pull"
+    return f"put it back: {dep.location}, or correct deps in: {stage.file}"
+
+
+def read_params(checkout: Checkout, stage: Stage) -> dict[str, dict[str, Any]]:
+    """Return a stage's parameters by file, as ``dvc.lock`` orders them.
+
+    Raises:
+        MissingInputError: a file or a parameter is not there.
+    """
+    ordered = sorted(stage.params, key=lambda params: (params.path != _DEFAULT_PARAMS, params.path))
+    result: dict[str, dict[str, Any]] = {}
+    for params in ordered:
+        values = find_values(checkout, params)
+        if values is None:
+            raise MissingInputError(
+                f"{stage.name}: missing parameters file: {params.location}",
+                f"write it, or correct params in: {stage.file}",
+            )
+        missing = sorted(set(params.keys) - set(values))
+        if missing:
+            raise MissingInputError(
+                f"{stage.name}: missing parameters in {params.location}: {', '.join(missing)}",
+                f"add them, or correct params in: {stage.file}",
+            )
+        result[params.path] = {key: values[key] for key in sorted(values)}
+    return result
+
+
+def find_values(checkout: Checkout, params: Params) -> dict[str, Any] | None:
+    """Return those values of a parameters file that a stage reads; None without the file."""
+    try:
+        document = checkout.parse(params.location)
+    except FileNotFoundError:
+        return None
+    if not params.keys:
+        return dict(document)
+    found = {}
+    for key in params.keys:
+        try:
+            found[key] = _look_up(document, key)
+        except KeyError:
+            continue
+    return found
+
+
+def _look_up(document: Any, key: str) -> Any:
+    value = document
+    for part in key.split("."):
+        if not isinstance(value, dict) or part not in value:
+            import dpath
+
+            return dpath.get(document, key, separator=".")
+        value = value[part]
+    return value
+
+
+def is_cacheable(stage: Stage) -> bool:
+    """Whether the run cache may answer for a stage: it has a command, inputs and plain outs."""
+    if stage.is_callback or stage.always_changed or not stage.command:
+        return False
+    if not (stage.deps or stage.params) or not stage.outs:
+        return False
+    return not any(out.persist for out in stage.outs)
+
+
+def keeps_runs(stage: Stage) -> bool:
+    """Whether a run of a stage may be kept: all that DVC does not cache is metric or plot."""
+    return is_cacheable(stage) and all(out.cache or out.role != "out" for out in stage.outs)
+
+
+def out_entries(stage: Stage, contents: Mapping[str, Content]) -> list[Entry]:
+    """Return the outs of a lock entry, as ``dvc.lock`` orders them.
+
+    Args:
+        contents: what each out's location holds.
+    """
+    outs: list[Out] = sorted(stage.outs, key=lambda out: out.path)
+    return [{"path": out.path, **contents[out.location].lock_fields()} for out in outs]

@@ -1,0 +1,37 @@
+"""A restoration: outs that need not be made, because the same inputs made them before."""
+
+from __future__ import annotations
+
+from resources.dvc.checkout.checkout import Checkout
+from resources.dvc.graph.manifest import Stage
+from resources.dvc.lock.lock_file import Entry
+from resources.dvc.staleness import inputs
+
+
+def find_restorable(checkout: Checkout, stage: Stage, start: Entry) -> Entry | None:
+    """Return a lock entry whose outs lie in the cache and came from the same inputs.
+
+    Args:
+        start: the stage's inputs (``inputs.read_inputs``).
+    """
+    if not inputs.is_cacheable(stage):
+        return None
+    recorded = checkout.recorded(stage)
+    for found in (recorded, checkout.runs.find({**start, "outs": _out_paths(stage)})):
+        if found is not None and _answers(checkout, stage, start, found):
+            return found
+    return None
+
+
+def _out_paths(stage: Stage) -> list[Entry]:
+    return [{"path": out.path} for out in sorted(stage.outs, key=lambda out: out.path)]
+
+
+def _answers(checkout: Checkout, stage: Stage, start: Entry, found: Entry) -> bool:
+    if any(found.get(part) != start.get(part) for part in ("cmd", "deps", "params")):
+        return False
+    outs = {out["path"]: out.get("md5") for out in found.get("outs", ())}
+    wanted = {out.path for out in stage.outs}
+    if set(outs) != wanted:
+        return False
+    return all(md5 is not None and checkout.cache.holds(md5) for md5 in outs.values())

@@ -1,0 +1,1 @@
+"""Git: repositories, mirrors, commit signatures and source trees."""

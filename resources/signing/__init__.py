@@ -1,0 +1,1 @@
+"""Signers: keys in files, tokens and certificates, and keyless identities."""

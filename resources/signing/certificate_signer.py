@@ -1,0 +1,62 @@
+"""The certificate signer: a private key with a chain of certificates that vouches for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from resources.errors import ConfigurationError
+from resources.signing.private_key import load_private_key
+from security.signing.bundle import Bundle, Kind, write_certificate_bundle
+from security.signing.envelope import Envelope, signed_message
+from security.signing.identity import Identity
+
+
+@dataclass(frozen=True)
+class CertificateSigner:
+    """Signs with a key, and adds who vouches for it.
+
+    Attributes:
+        chain: the signer's own certificate first.
+    """
+
+    key: ec.EllipticCurvePrivateKey
+    chain: tuple[x509.Certificate, ...]
+
+    @property
+    def identity(self) -> Identity:
+        """Who signs: the subject alternative name, as the issuer has certified it."""
+        names = self.chain[0].extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        name = next((str(one.value) for one in names), "")
+        return Identity(Kind.CERTIFICATES, name, self.chain[0].issuer.rfc4514_string())
+
+    def sign(self, payload: bytes) -> Bundle:
+        """Sign a statement's bytes."""
+        signature = self.key.sign(signed_message(payload), ec.ECDSA(hashes.SHA256()))
+        chain = tuple(one.public_bytes(Encoding.DER) for one in self.chain)
+        return write_certificate_bundle(Envelope(payload, signature), chain)
+
+
+def open_certificate_signer(
+    key: Path, certificates: Path, passphrase: str | None
+) -> CertificateSigner:
+    """Open a key and its certificates, both PEM.
+
+    Raises:
+        UnavailableError: the key cannot be read, or others can read it.
+        ConfigurationError: the certificates cannot be read, or are for another key.
+    """
+    hint = "look at signing.certificates: PEM, the signer's own first"
+    try:
+        chain = tuple(x509.load_pem_x509_certificates(certificates.read_bytes()))
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"no certificates: {certificates}: {error}", hint) from error
+    private = load_private_key(key, passphrase)
+    if chain[0].public_key() != private.public_key():
+        raise ConfigurationError(f"the certificate is for another key: {certificates}", hint)
+    return CertificateSigner(private, chain)

@@ -1,0 +1,1 @@
+"""Stores: where digests, gate results, statements and trusted keys are kept."""

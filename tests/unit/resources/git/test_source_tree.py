@@ -1,0 +1,191 @@
+"""The source tree: what belongs to it, and what nobody may overlook."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from resources.errors import ChangedError
+from resources.git.command import run_git
+from resources.git.source_tree import SourceTree, copy_files, read_source_tree
+from resources.stores.digest_store import DigestStore
+from security.content.digest import digest_bytes
+
+
+def git(root: Path, *arguments: str) -> None:
+    done = run_git(root, "-c", "protocol.file.allow=always", *arguments)
+    assert done.returncode == 0, done.stderr
+
+
+def write(root: Path, **files: str) -> None:
+    for name, text in files.items():
+        path = root / name.replace("__", "/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.with_suffix(".py").write_text(text)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    root = tmp_path / "project"
+    root.mkdir()
+    git(root, "init", "--quiet", "--initial-branch=main")
+    write(root, a="a = 1\n", pkg__b="b = 2\n")
+    (root / ".gitignore").write_text("/ignored.py\n/out\n")
+    git(root, "add", "--all")
+    git(root, "commit", "--quiet", "--message=one")
+    return root
+
+
+def read(root: Path, **options: object) -> SourceTree:
+    store = DigestStore(root.parent / "digests.sqlite")
+    return read_source_tree(root, store, **options)  # type: ignore[arg-type]  # as each test says
+
+
+def test_tree_is_what_git_tracks_and_what_it_does_not_ignore(root: Path) -> None:
+    write(root, new="n = 1\n", ignored="i = 1\n")
+
+    tree = read(root)
+
+    assert list(tree.files) == [".gitignore", "a.py", "new.py", "pkg/b.py"]
+    assert tree.files["a.py"] == digest_bytes(b"a = 1\n").sha256
+    assert tree.unreadable == {}
+
+
+def test_ignored_file_that_git_tracks_all_the_same_is_source(root: Path) -> None:
+    write(root, ignored="import os\n")
+    git(root, "add", "--force", "ignored.py")
+
+    assert "ignored.py" in read(root).files
+
+
+def test_ignored_file_that_a_stage_reads_is_source(root: Path) -> None:
+    write(root, ignored="import os\n")
+
+    assert "ignored.py" in read(root, extra=["ignored.py"]).files
+
+
+def test_outs_and_local_state_are_no_source(root: Path) -> None:
+    write(root, model__m="m = 1\n")
+    (root / ".ml-assets" / "state").mkdir(parents=True)
+    write(root / ".ml-assets" / "state", x="x = 1\n")
+    git(root, "add", "--force", "--all")
+
+    assert list(read(root, outs=["model"]).files) == [".gitignore", "a.py", "pkg/b.py"]
+
+
+def test_deleted_file_is_not_there(root: Path) -> None:
+    (root / "a.py").unlink()
+
+    tree = read(root)
+
+    assert "a.py" not in tree.files and tree.unreadable == {}
+
+
+@pytest.mark.parametrize("name", ["new\nline.py", "tab\t.py", "ü.py", "-rf.py", "a b.py", "'.py"])
+def test_odd_names_are_names(root: Path, name: str) -> None:
+    (root / name).write_text("x = 1\n")
+    git(root, "add", "--all")
+
+    assert name in read(root).files
+
+
+def test_link_inside_the_tree_is_judged_where_it_leads(root: Path) -> None:
+    os.symlink("a.py", root / "link.py")
+    os.symlink("pkg", root / "linked")
+
+    tree = read(root)
+
+    assert tree.unreadable == {} and "link.py" not in tree.files
+
+
+@pytest.mark.parametrize("target", ["/etc/passwd", "../secret.py", "ignored.py", "missing.py"])
+def test_link_to_a_file_that_is_no_source_is_not_overlooked(root: Path, target: str) -> None:
+    (root.parent / "secret.py").write_text("evil = 1\n")
+    write(root, ignored="evil = 1\n")
+    os.symlink(target, root / "link.py")
+
+    tree = read(root)
+
+    assert list(tree.unreadable) == ["link.py"]
+    assert list(tree.missing_for(lambda path: path.endswith(".py"))) == ["link.py"]
+    assert tree.missing_for(lambda path: path.endswith(".yml")) == {}
+
+
+def test_link_to_a_directory_outside_concerns_everybody(root: Path) -> None:
+    os.symlink(root.parent, root / "linked")
+
+    assert list(read(root).missing_for(lambda path: False)) == ["linked/"]
+
+
+def test_pipe_is_not_overlooked(root: Path) -> None:
+    os.mkfifo(root / "pipe.py")
+    git(root, "update-index", "--add", "--cacheinfo", f"100644,{'0' * 39}1,pipe.py")
+
+    assert list(read(root).unreadable) == ["pipe.py"]
+
+
+def test_submodule_is_source_and_one_without_git_is_not_overlooked(root: Path) -> None:
+    other = root.parent / "other"
+    other.mkdir()
+    git(other, "init", "--quiet")
+    write(other, sub="s = 1\n")
+    git(other, "add", "--all")
+    git(other, "commit", "--quiet", "--message=sub")
+    git(root, "submodule", "--quiet", "add", str(other), "lib")
+
+    assert "lib/sub.py" in read(root).files
+
+    git(root, "submodule", "--quiet", "deinit", "--force", "lib")
+    assert read(root).unreadable == {}  # nothing is there
+    write(root, lib__planted="evil = 1\n")
+    assert list(read(root).unreadable) == ["lib/"]
+
+
+def test_project_below_the_git_root_is_a_tree_of_its_own(root: Path) -> None:
+    assert list(read(root / "pkg").files) == ["b.py"]
+
+
+def test_without_git_every_file_counts(tmp_path: Path) -> None:
+    write(tmp_path, a="a = 1\n", pkg__b="b = 2\n")
+    (tmp_path / ".dvc" / "cache").mkdir(parents=True)
+    write(tmp_path / ".dvc" / "cache", c="c = 3\n")
+
+    assert list(read(tmp_path).files) == ["a.py", "pkg/b.py"]
+
+
+def test_change_is_seen(root: Path) -> None:
+    store = DigestStore(root.parent / "digests.sqlite")
+    tree = read_source_tree(root, store)
+    assert tree.is_current(store)
+
+    write(root, a="a = 2\n")
+
+    assert not tree.is_current(store)
+
+
+def test_copy_holds_what_was_digested_and_nothing_else(root: Path, tmp_path: Path) -> None:
+    tree = read(root)
+    target = tmp_path / "copy"
+
+    copy_files(root, target, tree.select(lambda path: path != "a.py"), {"pkg/b.py": b"ruled\n"})
+
+    assert (target / "pkg" / "b.py").read_bytes() == b"ruled\n"
+    assert sorted(os.listdir(target)) == [".gitignore", "pkg"]
+
+
+def test_file_that_changed_since_is_not_copied(root: Path, tmp_path: Path) -> None:
+    tree = read(root)
+    write(root, a="a = 2\n")
+
+    with pytest.raises(ChangedError, match="changed while it was judged: a.py"):
+        copy_files(root, tmp_path / "copy", tree.files, {})
+
+
+def test_file_that_became_a_link_since_is_not_copied(root: Path, tmp_path: Path) -> None:
+    tree = read(root)
+    (root.parent / "same.py").write_text("a = 1\n")
+    (root / "a.py").unlink()
+    os.symlink("../same.py", root / "a.py")
+
+    with pytest.raises(OSError, match="symbolic links"):
+        copy_files(root, tmp_path / "copy", tree.files, {})
