@@ -15,9 +15,9 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ml_assets.attestation import StageAttestation
-from ml_assets.project import find_project
-from ml_assets.proofs import Proofs
+from ml_assets.project.project import find_project
+from ml_assets.proof.attestation import StageAttestation
+from ml_assets.proof.store import Proofs
 from resources.dvc.run.stage_environment import build_environment
 from resources.dvc.run.stage_result import Action, Observed, Result
 

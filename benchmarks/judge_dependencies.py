@@ -15,7 +15,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ml_assets.advisories import Advisories, open_store
+from ml_assets.gating.advisories import Advisories, open_store
 from security.gates.dependencies.gate import DependenciesGate
 from security.gates.interface import Task
 

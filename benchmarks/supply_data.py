@@ -14,7 +14,7 @@ import sys
 import time
 from pathlib import Path
 
-from ml_assets.project import Project
+from ml_assets.project.project import Project
 
 
 def main(location: str) -> int:

@@ -20,9 +20,9 @@ from pathlib import Path
 
 import dagster as dg
 
-from ml_assets.branch import load_branch
-from ml_assets.project import find_project
-from ml_assets.watch import Watch, watch_project
+from ml_assets.branches.graph_at_commit import load_branch
+from ml_assets.branches.watch import Watch, watch_project
+from ml_assets.project.project import find_project
 from sensors.branch_sensor import Tick
 from sensors.branches import Cursor, Loaded
 

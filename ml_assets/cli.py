@@ -21,7 +21,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn, Protocol
 
-from ml_assets.job_log import JobLog, open_job_log
+from ml_assets.reporting.job_log import JobLog, open_job_log
 from resources.errors import (
     ConfigurationError,
     ResourceError,

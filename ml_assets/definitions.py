@@ -11,18 +11,18 @@ from dagster._core.definitions.definitions_load_context import (
     DefinitionsLoadType,
 )
 
-from ml_assets.branch import find_shown, keep_shown, load_branch
-from ml_assets.branch_pipeline import build_branch, build_branch_job
-from ml_assets.checks import build_checks
-from ml_assets.graph import describe_assets
-from ml_assets.jobs import build_jobs
-from ml_assets.pipeline import build_pipeline
-from ml_assets.project import Project, find_project
-from ml_assets.release import build_release
-from ml_assets.rules import find_rules
-from ml_assets.settings import Granularity
-from ml_assets.source import build_source
-from ml_assets.watch import WATCH_VARIABLE, Watch, find_watch, identifier
+from ml_assets.branches.branch_assets import build_branch, build_branch_job
+from ml_assets.branches.graph_at_commit import find_shown, keep_shown, load_branch
+from ml_assets.branches.watch import WATCH_VARIABLE, Watch, find_watch, identifier
+from ml_assets.delivery.release_assets import build_release
+from ml_assets.graph.description import describe_assets
+from ml_assets.orchestration.assets import build_pipeline
+from ml_assets.orchestration.checks import build_checks
+from ml_assets.orchestration.jobs import build_jobs
+from ml_assets.orchestration.source_asset import build_source
+from ml_assets.project.project import Project, find_project
+from ml_assets.project.rules import find_rules
+from ml_assets.project.settings.settings import Granularity
 from sensors.branch_sensor import build_branch_sensor
 
 #: Under which name Dagster keeps, for the processes of runs, what the definitions were made of.

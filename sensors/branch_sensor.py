@@ -11,14 +11,14 @@ from typing import Any
 
 import dagster as dg
 
-from ml_assets.branch import Branch, load_branch
-from ml_assets.branch_run import BRANCH_TAG, COMMIT_TAG, SENSOR, TRIGGER_TAG
-from ml_assets.collection import Collector
-from ml_assets.commit_trust import find_objection as distrust
-from ml_assets.lock_files import is_written_by_run
-from ml_assets.run_launcher import workers
-from ml_assets.watch import SHOWN, Watch
-from ml_assets.watch_settings import Commits, Older
+from ml_assets.branches.branch_run import BRANCH_TAG, COMMIT_TAG, SENSOR, TRIGGER_TAG
+from ml_assets.branches.cleanup import Collector
+from ml_assets.branches.commit_trust import find_objection as distrust
+from ml_assets.branches.graph_at_commit import Branch, load_branch
+from ml_assets.branches.lock_files import is_written_by_run
+from ml_assets.branches.watch import SHOWN, Watch
+from ml_assets.orchestration.launcher import workers
+from ml_assets.project.settings.watch import Commits, Older
 from resources.code_server import find_code_server
 from resources.errors import LostRaceError, ResourceError, UnavailableError
 from sensors.branches import (

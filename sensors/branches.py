@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ml_assets.watch_settings import First, WatchSettings
+from ml_assets.project.settings.watch import First, WatchSettings
 
 #: Seconds between attempts to reach a remote that does not answer: 30, 60, 120, … up to the last.
 _FIRST_PAUSE, _LONGEST_PAUSE = 30.0, 900.0

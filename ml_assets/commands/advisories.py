@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ml_assets.advisories import PUBLIC_SOURCES, open_store
-from ml_assets.console import write_table
+from ml_assets.gating.advisories import PUBLIC_SOURCES, open_store
+from ml_assets.reporting.console import write_table
 from resources.advisory_feed.store import AdvisoryStore, Outcome, Update
 from resources.advisory_feed.update import Mode
 from security.advisories.database import DatabaseStatus

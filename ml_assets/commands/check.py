@@ -6,11 +6,11 @@ import argparse
 import json
 import sys
 
-from ml_assets.gate_report import gate_documents, verdict_of, write_gates
-from ml_assets.gate_run import find_unused, run_gates
-from ml_assets.gating import MATERIALIZE, Gating
-from ml_assets.job_report import add_outputs, announce, conclude
-from ml_assets.project import find_project
+from ml_assets.gating.evaluation import MATERIALIZE, Gating
+from ml_assets.gating.gate_run import find_unused, run_gates
+from ml_assets.project.project import find_project
+from ml_assets.reporting.gate_report import gate_documents, verdict_of, write_gates
+from ml_assets.reporting.job_report import add_outputs, announce, conclude
 from security.content.printable import printable
 
 _EPILOG = """\

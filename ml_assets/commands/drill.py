@@ -8,9 +8,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from ml_assets.console import write_table
-from ml_assets.drill import Drill, Outcome
-from ml_assets.project import find_project
+from ml_assets.project.project import find_project
+from ml_assets.proof.drill import Drill, Outcome
+from ml_assets.reporting.console import write_table
 from security.content.printable import printable
 from security.verdict import Verdict
 

@@ -6,13 +6,13 @@ import argparse
 import json
 from pathlib import Path
 
-from ml_assets.asked import read_asked
-from ml_assets.console import write_notice
-from ml_assets.evidence import write_evidence
-from ml_assets.gating import MATERIALIZE
-from ml_assets.project import find_project
-from ml_assets.proofs import Proofs
-from ml_assets.verifying import verify_asked
+from ml_assets.gating.evaluation import MATERIALIZE
+from ml_assets.project.project import find_project
+from ml_assets.proof.evidence import write_evidence
+from ml_assets.proof.store import Proofs
+from ml_assets.proof.subject import read_asked
+from ml_assets.proof.verify import verify_asked
+from ml_assets.reporting.console import write_notice
 from resources.errors import ConfigurationError
 
 _EPILOG = """\

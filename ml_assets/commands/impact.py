@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 
-from ml_assets.asked import read_asked
-from ml_assets.console import write_notice
-from ml_assets.lineage_picture import write_picture
-from ml_assets.lineage_report import add_picture, document, write_tree
-from ml_assets.project import find_project
-from ml_assets.proofs import Proofs
-from ml_assets.vulnerable import find_bills, names_a_package
+from ml_assets.project.project import find_project
+from ml_assets.proof.lineage.picture import write_picture
+from ml_assets.proof.lineage.report import add_picture, document, write_tree
+from ml_assets.proof.package_impact import find_bills, names_a_package
+from ml_assets.proof.store import Proofs
+from ml_assets.proof.subject import read_asked
+from ml_assets.reporting.console import write_notice
 from security.verdict import Verdict
 from security.verify.lineage import Lineage, Node, identify, impact
 

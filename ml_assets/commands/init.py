@@ -6,9 +6,9 @@ import argparse
 import json
 from pathlib import Path
 
-from ml_assets.ci_files import PATHS, find_requirement, write_ci_file
-from ml_assets.project import find_project
-from ml_assets.protection import POLICY
+from ml_assets.project.ci_file import PATHS, find_requirement, write_ci_file
+from ml_assets.project.project import find_project
+from ml_assets.project.protection import POLICY
 from resources.ci_job import Provider
 from resources.errors import ConfigurationError, wrap_os_error
 from resources.files import write_atomically

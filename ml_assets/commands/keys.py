@@ -11,12 +11,12 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from ml_assets.project import Project, find_configuration, find_project
-from ml_assets.rules import find_rules
-from ml_assets.signers import PASSPHRASE_VARIABLE
-from ml_assets.signing_settings import Method, SigningSettings
-from ml_assets.token_key import open_token_signer, read_token_key
-from ml_assets.trusted import DIRECTORY, find_trust
+from ml_assets.project.project import Project, find_configuration, find_project
+from ml_assets.project.rules import find_rules
+from ml_assets.project.settings.signing import Method, SigningSettings
+from ml_assets.proof.signer import PASSPHRASE_VARIABLE
+from ml_assets.proof.token_key import open_token_signer, read_token_key
+from ml_assets.proof.trust import DIRECTORY, find_trust
 from resources.errors import ConfigurationError
 from resources.signing.keyring import Keyring
 from resources.stores.trust_files import TrustFiles

@@ -6,9 +6,9 @@ import argparse
 import json
 from pathlib import Path
 
-from ml_assets.console import write_notice
-from ml_assets.lock_files import find_locks, list_kept, write_kept
-from ml_assets.project import Project, find_project
+from ml_assets.branches.lock_files import find_locks, list_kept, write_kept
+from ml_assets.project.project import Project, find_project
+from ml_assets.reporting.console import write_notice
 from resources.errors import ConfigurationError
 from resources.git.mirror import LOCKS, Mirror
 from resources.git.repository import list_changed, read_place

@@ -7,11 +7,11 @@ import json
 import sys
 from collections.abc import Sequence
 
-from ml_assets.console import write_table
-from ml_assets.graph import describe_assets
-from ml_assets.project import find_project
-from ml_assets.selection import select_stages
-from ml_assets.translator import Asset, group_by_stage
+from ml_assets.graph.description import describe_assets
+from ml_assets.graph.translator import Asset, group_by_stage
+from ml_assets.project.project import find_project
+from ml_assets.reporting.console import write_table
+from ml_assets.runs.selection import select_stages
 from resources.dvc.run.plan import Step, build_plan
 from resources.dvc.run.stage_result import Action
 

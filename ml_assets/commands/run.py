@@ -10,13 +10,13 @@ import json
 from contextlib import nullcontext
 
 from ml_assets.commands.plan import add_pull
-from ml_assets.commit_checkout import check_out
-from ml_assets.console import write_notice
-from ml_assets.gating import MATERIALIZE
-from ml_assets.graph_run import GraphRun, Wishes
-from ml_assets.job_report import add_outputs, announce, conclude
-from ml_assets.project import find_project
-from ml_assets.settings_table import LONGEST
+from ml_assets.gating.evaluation import MATERIALIZE
+from ml_assets.project.commit_checkout import check_out
+from ml_assets.project.project import find_project
+from ml_assets.project.settings.table import LONGEST
+from ml_assets.reporting.console import write_notice
+from ml_assets.reporting.job_report import add_outputs, announce, conclude
+from ml_assets.runs.graph_run import GraphRun, Wishes
 from resources.errors import ConfigurationError
 
 _EPILOG = """\

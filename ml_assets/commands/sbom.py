@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ml_assets.bills import build_environment_bill, build_model_bill
-from ml_assets.console import write_notice
-from ml_assets.project import Project, find_project
-from ml_assets.proofs import Proofs
+from ml_assets.project.project import Project, find_project
+from ml_assets.proof.bom.bills import build_environment_bill, build_model_bill
+from ml_assets.proof.store import Proofs
+from ml_assets.reporting.console import write_notice
 from resources.dvc.checkout.checkout import Checkout
 from resources.dvc.graph.manifest import Manifest
 from resources.files import write_atomically

@@ -7,13 +7,13 @@ import json
 import os
 from pathlib import Path
 
-from ml_assets.conclusion import Conclusion, files_of
-from ml_assets.console import write_notice
-from ml_assets.gate_report import gate_documents, write_verdicts
-from ml_assets.gate_run import run_gates
-from ml_assets.gating import Gating
-from ml_assets.project import Project, find_project
-from ml_assets.proofs import Proofs
+from ml_assets.gating.evaluation import Gating
+from ml_assets.gating.gate_run import run_gates
+from ml_assets.project.project import Project, find_project
+from ml_assets.proof.sign_run import Conclusion, files_of
+from ml_assets.proof.store import Proofs
+from ml_assets.reporting.console import write_notice
+from ml_assets.reporting.gate_report import gate_documents, write_verdicts
 from resources.errors import ConfigurationError
 from resources.files import write_atomically
 from security.signing.model_signature import PREDICATE, root_digest

@@ -22,15 +22,15 @@ from pathlib import Path
 
 import psutil
 
-from ml_assets.console import write_notice
-from ml_assets.instance import use_instance, use_instance_in
-from ml_assets.project import PROJECT_VARIABLE, find_project
-from ml_assets.watch import (
+from ml_assets.branches.watch import (
     WATCH_VARIABLE,
     Watch,
     watch_project,
     watch_repository,
 )
+from ml_assets.orchestration.instance import use_instance, use_instance_in
+from ml_assets.project.project import PROJECT_VARIABLE, find_project
+from ml_assets.reporting.console import write_notice
 from resources.errors import ConfigurationError, UnavailableError
 from resources.git.command import mask
 

@@ -9,13 +9,13 @@ import tempfile
 from contextlib import nullcontext
 from pathlib import Path
 
-from ml_assets.asked import Asked, read_asked
-from ml_assets.console import write_notice
-from ml_assets.gating import MATERIALIZE
-from ml_assets.project import Project, find_project
-from ml_assets.proofs import Proofs
-from ml_assets.rebuilding import rebuild
-from ml_assets.verifying import document, verify_asked
+from ml_assets.gating.evaluation import MATERIALIZE
+from ml_assets.project.project import Project, find_project
+from ml_assets.proof.rebuild import rebuild
+from ml_assets.proof.store import Proofs
+from ml_assets.proof.subject import Asked, read_asked
+from ml_assets.proof.verify import document, verify_asked
+from ml_assets.reporting.console import write_notice
 from resources.errors import ConfigurationError, ResourceError
 from security.content.printable import printable
 from security.content.private_copy import PrivateCopy

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import yaml
 
-from ml_assets.bills import build_environment_bill, build_model_bill
 from ml_assets.cli import main
-from ml_assets.project import Project
+from ml_assets.project.project import Project
+from ml_assets.proof.bom.bills import build_environment_bill, build_model_bill
 from resources.errors import ConfigurationError, UnavailableError
 from security.bom.bill import Bill, BillError, BillKind, verify_bill
 from security.gates.interface import GateError

@@ -8,10 +8,10 @@ from typing import Any
 
 import yaml
 
-import ml_assets.templates
+import ml_assets.project.templates
 
 ROOT = Path(__file__).parents[3]
-TEMPLATES = Path(ml_assets.templates.__file__).parent
+TEMPLATES = Path(ml_assets.project.templates.__file__).parent
 GITHUB = TEMPLATES / "github.yml"
 GITLAB = TEMPLATES / "gitlab.yml"
 OWN = ROOT / ".github" / "workflows" / "ml-assets.yml"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ml_assets.ci_files import PATHS, read_requirement, write_ci_file
+from ml_assets.project.ci_file import PATHS, read_requirement, write_ci_file
 from resources.ci_job import Provider
 from tests.integration.contract.repository import Repository
 

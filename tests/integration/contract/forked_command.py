@@ -90,7 +90,7 @@ ML_ASSETS_PRELOADED = (
     "ml_assets.cli",
     "ml_assets.commands.plan",
     "ml_assets.commands.run",
-    "ml_assets.execution",
+    "ml_assets.runs.execution",
 )
 
 

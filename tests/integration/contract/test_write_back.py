@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from ml_assets.branch import Graph, load_graph
-from ml_assets.lock_files import AUTHOR, COMMIT_TRAILER, RUN_TRAILER, read_trailers
-from ml_assets.project import Project
-from ml_assets.watch import Watch, watch_project
-from ml_assets.watch_settings import WriteBack
-from ml_assets.write_back import PROPOSALS, Recorder
+from ml_assets.branches.graph_at_commit import Graph, load_graph
+from ml_assets.branches.lock_files import AUTHOR, COMMIT_TRAILER, RUN_TRAILER, read_trailers
+from ml_assets.branches.watch import Watch, watch_project
+from ml_assets.branches.write_back import PROPOSALS, Recorder
+from ml_assets.project.project import Project
+from ml_assets.project.settings.watch import WriteBack
 from resources.errors import UnavailableError
 from resources.git.mirror import LOCKS
 

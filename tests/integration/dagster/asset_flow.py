@@ -9,7 +9,7 @@ from dagster._core.definitions.data_version import CachingStaleStatusResolver, S
 from dagster._core.loader import LoadingContextForTest
 
 from ml_assets.definitions import build_definitions
-from ml_assets.project import Project
+from ml_assets.project.project import Project
 from tests.unit.resources.dvc_project import DvcProject
 
 PLOT = "epoch,loss\\n1,0.5\\n2,0.25\\n3,0.1\\n"

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from ml_assets.definitions import build_definitions
-from ml_assets.project import Project
+from ml_assets.project.project import Project
 from tests.integration.dagster.asset_flow import Flow, location
 
 OUTS = {"raw.txt", "sorted.txt", "model", "m.json", "loss.csv", "other.txt"}

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import dagster as dg
 import pytest
 
-from ml_assets.graph import describe_assets
-from ml_assets.project import Project
-from ml_assets.settings import Performance
+from ml_assets.graph.description import describe_assets
+from ml_assets.project.project import Project
+from ml_assets.project.settings.settings import Performance
 from resources.errors import ConfigurationError
 from tests.integration.dagster.asset_flow import Flow
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from ml_assets.event_log import PooledSqliteEventLogStorage
-from ml_assets.instance import use_instance
-from ml_assets.project import Project
+from ml_assets.orchestration.event_log import PooledSqliteEventLogStorage
+from ml_assets.orchestration.instance import use_instance
+from ml_assets.project.project import Project
 
 
 @pytest.fixture(autouse=True)

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from ml_assets.claim import claim
-from ml_assets.collection import Collector
-from ml_assets.project import Project
-from ml_assets.verified import mark_verified
-from ml_assets.watch import SHOWN, Watch, watch_project
+from ml_assets.branches.cleanup import Collector
+from ml_assets.branches.passed_commit import mark_verified
+from ml_assets.branches.run_claim import claim
+from ml_assets.branches.watch import SHOWN, Watch, watch_project
+from ml_assets.project.project import Project
 from resources.dvc.lock.repository_lock import hold_repository
 from resources.stores import digest_store
 from resources.stores.digest_store import DigestStore

@@ -8,9 +8,9 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from ml_assets.branches.watch import identifier, slug, watch_project
 from ml_assets.definitions import build_watched_definitions
-from ml_assets.project import Project
-from ml_assets.watch import identifier, slug, watch_project
+from ml_assets.project.project import Project
 
 from .pushed import make_pushed
 

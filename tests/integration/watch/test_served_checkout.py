@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ml_assets.project import Project
-from ml_assets.watch import watch_project
+from ml_assets.branches.watch import watch_project
+from ml_assets.project.project import Project
 from resources.errors import ConfigurationError
 
 from .pushed import make_pushed

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ml_assets import admission
+from ml_assets.gating import admission
 from resources import errors
 from resources.advisory_feed import errors as feed_errors
 from resources.errors import ResourceError, wrap_os_error

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ml_assets.watch_settings import Commits, First, WatchSettings
+from ml_assets.project.settings.watch import Commits, First, WatchSettings
 from sensors.branches import (
     Cursor,
     Loaded,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ml_assets.project import Project
+from ml_assets.project.project import Project
 from resources.dvc.checkout.checkout import Checkout
 from resources.dvc.run.plan import Step, build_plan
 from resources.dvc.run.stage_result import Action

@@ -1,0 +1,131 @@
+"""A branch: its graph as it is at one commit, described for Dagster."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from ml_assets.branches.commit_trust import find_objection
+from ml_assets.branches.watch import SHOWN, Watch, identifier
+from ml_assets.graph.description import describe_assets
+from ml_assets.graph.translator import Asset, Key, asset_key, source_key
+from ml_assets.project.project import Project
+from resources.dvc.checkout.checkout import Checkout
+from resources.errors import ConfigurationError, LostRaceError, ResourceError
+from security.errors import SecurityError
+
+
+@dataclass(frozen=True)
+class Graph:
+    """The graph of a branch at a commit.
+
+    Attributes:
+        project: the commit, checked out.
+        assets: of its stages.
+        shape: the same for graphs that look the same: keys, and what depends on what.
+    """
+
+    project: Project
+    checkout: Checkout
+    assets: Sequence[Asset]
+    shape: str
+
+    @property
+    def source(self) -> Key:
+        """The key of its source."""
+        return source_key(self.project.branch, self.checkout.manifest)
+
+
+@dataclass(frozen=True)
+class Branch:
+    """A watched branch.
+
+    Attributes:
+        commit: whose graph is shown.
+        graph: None where the commit has none that can be read.
+        problem: why it has none.
+    """
+
+    name: str
+    commit: str
+    graph: Graph | None
+    problem: str | None = None
+
+    @property
+    def job(self) -> str:
+        """The name of the job that brings all of it up to date."""
+        return job_name(self.name)
+
+    @property
+    def source(self) -> Key:
+        """The key of its source."""
+        return self.graph.source if self.graph else asset_key(self.name, "source")
+
+    @property
+    def shape(self) -> str | None:
+        """What its graph looks like; None where it has none."""
+        return self.graph.shape if self.graph is not None else None
+
+
+def job_name(branch: str) -> str:
+    """Return the name of the job that brings a branch up to date, as Dagster takes names."""
+    return f"reproduce_{identifier(branch)}"
+
+
+def load_graph(watch: Watch, branch: str, commit: str) -> Graph:
+    """Load the graph of a commit.
+
+    Raises:
+        ResourceError, SecurityError: the commit has none, or it cannot be read.
+    """
+    project = watch.open_worktree(branch, commit)
+    checkout = project.open_checkout(pull=True)
+    assets = describe_assets(project, checkout)
+    if not assets:  # a run of nothing would pass for one of the pipeline
+        raise ConfigurationError(
+            f"no stage in commit {commit[:12]} of {branch}",
+            "look whether it still has its dvc.yaml, or watch other branches",
+        )
+    checkout.store.save()
+    return Graph(project, checkout, assets, _shape_of(assets))
+
+
+def load_branch(watch: Watch, name: str, commit: str) -> Branch:
+    """Load a branch as it is at a commit, whether there is a graph in it or not."""
+    try:
+        return Branch(name, commit, load_graph(watch, name, commit))
+    except (ResourceError, SecurityError) as error:
+        return Branch(name, commit, None, f"{error.message}\n  hint: {error.hint}")
+    except Exception as error:  # noqa: BLE001  # other branches go on, and its own run will fail
+        return Branch(name, commit, None, f"unexpected: {type(error).__name__}: {error}")
+
+
+def find_shown(watch: Watch) -> dict[str, str]:
+    """Return the commits whose graphs are shown: the last that had one, by branch.
+
+    Nothing is read of a commit that has to be signed and is not.
+    """
+    shown = watch.mirror.read_refs(SHOWN)
+    found: dict[str, str] = {}
+    for name in watch.settings.branches:
+        commit = shown.get(name) or watch.mirror.read_tracked(name)
+        if commit is not None and find_objection(watch, commit) is None:
+            found[name] = commit
+    return found
+
+
+def keep_shown(watch: Watch, branches: Sequence[Branch]) -> None:
+    """Keep showing the graphs of branches whose later commits have none that can be read."""
+    shown = watch.mirror.read_refs(SHOWN)
+    for branch in branches:
+        if branch.graph is not None and branch.name not in shown:
+            with suppress(LostRaceError):  # another process has kept it, or a later one
+                watch.mirror.write_ref(f"{SHOWN}/{branch.name}", branch.commit, None)
+
+
+def _shape_of(assets: Sequence[Asset]) -> str:
+    drawn = [[one.key, one.stage, one.deps, one.group, sorted(one.kinds)] for one in assets]
+    return hashlib.sha256(json.dumps(drawn).encode()).hexdigest()

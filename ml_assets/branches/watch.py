@@ -1,0 +1,182 @@
+"""A watch: which branches of a remote repository are followed here, and what lies where for it.
+
+``<home>/mirror.git``            the mirror of the repository
+``<home>/worktrees/<branch>/…``  a checkout for each commit that is run or shown
+``<home>/dvc/<branch>/…``        what DVC makes for each of them
+
+Nothing is ever written into the user's own checkout.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+from ml_assets.project.project import PROJECT_VARIABLE, Project, find_project, find_state_home
+from ml_assets.project.settings.settings import FILES, read_settings
+from ml_assets.project.settings.watch import WatchSettings
+from resources.dvc.checkout.local_config import write_local_config
+from resources.errors import ConfigurationError
+from resources.git.command import mask
+from resources.git.mirror import Mirror, open_mirror
+from resources.git.repository import read_place, read_remote_address
+
+#: The commits whose graphs the UI shows, by branch.
+SHOWN = "refs/ml-assets/shown"
+#: Names the file that says what is watched, for processes that Dagster starts.
+WATCH_VARIABLE = "ML_ASSETS_WATCH"
+_NO_NAME = re.compile(r"[^A-Za-z0-9._-]")
+_NO_WORD = re.compile(r"[^A-Za-z0-9_]")
+
+
+@dataclass(frozen=True)
+class Watch:
+    """The watch over one remote repository.
+
+    Attributes:
+        url: of the repository; it may hold credentials, and is not to be shown.
+        home: keeps the mirror and the worktrees.
+        state: keeps statements, results and Dagster's own storage.
+        cache: DVC's objects.
+        below: the DVC root, relative to Git's.
+        template: of the worktrees' ``.dvc/config.local``.
+    """
+
+    url: str
+    home: Path
+    state: Path
+    cache: Path
+    settings: WatchSettings
+    below: str = "."
+    template: Path | None = None
+
+    @cached_property
+    def mirror(self) -> Mirror:
+        """The mirror.
+
+        Raises:
+            UnavailableError: it cannot be made.
+        """
+        return open_mirror(self.home / "mirror.git", self.url)
+
+    def open_worktree(self, branch: str, commit: str) -> Project:
+        """Return the project as it is at a commit, in a checkout of its own.
+
+        Raises:
+            ConfigurationError: the commit holds no DVC repository.
+            UnavailableError: it cannot be checked out.
+        """
+        directory = self.worktree(branch, commit)
+        if not (directory / ".git").exists():
+            self.mirror.remove_worktree(directory)  # what a killed process has left of it
+            self.mirror.add_worktree(commit, directory)
+        os.utime(directory)  # it is in use (``collection``)
+        root = Path(os.path.normpath(directory / self.below))
+        site = self.home / "dvc" / slug(branch) / commit
+        write_local_config(root, self.template, cache=self.cache, site=site)
+        return Project(root, name=branch, shared=self.state)
+
+    def worktree(self, branch: str, commit: str) -> Path:
+        """Return where a commit of a branch is checked out."""
+        return self.home / "worktrees" / slug(branch) / commit
+
+
+def slug(branch: str) -> str:
+    """Return a branch's name as the name of a directory: another one for each branch."""
+    return _rename(branch, _NO_NAME)
+
+
+def identifier(branch: str) -> str:
+    """Return a branch's name as Dagster takes names: another one for each branch."""
+    return _rename(branch, _NO_WORD)
+
+
+def _rename(branch: str, unfit: re.Pattern[str]) -> str:
+    plain = unfit.sub("_", branch)
+    if plain == branch:
+        return plain
+    return f"{plain}_{hashlib.sha256(branch.encode()).hexdigest()[:8]}"
+
+
+def watch_project(project: Project) -> Watch | None:
+    """Return the watch over the remote of a project's repository; None where there is none.
+
+    Raises:
+        ConfigurationError: the settings are wrong, or there is no DVC repository.
+        UnavailableError: Git cannot tell.
+    """
+    settings = project.settings.watch
+    place = read_place(project.root)
+    url = read_remote_address(project.root, settings.repository) if place else None
+    if place is None or url is None or not settings.branches:
+        return None
+    return Watch(
+        url=url,
+        home=_home(project.root.name, os.fspath(project.root)),
+        state=project.make_state(),
+        cache=project.find_cache(),
+        settings=settings,
+        below=place,
+        template=project.root / ".dvc" / "config.local",
+    )
+
+
+def watch_repository(url: str) -> Watch:
+    """Return the watch over a repository that there is no checkout of.
+
+    Its settings are those of the branch that it protects.
+
+    Raises:
+        ConfigurationError: it has no such branch, or wrong settings.
+        UnavailableError: it does not answer.
+    """
+    name = url.rstrip("/").rpartition("/")[2].removesuffix(".git")
+    return _watch_home(_home(name, url), url)
+
+
+def _watch_home(home: Path, url: str) -> Watch:
+    watch = Watch(url, home, home / "state", home / "cache", WatchSettings())
+    default = watch.mirror.read_default()
+    if default is None:
+        default = watch.mirror.read_remote(()).default
+        if default is None:
+            raise ConfigurationError(f"an empty repository: {mask(url)}", "push a commit to it")
+        watch.mirror.fetch((default,), default)
+    files = watch.mirror.read_files(f"refs/remotes/origin/{default}", tuple(FILES))
+    watch.state.mkdir(parents=True, exist_ok=True)
+    return replace(watch, settings=read_settings(files, f"{default} of {mask(url)}").watch)
+
+
+def _home(name: str, identity: str) -> Path:
+    """Return where a watch keeps its things: apart from all checkouts, whose settings tools find.
+
+    Test runners and linters look for their settings in all directories above what they work on.
+    """
+    digest = hashlib.sha256(os.fsencode(identity)).hexdigest()[:12]
+    return find_state_home() / "watch" / f"{slug(name)}-{digest}"
+
+
+def find_watch(home: str) -> Watch:
+    """Find the watch that the command has set up for processes that Dagster starts.
+
+    Args:
+        home: what ``WATCH_VARIABLE`` holds.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
+    if os.environ.get(PROJECT_VARIABLE):
+        watch = watch_project(find_project())
+        if watch is None:
+            raise ConfigurationError(
+                "there is no remote repository to watch", "git remote add origin URL"
+            )
+        return watch
+    mirror = Path(home) / "mirror.git"
+    if not mirror.is_dir():
+        raise ConfigurationError(f"nothing is watched in {home}", "start it with: ml-assets ui URL")
+    return _watch_home(Path(home), read_remote_address(mirror, "origin") or "")

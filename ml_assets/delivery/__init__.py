@@ -1,0 +1,1 @@
+"""Delivery: model versions, images and deployments."""

@@ -1,0 +1,41 @@
+"""A run of gates that somebody waits for: side by side, with progress on standard error."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from ml_assets.gating.evaluation import Gating
+from security.content.printable import printable
+from security.policy.decision import Judged, unused_waivers
+from security.policy.waiver import Waiver
+
+
+def run_gates(gating: Gating, names: Sequence[str], jobs: int) -> list[Judged]:
+    """Decide everything that was asked for, side by side, with progress on standard error."""
+    cases = gating.cases(names)
+    judged = gating.absent(cases, names)
+    for number, one in enumerate(gating.decide_all(cases, jobs), start=1):
+        judged.append(one)
+        decision = one.decision
+        how = "cached" if one.cached else f"{one.seconds:.1f} s"
+        sys.stderr.write(
+            f"({number}/{len(cases)}) {decision.gate} of {printable(decision.subject)}: "
+            f"{decision.verdict.value} ({how})\n"
+        )
+    for text in gating.unused_configuration:
+        sys.stderr.write(f"notice: {printable(text, 500)}\n")
+    return judged
+
+
+def find_unused(gating: Gating, judged: Sequence[Judged], *, whole: bool) -> tuple[Waiver, ...]:
+    """Return the waivers that waived nothing, where that can be told.
+
+    Args:
+        whole: every gate was run on everything.
+    """
+    if not whole:
+        return ()
+    gates = {one.decision.gate for one in judged if one.report is not None}
+    decisions = [one.decision for one in judged]
+    return unused_waivers(decisions, gating.rules.policy.waivers, gates)

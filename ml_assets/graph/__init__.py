@@ -1,0 +1,1 @@
+"""The graph: a DVC manifest as descriptions of Dagster assets."""

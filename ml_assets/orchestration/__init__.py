@@ -1,0 +1,1 @@
+"""What Dagster sees: assets, checks, materializations, its instance and its processes."""

@@ -1,0 +1,67 @@
+"""The proof table: the signed statements about an out, as Dagster's page of the asset shows them.
+
+It is display. Only statements whose signatures were verified are in it, and whoever needs to know
+verifies them again: ``ml-assets verify``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from ml_assets.proof.sign_run import files_of
+from resources.dvc.cache.content import Content
+from security.content.printable import printable
+from security.errors import SecurityError
+from security.signing import model_signature
+from security.signing.model_signature import root_digest
+from security.signing.signature import Verified
+from security.statements import provenance
+from security.verify import verification_summary
+from security.verify.verification_summary import parse_summary
+from security.verify.verified_statements import Records
+
+_COLUMNS = ("statement", "says", "signed by", "digest")
+
+
+def proof_metadata(records: Records, content: Content, ledger: str) -> dict[str, dg.MetadataValue]:
+    """Describe what is proven of an out; nothing where nothing is.
+
+    Args:
+        ledger: where the statements lie, for people.
+    """
+    made = records.about(content.sha256, provenance.PREDICATE)
+    signed = records.about(root_digest(files_of(content)), model_signature.PREDICATE)
+    verdicts = dict(_verdicts(records, content.sha256))
+    rows = [_row("provenance", "what made it", one) for one in made[:1]]
+    rows += [
+        _row("verification summary", f"{result} for {name}", one)
+        for name, (result, one) in verdicts.items()
+    ]
+    rows += [_row("model signature", "these bytes have passed", one) for one in signed[:1]]
+    if not rows:
+        return {}
+    values: dict[str, dg.MetadataValue] = {
+        f"verdict/{name}": dg.MetadataValue.text(result) for name, (result, _) in verdicts.items()
+    }
+    schema = dg.TableSchema(columns=[dg.TableColumn(name) for name in _COLUMNS])
+    values["statements"] = dg.MetadataValue.table(records=rows, schema=schema)
+    values["ledger"] = dg.MetadataValue.text(ledger)
+    values["verify"] = dg.MetadataValue.text(f"ml-assets verify sha256:{content.sha256}")
+    return values
+
+
+def _verdicts(records: Records, sha256: str) -> Iterator[tuple[str, tuple[str, Verified]]]:
+    """Yield what was last decided for each environment: oldest first, so that the last one wins."""
+    for verified in reversed(records.about(sha256, verification_summary.PREDICATE)):
+        try:
+            summary = parse_summary(verified.statement)
+        except SecurityError:
+            continue  # not one of ours: it decides nothing here
+        yield summary.environment, ("passed" if summary.passed else "failed", verified)
+
+
+def _row(kind: str, says: str, verified: Verified) -> dg.TableRecord:
+    texts = (kind, printable(says), printable(str(verified.identity)), verified.bundle.sha256)
+    return dg.TableRecord(dict(zip(_COLUMNS, texts, strict=True)))

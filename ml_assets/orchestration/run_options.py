@@ -1,0 +1,117 @@
+"""The options of a run: from the settings, the command line and the environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Sequence
+
+from ml_assets.gating.admission import GateAdmission
+from ml_assets.gating.evaluation import MATERIALIZE, Gating
+from ml_assets.project.denied_paths import find_denied
+from ml_assets.project.project import Project
+from ml_assets.project.rules import find_rules
+from ml_assets.project.settings.settings import Granularity
+from ml_assets.proof.attestation import StageAttestation
+from ml_assets.proof.store import Proofs
+from ml_assets.reporting.reporter import Reporter
+from resources.dvc.checkout.checkout import Checkout
+from resources.dvc.run.admission import Admission
+from resources.dvc.run.attestation import Attestation
+from resources.dvc.run.reproduction import Options, Reproduction
+from resources.dvc.run.schedule import Limits
+from resources.dvc.run.stage_environment import Environment, build_environment
+
+
+def server_options(
+    project: Project,
+    checkout: Checkout,
+    stages: Sequence[str],
+    proofs: Proofs,
+    run_id: str,
+    *,
+    admission: Admission | None = None,
+    environment: str = MATERIALIZE,
+) -> Options:
+    """Return how stages are run where the environment is not the user's: from the settings.
+
+    Args:
+        admission: asked before each stage runs; None makes one.
+        environment: the policy's name of what the run is for.
+    """
+    settings = project.settings
+    variables = build_environment(os.environ, server=True, allowed=settings.environment)
+    strict = is_strict(project, environment)
+    return build_options(
+        project,
+        stages,
+        jobs=settings.capacity,
+        environment=variables,
+        admission=admission or open_admission(project, checkout),
+        attestation=StageAttestation(project, checkout, proofs, variables, run_id, strict=strict),
+        shared=settings.granularity is Granularity.STAGE,
+    )
+
+
+def is_strict(project: Project, environment: str) -> bool:
+    """Whether an environment takes nothing out of DVC's caches of which nobody knows what made it.
+
+    Raises:
+        PolicyError: the policy cannot be read, or has no such environment.
+    """
+    return find_rules(project.root).policy.environment(environment).verified_restores
+
+
+def open_admission(project: Project, checkout: Checkout) -> GateAdmission:
+    """Return what lets the stages of one run in."""
+    return GateAdmission(lambda written: Gating(project, checkout, written=written))
+
+
+def build_options(
+    project: Project,
+    stages: Sequence[str],
+    *,
+    jobs: int,
+    environment: Environment,
+    admission: Admission,
+    attestation: Attestation,
+    keep_going: bool = False,
+    wait: float | None = None,
+    force: bool = False,
+    shared: bool = False,
+) -> Options:
+    """Return how stages are run.
+
+    Args:
+        jobs: capacity.
+        admission: asked before each stage runs (``GateAdmission``).
+        attestation: told of each run (``StageAttestation``).
+        wait: seconds to wait for another run; None takes the settings'.
+        shared: other processes of the same run work in the checkout.
+    """
+    settings = project.settings
+    return Options(
+        limits=Limits(
+            jobs=jobs,
+            weights=settings.weights_of(stages),
+            mutexes=settings.mutexes_of(stages),
+            keep_going=keep_going or settings.keep_going,
+        ),
+        environment=environment,
+        admission=admission,
+        attestation=attestation,
+        denied=find_denied(project),
+        wait=settings.wait if wait is None else wait,
+        force=force,
+        shared=shared,
+    )
+
+
+def build_reproduction(
+    checkout: Checkout, stages: Collection[str], options: Options, reporter: Reporter
+) -> Reproduction:
+    """Return a run of stages that tells a reporter what happens, and first what they do not get."""
+    if options.environment.withheld:
+        reporter.notice(f"not passed to stages: {', '.join(options.environment.withheld)}")
+    if not options.denied:
+        reporter.notice("stages are not kept from signing keys; their provenance says so")
+    return Reproduction(checkout, stages, options, on_line=reporter.line, on_notice=reporter.notice)

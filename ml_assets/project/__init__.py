@@ -1,0 +1,1 @@
+"""The project: a Git and DVC repository with its rules, settings and local state."""

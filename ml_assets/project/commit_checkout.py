@@ -1,0 +1,50 @@
+"""A commit's checkout: the project as it is at a commit, apart from the working tree."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from ml_assets.project.project import Project, find_state_home
+from resources.dvc.checkout.local_config import write_local_config
+from resources.errors import ConfigurationError, ResourceError
+from resources.git.mirror import Mirror
+from resources.git.repository import read_place, resolve_commit
+
+
+@contextmanager
+def check_out(project: Project, rev: str) -> Iterator[Project]:
+    """Give the project as it is at a commit, in a worktree that goes when the block ends.
+
+    It is a worktree of the project's own repository, so that the same branch is protected. DVC's
+    cache and the local state are the project's.
+
+    Raises:
+        ConfigurationError: there is no such commit, or no DVC repository in it.
+        UnavailableError: it cannot be checked out.
+    """
+    commit = resolve_commit(project.root, rev)
+    below = read_place(project.root)
+    if below is None:
+        raise ConfigurationError(f"not in a Git repository: {project.root}", "leave out --commit")
+    repository = Mirror(project.root)
+    directory = find_state_home() / "commits" / f"{commit}-{os.getpid()}"
+    try:
+        repository.add_worktree(commit, directory)
+        root = Path(os.path.normpath(directory / below))
+        write_local_config(
+            root,
+            project.root / ".dvc" / "config.local",
+            cache=project.find_cache(),
+            site=find_state_home() / "dvc",
+        )
+        made = Project(root, name=project.branch, shared=project.make_state())
+        try:
+            yield made
+        finally:
+            with suppress(ResourceError):  # without it the cache is read again the next time
+                made.give_up()
+    finally:
+        repository.remove_worktree(directory)

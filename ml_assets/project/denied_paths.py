@@ -1,0 +1,70 @@
+"""The denial: what stages' processes are kept from."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ml_assets.project.project import Project, find_configuration
+from ml_assets.project.rules import find_rules
+from ml_assets.project.settings.settings import Confinement, Settings
+from resources.errors import ConfigurationError, UnavailableError
+from security.sandbox.confinement import can_confine
+
+#: Made beforehand: a confined process can use these, but make nothing directly in the home
+#: directory, which is above the keys (XDG Base Directory Specification).
+_OF_THE_USER = ((".cache",), (".local", "share"), (".local", "state"))
+
+
+def find_denied(project: Project) -> tuple[Path, ...]:
+    """Find what no stage's process may read or write: keys, and the secret that seals results.
+
+    Raises:
+        ConfigurationError: the settings deny something that cannot be denied.
+        UnavailableError: the settings require that they are kept from it, and this system cannot.
+    """
+    settings = find_rules(project.root).settings
+    wanted = settings.confinement
+    denied = list_denied(project, settings)
+    if wanted is Confinement.OFF:
+        return ()
+    # What lies directly above a denied directory cannot be written: stages write into the project.
+    above = find_configuration().resolve().is_relative_to(project.root.resolve())
+    if above or not can_confine():
+        if wanted is Confinement.REQUIRED:
+            raise UnavailableError(
+                "stages cannot be kept from signing keys here",
+                "use Linux 6.2 or newer with landlock, with XDG_CONFIG_HOME outside of the project",
+            )
+        return ()
+    _make_directories(Path(os.path.expanduser("~")))
+    return denied
+
+
+def list_denied(project: Project, settings: Settings) -> tuple[Path, ...]:
+    """List the directory of keys, and what the settings add to it.
+
+    Args:
+        settings: the protected branch's.
+
+    Raises:
+        ConfigurationError: a path is not absolute, or the project lies in it or around it.
+    """
+    root = project.root.resolve()
+    added = [Path(os.path.expanduser(one)) for one in settings.signing.denied]
+    for path in added:
+        real = path.resolve()
+        if not path.is_absolute() or real.is_relative_to(root) or root.is_relative_to(real):
+            raise ConfigurationError(
+                f"cannot be kept from stages: {path}",
+                "write in signing.denied the whole path of what lies apart from the project",
+            )
+    return (find_configuration(), *added)
+
+
+def _make_directories(home: Path) -> None:
+    for names in _OF_THE_USER:
+        try:
+            home.joinpath(*names).mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError:
+            return  # a home directory that nobody can write has nothing made in it anyway

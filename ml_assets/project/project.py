@@ -1,0 +1,237 @@
+"""A project: one Git + DVC repository on this machine, with its settings and local state."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from ml_assets.project.settings.settings import Settings, load_settings
+from resources.ci_job import read_ci_job
+from resources.dvc.checkout.checkout import Checkout
+from resources.dvc.checkout.commit_view import CommitView
+from resources.dvc.checkout.sparse_checkout import SparseCheckout
+from resources.dvc.graph.manifest import Manifest
+from resources.dvc.graph.manifest_cache import load_manifest, load_manifest_at
+from resources.errors import ConfigurationError
+from resources.git.repository import (
+    Head,
+    is_dirty,
+    list_files_at,
+    list_tracked,
+    read_file_at,
+    read_head,
+    resolve_commit,
+)
+from resources.stores.result_store import load_secret
+
+#: Names the project's directory for processes that Dagster starts.
+PROJECT_VARIABLE = "ML_ASSETS_PROJECT"
+
+
+@dataclass(frozen=True)
+class Project:
+    """A repository at its DVC root.
+
+    Attributes:
+        root: the directory that holds ``.dvc``, absolute.
+        name: of the branch that it is of, where its HEAD does not say.
+        shared: keeps what outlives it: statements, results, digests. None: its own state does.
+    """
+
+    root: Path
+    name: str | None = None
+    shared: Path | None = None
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The project's settings.
+
+        Raises:
+            ConfigurationError: they cannot be read.
+        """
+        return load_settings(self.root)
+
+    @cached_property
+    def head(self) -> Head:
+        """Where the working tree stands; outside of Git: nowhere."""
+        return read_head(self.root) or Head(commit=None, branch=None)
+
+    @cached_property
+    def dirty(self) -> bool:
+        """Whether the working tree differs from its commit, when first asked."""
+        return is_dirty(self.root)
+
+    @property
+    def branch(self) -> str:
+        """The name under which this working tree's assets are known.
+
+        CI jobs check out a commit and no branch: then it is the one that the job is about, if it
+        is about this very commit. No rule goes by it; rules are the protected branch's.
+        """
+        return self.name or self.head.branch or self._branch_of_job or "detached"
+
+    @property
+    def _branch_of_job(self) -> str | None:
+        job = read_ci_job(os.environ)
+        if job is None or job.commit is None or job.commit != self.head.commit:
+            return None
+        return job.assets_name
+
+    @cached_property
+    def run_tags(self) -> dict[str, str]:
+        """What a Dagster run is told of the working tree, as it is before the run changes it."""
+        tags = {"ml-assets/branch": self.branch, "ml-assets/dirty": str(self.dirty).lower()}
+        return {**tags, "ml-assets/commit": self.head.commit} if self.head.commit else tags
+
+    @property
+    def own_state(self) -> Path:
+        """Where state of just this working tree is kept; Git ignores it."""
+        return self.root / ".ml-assets" / "state"
+
+    @property
+    def state(self) -> Path:
+        """Where local state is kept, in the working tree or for many of them."""
+        return self.shared or self.own_state
+
+    @property
+    def scope(self) -> str:
+        """What tells this project's stored results from those of others."""
+        return os.fspath(self.shared or self.root)
+
+    @cached_property
+    def secret(self) -> bytes:
+        """What seals the results and digests that are kept for later; made on first use.
+
+        Raises:
+            UnavailableError: it cannot be made or read, or others can read it.
+        """
+        return load_secret(find_configuration() / "results.secret")
+
+    @cached_property
+    def _owns_state(self) -> bool:
+        own = self.own_state
+        if own.is_symlink() or own.parent.is_symlink():
+            return False
+        return not list_tracked(self.root, os.path.relpath(own, self.root))
+
+    def make_state(self) -> Path:
+        """Make the directory of local state.
+
+        What lies in it is believed: the graph that was read, digests, Dagster's own instance. So it
+        may hold only what was made here, and never what somebody has committed.
+
+        Raises:
+            ConfigurationError: it cannot be written, or a commit brings it or leads it elsewhere.
+        """
+        if not self._owns_state:
+            raise ConfigurationError(
+                f"a commit brings local state along: {self.own_state}",
+                "look who added it (git log -- .ml-assets), then: git rm -r .ml-assets/state",
+            )
+        try:
+            self.state.mkdir(parents=True, exist_ok=True)
+            self.own_state.mkdir(parents=True, exist_ok=True)
+            marker = self.own_state / ".gitignore"
+            if not marker.exists():
+                marker.write_text("*\n", encoding="utf-8")
+        except OSError as error:
+            raise ConfigurationError(
+                f"cannot write: {self.state}: {(error.strerror or '').lower()}",
+                "make the project writable, or free the disk",
+            ) from error
+        return self.state
+
+    def load_manifest(self) -> Manifest:
+        """Load the working tree's graph.
+
+        Raises:
+            ConfigurationError: there is no DVC repository, or DVC cannot make sense of it.
+        """
+        self.make_state()
+        return load_manifest(self.root, self.own_state, self.secret)
+
+    def view_commit(self, rev: str) -> CommitView:
+        """Open a commit for judging its stages, without a checkout.
+
+        Raises:
+            ConfigurationError: there is no such commit, or DVC cannot make sense of it.
+        """
+        commit = resolve_commit(self.root, rev)
+        manifest = load_manifest_at(self.root, commit, self.make_state(), self.secret)
+        return CommitView(
+            self.root,
+            self.state,
+            manifest,
+            commit,
+            files=list_files_at(self.root, commit),
+            read_file=lambda path: read_file_at(self.root, commit, path),
+        )
+
+    def open_checkout(self, *, pull: bool | None = None) -> Checkout:
+        """Open the working tree for judging and running its stages.
+
+        Args:
+            pull: outs may be absent that DVC keeps elsewhere; None takes what the settings say.
+
+        Raises:
+            ConfigurationError: there is no DVC repository, or DVC cannot make sense of it.
+        """
+        is_sparse = self.settings.pull if pull is None else pull
+        opened = SparseCheckout if is_sparse else Checkout
+        return opened(self.root, self.make_state(), self.load_manifest(), self.secret)
+
+    def find_cache(self) -> Path:
+        """Find DVC's cache, also where the pipeline cannot be read.
+
+        Raises:
+            ConfigurationError: there is no DVC repository.
+        """
+        try:
+            return Path(self.load_manifest().layout.cache_dir)
+        except ConfigurationError:
+            from resources.dvc.graph.reader import read_cache_directory
+
+            return read_cache_directory(self.root)
+
+    def give_up(self) -> None:
+        """Take links to the cache away, before somebody removes this working tree."""
+        checkout = self.open_checkout(pull=True)
+        if isinstance(checkout, SparseCheckout):
+            checkout.withdraw()
+
+
+def find_configuration() -> Path:
+    """Find the user's configuration directory: keys lie there, and no stage or gate reads them."""
+    named = os.environ.get("XDG_CONFIG_HOME") or ""
+    home = Path(named) if os.path.isabs(named) else Path.home() / ".config"
+    return home / "ml-assets"
+
+
+def find_state_home() -> Path:
+    """Find where the user's programs keep what they can do without: worktrees and mirrors."""
+    named = os.environ.get("XDG_STATE_HOME") or ""
+    home = Path(named) if os.path.isabs(named) else Path.home() / ".local" / "state"
+    return home / "ml-assets"
+
+
+def find_project(directory: Path | None = None) -> Project:
+    """Find the project that a directory lies in: the nearest one upwards that holds ``.dvc``.
+
+    Args:
+        directory: None takes what the environment names, else the current directory.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
+    named = directory or Path(os.environ.get(PROJECT_VARIABLE) or os.getcwd())
+    start = Path(os.path.abspath(named))
+    if not start.is_dir():
+        raise ConfigurationError(f"no such directory: {named}", "name another --project")
+    for candidate in (start, *start.parents):
+        if (candidate / ".dvc").is_dir():
+            return Project(candidate)
+    raise ConfigurationError(
+        f"not in a DVC repository: {start}", "run `dvc init` there, or name another --project"
+    )

@@ -1,0 +1,1 @@
+"""Settings: ``[tool.ml-assets]``, parsed once into typed values."""

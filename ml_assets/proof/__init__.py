@@ -1,0 +1,1 @@
+"""Proof: what a run signs, and how a subject is verified, traced and rebuilt."""

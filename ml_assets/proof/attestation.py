@@ -1,0 +1,265 @@
+"""The attestation: what was seen of a stage's run, signed as its provenance as soon as it ends."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+
+from ml_assets.project.interpreter import find_interpreter
+from ml_assets.project.project import Project
+from ml_assets.proof.store import Proofs
+from resources.dvc.cache.content import Content
+from resources.dvc.checkout.checkout import Checkout
+from resources.dvc.graph.manifest import Dep, Stage
+from resources.dvc.run.stage_environment import Environment
+from resources.dvc.run.stage_result import Action as Done
+from resources.dvc.run.stage_result import Observed, Result
+from resources.errors import UnavailableError
+from resources.git.repository import list_changed, list_tracked, read_remote_url
+from security.errors import SecurityError
+from security.statements.directory_listing import ListedFile, write_listing
+from security.statements.provenance import (
+    Action,
+    Builder,
+    Conditions,
+    Material,
+    Provenance,
+    Role,
+    join_params,
+    sort_materials,
+    write_provenance,
+)
+from security.statements.statement import Subject
+
+#: Files that say what an environment consists of, in the root or in ``requirements/``.
+_LOCK = re.compile(
+    r"(requirements/)?(?!dvc\.lock)"
+    r"([\w.-]*\.lock|requirements[\w.-]*\.txt|pylock[\w.-]*\.toml|conda-lock\.yml)"
+)
+#: Where runs take place, by the variable that tells.
+_BUILDERS = {
+    "GITHUB_ACTIONS": "urn:ml-assets:builder:github-actions",
+    "GITLAB_CI": "urn:ml-assets:builder:gitlab-ci",
+    "CI": "urn:ml-assets:builder:ci",
+}
+_LOCAL = "urn:ml-assets:builder:local"
+
+
+class StageAttestation:
+    """Attests the stages of one run. Safe for threads.
+
+    Args:
+        environment: what their processes see.
+        invocation: the run's id.
+        strict: outs are restored only where a trusted statement says what made them.
+    """
+
+    def __init__(
+        self,
+        project: Project,
+        checkout: Checkout,
+        proofs: Proofs,
+        environment: Environment,
+        invocation: str,
+        *,
+        strict: bool = False,
+    ) -> None:
+        self._project = project
+        self._checkout = checkout
+        self._proofs = proofs
+        self._variables = tuple(sorted(environment.variables))
+        self._invocation = invocation
+        self._strict = strict
+
+    def begin(self) -> None:
+        """Open what signs; a key that is made now is older than all that it signs.
+
+        Raises:
+            ResourceError: nobody can sign here.
+        """
+        with _told():
+            self._proofs.signer  # noqa: B018  # opened and kept
+
+    def believes(self, stage: Stage, contents: Mapping[str, Content]) -> bool:
+        """Whether it is known that a run of this stage has made just these outs, or need not be."""
+        if not self._strict:
+            return True
+        with self._proofs.records() as records:
+            for content in contents.values():
+                origin = records.origin(content.sha256)
+                if origin is None or origin.provenance.stage != stage.name:
+                    return False
+        return True
+
+    def attest(self, stage: Stage, result: Result) -> None:
+        """Sign what a stage's run was, and keep it.
+
+        Raises:
+            ResourceError: it cannot be signed, or not be kept.
+        """
+        if stage.is_source or not result.contents or result.observed is None:
+            return
+        with _told(f"{stage.name}: "):
+            for location, content in result.contents.items():
+                self._list(location, content)
+            statement = write_provenance(self._describe(stage, result, result.observed))
+            self._proofs.add(statement)
+            self._proofs.leave_open()
+
+    def _list(self, location: str, content: Content) -> None:
+        """Keep which files a directory holds."""
+        if content.entries:
+            files = [ListedFile(entry.path, entry.sha256) for entry in content.entries]
+            for listing in write_listing(location, files):
+                self._proofs.add(listing)
+
+    def _describe(self, stage: Stage, result: Result, observed: Observed) -> Provenance:
+        restored = result.action is Done.RESTORE
+        materials = [*self._surroundings, *self._inputs(stage, observed.inputs)]
+        if restored:
+            materials += self._origins(result)
+        return Provenance(
+            outs=tuple(
+                Subject(location, identify_content(content))
+                for location, content in result.contents.items()
+            ),
+            stage=stage.name,
+            command=tuple(stage.commands),
+            params=join_params((result.entry or {}).get("params", {})),
+            variables=self._variables,
+            materials=sort_materials(materials),
+            action=Action.RESTORED if restored else Action.RAN,
+            conditions=Conditions(
+                observed.confined, self._uncommitted(stage), tuple(observed.changed)
+            ),
+            builder=self._builder,
+            invocation=self._invocation,
+            started=observed.started,
+            finished=observed.finished,
+        )
+
+    def _inputs(self, stage: Stage, inputs: Mapping[str, Content]) -> Iterator[Material]:
+        for dep in stage.deps:
+            if dep.location in inputs:
+                yield from self._material(dep, inputs)
+        for params in stage.params:
+            content = self._read(params.location)
+            if content is not None:
+                yield _name(params.location, content, Role.PARAMS)
+
+    def _material(self, dep: Dep, inputs: Mapping[str, Content]) -> Iterator[Material]:
+        """Yield what a dep was: an out, several of them, or something that no stage writes."""
+        content = inputs[dep.location]
+        below = [out for out in dep.producers if out.startswith(f"{dep.location}/")]
+        for out in below:
+            part = self._read(out)
+            if part is not None:
+                yield _name(out, part, self._role_of_out(out))
+        self._list(dep.location, content)
+        if dep.producers and not below:
+            yield _name(dep.location, content, self._role_of_out(dep.producers[0]))
+        else:
+            tracked = self._is_tracked(dep.location, content, below)
+            yield _name(dep.location, content, Role.CODE if tracked else Role.LOCAL)
+
+    def _role_of_out(self, location: str) -> Role:
+        producer = self._checkout.manifest.producer.get(location)
+        return Role.DATA if producer is None or producer.is_source else Role.OUT
+
+    def _read(self, location: str) -> Content | None:
+        return self._checkout.read(location) if "://" not in location else None
+
+    def _is_tracked(self, location: str, content: Content, outs: Sequence[str]) -> bool:
+        """Whether Git tracks all of something but for some outs that lie in it."""
+        if location.startswith(("/", "..")):
+            return False
+        if content.entries is None:
+            return location in self._tracked
+        paths = [f"{location}/{entry.path}" for entry in content.entries]
+        return all(path in self._tracked or _lies_in(path, outs) for path in paths)
+
+    def _uncommitted(self, stage: Stage) -> tuple[str, ...]:
+        """Return what the stage has read of Git's that is not as in the commit."""
+        read = [dep.location for dep in stage.deps if not dep.producers]
+        read += [stage.file, *(params.location for params in stage.params)]
+        return tuple(
+            sorted(
+                path
+                for path in self._changed
+                if any(path == one or path.startswith(f"{one}/") for one in read)
+            )
+        )
+
+    def _origins(self, result: Result) -> Iterator[Material]:
+        """Yield the provenance of the runs that made what was restored."""
+        with self._proofs.records() as records:
+            found = [records.origin(one.sha256) for one in result.contents.values()]
+        digests = dict.fromkeys(one.verified.bundle.sha256 for one in found if one is not None)
+        for digest in digests:
+            yield Material("run-cache", {"sha256": digest}, Role.ORIGIN)
+
+    @cached_property
+    def _tracked(self) -> frozenset[str]:
+        return frozenset(list_tracked(self._project.root, "."))
+
+    @cached_property
+    def _changed(self) -> frozenset[str]:
+        return list_changed(self._project.root)
+
+    @cached_property
+    def _builder(self) -> Builder:
+        found = (one for variable, one in _BUILDERS.items() if os.environ.get(variable))
+        return Builder(
+            next(found, _LOCAL), {"dvc": version("dvc"), "ml-assets": version("ml-assets")}
+        )
+
+    @cached_property
+    def _surroundings(self) -> tuple[Material, ...]:
+        """The commit, the environment's lock files and its interpreter."""
+        found: list[Material] = []
+        commit = self._project.head.commit
+        if commit is not None:
+            remote = read_remote_url(self._project.root)
+            uri = f"git+{remote}@{commit}" if remote else ""
+            found.append(Material("commit", {"gitCommit": commit}, Role.COMMIT, uri))
+        for path in sorted(one for one in self._tracked if _LOCK.fullmatch(one)):
+            content = self._read(path)
+            if content is not None:
+                found.append(_name(path, content, Role.LOCK))
+        settings = self._project.settings.gates
+        python = find_interpreter(self._project.root, settings.python, os.environ)
+        if python is not None:
+            real = Path(os.path.realpath(python))
+            digest = self._checkout.store.digest(str(real)).sha256
+            found.append(Material(real.name, {"sha256": digest}, Role.INTERPRETER))
+        return tuple(found)
+
+
+@contextmanager
+def _told(who: str = "") -> Iterator[None]:
+    """Tell what keeps a proof from being made as what keeps a stage from success."""
+    try:
+        yield
+    except SecurityError as error:
+        raise UnavailableError(f"{who}{error.message}", error.hint) from error
+
+
+def _lies_in(path: str, outs: Sequence[str]) -> bool:
+    return any(path == out or path.startswith(f"{out}/") for out in outs)
+
+
+def identify_content(content: Content) -> dict[str, str]:
+    """Return the digest by which a statement is about a file, or about a directory."""
+    return {"sha256" if content.entries is None else "dirHash": content.sha256}
+
+
+def _name(location: str, content: Content, role: Role) -> Material:
+    if content.entries is None:
+        return Material(location, {"sha256": content.sha256, "md5": content.md5}, role)
+    dvc = content.md5.removesuffix(".dir")
+    return Material(location, {"dirHash": content.sha256, "dvcDir": dvc}, role)

@@ -1,0 +1,1 @@
+"""Bills of materials of a project's environment and of its models."""

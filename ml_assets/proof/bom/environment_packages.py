@@ -1,0 +1,210 @@
+"""The packages of a project's environment: what its lock files allow beside what is installed."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from packaging.markers import default_environment
+
+from ml_assets.project.denied_paths import list_denied
+from ml_assets.project.interpreter import find_interpreter
+from ml_assets.project.project import Project
+from ml_assets.project.rules import find_rules
+from resources.dvc.run.stage_environment import build_environment
+from resources.errors import ConfigurationError, UnavailableError
+from resources.git.source_tree import SourceTree, read_source_tree
+from resources.stores.digest_store import DigestStore
+from security.advisories.packages.dependency_files import is_dependency_file, read_dependency_files
+from security.advisories.packages.package import SkipReason
+from security.advisories.packages.requirements import build_package
+from security.bom.lock_hashes import Hashes, find_hashes
+from security.bom.package_metadata import PackageMetadata, read_metadata, resolve_needs
+from security.bom.sbom import Environment, EnvironmentPackage, LockFile
+from security.content.printable import printable
+from security.gates.tool.python_environment import Package, PythonEnvironment, read_environment
+
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+#: Entries that name no package of one version; whatever else is hidden could not be read.
+_GAPS = tuple(f"({one.value})" for one in (SkipReason.NOT_PINNED, SkipReason.NOT_FROM_INDEX))
+_SHOWN = 3
+
+
+@dataclass(slots=True)
+class _Pin:
+    """What lock files say of one package of one version."""
+
+    locks: set[str] = field(default_factory=set)
+    hashes: set[str] = field(default_factory=set)
+
+
+_Pins = dict[tuple[str, str], _Pin]
+
+
+def describe_environment(project: Project) -> Environment:
+    """Describe a project's environment.
+
+    1. The lock files are those of the source tree that the dependencies gate reads as well.
+    2. What is installed is what lies in the environment that stages run in.
+    3. Both are put together by name and version; what was installed from elsewhere than an index
+       is nothing that a lock of an index allows.
+
+    Raises:
+        ConfigurationError: there is no environment.
+        UnavailableError: a lock file, or metadata of what is installed, cannot be read.
+        GateError: the interpreter does not answer.
+    """
+    tree = _read_tree(project)  # 1
+    paths = tuple(tree.select(is_dependency_file))
+    pins, gaps = _read_pins(project.root, paths)
+    python = _read_python(project)  # 2
+    packages = _put_together(pins, _read_installed(python))  # 3
+    version, _, other = python.version.partition("+")
+    name, own_version = _name(project.root)
+    return Environment(
+        project=name,
+        version=own_version,
+        implementation=other or "cpython",
+        python=version,
+        packages=packages,
+        lock_files=tuple(LockFile(path, tree.files[path]) for path in paths),
+        gaps=gaps,
+    )
+
+
+def _read_tree(project: Project) -> SourceTree:
+    store = DigestStore(project.make_state() / "digests.sqlite", project.secret)
+    tree = read_source_tree(project.root, store)
+    store.save()
+    missing = tree.missing_for(is_dependency_file)
+    if missing:
+        raise _unreadable([f"{path}: {reason}" for path, reason in missing.items()])
+    return tree
+
+
+def _unreadable(texts: Iterable[str]) -> UnavailableError:
+    found = [printable(text) for text in texts]
+    more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    return UnavailableError(
+        f"cannot be read, and belongs into the bill: {'; '.join(found[:_SHOWN])}{more}",
+        "mend or remove it, then again: ml-assets sbom",
+    )
+
+
+def _read_pins(root: Path, paths: tuple[str, ...]) -> tuple[_Pins, tuple[str, ...]]:
+    """Read what lock files pin, with the hashes that they allow, and their gaps."""
+    listing = read_dependency_files(root, paths)
+    unread = [text for text in listing.hidden if not text.endswith(_GAPS)]
+    if unread:
+        raise _unreadable(unread)
+    allowed: dict[str, Hashes] = {}
+    pins: _Pins = {}
+    for one in listing.packages:
+        if one.path not in allowed:
+            allowed[one.path] = find_hashes((root / one.path).read_text("utf-8"))
+        key = (one.package.name, one.package.version)
+        pin = pins.setdefault(key, _Pin())
+        pin.locks.add(one.path)
+        pin.hashes |= allowed[one.path].get(key, frozenset())
+    return pins, listing.hidden
+
+
+def _read_python(project: Project) -> PythonEnvironment:
+    settings = project.settings
+    python = find_interpreter(project.root, settings.gates.python, os.environ)
+    if python is None:
+        raise ConfigurationError(
+            "no environment of the project was found", "make .venv, or set gates.python"
+        )
+    variables = build_environment(os.environ, server=True, allowed=settings.environment).variables
+    denied = list_denied(project, find_rules(project.root).settings)
+    return read_environment(python, variables, denied)
+
+
+def _read_installed(python: PythonEnvironment) -> tuple[EnvironmentPackage, ...]:
+    if python.unreadable:
+        raise _unreadable(python.unreadable)
+    metadata = [(package, _metadata(package)) for package in python.installed]
+    requirements: dict[str, tuple[str, ...]] = {}
+    for package, said in metadata:
+        requirements[package.key] = requirements.get(package.key, ()) + said.requirements
+    needs = resolve_needs(requirements, _marker_environment(python.version))
+    return tuple(
+        EnvironmentPackage(
+            name=package.key,
+            version=build_package(package.name, package.version, 1).version,
+            installed=True,
+            licences=said.licences,
+            depends_on=needs[package.key].names,
+            unreadable=needs[package.key].unreadable,
+            origin=_origin(package),
+            revision=package.revision,
+            editable=package.editable,
+        )
+        for package, said in metadata
+    )
+
+
+def _metadata(package: Package) -> PackageMetadata:
+    try:
+        return read_metadata(package.location)
+    except (OSError, ValueError) as error:
+        raise _unreadable([f"{package.location}: {error}"]) from error
+
+
+def _origin(package: Package) -> str:
+    """Say where it was installed from, if from no index."""
+    if package.direct_url.startswith("file:") or package.editable:
+        return "local"
+    if package.direct_url and _COMMIT.fullmatch(package.revision):
+        return f"git+{package.direct_url}"
+    return package.direct_url
+
+
+def _marker_environment(version: str) -> Mapping[str, str]:
+    """Return what markers are evaluated with: this machine, and the project's interpreter."""
+    number, _, other = version.partition("+")
+    return {
+        **{name: str(value) for name, value in default_environment().items()},
+        "python_full_version": number,
+        "python_version": ".".join(number.split(".")[:2]),
+        "implementation_version": number,
+        "implementation_name": other or "cpython",
+        "platform_python_implementation": "PyPy" if other == "pypy" else "CPython",
+    }
+
+
+def _put_together(
+    pins: _Pins, installed: tuple[EnvironmentPackage, ...]
+) -> tuple[EnvironmentPackage, ...]:
+    rest = dict(pins)
+    found: list[EnvironmentPackage] = []
+    for one in installed:
+        pin = rest.pop((one.name, one.version), None) if not one.origin else None
+        found.append(_pinned(one, pin) if pin is not None else one)
+    return (
+        *found,
+        *(_pinned(EnvironmentPackage(*key), pin) for key, pin in rest.items()),
+    )
+
+
+def _pinned(package: EnvironmentPackage, pin: _Pin) -> EnvironmentPackage:
+    return replace(package, locks=tuple(sorted(pin.locks)), hashes=tuple(sorted(pin.hashes)))
+
+
+def _name(root: Path) -> tuple[str, str]:
+    """Return a project's name and version, as its ``pyproject.toml`` states them."""
+    file = root / "pyproject.toml"
+    document = tomllib.loads(file.read_text("utf-8")) if file.is_file() else {}
+    table = document.get("project")
+    name, version = (
+        (table.get("name"), table.get("version")) if isinstance(table, dict) else (None, None)
+    )
+    return (
+        name if isinstance(name, str) and name else "project",
+        version if isinstance(version, str) else "",
+    )

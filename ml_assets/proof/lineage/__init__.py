@@ -1,0 +1,1 @@
+"""The lineage of a subject as a tree, a document and a picture."""

@@ -1,0 +1,101 @@
+"""The signers: what the settings say signs a project's statements, and where these are kept."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from ml_assets.project.project import Project, find_configuration
+from ml_assets.project.protection import find_protection
+from ml_assets.project.rules import find_rules
+from ml_assets.project.settings.signing import Method, SigningSettings
+from ml_assets.proof.token_key import open_token_signer
+from resources.errors import ConfigurationError
+from resources.git.command import mask
+from security.ledger.ledger import Ledger, LedgerDirectory
+from security.signing.signer import Signer
+
+#: Holds the passphrase of the user's own key, where it has one.
+PASSPHRASE_VARIABLE = "ML_ASSETS_KEY_PASSPHRASE"  # nosec B105  # the name of a variable
+
+
+def open_ledger(project: Project) -> Ledger:
+    """Open the ledger that the protected branch's settings name, or the one in the local state.
+
+    Raises:
+        ResourceError: it cannot be opened.
+    """
+    where = find_rules(project.root).settings.signing.ledger
+    if where is None:
+        return Ledger(LedgerDirectory(project.make_state() / "ledger"))
+    if "://" not in where:
+        return Ledger(LedgerDirectory((project.shared or project.root) / where))
+    from resources.stores.ledger_bucket import open_bucket
+
+    return Ledger(open_bucket(where))
+
+
+def describe_ledger(project: Project) -> str:
+    """Say where the ledger lies, for people; without the credentials of an address."""
+    where = find_rules(project.root).settings.signing.ledger
+    if where is not None and "://" in where:
+        return mask(where)
+    return os.fspath(
+        project.state / "ledger" if where is None else (project.shared or project.root) / where
+    )
+
+
+def open_signer(project: Project, on_notice: Callable[[str], None]) -> Signer:
+    """Open what signs, as the protected branch's settings say.
+
+    Args:
+        on_notice: told of a key that was made just now.
+
+    Raises:
+        ResourceError, SecurityError: it cannot sign.
+    """
+    settings = find_rules(project.root).settings.signing
+    if settings.method is Method.KEYLESS:
+        return _open_keyless(project, settings)
+    if settings.method is Method.CERTIFICATE:
+        from resources.signing.certificate_signer import open_certificate_signer
+
+        return open_certificate_signer(
+            _outside(project, str(settings.key)),
+            project.root / str(settings.certificates),
+            os.environ.get(PASSPHRASE_VARIABLE),
+        )
+    if settings.method is Method.PKCS11:
+        return open_token_signer(project, settings)
+    from resources.signing.keyring import Keyring
+
+    keyring = Keyring(find_configuration())
+    if not keyring.exists():
+        on_notice(f"a signing key was made: {keyring.file}; publish it: ml-assets keys generate")
+    return keyring.open_signer(os.environ.get(PASSPHRASE_VARIABLE))
+
+
+def _open_keyless(project: Project, settings: SigningSettings) -> Signer:
+    """Open what signs keyless; whom it shows its token is the protected branch's to say."""
+    from resources.signing.keyless_signer import KeylessSigner
+
+    if settings.sigstore is None:
+        return KeylessSigner(None)
+    protection = find_protection(project.root)
+    text = protection.read(settings.sigstore).get(settings.sigstore)
+    if text is None:
+        raise ConfigurationError(
+            f"no such file: {settings.sigstore} of {protection.origin}", "commit it there"
+        )
+    return KeylessSigner(text.decode("utf-8", "replace"))
+
+
+def _outside(project: Project, key: str) -> Path:
+    """Return the path of a private key, which no repository may hold."""
+    path = Path(os.path.expanduser(key))
+    if not path.is_absolute() or path.resolve().is_relative_to(project.root.resolve()):
+        raise ConfigurationError(
+            f"a private key inside the project: {key}", "keep it in your configuration directory"
+        )
+    return path

@@ -1,0 +1,1 @@
+"""Reporting: what people, programs and CI jobs read about a run."""

@@ -1,0 +1,104 @@
+"""The summary: what a reviewer wants to know beside the gates, in Markdown for a CI job's page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from ml_assets.project.project import Project
+from ml_assets.reporting.curves import Curve, Points, draw_chart, find_curves, read_points
+from ml_assets.reporting.metrics_comparison import (
+    Base,
+    Metric,
+    compare_metrics,
+    find_base,
+    read_for_display,
+)
+from resources.dvc.checkout.checkout import Checkout
+from security.reports.markdown import code
+
+_MOST_METRICS = 100
+_MOST_CHARTS = 6
+
+
+def write_sections(project: Project, checkout: Checkout, environment: str) -> list[str]:
+    """Return the sections on metrics, plots and deployment.
+
+    Args:
+        environment: that the gates were asked for.
+    """
+    base = find_base(project)
+    metrics, unreadable = compare_metrics(checkout, base)
+    charts = _charts(checkout, base)
+    return [
+        *_metrics(base, metrics, unreadable),
+        *(["### Plots", *charts] if charts else []),
+        f"### Deployment\n\nFor {code(environment)} no deployment is configured: none will follow.",
+    ]
+
+
+def _metrics(base: Base, metrics: Sequence[Metric], unreadable: Sequence[str]) -> Iterator[str]:
+    if not metrics and not unreadable:
+        return
+    yield "### Metrics"
+    if base.branch is None:
+        yield f"Compared with nothing: {code(base.absent)}"
+    changed = [one for one in metrics if one.is_changed]
+    shown = [*changed, *(one for one in metrics if not one.is_changed)][:_MOST_METRICS]
+    before = "before" if base.branch is None else code(_name(base))
+    rows = [
+        f"| file | metric | here | {before} | difference |",
+        "| --- | --- | ---: | ---: | ---: |",
+        *(_row(one) for one in shown),
+    ]
+    if shown:
+        yield "\n".join(rows)
+    left = len(metrics) - len(shown)
+    said = [f"{len(changed)} of {len(metrics)} differ" if base.branch and metrics else ""]
+    said += [f"{left} more are left out" if left else ""]
+    said += ["; ".join(f"not readable here: {code(one)}" for one in unreadable)]
+    if any(said):
+        yield ". ".join(one for one in said if one) + "."
+
+
+def _name(base: Base) -> str:
+    return f"{base.branch.name} at {base.branch.commit[:12]}" if base.branch else ""
+
+
+def _row(one: Metric) -> str:
+    difference = "–"
+    if one.now is not None and one.before is not None:
+        difference = f"**{one.now - one.before:+.6g}**" if one.is_changed else "0"
+    cells = (code(one.file), code(one.name), _number(one.now), _number(one.before), difference)
+    return f"| {' | '.join(cells)} |"
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.6g}"
+
+
+def _charts(checkout: Checkout, base: Base) -> list[str]:
+    curves = find_curves(checkout.manifest)
+    earlier = base.read(checkout, [curve.file for curve in curves]) if curves else {}
+    drawn: list[str] = []
+    for curve in curves:
+        try:
+            content = read_for_display(checkout, curve.file)
+        except OSError:
+            content = None
+        lines = read_points(curve, content) if content is not None else {}
+        if lines and len(drawn) < _MOST_CHARTS:
+            before = read_points(curve, earlier[curve.file]) if curve.file in earlier else {}
+            drawn.append(_chart(curve, lines, before, base))
+    return drawn
+
+
+def _chart(
+    curve: Curve, lines: Mapping[str, Points], before: Mapping[str, Points], base: Base
+) -> str:
+    """Draw a curve, and beside each line that has changed the one that it was before."""
+    old = {name: before[name] for name in lines if name in before and before[name] != lines[name]}
+    legend = [code(name) for name in lines] + [
+        f"{code(name)} of {code(_name(base))}" for name in old
+    ]
+    chart = draw_chart(curve, [*lines.values(), *old.values()])
+    return f"{chart}\n\nLines, in this order: {', '.join(legend)}"

@@ -1,0 +1,83 @@
+"""The job report: what a CI job is told beside the answer of ``check`` and ``run``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from ml_assets.project.project import Project
+from ml_assets.reporting.annotations import find_annotations, find_prefix
+from ml_assets.reporting.gate_report import Outputs, in_order, write_outputs
+from ml_assets.reporting.job_log import JobLog
+from resources.ci_job import read_ci_job
+from resources.dvc.checkout.checkout import Checkout
+from resources.git.repository import is_shallow
+from security.content.printable import printable
+from security.policy.decision import Judged
+from security.policy.waiver import Waiver
+
+_SHALLOW = (
+    "a shallow clone: what lies before it cannot be planned (plan --commit), rebuilt"
+    " (verify --rebuild) or compared with; check out everything: fetch-depth: 0 (GitHub),"
+    " GIT_DEPTH: 0 (GitLab), or git fetch --unshallow"
+)
+
+
+def add_outputs(parser: argparse.ArgumentParser) -> None:
+    """Add the options that name files for other programs."""
+    parser.add_argument("--sarif", type=Path, metavar="F", help="write the findings as SARIF 2.1.0")
+    parser.add_argument("--junit", type=Path, metavar="F", help="write the gates as JUnit XML")
+    parser.add_argument(
+        "--summary",
+        type=Path,
+        metavar="F",
+        help="write gates, metrics and plots as Markdown for a CI job",
+    )
+
+
+def announce(project: Project, on_notice: Callable[[str], None]) -> None:
+    """Say which job this is, and what its clone is not enough for."""
+    job = read_ci_job(os.environ)
+    if job is not None:
+        on_notice(printable(job.about, 500))
+    if is_shallow(project.root):
+        on_notice(_SHALLOW)
+
+
+def conclude(
+    project: Project,
+    checkout: Checkout,
+    arguments: argparse.Namespace,
+    environment: str,
+    judged: Sequence[Judged],
+    unused: Sequence[Waiver],
+) -> None:
+    """Mark in the job's log what holds something up, and write the files that were asked for.
+
+    Args:
+        arguments: of the command line, with the options of ``add_outputs``.
+        unused: waivers that waived nothing.
+
+    Raises:
+        UnavailableError: a file cannot be written.
+    """
+    outputs = Outputs(arguments.sarif, arguments.junit, arguments.summary)
+    prefix = find_prefix(project.root, os.environ)
+    log: JobLog = arguments.log
+    log.annotate(find_annotations(in_order(judged), prefix))
+    more: list[str] = []
+    if outputs.summary is not None:
+        from ml_assets.reporting.ci_summary import write_sections
+
+        more = write_sections(project, checkout, environment)
+    write_outputs(
+        judged,
+        outputs,
+        commit=project.head.commit,
+        environment=environment,
+        unused=unused,
+        prefix=prefix,
+        more=more,
+    )

@@ -1,0 +1,1 @@
+"""Runs from the command line: selected stages executed, gated, recorded and proven."""

@@ -1,0 +1,78 @@
+"""Watch settings: what is read of them, and what is refused."""
+
+from typing import Any
+
+import pytest
+
+from ml_assets.project.settings.watch import (
+    Commits,
+    First,
+    Older,
+    WatchSettings,
+    WriteBack,
+    parse_watch_settings,
+)
+from resources.errors import ConfigurationError
+
+
+def test_defaults_watch_main_and_develop_of_origin() -> None:
+    settings = parse_watch_settings({}, "here")
+    assert settings == WatchSettings()
+    assert settings.branches == ("main", "develop")
+    assert settings.repository == "origin"
+
+
+def test_all_settings_are_read() -> None:
+    table = {
+        "repository": "upstream",
+        "branches": ["release/1.0", "main"],
+        "interval": 5,
+        "commits": "each",
+        "older": "cancel",
+        "first": "run",
+        "ignore": ["docs/*"],
+        "signed": True,
+        "runs": 4,
+        "write-back": "pull-request",
+        "keep-days": 1.5,
+        "keep-size": 0.5,
+    }
+    settings = parse_watch_settings(table, "here")
+    assert settings.branches == ("release/1.0", "main")
+    assert (settings.commits, settings.older, settings.first, settings.write_back) == (
+        Commits.EACH,
+        Older.CANCEL,
+        First.RUN,
+        WriteBack.PULL_REQUEST,
+    )
+    assert (settings.keep, settings.keep_size) == (1.5, 0.5)
+    assert settings.ignores("docs/a/b.md")
+    assert not settings.ignores("src/docs/a")
+
+
+def test_empty_list_of_branches_watches_none() -> None:
+    assert parse_watch_settings({"branches": []}, "here").branches == ()
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        {"branch": ["main"]},
+        {"branches": "main"},
+        {"branches": ["../main"]},
+        {"branches": ["a b"]},
+        {"branches": ["-x"]},
+        {"branches": ["a//b"]},
+        {"branches": ["*"]},
+        {"branches": ["main@{1}"]},
+        {"interval": 0},
+        {"interval": -1},
+        {"commits": "all"},
+        {"older": True},
+        {"write-back": "push"},
+        {"runs": -1},
+    ],
+)
+def test_wrong_setting_is_refused(table: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError, match=r"wrong setting|unknown setting"):
+        parse_watch_settings(table, "here")

@@ -1,0 +1,164 @@
+"""Selections: names, patterns, what lies up- and downstream, Dagster's syntax, and nothing."""
+
+import subprocess
+import sys
+from collections.abc import Sequence
+
+import pytest
+
+from ml_assets.graph.translator import Asset, Translator
+from ml_assets.runs.selection import select_stages
+from resources.dvc.graph.manifest import Dep, Layout, Manifest, Out, Stage
+from resources.errors import ConfigurationError
+
+
+def stage(name: str, outs: Sequence[str], upstream: Sequence[tuple[str, str]] = ()) -> Stage:
+    return Stage(
+        name=name,
+        key=name,
+        file="dvc.yaml",
+        wdir=".",
+        command="x",
+        deps=tuple(Dep(place, place, (place,)) for _, place in upstream),
+        outs=tuple(Out(out, out) for out in outs),
+        upstream=tuple(up for up, _ in upstream),
+    )
+
+
+MANIFEST = Manifest(
+    (
+        stage("prepare", ["data/clean.csv", "data/extra.csv"]),
+        stage("train@a", ["models/a.onnx"], [("prepare", "data/clean.csv")]),
+        stage("train@b", ["models/b.onnx"], [("prepare", "data/clean.csv")]),
+        stage("evaluate", ["report"], [("train@a", "models/a.onnx"), ("train@b", "models/b.onnx")]),
+        stage("odd [1], x", ["odd, out"]),
+        stage("notify", [], [("evaluate", "report")]),
+    ),
+    Layout("/cache"),
+)
+ASSETS = Translator(
+    MANIFEST,
+    "main",
+    identify=lambda place: None,
+    read_params=lambda stage: {},
+    owners=lambda place: ("team:ml",) if place.startswith("models/") else (),
+).describe()
+ALL = {stage.name for stage in MANIFEST.stages}
+
+
+def select(selection: str | None, assets: Sequence[Asset] = ASSETS) -> set[str]:
+    return select_stages(selection, MANIFEST, assets)
+
+
+def test_no_selection_means_everything() -> None:
+    assert select(None) == ALL
+
+
+@pytest.mark.parametrize(
+    ("selection", "stages"),
+    [
+        ("prepare", {"prepare"}),
+        ("data/clean.csv", {"prepare"}),
+        ("main/models/a.onnx", {"train@a"}),
+        ("notify", {"notify"}),
+        ("main/notify", {"notify"}),
+        ("train@a,train@b", {"train@a", "train@b"}),
+        (" train@a , notify ", {"train@a", "notify"}),
+        ("train@*", {"train@a", "train@b"}),
+        ("models/*", {"train@a", "train@b"}),
+        ("main/*", ALL),
+        ("*", ALL),
+        ("train@?", {"train@a", "train@b"}),
+        ("train@[ab]", {"train@a", "train@b"}),
+        ("+train@a", {"prepare", "train@a"}),
+        ("train@a+", {"train@a", "evaluate", "notify"}),
+        ("+evaluate", {"prepare", "train@a", "train@b", "evaluate"}),
+        ("prepare+", ALL - {"odd [1], x"}),
+        ("+models/a.onnx", {"prepare", "train@a"}),
+        ("+train@*", {"prepare", "train@a", "train@b"}),
+        ("notify+", {"notify"}),
+        ("+prepare", {"prepare"}),
+        ("odd*", {"odd [1], x"}),
+    ],
+)
+def test_names_and_patterns_choose_stages(selection: str, stages: set[str]) -> None:
+    assert select(selection) == stages
+
+
+@pytest.mark.parametrize(
+    ("selection", "stages"),
+    [
+        ('key:"main/models/*"', {"train@a", "train@b"}),
+        ('key:"main/models/a.onnx"+', {"train@a", "evaluate", "notify"}),
+        ('key:"main/models/a.onnx"+1', {"train@a", "evaluate"}),
+        ('key:"main/models/a.onnx" or key:"main/report"', {"train@a", "evaluate"}),
+        ('owner:"team:ml"', {"train@a", "train@b"}),
+        ('roots(key:"main/report")', {"evaluate"}),
+    ],
+)
+def test_all_else_is_read_as_dagster_reads_it(selection: str, stages: set[str]) -> None:
+    assert select(selection) == stages
+
+
+@pytest.mark.parametrize(
+    ("selection", "stages"),
+    [
+        ('+key:"main/report"', {"prepare", "train@a", "train@b", "evaluate"}),
+        ('1+key:"main/report"', {"train@a", "train@b", "evaluate"}),
+        ('kind:"onnx" and not key:"main/models/a.onnx"', {"train@b"}),
+        ('group:"main_prepare" and kind:"csv"', {"prepare"}),
+        ('group:"main_train"', {"train@a", "train@b"}),
+    ],
+)
+def test_upstream_groups_and_complements_are_those_of_dagster(
+    selection: str, stages: set[str]
+) -> None:
+    assert select(selection) == stages
+
+
+@pytest.mark.parametrize("selection", ['status:"x"', 'job:"x"', 'code_location:"x"', 'column:"x"'])
+def test_selection_by_what_only_a_deployment_knows_is_refused(selection: str) -> None:
+    with pytest.raises(ConfigurationError, match="not a selection: .*: asks for what only"):
+        select(selection)
+
+
+def test_plus_signs_in_a_row_are_not_taken_for_one() -> None:
+    with pytest.raises(ConfigurationError, match="not a selection: "):
+        select("++train@a")
+
+
+def test_upstream_and_downstream_of_a_stage_leave_its_siblings_out() -> None:
+    assert select("+train@a+") == {"prepare", "train@a", "evaluate", "notify"}
+
+
+@pytest.mark.parametrize(
+    "selection",
+    ["nothing", "", " ", ",", "+", "++", "train", "Train@a", "prepare,nothing", "nothing*", "main"]
+    + ['key:"nothing"', 'kind:"nothing"', 'group:"x"', "key:", "((", "a &&& b", 'key:"a', "\\", "'"]
+    + ['key:"main/*" and not key:"main/*"', "tag:x=", "ü", "a=b", "1", "-1", "train@a train@b"],
+)
+def test_selection_of_nothing_is_an_error_and_never_everything(selection: str) -> None:
+    with pytest.raises(ConfigurationError, match="selected by: |not a selection: ") as error:
+        select(selection)
+
+    assert selection.strip() in error.value.message
+    assert "ml-assets plan" in error.value.hint
+
+
+def test_name_costs_no_import_of_dagster() -> None:
+    program = (
+        "import sys\n"
+        "from ml_assets.runs.selection import select_stages\n"
+        "from ml_assets.graph.translator import Translator\n"
+        "from resources.dvc.graph.manifest import Layout, Manifest, Out, Stage\n"
+        "stage = Stage('a', 'a', 'dvc.yaml', '.', 'x', outs=(Out('o', 'o'),))\n"
+        "manifest = Manifest((stage,), Layout('/c'))\n"
+        "ignore = lambda *_: {}\n"
+        "assets = Translator(manifest, 'm', identify=ignore, read_params=ignore).describe()\n"
+        "assert select_stages('+a*', manifest, assets) == {'a'}\n"
+        "print([n for n in sys.modules if n.split('.')[0] in ('dagster', 'dvc')])"
+    )
+
+    finished = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+
+    assert finished.stdout == "[]\n", finished.stderr
