@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from importlib import import_module
 
 import dagster as dg
 from dagster._core.definitions.definitions_load_context import (
@@ -23,10 +24,11 @@ from ml_assets.orchestration.source_asset import build_source
 from ml_assets.project.project import Project, find_project
 from ml_assets.project.rules import find_rules
 from ml_assets.project.settings.settings import Granularity
-from sensors.branch_sensor import build_branch_sensor
 
 #: Under which name Dagster keeps, for the processes of runs, what the definitions were made of.
 _HEADS = "ml-assets/heads"
+#: Sensors are loaded by name: they stand above this package and import from it.
+_SENSORS = ("sensors.branch_sensor",)
 
 
 def build_definitions(project: Project) -> dg.Definitions:
@@ -69,7 +71,7 @@ def build_watched_definitions(watch: Watch) -> dg.Definitions:
         assets=assets,
         asset_checks=checks,
         jobs=jobs,
-        sensors=[build_branch_sensor(watch, branches, jobs)],
+        sensors=[import_module(name).build_sensor(watch, branches, jobs) for name in _SENSORS],
         executor=dg.in_process_executor,
     )
 

@@ -46,7 +46,7 @@ _ACTIVE = [
 _CANCELING = dg.DagsterRunStatus.CANCELING
 
 
-def build_branch_sensor(
+def build_sensor(
     watch: Watch, branches: Sequence[Branch], jobs: Sequence[Any]
 ) -> dg.SensorDefinition:
     """Build the sensor of a watch.
