@@ -27,7 +27,7 @@ from ml_assets.proof.signer import describe_ledger
 from ml_assets.proof.store import Proofs
 from resources.dvc.cache.content import Content
 from security.content.printable import printable
-from security.policy.decision import Judged
+from security.policy.decision import CaseDecision
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class BranchRecord:
                     dg.AssetObservation(key, metadata={**self._commit, **values})
                 )
 
-    def record_judged(self, gating: Gating, judged: Sequence[Judged]) -> None:
+    def record_judged(self, gating: Gating, judged: Sequence[CaseDecision]) -> None:
         """Record what gates have said, for the UI to show beside what they judged."""
         kinds = gating.kit.kinds
         report_evaluations(

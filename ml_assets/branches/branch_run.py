@@ -41,7 +41,7 @@ from resources.dvc.run.leftover_processes import end_orphans
 from resources.errors import ConfigurationError, ResourceError
 from security.content.printable import printable
 from security.errors import SecurityError
-from security.policy.decision import Judged
+from security.policy.decision import CaseDecision
 
 #: Names the commit that a run is about.
 COMMIT_TAG = "ml-assets/commit"
@@ -198,7 +198,7 @@ class _Work:
             graph.project, graph.checkout, environment=self._environment, on_notice=notice
         )
 
-    def materialize(self) -> list[Judged]:
+    def materialize(self) -> list[CaseDecision]:
         """Run the stages; return what gates have said before each of them.
 
         Raises:
@@ -226,11 +226,11 @@ class _Work:
                 asset = by_key[dg.AssetKey.from_coercible(made.asset_key or ())]
                 self.record.record_made(asset, made)
         except BaseException:
-            self.record.record_judged(self._gating, admission.judged)
+            self.record.record_judged(self._gating, admission.decisions)
             raise
-        return admission.judged
+        return admission.decisions
 
-    def judge(self, known: Sequence[Judged]) -> list[Judged]:
+    def judge(self, known: Sequence[CaseDecision]) -> list[CaseDecision]:
         """Judge, sign what the run comes to, and record it.
 
         Args:
@@ -265,7 +265,7 @@ def _end_orphans(project: Project, on_notice: Callable[[str], None]) -> None:
         on_notice(f"ended what a killed run had left: processes {', '.join(map(str, ended))}")
 
 
-def _refuse_blocked(judged: Sequence[Judged]) -> None:
+def _refuse_blocked(judged: Sequence[CaseDecision]) -> None:
     """Fail where a gate blocks."""
     lines = [
         f"{one.decision.gate} of {printable(one.decision.subject)}: "

@@ -46,24 +46,24 @@ def execute(arguments: argparse.Namespace) -> int:
     gating = Gating(project, checkout, environment=arguments.environment, on_notice=notice)
     for text in gating.notices:
         notice(text)
-    judged = run_gates(gating, arguments.gates, project.settings.capacity)
+    decisions = run_gates(gating, arguments.gates, project.settings.capacity)
     checkout.store.save()
-    unused = find_unused(gating, judged, whole=not arguments.gates)
-    conclude(project, checkout, arguments, gating.environment.name, judged, unused)
-    verdict = verdict_of(judged)
+    unused = find_unused(gating, decisions, whole=not arguments.gates)
+    conclude(project, checkout, arguments, gating.environment.name, decisions, unused)
+    verdict = verdict_of(decisions)
     if arguments.json:
         document = {
             "verdict": verdict.value,
             "environment": gating.environment.name,
             "policy": {"from": gating.rules.origin, "sha256": gating.rules.policy.sha256},
             "commit": project.head.commit,
-            "gates": gate_documents(judged),
+            "gates": gate_documents(decisions),
             "unused_waivers": [waiver.about for waiver in unused],
         }
         print(json.dumps(document))
     else:
-        write_gates(judged, unused, sys.stdout)
-        print(f"{verdict.value}: {len(judged)} judged for {gating.environment.name}")
+        write_gates(decisions, unused, sys.stdout)
+        print(f"{verdict.value}: {len(decisions)} judged for {gating.environment.name}")
     return verdict.exit_code
 
 

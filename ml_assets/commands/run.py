@@ -78,7 +78,7 @@ def execute(arguments: argparse.Namespace) -> int:
         run = GraphRun(project, _read_wishes(arguments))
         report = run.execute()
         name = arguments.environment or MATERIALIZE
-        conclude(project, run.checkout, arguments, name, report.judged, report.unused)
+        conclude(project, run.checkout, arguments, name, report.decisions, report.unused)
     if arguments.json:
         print(json.dumps(report.document()))
     else:

@@ -57,17 +57,17 @@ def execute(arguments: argparse.Namespace) -> int:
     content = checkout.read(location)
     if content is None:
         raise ConfigurationError(f"not there: {location}", "make it: ml-assets run")
-    judged = run_gates(gating, (), project.settings.capacity)
+    decisions = run_gates(gating, (), project.settings.capacity)
     proofs = Proofs(project, write_notice)
-    signed = Conclusion(project, proofs, gating, write_notice).prove(judged, {location: content})
-    blocking = [one.decision for one in judged if one.decision.blocks]
+    signed = Conclusion(project, proofs, gating, write_notice).prove(decisions, {location: content})
+    blocking = [one.decision for one in decisions if one.decision.blocks]
     if signed and not blocking and arguments.output is not None:
         _write_bundle(proofs, files_of(content), arguments.output)
     if arguments.json:
-        document = {"signed": bool(signed), "path": location, "gates": gate_documents(judged)}
+        document = {"signed": bool(signed), "path": location, "gates": gate_documents(decisions)}
         print(json.dumps(document))
     else:
-        write_verdicts(judged)
+        write_verdicts(decisions)
         outcome = "signed" if signed else f"not signed, {arguments.environment} refuses it"
         print(f"{outcome}: {location}")
     if blocking:

@@ -20,7 +20,7 @@ from ml_assets.gating.runner import Case
 from resources.dvc.cache.content import Content
 from resources.dvc.graph.manifest import Stage
 from resources.errors import ResourceError, StageError
-from security.policy.decision import Decision, Judged
+from security.policy.decision import CaseDecision, Decision
 from security.verdict import Verdict, combine
 
 
@@ -48,14 +48,14 @@ class GateAdmission:
         self._make = gating
         self._gating: Gating | None = None
         self._guard = threading.Lock()
-        self._judged: dict[tuple[str, str], Judged] = {}
+        self._decisions: dict[tuple[str, str], CaseDecision] = {}
         self._written: dict[str, Content] = {}
 
     @property
-    def judged(self) -> list[Judged]:
-        """What was decided so far, the last word on each."""
+    def decisions(self) -> list[CaseDecision]:
+        """The decisions so far, the last one on each case."""
         with self._guard:
-            return list(self._judged.values())
+            return list(self._decisions.values())
 
     def _open(self) -> Gating:
         with self._guard:
@@ -90,11 +90,11 @@ class GateAdmission:
         if blocking:
             raise _refusal(stage, blocking)
 
-    def _decide(self, case: Case) -> Judged:
-        judged = self._open().decide(case)
+    def _decide(self, case: Case) -> CaseDecision:
+        decision = self._open().decide(case)
         with self._guard:
-            self._judged[case.key] = judged
-        return judged
+            self._decisions[case.key] = decision
+        return decision
 
     def note(self, stage: Stage, contents: Mapping[str, Content]) -> None:
         """Take what a stage has written for what is recorded of its outs."""

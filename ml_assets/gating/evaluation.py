@@ -12,7 +12,7 @@ from datetime import date
 from pathlib import Path
 
 from ml_assets.gating.catalog import GateKit
-from ml_assets.gating.runner import SOURCE, Case, Judge, Judgement, Surroundings, longest_first
+from ml_assets.gating.runner import SOURCE, Case, CaseResult, Judge, Surroundings, longest_first
 from ml_assets.project.denied_paths import list_denied
 from ml_assets.project.interpreter import find_interpreter
 from ml_assets.project.model_outs import find_data, find_models
@@ -26,7 +26,7 @@ from resources.errors import ConfigurationError
 from resources.git.source_tree import Listing
 from resources.stores.result_store import ResultStore
 from security.gates.interface import Kind
-from security.policy.decision import Decision, Judged, evaluate
+from security.policy.decision import CaseDecision, Decision, evaluate
 from security.policy.policy import Environment
 from security.policy.rule import Level
 
@@ -163,7 +163,7 @@ class Gating:
         places = (SOURCE,), self.kit.models, self.kit.named_data
         return any(subject in place for place in places)
 
-    def absent(self, cases: Sequence[Case], names: Collection[str] = ()) -> list[Judged]:
+    def absent(self, cases: Sequence[Case], names: Collection[str] = ()) -> list[CaseDecision]:
         """Return what is decided of gates that have nothing to judge, of those that matter.
 
         Args:
@@ -171,17 +171,17 @@ class Gating:
             names: of gates that were asked for; empty takes those that must have something.
         """
         judging = {case.gate.name for case in cases}
-        found: list[Judged] = []
+        found: list[CaseDecision] = []
         for name in self.kit.kinds:
             asked = name in names if names else self._level(name) is Level.REQUIRED
             if asked and name not in judging:
                 # Who asks for a gate by its name is not told that it has passed.
                 why = "there is nothing that it would judge" if names else None
                 decision = self._evaluate(name, NOTHING, None, why, present=False)
-                found.append(Judged(decision, None, None, 0.0, False))
+                found.append(CaseDecision(decision, None, None, 0.0, False))
         return found
 
-    def absent_in_source(self, cases: Sequence[Case]) -> list[Judged]:
+    def absent_in_source(self, cases: Sequence[Case]) -> list[CaseDecision]:
         """Return what is decided of required gates that have nothing to judge in the source."""
         kinds = self.kit.kinds
         return [one for one in self.absent(cases) if kinds[one.decision.gate] is Kind.SOURCE]
@@ -226,32 +226,32 @@ class Gating:
         """See what has changed in the source tree."""
         self._judge.refresh()
 
-    def decide(self, case: Case) -> Judged:
+    def decide(self, case: Case) -> CaseDecision:
         """Judge a case, once at a time, and apply the policy to it."""
         with self._guard:
             lock = self._locks[case.key]
         with lock:
-            judgement = self._judge.judge(case)
+            result = self._judge.judge(case)
         with self._guard:
-            for path in judgement.changed:
+            for path in result.changed:
                 self._unused.setdefault(path, set()).add(case.gate.name)
         decision = self._evaluate(
-            case.gate.name, case.subject, judgement, judgement.unavailable, present=True
+            case.gate.name, case.subject, result, result.unavailable, present=True
         )
-        return Judged(
+        return CaseDecision(
             decision,
-            judgement.report,
-            judgement.tool,
-            judgement.seconds,
-            judgement.cached,
-            judgement.result,
+            result.report,
+            result.tool,
+            result.seconds,
+            result.cached,
+            result.result,
         )
 
     def _evaluate(
         self,
         gate: str,
         subject: str,
-        judgement: Judgement | None,
+        result: CaseResult | None,
         unavailable: str | None,
         *,
         present: bool,
@@ -260,14 +260,14 @@ class Gating:
             self.environment.rule(gate),
             gate,
             subject,
-            judgement.report if judgement is not None else None,
+            result.report if result is not None else None,
             unavailable,
             self.rules.policy.waivers,
             date.today(),
             present=present,
         )
 
-    def decide_all(self, cases: Sequence[Case], jobs: int) -> Iterator[Judged]:
+    def decide_all(self, cases: Sequence[Case], jobs: int) -> Iterator[CaseDecision]:
         """Decide many cases side by side; yield each when it is done."""
         with _pool(jobs) as pool:
             waiting = [pool.submit(self.decide, case) for case in longest_first(cases)]

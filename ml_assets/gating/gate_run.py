@@ -7,16 +7,16 @@ from collections.abc import Sequence
 
 from ml_assets.gating.evaluation import Gating
 from security.content.printable import printable
-from security.policy.decision import Judged, unused_waivers
+from security.policy.decision import CaseDecision, unused_waivers
 from security.policy.waiver import Waiver
 
 
-def run_gates(gating: Gating, names: Sequence[str], jobs: int) -> list[Judged]:
+def run_gates(gating: Gating, names: Sequence[str], jobs: int) -> list[CaseDecision]:
     """Decide everything that was asked for, side by side, with progress on standard error."""
     cases = gating.cases(names)
-    judged = gating.absent(cases, names)
+    decisions = gating.absent(cases, names)
     for number, one in enumerate(gating.decide_all(cases, jobs), start=1):
-        judged.append(one)
+        decisions.append(one)
         decision = one.decision
         how = "cached" if one.cached else f"{one.seconds:.1f} s"
         sys.stderr.write(
@@ -25,10 +25,12 @@ def run_gates(gating: Gating, names: Sequence[str], jobs: int) -> list[Judged]:
         )
     for text in gating.unused_configuration:
         sys.stderr.write(f"notice: {printable(text, 500)}\n")
-    return judged
+    return decisions
 
 
-def find_unused(gating: Gating, judged: Sequence[Judged], *, whole: bool) -> tuple[Waiver, ...]:
+def find_unused(
+    gating: Gating, decisions: Sequence[CaseDecision], *, whole: bool
+) -> tuple[Waiver, ...]:
     """Return the waivers that waived nothing, where that can be told.
 
     Args:
@@ -36,6 +38,5 @@ def find_unused(gating: Gating, judged: Sequence[Judged], *, whole: bool) -> tup
     """
     if not whole:
         return ()
-    gates = {one.decision.gate for one in judged if one.report is not None}
-    decisions = [one.decision for one in judged]
-    return unused_waivers(decisions, gating.rules.policy.waivers, gates)
+    gates = {one.decision.gate for one in decisions if one.report is not None}
+    return unused_waivers([one.decision for one in decisions], gating.rules.policy.waivers, gates)

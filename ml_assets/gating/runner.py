@@ -73,7 +73,7 @@ def longest_first(cases: Iterable[Case]) -> list[Case]:
 
 
 @dataclass(frozen=True)
-class Judgement:
+class CaseResult:
     """What came of a case.
 
     Attributes:
@@ -148,7 +148,7 @@ class Judge:
         if not self.tree.is_current(self._checkout.store):
             self.tree = self._read_tree()
 
-    def judge(self, case: Case) -> Judgement:
+    def judge(self, case: Case) -> CaseResult:
         """Judge a case, from the store if it was judged before."""
         started = time.monotonic()
         reading = _Reading(self._checkout, self.tree, self._protection, case)
@@ -171,12 +171,12 @@ class Judge:
         except OSError as error:
             return self._unavailable(case, wrap_os_error(error), tool, time.monotonic() - started)
         seconds = time.monotonic() - started
-        return Judgement(case, result.report, None, tool, seconds, cached, reading.changed, result)
+        return CaseResult(case, result.report, None, tool, seconds, cached, reading.changed, result)
 
     def _unavailable(
         self, case: Case, error: SecurityError | ResourceError, tool: Tool | None, seconds: float
-    ) -> Judgement:
-        return Judgement(case, None, f"{error.message} ({error.hint})", tool, seconds, False)
+    ) -> CaseResult:
+        return CaseResult(case, None, f"{error.message} ({error.hint})", tool, seconds, False)
 
     def _task(self, case: Case, reading: _Reading, scratch: Path) -> Task:
         own = self._surroundings

@@ -19,7 +19,7 @@ from resources.dvc.checkout.checkout import Checkout
 from security.content.printable import printable
 from security.finding import Finding
 from security.gates.interface import Kind
-from security.policy.decision import Decision, Judged
+from security.policy.decision import CaseDecision, Decision
 from security.verdict import Verdict
 
 _ROWS = 200  # of findings that a check shows; all are in the result
@@ -115,7 +115,7 @@ def describe(case: Case) -> str:
     )
 
 
-def evaluation(judged: Judged, key: dg.AssetCheckKey) -> dg.AssetCheckResult:
+def evaluation(judged: CaseDecision, key: dg.AssetCheckKey) -> dg.AssetCheckResult:
     """Return a decision as Dagster shows it: only ``passed`` passes, what blocks is an error."""
     decision = judged.decision
     metadata: dict[str, Any] = {
@@ -143,7 +143,7 @@ def evaluation(judged: Judged, key: dg.AssetCheckKey) -> dg.AssetCheckResult:
     )
 
 
-def _facts(judged: Judged) -> Mapping[str, str | int | float]:
+def _facts(judged: CaseDecision) -> Mapping[str, str | int | float]:
     return judged.report.facts if judged.report is not None else {}
 
 
@@ -166,8 +166,8 @@ def _rows(decision: Decision) -> Iterator[tuple[str, ...]]:
 
 
 def keys_of(
-    source: Key, kinds: Mapping[str, Kind], judged: Sequence[Judged], assets: Sequence[Asset]
-) -> Iterator[tuple[Judged, dg.AssetCheckKey]]:
+    source: Key, kinds: Mapping[str, Kind], judged: Sequence[CaseDecision], assets: Sequence[Asset]
+) -> Iterator[tuple[CaseDecision, dg.AssetCheckKey]]:
     """Yield decisions with the check that each is an evaluation of.
 
     Args:
@@ -186,7 +186,7 @@ def report_evaluations(
     instance: dg.DagsterInstance,
     source: Key,
     kinds: Mapping[str, Kind],
-    judged: Sequence[Judged],
+    judged: Sequence[CaseDecision],
     assets: Sequence[Asset],
 ) -> None:
     """Tell Dagster what gates have said, for its UI to show beside what they judged."""

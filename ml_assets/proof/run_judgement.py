@@ -8,16 +8,16 @@ from ml_assets.gating.evaluation import Gating
 from ml_assets.proof.sign_run import Conclusion
 from ml_assets.proof.store import Proofs
 from resources.dvc.cache.content import Content
-from security.policy.decision import Judged
+from security.policy.decision import CaseDecision
 
 
-def join_judged(known: Sequence[Judged], new: Sequence[Judged]) -> list[Judged]:
+def join_judged(known: Sequence[CaseDecision], new: Sequence[CaseDecision]) -> list[CaseDecision]:
     """Return the last word on each thing that was decided."""
     joined = {(one.decision.gate, one.decision.subject): one for one in known}
     return list((joined | {(one.decision.gate, one.decision.subject): one for one in new}).values())
 
 
-def judge_run(gating: Gating, locations: Collection[str] | None, jobs: int) -> list[Judged]:
+def judge_run(gating: Gating, locations: Collection[str] | None, jobs: int) -> list[CaseDecision]:
     """Judge what a run has to answer for.
 
     Args:
@@ -33,7 +33,7 @@ def judge_run(gating: Gating, locations: Collection[str] | None, jobs: int) -> l
 def prove_run(
     gating: Gating,
     proofs: Proofs,
-    judged: Sequence[Judged],
+    judged: Sequence[CaseDecision],
     contents: Mapping[str, Content],
     on_notice: Callable[[str], None],
 ) -> list[str]:

@@ -28,7 +28,7 @@ from resources.errors import ResourceError
 from security.content.file_mode import ModeError, judge_modes, read_modes
 from security.errors import SecurityError
 from security.gates.interface import Kind
-from security.policy.decision import Decision, Judged
+from security.policy.decision import CaseDecision, Decision
 from security.reports.in_toto import write_attestation
 from security.signing.model_signature import write_model_statement
 from security.statements.gate_result import GateResult, write_result
@@ -49,7 +49,7 @@ class Conclusion:
         self._gating = gating
         self._on_notice = on_notice
 
-    def prove(self, judged: Sequence[Judged], outs: Mapping[str, Content]) -> list[str]:
+    def prove(self, judged: Sequence[CaseDecision], outs: Mapping[str, Content]) -> list[str]:
         """Sign all of it; return the models that were signed.
 
         Args:
@@ -119,13 +119,13 @@ class Conclusion:
         if statement is not None:
             self._proofs.add(statement)
 
-    def _is_source(self, judged: Judged) -> bool:
+    def _is_source(self, judged: CaseDecision) -> bool:
         return self._gating.kit.kinds[judged.decision.gate] is Kind.SOURCE
 
-    def _is_about(self, judged: Judged, location: str) -> bool:
+    def _is_about(self, judged: CaseDecision, location: str) -> bool:
         return not self._is_source(judged) and judged.decision.subject == location
 
-    def _is_judged(self, location: str, judged: Sequence[Judged]) -> bool:
+    def _is_judged(self, location: str, judged: Sequence[CaseDecision]) -> bool:
         """Whether the gate that reads model files has judged a model: none is signed unread."""
         return any(
             one.decision.gate == "model-file" and one.result is not None
@@ -145,7 +145,7 @@ class Conclusion:
         verdict: Verdict,
         locations: Sequence[str],
         outs: Mapping[str, Content],
-        results: Sequence[tuple[Judged, str]],
+        results: Sequence[tuple[CaseDecision, str]],
     ) -> None:
         policy, environment = self._gating.rules.policy, self._gating.environment
         grounds = [
@@ -202,7 +202,7 @@ def conclude(
     proofs.conclude()
 
 
-def _verdict(judged: Sequence[Judged]) -> Verdict:
+def _verdict(judged: Sequence[CaseDecision]) -> Verdict:
     """Return what decisions come to for who needs to use the thing: passed, failed or error."""
     blocking = [one.decision.verdict for one in judged if one.decision.blocks]
     return combine(blocking) if blocking else Verdict.PASSED

@@ -9,10 +9,10 @@ from pathlib import Path
 from ml_assets.reporting.job_log import Annotation
 from resources.ci_job import read_ci_job
 from security.finding import Finding
-from security.policy.decision import Decision, Judged
+from security.policy.decision import CaseDecision, Decision
 
 
-def find_annotations(judged: Sequence[Judged], prefix: str) -> list[Annotation]:
+def find_annotations(decisions: Sequence[CaseDecision], prefix: str) -> list[Annotation]:
     """Return what is to be shown of gates that hold something up: first what fails, then the rest.
 
     Args:
@@ -20,7 +20,7 @@ def find_annotations(judged: Sequence[Judged], prefix: str) -> list[Annotation]:
     """
     return [
         annotation
-        for one in judged
+        for one in decisions
         if one.decision.blocks
         for annotation in _of_decision(one.decision, prefix)
     ]

@@ -12,7 +12,7 @@ from resources.errors import wrap_os_error
 from resources.files import write_atomically
 from security.content.printable import printable
 from security.finding import Finding
-from security.policy.decision import Decision, Judged
+from security.policy.decision import CaseDecision, Decision
 from security.policy.waiver import Waiver
 from security.verdict import Verdict, combine
 
@@ -29,23 +29,23 @@ class Outputs:
     summary: Path | None = None
 
 
-def verdict_of(judged: Sequence[Judged]) -> Verdict:
+def verdict_of(decisions: Sequence[CaseDecision]) -> Verdict:
     """Return what all decisions come to."""
-    return combine(one.decision.verdict for one in judged)
+    return combine(one.decision.verdict for one in decisions)
 
 
-def gate_documents(judged: Sequence[Judged]) -> list[dict[str, Any]]:
+def gate_documents(decisions: Sequence[CaseDecision]) -> list[dict[str, Any]]:
     """Return the shape of ``gates`` that other programs rely on."""
-    return [_document(one) for one in in_order(judged)]
+    return [_document(one) for one in in_order(decisions)]
 
 
-def in_order(judged: Sequence[Judged]) -> list[Judged]:
+def in_order(decisions: Sequence[CaseDecision]) -> list[CaseDecision]:
     """Return decisions in the order in which people look for them."""
-    return sorted(judged, key=lambda one: (one.decision.gate, one.decision.subject))
+    return sorted(decisions, key=lambda one: (one.decision.gate, one.decision.subject))
 
 
-def _document(judged: Judged) -> dict[str, Any]:
-    decision = judged.decision
+def _document(one: CaseDecision) -> dict[str, Any]:
+    decision = one.decision
     return {
         "name": decision.gate,
         "subject": decision.subject,
@@ -54,10 +54,10 @@ def _document(judged: Judged) -> dict[str, Any]:
         "findings": [
             {"status": status, **finding.to_json()} for status, finding in _findings(decision)
         ],
-        "cached": judged.cached,
+        "cached": one.cached,
         "reason": decision.reason,
-        "seconds": round(judged.seconds, 3),
-        "facts": dict(judged.report.facts) if judged.report is not None else {},
+        "seconds": round(one.seconds, 3),
+        "facts": dict(one.report.facts) if one.report is not None else {},
     }
 
 
@@ -70,16 +70,16 @@ def _findings(decision: Decision) -> list[tuple[str, Finding]]:
     ]
 
 
-def write_verdicts(judged: Sequence[Judged]) -> None:
+def write_verdicts(decisions: Sequence[CaseDecision]) -> None:
     """Print a line for each decision, and one for all passes of a gate where they are many."""
-    passed: dict[str, list[Judged]] = {}
-    for one in judged:
+    passed: dict[str, list[CaseDecision]] = {}
+    for one in decisions:
         if one.decision.verdict is Verdict.PASSED:
             passed.setdefault(one.decision.gate, []).append(one)
     for gate, those in sorted(passed.items()):
         if len(those) > _LINES:
             print(f"gate {gate}: passed {len(those)} times")
-    for one in in_order(judged):
+    for one in in_order(decisions):
         decision = one.decision
         if decision.verdict is Verdict.PASSED and len(passed[decision.gate]) > _LINES:
             continue
@@ -89,28 +89,30 @@ def write_verdicts(judged: Sequence[Judged]) -> None:
         )
 
 
-def write_gates(judged: Sequence[Judged], unused: Sequence[Waiver], stream: TextIO) -> None:
+def write_gates(
+    decisions: Sequence[CaseDecision], unused: Sequence[Waiver], stream: TextIO
+) -> None:
     """Write the table of gates, and below it the findings that count."""
-    rows = [_row(one) for one in in_order(judged)]
+    rows = [_row(one) for one in in_order(decisions)]
     write_table(
         rows, ("gate", "subject", "verdict", "findings", "seconds", "cached", "why"), stream
     )
-    for one in in_order(judged):
+    for one in in_order(decisions):
         _write_findings(one.decision, stream)
     for waiver in unused:
         stream.write(f"unused waiver, until {waiver.expires}: {printable(waiver.about)}\n")
 
 
-def _row(judged: Judged) -> tuple[str, ...]:
-    decision = judged.decision
+def _row(one: CaseDecision) -> tuple[str, ...]:
+    decision = one.decision
     count = len(_findings(decision))
     return (
         decision.gate,
         printable(decision.subject, 60),
         decision.verdict.value,
-        str(count) if judged.report is not None else "-",
-        f"{judged.seconds:.1f}",
-        "yes" if judged.cached else "no",
+        str(count) if one.report is not None else "-",
+        f"{one.seconds:.1f}",
+        "yes" if one.cached else "no",
         decision.reason,
     )
 
@@ -136,7 +138,7 @@ def _write_findings(decision: Decision, stream: TextIO) -> None:
 
 
 def write_outputs(
-    judged: Sequence[Judged],
+    decisions: Sequence[CaseDecision],
     outputs: Outputs,
     *,
     commit: str | None,
@@ -162,7 +164,7 @@ def write_outputs(
     from security.reports.markdown import write_summary
     from security.reports.sarif import write_sarif
 
-    ordered = in_order(judged)
+    ordered = in_order(decisions)
     title = f"Gates for {environment}"
     if outputs.sarif is not None:
         _write(outputs.sarif, write_sarif(ordered, version=version("ml-assets"), prefix=prefix))

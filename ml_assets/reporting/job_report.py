@@ -15,7 +15,7 @@ from resources.ci_job import read_ci_job
 from resources.dvc.checkout.checkout import Checkout
 from resources.git.repository import is_shallow
 from security.content.printable import printable
-from security.policy.decision import Judged
+from security.policy.decision import CaseDecision
 from security.policy.waiver import Waiver
 
 _SHALLOW = (
@@ -51,7 +51,7 @@ def conclude(
     checkout: Checkout,
     arguments: argparse.Namespace,
     environment: str,
-    judged: Sequence[Judged],
+    decisions: Sequence[CaseDecision],
     unused: Sequence[Waiver],
 ) -> None:
     """Mark in the job's log what holds something up, and write the files that were asked for.
@@ -66,14 +66,14 @@ def conclude(
     outputs = Outputs(arguments.sarif, arguments.junit, arguments.summary)
     prefix = find_prefix(project.root, os.environ)
     log: JobLog = arguments.log
-    log.annotate(find_annotations(in_order(judged), prefix))
+    log.annotate(find_annotations(in_order(decisions), prefix))
     more: list[str] = []
     if outputs.summary is not None:
         from ml_assets.reporting.ci_summary import write_sections
 
         more = write_sections(project, checkout, environment)
     write_outputs(
-        judged,
+        decisions,
         outputs,
         commit=project.head.commit,
         environment=environment,

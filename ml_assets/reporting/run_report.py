@@ -14,7 +14,7 @@ from resources.dvc.cache.content import Content, Identity
 from resources.dvc.run.schedule import Finished
 from resources.dvc.run.stage_result import Action, Result
 from resources.errors import ResourceError, UnavailableError
-from security.policy.decision import Judged
+from security.policy.decision import CaseDecision
 from security.policy.waiver import Waiver
 
 
@@ -23,7 +23,7 @@ class Report:
     """What became of every selected asset.
 
     Attributes:
-        judged: what gates have said, and what the policy made of it.
+        decisions: what gates have said, and what the policy made of it.
         unused: waivers that waived nothing.
         signed: models that were signed.
         errors: of stages that failed, by stage name.
@@ -37,7 +37,7 @@ class Report:
     errors: dict[str, BaseException] = field(default_factory=dict)
     aborted: ResourceError | None = None
     blocked: dict[str, str] = field(default_factory=dict)
-    judged: Sequence[Judged] = ()
+    decisions: Sequence[CaseDecision] = ()
     unused: Sequence[Waiver] = ()
     signed: Sequence[str] = ()
     run_id: str | None = None
@@ -65,7 +65,7 @@ class Report:
     def exit_code(self) -> int:
         """The exit code: what was judged and failed outranks what could not be judged."""
         codes = {error.exit_code for error in self._problems()}
-        codes |= {one.decision.verdict.exit_code for one in self.judged if one.decision.blocks}
+        codes |= {one.decision.verdict.exit_code for one in self.decisions if one.decision.blocks}
         return next((code for code in (1, 2, 3) if code in codes), 0)
 
     def _problems(self) -> list[ResourceError]:
@@ -87,7 +87,7 @@ class Report:
             "commit": self.project.head.commit,
             "status": self.status,
             "assets": [self._asset(asset) for asset in self.assets],
-            "gates": gate_documents(self.judged),
+            "gates": gate_documents(self.decisions),
             "deployment": None,
             "seconds": round(self.seconds, 3),
         }
@@ -159,7 +159,7 @@ class Report:
             write_table(rows, ("did", "asset", "md5", "sha256"), sys.stdout)
         for location in self._unreproduced():
             print(f"not reproduced, differs from dvc.lock as it was: {location}")
-        write_verdicts(self.judged)
+        write_verdicts(self.decisions)
         for location in self.signed:
             print(f"signed: {location}; verify it: ml-assets verify {location}")
         print(

@@ -18,7 +18,7 @@ from ml_assets.orchestration.stage_log import StageLog, StageLogManager
 from ml_assets.project.project import Project
 from ml_assets.reporting.console import ConsoleReporter
 from resources.dvc.run.reproduction import Runs
-from security.policy.decision import Judged
+from security.policy.decision import CaseDecision
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -98,7 +98,7 @@ def _open_instance(project: Project) -> Iterator[dg.DagsterInstance]:
 
 
 def record_checks(
-    project: Project, gating: Gating, judged: Sequence[Judged], assets: Sequence[Asset]
+    project: Project, gating: Gating, judged: Sequence[CaseDecision], assets: Sequence[Asset]
 ) -> None:
     """Tell Dagster what gates have said, for its UI to show beside what they judged."""
     source = source_key(project.branch, gating.checkout.manifest)

@@ -106,7 +106,7 @@ class GraphRun:
         if chosen:
             self._listing = None  # stages may write what Git does not ignore
             self._materialize(chosen, versions)
-        if self._report.exit_code == 0 or self._report.judged:
+        if self._report.exit_code == 0 or self._report.decisions:
             self._judge(self._report.exit_code == 0)
         self._report.close(time.monotonic() - self._started)
         return self._report
@@ -153,7 +153,7 @@ class GraphRun:
         self.checkout.forget_locks()  # the run has written them since
         if reporter.was_interrupted or execution.cancelled:
             raise KeyboardInterrupt
-        self._report.judged = admission.judged
+        self._report.decisions = admission.decisions
         self._report.run_id = execution.run_id
         if not execution.succeeded and self._report.exit_code == 0:
             self._report.aborted = UnavailableError(
@@ -187,11 +187,11 @@ class GraphRun:
         else:
             locations = [asset.location for asset in self._assets if asset.location]
             judged = judge_run(gating, locations, self._project.settings.capacity)
-        self._report.judged = join_judged(self._report.judged, judged)
+        self._report.decisions = join_judged(self._report.decisions, judged)
         self.checkout.store.save()
         fresh = [
             one
-            for one in self._report.judged
+            for one in self._report.decisions
             if not one.cached and gating.is_shown(one.decision.subject)
         ]
         new = self._proofs.is_open or not all(one.cached for one in judged)
@@ -211,7 +211,7 @@ class GraphRun:
             supplied = {location: self.checkout.read(location) for location in result.recorded}
             outs |= {location: content for location, content in supplied.items() if content}
         self._report.signed = prove_run(
-            gating, self._proofs, self._report.judged, outs, write_notice
+            gating, self._proofs, self._report.decisions, outs, write_notice
         )
 
     def _options(self, stages: Collection[str], admission: GateAdmission) -> Options:

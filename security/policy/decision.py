@@ -49,7 +49,7 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class CaseDecision:
     """A decision with what it came from, for those who write reports.
 
     Attributes:

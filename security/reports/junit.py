@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from security.content.printable import printable
 from security.finding import Finding
-from security.policy.decision import Judged
+from security.policy.decision import CaseDecision
 from security.policy.waiver import Waiver
 from security.verdict import Verdict
 
@@ -35,14 +35,14 @@ class _Case:
     seconds: float = 0.0
 
 
-def write_junit(judged: Sequence[Judged]) -> str:
+def write_junit(decisions: Sequence[CaseDecision]) -> str:
     """Return all results as one JUnit document."""
-    gates: dict[str, list[Judged]] = {}
-    for one in judged:
+    gates: dict[str, list[CaseDecision]] = {}
+    for one in decisions:
         gates.setdefault(one.decision.gate, []).append(one)
     suites = {gate: [case for one in ones for case in _cases(one)] for gate, ones in gates.items()}
     everything = [case for cases in suites.values() for case in cases]
-    seconds = sum(one.seconds for one in judged)
+    seconds = sum(one.seconds for one in decisions)
     lines = ['<?xml version="1.0" encoding="UTF-8"?>']
     lines.append(f"<testsuites{_attributes('ml-assets', everything, seconds)}>")
     for gate, cases in suites.items():
@@ -51,8 +51,8 @@ def write_junit(judged: Sequence[Judged]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _cases(judged: Judged) -> Iterator[_Case]:
-    decision, subject = judged.decision, judged.decision.subject
+def _cases(one: CaseDecision) -> Iterator[_Case]:
+    decision, subject = one.decision, one.decision.subject
     for finding in decision.failing:
         yield _Case(_name(finding), subject, "failure", finding.message)
     for finding in decision.warning:
@@ -62,18 +62,18 @@ def _cases(judged: Judged) -> Iterator[_Case]:
     for finding in decision.silenced:
         by = finding.silenced.value if finding.silenced else "policy"
         yield _Case(_name(finding), subject, "skipped", f"silenced by {by}: {finding.message}")
-    broken = _is_broken(judged)
+    broken = _is_broken(one)
     found = decision.failing or decision.warning or decision.waived or decision.silenced
     if broken or not found:  # one without findings is to be seen to have run
         name, outcome = f"{decision.gate}: judged", "error" if broken else "passed"
-        yield _Case(name, subject, outcome, decision.reason, judged.seconds)
+        yield _Case(name, subject, outcome, decision.reason, one.seconds)
 
 
-def _is_broken(judged: Judged) -> bool:
+def _is_broken(one: CaseDecision) -> bool:
     """Say whether something could not be judged, whatever else was found."""
-    unjudged = judged.report is None or judged.report.unjudged is not None
-    failed = judged.decision.verdict is Verdict.FAILED
-    return judged.decision.verdict is Verdict.ERROR or (failed and unjudged)
+    unjudged = one.report is None or one.report.unjudged is not None
+    failed = one.decision.verdict is Verdict.FAILED
+    return one.decision.verdict is Verdict.ERROR or (failed and unjudged)
 
 
 def _name(finding: Finding) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from security.content.printable import printable
 from security.finding import Finding
-from security.policy.decision import Judged
+from security.policy.decision import CaseDecision
 from security.policy.waiver import Waiver
 from security.verdict import Verdict, combine
 
@@ -28,7 +28,7 @@ _SIGNS = {
 
 
 def write_summary(
-    judged: Sequence[Judged],
+    decisions: Sequence[CaseDecision],
     *,
     title: str,
     commit: str | None = None,
@@ -44,11 +44,11 @@ def write_summary(
     """
     blocks = [
         f"## {_title(title)}",
-        _headline(judged, commit, environment),
-        "\n".join(_table(judged)),
+        _headline(decisions, commit, environment),
+        "\n".join(_table(decisions)),
         *more,
-        *(_section(one) for one in judged if _has_findings(one)),
-        *_waivers(judged, unused),
+        *(_section(one) for one in decisions if _has_findings(one)),
+        *_waivers(decisions, unused),
     ]
     return _fit(blocks)
 
@@ -71,23 +71,25 @@ def _fit(blocks: Sequence[str]) -> str:
     return "\n\n".join(kept) + "\n"
 
 
-def _headline(judged: Sequence[Judged], commit: str | None, environment: str | None) -> str:
-    verdict = combine(one.decision.verdict for one in judged)
-    blocking = sum(one.decision.blocks for one in judged)
+def _headline(
+    decisions: Sequence[CaseDecision], commit: str | None, environment: str | None
+) -> str:
+    verdict = combine(one.decision.verdict for one in decisions)
+    blocking = sum(one.decision.blocks for one in decisions)
     said = [f"**{_SIGNS[verdict]}**"]
     said += [f"for {code(environment)}"] if environment else []
     said += [f"at {code(commit)}"] if commit else []
-    said.append(f"· {blocking} of {len(judged)} block" if judged else "· nothing was judged")
+    said.append(f"· {blocking} of {len(decisions)} block" if decisions else "· nothing was judged")
     return " ".join(said)
 
 
-def _table(judged: Sequence[Judged]) -> Iterator[str]:
+def _table(decisions: Sequence[CaseDecision]) -> Iterator[str]:
     yield "| gate | judged | verdict | findings | seconds | result | why |"
     yield "| --- | --- | --- | ---: | ---: | --- | --- |"
     # Those that block are the ones to be seen where not all have room.
-    rows = judged
-    if len(judged) > MOST_ROWS:
-        rows = sorted(judged, key=lambda one: not one.decision.blocks)[:MOST_ROWS]
+    rows = decisions
+    if len(decisions) > MOST_ROWS:
+        rows = sorted(decisions, key=lambda one: not one.decision.blocks)[:MOST_ROWS]
     for one in rows:
         decision = one.decision
         cells = [
@@ -100,15 +102,15 @@ def _table(judged: Sequence[Judged]) -> Iterator[str]:
             code(decision.reason),
         ]
         yield f"| {' | '.join(cells)} |"
-    if len(judged) > len(rows):
-        yield f"\n{len(judged) - len(rows)} more rows are left out."
+    if len(decisions) > len(rows):
+        yield f"\n{len(decisions) - len(rows)} more rows are left out."
 
 
-def _has_findings(one: Judged) -> bool:
+def _has_findings(one: CaseDecision) -> bool:
     return bool(one.decision.failing or one.decision.warning)
 
 
-def _section(one: Judged) -> str:
+def _section(one: CaseDecision) -> str:
     decision = one.decision
     found = [("fails", finding) for finding in decision.failing]
     found += [("warns", finding) for finding in decision.warning]
@@ -126,9 +128,9 @@ def _item(does: str, finding: Finding) -> str:
     return f"- {does} ({rated}): {code(finding.id)}{where}{says}"
 
 
-def _waivers(judged: Sequence[Judged], unused: Sequence[Waiver]) -> Iterator[str]:
+def _waivers(decisions: Sequence[CaseDecision], unused: Sequence[Waiver]) -> Iterator[str]:
     used: dict[Waiver, int] = {}
-    for one in judged:
+    for one in decisions:
         for _, waiver in one.decision.waived:
             used[waiver] = used.get(waiver, 0) + 1
     if used:

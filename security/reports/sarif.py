@@ -22,7 +22,7 @@ from urllib.parse import quote
 from security.content.printable import printable
 from security.finding import Finding, Severity, Silencing
 from security.gates.interface import Json
-from security.policy.decision import Decision, Judged
+from security.policy.decision import CaseDecision, Decision
 from security.policy.waiver import Waiver
 from security.reports.sarif_rules import Object, Rules, digest_text, identify_rule, plain
 from security.verdict import Verdict
@@ -36,7 +36,11 @@ _ROOT = "%SRCROOT%"
 
 
 def write_sarif(
-    judged: Sequence[Judged], *, version: str, prefix: str = "", root_uri: str | None = None
+    decisions: Sequence[CaseDecision],
+    *,
+    version: str,
+    prefix: str = "",
+    root_uri: str | None = None,
 ) -> str:
     """Return all results as one SARIF log.
 
@@ -46,8 +50,8 @@ def write_sarif(
             is what services take paths to be relative to.
         root_uri: of the repository's root, for viewers that want to open files; ends with ``/``.
     """
-    gates: dict[str, list[Judged]] = {}
-    for one in judged:
+    gates: dict[str, list[CaseDecision]] = {}
+    for one in decisions:
         gates.setdefault(one.decision.gate, []).append(one)
     runs: list[Json] = [_run(gate, ones, version, prefix) for gate, ones in gates.items()]
     for run in runs:
@@ -95,9 +99,9 @@ def _mild(finding: Finding) -> str:
     return "note" if finding.severity is Severity.LOW else "warning"
 
 
-def _run(gate: str, judged: Sequence[Judged], version: str, prefix: str) -> Object:
+def _run(gate: str, decisions: Sequence[CaseDecision], version: str, prefix: str) -> Object:
     found = sorted(
-        (result for one in judged for result in _results(one.decision)),
+        (result for one in decisions for result in _results(one.decision)),
         key=lambda result: result.order,
     )
     kept, rules, seen = found[:MOST_RESULTS], Rules(gate), dict[str, int]()
@@ -109,27 +113,27 @@ def _run(gate: str, judged: Sequence[Judged], version: str, prefix: str) -> Obje
                 written["suppressions"] = _suppressions(result)
     driver: Object = {"name": f"ml-assets {gate}", "version": version, "rules": [*rules.rules]}
     tool: Object = {"driver": driver}
-    extensions = _extensions(judged)
+    extensions = _extensions(decisions)
     if extensions:
         tool["extensions"] = extensions
     return {
         "tool": tool,
         "automationDetails": {"id": f"ml-assets/{gate}/"},  # 1
         "columnKind": "unicodeCodePoints",
-        "invocations": [_invocation(judged, len(found))],
+        "invocations": [_invocation(decisions, len(found))],
         "results": results,
     }
 
 
-def _extensions(judged: Sequence[Judged]) -> list[Json]:
+def _extensions(decisions: Sequence[CaseDecision]) -> list[Json]:
     """Return the tools that judged, each once."""
-    tools = {(one.tool.name, one.tool.version): None for one in judged if one.tool}
+    tools = {(one.tool.name, one.tool.version): None for one in decisions if one.tool}
     return [{"name": printable(name), "version": printable(version)} for name, version in tools]
 
 
-def _invocation(judged: Sequence[Judged], found: int) -> Object:
+def _invocation(decisions: Sequence[CaseDecision], found: int) -> Object:
     notes: list[Json] = []
-    for one in judged:
+    for one in decisions:
         decision, report = one.decision, one.report
         if report is None or report.unjudged is not None or decision.verdict is Verdict.ERROR:
             why = decision.reason

@@ -9,18 +9,18 @@ from ml_assets.reporting.annotations import find_annotations, find_prefix
 from ml_assets.reporting.job_log import Annotation
 from security.finding import Finding, Severity
 from security.gates.interface import Report
-from security.policy.decision import Judged, evaluate
+from security.policy.decision import CaseDecision, evaluate
 from security.policy.rule import Level, Rule
 
 HIGH = Finding("B602", "a shell", Severity.HIGH, None, "src/a.py", 3, 5)
 LOW = Finding("B101", "an assert", Severity.LOW, None, "src/a.py", 9)
 
 
-def judge(rule: Rule, report: Report | None, unavailable: str | None = None) -> Judged:
+def judge(rule: Rule, report: Report | None, unavailable: str | None = None) -> CaseDecision:
     decision = evaluate(
         rule, "code-security", "source", report, unavailable, (), datetime.date(2026, 1, 1)
     )
-    return Judged(decision, report, None, 1.0, False)
+    return CaseDecision(decision, report, None, 1.0, False)
 
 
 def test_findings_that_fail_are_errors_and_those_beside_them_warnings() -> None:

@@ -3,12 +3,12 @@
 import pytest
 
 from ml_assets.reporting.gate_report import write_verdicts
-from security.policy.decision import Decision, Judged
+from security.policy.decision import CaseDecision, Decision
 from security.verdict import Verdict
 
 
-def judged(gate: str, subject: str, verdict: Verdict = Verdict.PASSED) -> Judged:
-    return Judged(
+def judged(gate: str, subject: str, verdict: Verdict = Verdict.PASSED) -> CaseDecision:
+    return CaseDecision(
         Decision(gate, subject, verdict, verdict.blocks, "a reason"), None, None, 0, False
     )
 

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 
 from security.finding import Finding, Severity
 from security.gates.interface import Report
-from security.policy.decision import Judged
+from security.policy.decision import CaseDecision
 from security.reports.junit import write_junit
-from tests.unit.security.reports.judgements import all_kinds, judge, judge_findings
+from tests.unit.security.reports.decisions import all_kinds, decide, decide_findings
 
 
-def suites_of(judged: Sequence[Judged]) -> dict[str, ElementTree.Element]:
+def suites_of(decisions: Sequence[CaseDecision]) -> dict[str, ElementTree.Element]:
     """Write and parse a document, and return its suites by name."""
-    root = ElementTree.fromstring(write_junit(judged).encode("utf-8"))
+    root = ElementTree.fromstring(write_junit(decisions).encode("utf-8"))
     assert root.tag == "testsuites"
     for element in [root, *root]:
         cases = list(element.iter("testcase"))
@@ -80,8 +80,8 @@ def test_characters_that_xml_may_not_hold_are_replaced() -> None:
     for start in range(0, len(everything), 100):
         text = everything[start : start + 100]
         finding = Finding(text, text, Severity.HIGH, path=text, package="")
-        judged = judge("lint", Report((finding,), 1), subject=text)
-        assert outcomes(suites_of([judged])["lint"])[0][1] == ["failure"]
+        decision = decide("lint", Report((finding,), 1), subject=text)
+        assert outcomes(suites_of([decision])["lint"])[0][1] == ["failure"]
 
 
 def test_no_judgements_are_no_tests() -> None:
@@ -89,4 +89,4 @@ def test_no_judgements_are_no_tests() -> None:
 
 
 def test_all_of_ten_thousand_findings_are_there() -> None:
-    assert len(list(suites_of([judge_findings(10_000)])["lint"])) == 10_000
+    assert len(list(suites_of([decide_findings(10_000)])["lint"])) == 10_000

@@ -9,7 +9,13 @@ from security.finding import Finding, Severity
 from security.gates.interface import Report
 from security.reports import markdown
 from security.reports.markdown import code, write_summary
-from tests.unit.security.reports.judgements import HOSTILE, WAIVER, all_kinds, judge, judge_findings
+from tests.unit.security.reports.decisions import (
+    HOSTILE,
+    WAIVER,
+    all_kinds,
+    decide,
+    decide_findings,
+)
 
 SPAN = re.compile(r"(?<!`)(`+)(?!`)(.*?)(?<!`)\1(?!`)")
 
@@ -89,13 +95,13 @@ def test_text_stays_code(text: str, written: str) -> None:
 
 
 def test_more_findings_than_have_room_are_counted() -> None:
-    text = write_summary([judge_findings(10_000)], title="Gates")
+    text = write_summary([decide_findings(10_000)], title="Gates")
     assert text.count("- fails") == 20 and "- … and 9980 more" in text
 
 
 def test_more_rows_than_have_room_are_counted_and_those_that_block_are_kept() -> None:
-    clean = [judge("data", Report((), 1), subject=f"data/{index}") for index in range(600)]
-    text = write_summary([*clean, judge("lint", None)], title="Gates")
+    clean = [decide("data", Report((), 1), subject=f"data/{index}") for index in range(600)]
+    text = write_summary([*clean, decide("lint", None)], title="Gates")
     assert text.count("\n| `data`") == 499 and text.count("\n| `lint`") == 1
     assert "101 more rows are left out." in text
 
@@ -103,7 +109,7 @@ def test_more_rows_than_have_room_are_counted_and_those_that_block_are_kept() ->
 def test_summary_stays_below_the_size_that_is_thrown_away(monkeypatch: pytest.MonkeyPatch) -> None:
     finding = Finding("E1" * 200, "ü" * 300, Severity.HIGH, path="ü" * 300)
     many = [
-        judge("data", Report((finding,) * 20, 1), subject=f"data/{index}") for index in range(120)
+        decide("data", Report((finding,) * 20, 1), subject=f"data/{index}") for index in range(120)
     ]
     assert len(write_summary(many, title="Gates").encode()) < 1 << 20
     monkeypatch.setattr(markdown, "LARGEST", 50_000)
@@ -117,7 +123,7 @@ def test_waivers_are_shown_used_and_unused() -> None:
     used = "- 1 × `code-security: B602` (`<me>`, expires 2027-01-01): `re]]>viewed `&#124;` @all`"
     assert text.index("### Waived\n") < text.index(used.replace("viewed `", "viewed  `")[:40])
     assert "- `code-security: B999 in src/**` (`<me>`, expires 2027-01-01)" in text
-    assert "### Waive" not in write_summary([judge("lint", Report((), 1))], title="Gates")
+    assert "### Waive" not in write_summary([decide("lint", Report((), 1))], title="Gates")
 
 
 def test_nothing_judged_is_no_success() -> None:

@@ -14,16 +14,16 @@ import pytest
 
 from security.finding import Finding, Severity
 from security.gates.interface import Report
-from security.policy.decision import Judged
+from security.policy.decision import CaseDecision
 from security.reports import sarif
 from security.reports.sarif import write_sarif
-from tests.unit.security.reports.judgements import (
+from tests.unit.security.reports.decisions import (
     HOSTILE,
     RULE,
     WAIVER,
     all_kinds,
-    judge,
-    judge_findings,
+    decide,
+    decide_findings,
 )
 
 SCHEMA = Path(__file__).resolve().parents[3] / "assets" / "sarif-schema-2.1.0.json"
@@ -36,16 +36,16 @@ def validator() -> jsonschema.Draft4Validator:
     return jsonschema.Draft4Validator(schema, format_checker=jsonschema.FormatChecker())
 
 
-def log_of(judged: Sequence[Judged], **how: str) -> Any:
+def log_of(decisions: Sequence[CaseDecision], **how: str) -> Any:
     """Write, validate and read a log."""
-    log = json.loads(write_sarif(judged, version="0.1.0", **how))
+    log = json.loads(write_sarif(decisions, version="0.1.0", **how))
     validator().validate(log)
     return log
 
 
 def run_of(*findings: Finding, subject: str = "source", **how: str) -> Any:
     """Return the one run of a gate with some findings."""
-    (run,) = log_of([judge("lint", Report(findings, 1), subject=subject)], **how)["runs"]
+    (run,) = log_of([decide("lint", Report(findings, 1), subject=subject)], **how)["runs"]
     return run
 
 
@@ -168,7 +168,7 @@ def test_project_below_the_root_of_its_repository_has_paths_from_there() -> None
 
 
 def test_package_is_a_logical_location() -> None:
-    log = log_of([judge("dependencies", Report((Finding("P-1", "b", package="a==1"),), 1))])
+    log = log_of([decide("dependencies", Report((Finding("P-1", "b", package="a==1"),), 1))])
     (location,) = log["runs"][0]["results"][0]["locations"]
     assert location["logicalLocations"] == [{"fullyQualifiedName": "a==1", "kind": "package"}]
 
@@ -191,7 +191,7 @@ def test_judged_text_makes_no_links_and_no_control_characters() -> None:
 
 
 def test_rules_are_named_once_and_found_by_their_index() -> None:
-    (run,) = log_of([judge_findings(120)])["runs"]
+    (run,) = log_of([decide_findings(120)])["runs"]
     rules = run["tool"]["driver"]["rules"]
     assert len(rules) == 50
     assert all(rules[one["ruleIndex"]]["id"] == one["ruleId"] for one in run["results"])
@@ -206,7 +206,7 @@ def test_long_ids_that_begin_alike_stay_different_rules() -> None:
 
 def test_security_severity_is_the_worst_of_a_rule_and_of_security_gates_only() -> None:
     findings = [Finding("B1", "b", one) for one in (Severity.LOW, Severity.CRITICAL, None)]
-    (run,) = log_of([judge("secrets", Report(tuple(findings), 1))])["runs"]
+    (run,) = log_of([decide("secrets", Report(tuple(findings), 1))])["runs"]
     (rule,) = run["tool"]["driver"]["rules"]
     assert rule["properties"]["security-severity"] == "9.5"
     assert "security" in rule["properties"]["tags"]
@@ -237,7 +237,7 @@ def test_equal_findings_have_fingerprints_of_their_own() -> None:
 
 def test_more_results_than_are_shown_are_announced(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sarif, "MOST_SHOWN", 3)
-    (run,) = log_of([judge_findings(4)])["runs"]
+    (run,) = log_of([decide_findings(4)])["runs"]
     (note,) = run["invocations"][0]["toolExecutionNotifications"]
     assert "may show 3 of these 4 results" in note["message"]["text"]
     assert run["invocations"][0]["executionSuccessful"]
@@ -257,17 +257,17 @@ def test_more_results_than_are_accepted_are_left_out_and_announced(
 
 def test_worst_of_several_subjects_comes_first() -> None:
     rated = [
-        judge("data", Report((Finding(one.value, "bad", one),), 1), subject=one.value)
+        decide("data", Report((Finding(one.value, "bad", one),), 1), subject=one.value)
         for one in Severity
     ]
-    rated.append(judge("data", Report((Finding("none", "bad"),), 1), subject="unrated"))
+    rated.append(decide("data", Report((Finding("none", "bad"),), 1), subject="unrated"))
     (run,) = log_of(rated)["runs"]
     ids = [one["ruleId"] for one in run["results"]]
     assert ids == ["critical", "high", "medium", "none", "low"]
 
 
 def test_ten_thousand_findings_are_written_soon() -> None:
-    many = judge_findings(10_000)
+    many = decide_findings(10_000)
     started = time.monotonic()
     text = write_sarif([many], version="0.1.0")
     assert time.monotonic() - started < 5
@@ -275,7 +275,7 @@ def test_ten_thousand_findings_are_written_soon() -> None:
 
 
 def test_nobody_s_text_reaches_an_error_note_unescaped() -> None:
-    judged = judge("lint", Report((), 1, HOSTILE), rule=RULE)
-    (run,) = log_of([judged])["runs"]
+    decision = decide("lint", Report((), 1, HOSTILE), rule=RULE)
+    (run,) = log_of([decision])["runs"]
     (note,) = run["invocations"][0]["toolExecutionNotifications"]
     assert note["message"]["text"].isprintable() and "](" not in note["message"]["text"]

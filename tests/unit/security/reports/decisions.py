@@ -1,4 +1,4 @@
-"""Judgements of all kinds, with text that wants to be markup, for tests of reports."""
+"""Decisions of all kinds, with text that looks like markup, for tests of reports."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from security.finding import Confidence, Finding, Severity, Silencing
 from security.gates.interface import Report, Tool
-from security.policy.decision import Judged, evaluate
+from security.policy.decision import CaseDecision, evaluate
 from security.policy.rule import Comments, Rule
 from security.policy.waiver import Waiver
 
@@ -21,7 +21,7 @@ HOSTILE = (
 )
 
 
-def judge(
+def decide(
     gate: str,
     report: Report | None,
     *,
@@ -30,22 +30,22 @@ def judge(
     rule: Rule = RULE,
     waivers: Iterable[Waiver] = (),
     cached: bool = False,
-) -> Judged:
+) -> CaseDecision:
     """Apply a rule to a report."""
     decision = evaluate(rule, gate, subject, report, unavailable, waivers, TODAY)
     tool = None if unavailable else Tool(gate, "1.2.3")
-    return Judged(decision, report, tool, 1.5, cached)
+    return CaseDecision(decision, report, tool, 1.5, cached)
 
 
-def judge_findings(count: int, gate: str = "lint") -> Judged:
-    """Return a judgement with many findings."""
+def decide_findings(count: int, gate: str = "lint") -> CaseDecision:
+    """Return a decision with many findings."""
     finding = [
         Finding(f"E{i % 50}", f"bad {i}", Severity.HIGH, None, "a.py", i + 1) for i in range(count)
     ]
-    return judge(gate, Report(tuple(finding), 1))
+    return decide(gate, Report(tuple(finding), 1))
 
 
-def all_kinds() -> list[Judged]:
+def all_kinds() -> list[CaseDecision]:
     """Return findings that fail, warn, are waived and silenced, and gates that could not judge."""
     high = Severity.HIGH
     security = Report(
@@ -61,17 +61,17 @@ def all_kinds() -> list[Judged]:
     package = Finding("PYSEC-1", "bad", package="jinja2==3.1.3", aliases=("CVE-1",))
     hostile = Finding(HOSTILE, HOSTILE, None, None, HOSTILE, 1, package=HOSTILE, aliases=(HOSTILE,))
     return [
-        judge("code-security", security, waivers=[WAIVER]),
-        judge("dependencies", Report((package,), 5, "one file was skipped")),
-        judge("format", Report((), 7), cached=True),
-        judge("lint", None, unavailable=f"tool missing: flake8 {HOSTILE}"),
-        judge(
+        decide("code-security", security, waivers=[WAIVER]),
+        decide("dependencies", Report((package,), 5, "one file was skipped")),
+        decide("format", Report((), 7), cached=True),
+        decide("lint", None, unavailable=f"tool missing: flake8 {HOSTILE}"),
+        decide(
             "model-file",
             Report((Finding("pickle", "calls os.system", high),), 1),
             subject="m/a.pkl",
         ),
-        judge("model-file", Report((), 1), subject="m/b.pkl"),
-        judge("secrets", Report((), 0)),
-        judge("types", None),
-        judge("workflows", Report((hostile,), 1), subject=HOSTILE),
+        decide("model-file", Report((), 1), subject="m/b.pkl"),
+        decide("secrets", Report((), 0)),
+        decide("types", None),
+        decide("workflows", Report((hostile,), 1), subject=HOSTILE),
     ]
