@@ -18,7 +18,7 @@ from security.signing.trust import FILE, Trust, parse_trust
 
 _HEAD = """\
 # Whose signatures count. What rules is this file as it is on the protected branch: commit it there.
-# The documentation of ml-assets describes it: docs/keys.md.
+# The documentation of ml-assets describes it: docs/how-to/keys.md.
 
 version = 1
 """

@@ -1,7 +1,7 @@
 """A bill of materials: CycloneDX 1.6 in JSON, believed only after it was judged.
 
 The profile that it has to keep is in ``security/bom/bill_profile.py``, and for people in
-``docs/bills-of-materials.md``.
+``docs/reference/bills-of-materials.md``.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ as they are, and never serialised again. Reading refuses what writing would not 
 
 Specification: in-toto Attestation Framework, Statement v1 (``_type``, ``subject``,
 ``predicateType``, ``predicate``). The predicate is our own, because in-toto's ``test-result/v0.1``
-has no word for "could not judge"; ``docs/gates.md`` describes it.
+has no word for "could not judge"; ``docs/reference/gates.md`` describes it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The provenance: which run of which stage made some outs, and from what.
 
 Specification: SLSA v1.0 *Provenance*, predicate ``https://slsa.dev/provenance/v1``. Our build type
-is described in ``docs/build-type.md``. Subjects are the outs, as they were hashed by us outside of
+is described in ``docs/reference/build-type.md``. Subjects are the outs, hashed by us outside of
 the stage's process. md5, by which DVC knows data, stands beside the sha256 of materials only.
 """
 

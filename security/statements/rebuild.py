@@ -1,6 +1,6 @@
 """The rebuild: what a stage gave when it was run again in a clean checkout, as a statement.
 
-The predicate is our own (``urn:ml-assets:rebuild:v1``, described in ``docs/proof.md``): SLSA has no
+The predicate is our own (``urn:ml-assets:rebuild:v1``; ``docs/explanation/proof.md``): SLSA has no
 word for it. Its subjects are the outs that were rebuilt, as the run has stated them.
 """
 

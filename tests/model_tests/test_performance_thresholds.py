@@ -19,7 +19,7 @@ from flight_delays.performance import find_failures, load_of, measure, threshold
 from .conftest import MODEL, ROOT, produced
 from .judgement import Flights
 
-# Measured on the two-core machine that the thresholds were set on; docs/flight-delays.md.
+# Measured on a two-core machine; docs/explanation/flight-delays.md.
 USUAL_SINGLE_SECONDS = 0.027e-3
 USUAL_BATCH_SECONDS = 4.0e-3
 SLOWER = 20

@@ -1,4 +1,4 @@
-"""Own every bound that the model is judged by; docs/flight-delays.md shows what was measured."""
+"""The bounds of the flight delays model; docs/explanation/flight-delays.md has the figures."""
 
 # Over the baseline (late rate by carrier and hour) on the test split.
 LEAST_ROC_AUC_GAIN = 0.05

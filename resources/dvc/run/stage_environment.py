@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-#: Names that look like a credential, matched without regard to case. Documented in docs/stages.md.
+#: Names that look like a credential, matched without regard to case (docs/explanation/stages.md).
 CREDENTIALS = (
     "*TOKEN*",
     "*SECRET*",

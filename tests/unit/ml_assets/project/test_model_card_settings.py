@@ -93,7 +93,8 @@ def test_wrong_card_is_refused(card: object, said: str) -> None:
 
 
 def test_documented_settings_are_accepted() -> None:
-    text = (Path(__file__).parents[4] / "docs" / "bills-of-materials.md").read_text("utf-8")
+    page = Path(__file__).parents[4] / "docs" / "reference" / "bills-of-materials.md"
+    text = page.read_text("utf-8")
     block = text.partition("```toml")[2].partition("```")[0]
     settings = read_settings({"pyproject.toml": block.encode()}, "docs")
     (card,) = settings.model_cards.values()

@@ -15,7 +15,7 @@ from ml_assets.project.settings.settings import (
 )
 from resources.errors import ConfigurationError
 
-DOCUMENTATION = Path(__file__).parents[4] / "docs" / "stages.md"
+DOCUMENTATION = Path(__file__).parents[4] / "docs" / "explanation" / "stages.md"
 EVERYTHING = """
 jobs = 3
 granularity = "stage"

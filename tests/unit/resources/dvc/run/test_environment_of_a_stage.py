@@ -15,7 +15,7 @@ from resources.dvc.run.stage_environment import (
     stage_variables,
 )
 
-DOCUMENTATION = Path(__file__).parents[5] / "docs" / "stages.md"
+DOCUMENTATION = Path(__file__).parents[5] / "docs" / "explanation" / "stages.md"
 
 #: Names as they occur, by the documented pattern that each is withheld for.
 WITHHELD = {
