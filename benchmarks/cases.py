@@ -61,6 +61,12 @@ CASES = (
         ),
     ),
     Case(
+        "cold-200",
+        "200 trivial stages, nothing run before",
+        (_of_peer(0.15),),
+        lambda bench, limits: measure_cold(bench, trivial_graph(200), *limits, runs=3),
+    ),
+    Case(
         "noop-500",
         "500 stages with nothing to do, the whole command",
         (_of_peer(0.25), Limit("whole command", Unit.SECONDS, 1.0)),
