@@ -89,7 +89,7 @@ def test_wheel_holds_the_bundled_advisories_with_their_attribution(wheel: Path) 
 def test_wheel_holds_the_built_in_policy_and_its_schema(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         for name in ("policy.toml", "policy.schema.json"):
-            path = ROOT / "security" / "data" / name
+            path = ROOT / "security" / "policy" / "data" / name
             assert archive.read(f"security/policy/data/{name}") == path.read_bytes()
 
 
