@@ -19,7 +19,7 @@ from ml_assets.project.project import find_project
 from ml_assets.proof.attestation import StageAttestation
 from ml_assets.proof.store import Proofs
 from resources.dvc.run.stage_environment import build_environment
-from resources.dvc.run.stage_result import Action, Observed, Result
+from resources.dvc.run.stage_result import Action, Observed, StageResult
 
 
 def main() -> int:
@@ -38,7 +38,7 @@ def main() -> int:
         outs = {out.location: checkout.read(out.location) for out in stage.outs}
         now = datetime.now(UTC)
         inputs = {location: found for location, found in read.items() if found is not None}
-        result = Result(
+        result = StageResult(
             Action.RUN,
             entry=checkout.recorded(stage),
             contents={location: found for location, found in outs.items() if found is not None},

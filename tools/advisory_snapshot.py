@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 from resources.advisory_feed.archive import read_archive
-from resources.advisory_feed.limits import Limits
+from resources.advisory_feed.limits import FeedLimits
 from resources.advisory_feed.record_text import parse_record_text
 from security.advisories.advisory import parse_advisory
 
@@ -28,7 +28,7 @@ def build_snapshot(archive: Path) -> tuple[bytes, bytes, int]:
         ResourceError: the archive cannot be read.
     """
     lines: dict[str, str] = {}
-    for raw in read_archive(archive, Limits()):
+    for raw in read_archive(archive, FeedLimits()):
         document = parse_record_text(raw.content, raw.where)
         advisory = parse_advisory(document, raw.where)
         lines[advisory.id] = json.dumps(document, ensure_ascii=False, separators=(",", ":"))

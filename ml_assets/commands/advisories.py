@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ml_assets.gating.advisories import PUBLIC_SOURCES, open_store
 from ml_assets.reporting.console import write_table
-from resources.advisory_feed.store import AdvisoryStore, Outcome, Update
+from resources.advisory_feed.store import AdvisoryStore, Update, UpdateSummary
 from resources.advisory_feed.update import Mode
 from security.advisories.database import DatabaseStatus
 from security.content.printable import printable
@@ -156,7 +156,9 @@ def _days(days: int) -> str:
     return "1 day" if days == 1 else f"{days} days"
 
 
-def _print_outcome(store: AdvisoryStore, outcome: Outcome, at: datetime, as_json: bool) -> None:
+def _print_outcome(
+    store: AdvisoryStore, outcome: UpdateSummary, at: datetime, as_json: bool
+) -> None:
     if as_json:
         status = status_document(store, outcome.status, at)
         print(json.dumps({"changed": outcome.changed, "elsewhere": outcome.elsewhere, **status}))

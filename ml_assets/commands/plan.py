@@ -12,7 +12,7 @@ from ml_assets.graph.translator import Asset, group_by_stage
 from ml_assets.project.project import find_project
 from ml_assets.reporting.console import write_table
 from ml_assets.runs.selection import select_stages
-from resources.dvc.run.plan import Step, build_plan
+from resources.dvc.run.plan import PlannedStage, build_plan
 from resources.dvc.run.stage_result import Action
 
 _EPILOG = """\
@@ -71,7 +71,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def plan_document(
-    commit: str | None, dirty: bool, steps: Sequence[Step], assets: Sequence[Asset]
+    commit: str | None, dirty: bool, steps: Sequence[PlannedStage], assets: Sequence[Asset]
 ) -> dict[str, object]:
     """Return the plan in the shape that other programs rely on."""
     by_stage = group_by_stage(assets)
@@ -91,7 +91,7 @@ def plan_document(
     }
 
 
-def _print(steps: Sequence[Step], assets: Sequence[Asset]) -> None:
+def _print(steps: Sequence[PlannedStage], assets: Sequence[Asset]) -> None:
     by_stage = group_by_stage(assets)
     rows = [
         (

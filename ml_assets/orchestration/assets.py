@@ -20,7 +20,7 @@ from ml_assets.proof.sign_run import conclude
 from ml_assets.proof.store import Proofs
 from ml_assets.reporting.reporter import Reporter, StandardOutput
 from resources.dvc.checkout.checkout import Checkout
-from resources.dvc.run.reproduction import Runs
+from resources.dvc.run.reproduction import StageRun
 from resources.errors import ResourceError
 from security.errors import SecurityError
 
@@ -29,7 +29,7 @@ def build_pipeline(
     project: Project,
     assets: Sequence[Asset],
     *,
-    started: Runs | None = None,
+    started: StageRun | None = None,
     reporter: Reporter | None = None,
 ) -> list[dg.AssetsDefinition]:
     """Build the assets of a graph.
@@ -62,7 +62,7 @@ def _build_op(
     project: Project,
     name: str,
     assets: Sequence[Asset],
-    started: Runs | None,
+    started: StageRun | None,
     reporter: Reporter,
 ) -> dg.AssetsDefinition:
     by_key = {dg.AssetKey(asset.key): asset for asset in assets}
@@ -105,7 +105,7 @@ def _conclude(
 
 def _begin(
     project: Project, selected: Sequence[Asset], reporter: Reporter, proofs: Proofs, run_id: str
-) -> Runs:
+) -> StageRun:
     stages = list(dict.fromkeys(asset.stage for asset in selected))
     checkout = project.open_checkout()
     options = server_options(project, checkout, stages, proofs, run_id)

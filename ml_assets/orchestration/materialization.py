@@ -23,9 +23,9 @@ from ml_assets.orchestration.report_page import page_metadata
 from ml_assets.project.project import Project
 from ml_assets.reporting.reporter import Reporter, describe_error
 from resources.dvc.graph.manifest import Out
-from resources.dvc.run.reproduction import Runs
+from resources.dvc.run.reproduction import StageRun
 from resources.dvc.run.schedule import Finished
-from resources.dvc.run.stage_result import Action, Result
+from resources.dvc.run.stage_result import Action, StageResult
 from resources.errors import ResourceError, wrap_os_error
 
 
@@ -37,7 +37,7 @@ class Materialization:
         project: Project,
         context: dg.AssetExecutionContext,
         selected: Sequence[Asset],
-        reproduction: Runs,
+        reproduction: StageRun,
         reporter: Reporter,
     ) -> None:
         self._context = context
@@ -53,8 +53,8 @@ class Materialization:
         self._assets: dict[str, list[Asset]] = {}
         for asset in selected:
             self._assets.setdefault(asset.stage, []).append(asset)
-        self._failures: list[Finished[Result]] = []
-        self._fresh: list[tuple[Asset, Result]] = []
+        self._failures: list[Finished[StageResult]] = []
+        self._fresh: list[tuple[Asset, StageResult]] = []
         self._project = project
         keys = [dg.AssetKey(asset.key) for asset in selected]
         self._known = _recorded_tags(context.instance, keys)
@@ -94,7 +94,7 @@ class Materialization:
         for asset, result in self._fresh:
             yield self._describe(asset, result, {})
 
-    def _results(self, finished: Finished[Result]) -> Iterator[dg.MaterializeResult[Any]]:
+    def _results(self, finished: Finished[StageResult]) -> Iterator[dg.MaterializeResult[Any]]:
         if finished.result is None:
             self._failures.append(finished)
             if finished.error is not None:
@@ -110,7 +110,7 @@ class Materialization:
         if finished.result.action is not Action.SKIP:
             self._record_siblings(finished.name, finished.result)
 
-    def _record_siblings(self, stage: str, result: Result) -> None:
+    def _record_siblings(self, stage: str, result: StageResult) -> None:
         """Record what a stage wrote beside the outs that were asked for."""
         asked = {asset.key for asset in self._assets[stage]}
         siblings = [a for a in self._all if a.stage == stage and a.key not in asked]
@@ -130,14 +130,14 @@ class Materialization:
         """All assets of the project; described when first needed."""
         return describe_assets(self._project, self._checkout)
 
-    def _is_new(self, asset: Asset, result: Result) -> bool:
+    def _is_new(self, asset: Asset, result: StageResult) -> bool:
         """Whether Dagster has to record an asset: what is fresh, only at bytes it never saw."""
         known = self._known.get(dg.AssetKey(asset.key), {})
         wanted = {**self._provenance(asset), **version_tags(asset, result)}
         return result.action is not Action.SKIP or not wanted.items() <= known.items()
 
     def _describe(
-        self, asset: Asset, result: Result, pictures: Mapping[str, bytes]
+        self, asset: Asset, result: StageResult, pictures: Mapping[str, bytes]
     ) -> dg.MaterializeResult[Any]:
         values = metadata.result_metadata(result, result.identify(asset.location or ""))
         if asset.location is not None:
@@ -211,7 +211,7 @@ class Materialization:
         return failure
 
 
-def _describe_failure(failed: Finished[Result]) -> str:
+def _describe_failure(failed: Finished[StageResult]) -> str:
     """Say which stage has failed, also where the error is about what it reads."""
     text = describe_error(failed.error) if failed.error is not None else ""
     return text if text.startswith(f"{failed.name}: ") else f"{failed.name}: {text}"
@@ -228,13 +228,13 @@ def _remember_output_keys(context: dg.AssetExecutionContext) -> None:
     step.get_output_asset_keys = lambda: keys
 
 
-def data_version(asset: Asset, result: Result) -> str:
+def data_version(asset: Asset, result: StageResult) -> str:
     """Return what identifies an asset's bytes to Dagster: DVC's hash of them."""
     known = result.identify(asset.location or "")
     return known.md5 if known is not None else asset.code_version
 
 
-def version_tags(asset: Asset, result: Result) -> dict[str, str]:
+def version_tags(asset: Asset, result: StageResult) -> dict[str, str]:
     """Return the tags by which Dagster knows what an asset is and what made it."""
     return {
         DATA_VERSION_TAG: data_version(asset, result),

@@ -11,15 +11,15 @@ from typing import Any
 
 import dagster as dg
 
-from resources.dvc.cache.content import Content, Identity
+from resources.dvc.cache.content import Content, KnownContent
 from resources.dvc.graph.manifest import Manifest, Out
-from resources.dvc.run.stage_result import Result
+from resources.dvc.run.stage_result import StageResult
 
 _LARGEST_REPORT = 1 << 20  # bytes of a metrics file or table that are read for display
 _ROWS = 20  # of a table
 
 
-def result_metadata(result: Result, known: Identity | None) -> dict[str, dg.MetadataValue]:
+def result_metadata(result: StageResult, known: KnownContent | None) -> dict[str, dg.MetadataValue]:
     """Describe how an out came about and what it holds."""
     values: dict[str, dg.MetadataValue] = {"dvc/action": dg.MetadataValue.text(result.action.value)}
     if result.reasons:

@@ -18,8 +18,8 @@ from resources.dvc.checkout.checkout import Checkout
 from resources.dvc.run.admission import Admission
 from resources.dvc.run.attestation import Attestation
 from resources.dvc.run.reproduction import Options, Reproduction
-from resources.dvc.run.schedule import Limits
-from resources.dvc.run.stage_environment import Environment, build_environment
+from resources.dvc.run.schedule import Capacity
+from resources.dvc.run.stage_environment import StageEnvironment, build_environment
 
 
 def server_options(
@@ -71,7 +71,7 @@ def build_options(
     stages: Sequence[str],
     *,
     jobs: int,
-    environment: Environment,
+    environment: StageEnvironment,
     admission: Admission,
     attestation: Attestation,
     keep_going: bool = False,
@@ -90,7 +90,7 @@ def build_options(
     """
     settings = project.settings
     return Options(
-        limits=Limits(
+        capacity=Capacity(
             jobs=jobs,
             weights=settings.weights_of(stages),
             mutexes=settings.mutexes_of(stages),

@@ -16,9 +16,9 @@ from ml_assets.proof.store import Proofs
 from resources.dvc.cache.content import Content
 from resources.dvc.checkout.checkout import Checkout
 from resources.dvc.graph.manifest import Dep, Stage
-from resources.dvc.run.stage_environment import Environment
+from resources.dvc.run.stage_environment import StageEnvironment
 from resources.dvc.run.stage_result import Action as Done
-from resources.dvc.run.stage_result import Observed, Result
+from resources.dvc.run.stage_result import Observed, StageResult
 from resources.errors import UnavailableError
 from resources.git.repository import list_changed, list_tracked, read_remote_url
 from security.errors import SecurityError
@@ -64,7 +64,7 @@ class StageAttestation:
         project: Project,
         checkout: Checkout,
         proofs: Proofs,
-        environment: Environment,
+        environment: StageEnvironment,
         invocation: str,
         *,
         strict: bool = False,
@@ -96,7 +96,7 @@ class StageAttestation:
                     return False
         return True
 
-    def attest(self, stage: Stage, result: Result) -> None:
+    def attest(self, stage: Stage, result: StageResult) -> None:
         """Sign what a stage's run was, and keep it.
 
         Raises:
@@ -118,7 +118,7 @@ class StageAttestation:
             for listing in write_listing(location, files):
                 self._proofs.add(listing)
 
-    def _describe(self, stage: Stage, result: Result, observed: Observed) -> Provenance:
+    def _describe(self, stage: Stage, result: StageResult, observed: Observed) -> Provenance:
         restored = result.action is Done.RESTORE
         materials = [*self._surroundings, *self._inputs(stage, observed.inputs)]
         if restored:
@@ -195,7 +195,7 @@ class StageAttestation:
             )
         )
 
-    def _origins(self, result: Result) -> Iterator[Material]:
+    def _origins(self, result: StageResult) -> Iterator[Material]:
         """Yield the provenance of the runs that made what was restored."""
         with self._proofs.records() as records:
             found = [records.origin(one.sha256) for one in result.contents.values()]

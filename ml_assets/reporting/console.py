@@ -12,7 +12,7 @@ from typing import TextIO
 
 from ml_assets.reporting.job_log import Annotation, JobLog
 from resources.dvc.run.schedule import Finished
-from resources.dvc.run.stage_result import Action, Result
+from resources.dvc.run.stage_result import Action, StageResult
 from resources.errors import ResourceError
 
 _CODES = {"red": 31, "green": 32, "yellow": 33, "blue": 34, "grey": 90, "bold": 1}
@@ -129,7 +129,7 @@ class ConsoleReporter:
         with self._lock:
             sys.stderr.write(f"{paint('note:', 'yellow', sys.stderr)} {text}\n")
 
-    def finished(self, finished: Finished[Result]) -> None:
+    def finished(self, finished: Finished[StageResult]) -> None:
         """Write how a stage ended and how far the run is."""
         with self._lock:
             self._done += 1
@@ -153,7 +153,7 @@ class ConsoleReporter:
         """Leave it to the command line."""
 
 
-def _ending(finished: Finished[Result]) -> str:
+def _ending(finished: Finished[StageResult]) -> str:
     result = finished.result
     if result is None:
         if finished.blocked_by is not None:

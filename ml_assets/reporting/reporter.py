@@ -6,7 +6,7 @@ import sys
 from typing import Protocol
 
 from resources.dvc.run.schedule import Finished
-from resources.dvc.run.stage_result import Result
+from resources.dvc.run.stage_result import StageResult
 from resources.errors import ResourceError
 
 
@@ -19,7 +19,7 @@ class Reporter(Protocol):
     def notice(self, text: str) -> None:
         """Take something that a user should know once."""
 
-    def finished(self, finished: Finished[Result]) -> None:
+    def finished(self, finished: Finished[StageResult]) -> None:
         """Take the end of a stage."""
 
     def aborted(self, error: ResourceError) -> None:
@@ -42,7 +42,7 @@ class StandardOutput:
         sys.stdout.write(f"{text}\n")
         sys.stdout.flush()
 
-    def finished(self, finished: Finished[Result]) -> None:
+    def finished(self, finished: Finished[StageResult]) -> None:
         """Flush, so that a log that is read while the run goes on is up to date."""
         sys.stdout.flush()
 

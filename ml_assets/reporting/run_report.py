@@ -10,9 +10,9 @@ from ml_assets.graph.translator import Asset
 from ml_assets.project.project import Project
 from ml_assets.reporting.console import write_table
 from ml_assets.reporting.gate_report import gate_documents, write_verdicts
-from resources.dvc.cache.content import Content, Identity
+from resources.dvc.cache.content import Content, KnownContent
 from resources.dvc.run.schedule import Finished
-from resources.dvc.run.stage_result import Action, Result
+from resources.dvc.run.stage_result import Action, StageResult
 from resources.errors import ResourceError, UnavailableError
 from security.policy.decision import CaseDecision
 from security.policy.waiver import Waiver
@@ -33,7 +33,7 @@ class Report:
 
     project: Project
     assets: Sequence[Asset]
-    results: dict[str, Result] = field(default_factory=dict)
+    results: dict[str, StageResult] = field(default_factory=dict)
     errors: dict[str, BaseException] = field(default_factory=dict)
     aborted: ResourceError | None = None
     blocked: dict[str, str] = field(default_factory=dict)
@@ -43,7 +43,7 @@ class Report:
     run_id: str | None = None
     seconds: float = 0.0
 
-    def collect(self, finished: Finished[Result]) -> None:
+    def collect(self, finished: Finished[StageResult]) -> None:
         """Take the end of one stage."""
         if finished.result is not None:
             self.results[finished.name] = finished.result
@@ -180,7 +180,7 @@ def _as_resource_error(error: BaseException) -> ResourceError:
     return UnavailableError(text, "see where: add --debug, and report it")
 
 
-def _digest(known: Identity | None) -> dict[str, str | None] | None:
+def _digest(known: KnownContent | None) -> dict[str, str | None] | None:
     if known is None:
         return None
     return {"sha256": known.sha256 if isinstance(known, Content) else None, "md5": known.md5}

@@ -17,7 +17,7 @@ from ml_assets.orchestration.instance import use_instance
 from ml_assets.orchestration.stage_log import StageLog, StageLogManager
 from ml_assets.project.project import Project
 from ml_assets.reporting.console import ConsoleReporter
-from resources.dvc.run.reproduction import Runs
+from resources.dvc.run.reproduction import StageRun
 from security.policy.decision import CaseDecision
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -41,7 +41,7 @@ class Execution:
 def execute_run(
     project: Project,
     assets: Sequence[Asset],
-    started: Runs,
+    started: StageRun,
     reporter: ConsoleReporter,
     tags: Mapping[str, str],
     run_id: str,

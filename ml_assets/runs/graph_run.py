@@ -34,12 +34,12 @@ from ml_assets.reporting.job_log import JobLog
 from ml_assets.reporting.run_report import Report
 from ml_assets.runs.selection import select_stages
 from resources.dvc.cache.content import Content
-from resources.dvc.run.plan import Step, build_plan
+from resources.dvc.run.plan import PlannedStage, build_plan
 from resources.dvc.run.reproduction import Options
+from resources.dvc.run.reproduction_thread import ReproductionThread
 from resources.dvc.run.schedule import Finished
 from resources.dvc.run.stage_environment import build_environment
-from resources.dvc.run.stage_result import Action, Result, leave
-from resources.dvc.run.started_reproduction import StartedReproduction
+from resources.dvc.run.stage_result import Action, StageResult, leave
 from resources.errors import ResourceError, UnavailableError
 from resources.git.source_tree import Listing, begin_listing
 
@@ -111,7 +111,7 @@ class GraphRun:
         self._report.close(time.monotonic() - self._started)
         return self._report
 
-    def _find_pending(self, steps: Sequence[Step]) -> set[str]:
+    def _find_pending(self, steps: Sequence[PlannedStage]) -> set[str]:
         """Return what has to be judged again when its turn comes: what is not fresh, and all below.
 
         The plan cannot know what bytes a stage will write; the run itself skips what stays fresh.
@@ -123,7 +123,7 @@ class GraphRun:
                 pending.add(step.stage.name)
         return pending
 
-    def _skip(self, steps: Sequence[Step], pending: Collection[str]) -> dict[str, str]:
+    def _skip(self, steps: Sequence[PlannedStage], pending: Collection[str]) -> dict[str, str]:
         """Note every fresh stage, and return the data versions of its assets by their names."""
         by_stage = group_by_stage(self._assets)
         versions: dict[str, str] = {}
@@ -146,7 +146,7 @@ class GraphRun:
         reproduction = build_reproduction(self.checkout, stages, options, reporter)
         tags = self._project.run_tags
         # The first stages run while this process spends its seconds on importing dagster.
-        with StartedReproduction(reproduction) as started:
+        with ReproductionThread(reproduction) as started:
             from ml_assets.runs.execution import execute_run
 
             execution = execute_run(self._project, chosen, started, reporter, tags, self._run_id)
@@ -246,7 +246,7 @@ class _Collector(ConsoleReporter):
         self.was_interrupted = False
         self._report = report
 
-    def finished(self, finished: Finished[Result]) -> None:
+    def finished(self, finished: Finished[StageResult]) -> None:
         """Take the end of a stage."""
         self._report.collect(finished)
         super().finished(finished)

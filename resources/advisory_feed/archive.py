@@ -5,7 +5,7 @@ Every member is looked at before the first record is used:
 1. Only files and directories: links, devices and pipes are refused.
 2. No absolute name, no ``..``, no backslash, no control character.
 3. No name twice: which of two records counts would depend on the reader.
-4. No more members and bytes than `Limits` allow, measured as they come out and not as they are
+4. No more members and bytes than `FeedLimits` allow, measured as they come out and not as they are
    announced.
 """
 
@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import IO, Self
 
 from resources.advisory_feed.errors import FeedError, HostileFeedError
-from resources.advisory_feed.limits import Limits, Meter
+from resources.advisory_feed.limits import FeedLimits, Meter
 from resources.advisory_feed.record_text import SUFFIXES
 
 _BROKEN = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError)
@@ -48,7 +48,7 @@ def is_archive(path: Path) -> bool:
     return path.name.lower().endswith((".zip", ".tar", ".tar.gz", ".tgz"))
 
 
-def read_archive(path: Path, limits: Limits) -> Iterator[RawRecord]:
+def read_archive(path: Path, limits: FeedLimits) -> Iterator[RawRecord]:
     """Read the records of an archive.
 
     Raises:
@@ -93,7 +93,7 @@ def _verify_name(name: str, seen: set[str]) -> None:
     seen.add(name.rstrip("/"))
 
 
-def _read_zip(path: Path, limits: Limits) -> Iterator[RawRecord]:
+def _read_zip(path: Path, limits: FeedLimits) -> Iterator[RawRecord]:
     with zipfile.ZipFile(path) as archive:
         meter = Meter(limits, path.stat().st_size, str(path))
         seen: set[str] = set()
@@ -113,7 +113,7 @@ def _read_zip(path: Path, limits: Limits) -> Iterator[RawRecord]:
                 yield RawRecord(member.filename, content)
 
 
-def _read_tar(path: Path, limits: Limits) -> Iterator[RawRecord]:
+def _read_tar(path: Path, limits: FeedLimits) -> Iterator[RawRecord]:
     """Read a tar in two passes: all names first, then the records."""
     names: list[str] = []
     seen: set[str] = set()
@@ -168,7 +168,7 @@ class _MeteredStream(io.RawIOBase):
 
 
 @contextmanager
-def _open_tar(path: Path, limits: Limits) -> Iterator[tuple[tarfile.TarFile, Meter]]:
+def _open_tar(path: Path, limits: FeedLimits) -> Iterator[tuple[tarfile.TarFile, Meter]]:
     meter = Meter(limits, path.stat().st_size, str(path))
     with open(path, "rb") as file:
         packed = file.read(2) == b"\x1f\x8b"
@@ -179,7 +179,7 @@ def _open_tar(path: Path, limits: Limits) -> Iterator[tuple[tarfile.TarFile, Met
         stream.drain()
 
 
-def _read_limited(stream: IO[bytes], meter: Meter, limits: Limits, name: str) -> bytes:
+def _read_limited(stream: IO[bytes], meter: Meter, limits: FeedLimits, name: str) -> bytes:
     chunks: list[bytes] = []
     size = 0
     read: Callable[[int], bytes] = stream.read

@@ -8,7 +8,7 @@ from resources.advisory_feed.errors import HostileFeedError
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class FeedLimits:
     """The most that is read of one source.
 
     Attributes:
@@ -29,7 +29,7 @@ class Limits:
 class Meter:
     """Counts what comes out of one source, and stops it at its limits."""
 
-    def __init__(self, limits: Limits, packed: int, where: str) -> None:
+    def __init__(self, limits: FeedLimits, packed: int, where: str) -> None:
         self._limits = limits
         self._most = min(limits.total, max(limits.record, packed * limits.ratio))
         self._where = where

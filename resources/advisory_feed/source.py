@@ -8,7 +8,7 @@ from pathlib import Path
 
 from resources.advisory_feed.archive import RawRecord, choose_records, is_archive, read_archive
 from resources.advisory_feed.errors import FeedError, HostileFeedError
-from resources.advisory_feed.limits import Limits, Meter
+from resources.advisory_feed.limits import FeedLimits, Meter
 from resources.advisory_feed.record_text import SUFFIXES
 from resources.errors import ConfigurationError
 from security.content.digest import digest_file
@@ -16,7 +16,7 @@ from security.content.digest import digest_file
 _HINT = "give a directory, an archive (.zip, .tar.gz, .tar) or a record (.json, .yaml)"
 
 
-def read_source(path: Path, limits: Limits) -> Iterator[RawRecord]:
+def read_source(path: Path, limits: FeedLimits) -> Iterator[RawRecord]:
     """Read the records of a directory of OSV files, a PyPA checkout, an archive, or one file.
 
     Raises:
@@ -42,7 +42,7 @@ def digest_source(path: Path) -> str:
     return "" if path.is_dir() else digest_file(path).sha256
 
 
-def _read_directory(root: Path, limits: Limits) -> Iterator[RawRecord]:
+def _read_directory(root: Path, limits: FeedLimits) -> Iterator[RawRecord]:
     meter = Meter(limits, limits.total, str(root))
     names = sorted(_walk(root, meter))
     for name in sorted(choose_records(names)):
@@ -66,7 +66,7 @@ def _walk(root: Path, meter: Meter) -> Iterator[str]:
             yield Path(directory, name).relative_to(root).as_posix()
 
 
-def _read_file(path: Path, limits: Limits, meter: Meter) -> bytes:
+def _read_file(path: Path, limits: FeedLimits, meter: Meter) -> bytes:
     """Read a record that is a regular file and stays below its limit even if it grows meanwhile."""
     try:
         if not path.is_file():

@@ -20,7 +20,7 @@ from resources.advisory_feed.archive import RawRecord
 from resources.advisory_feed.download import Download, Unchanged, fetch
 from resources.advisory_feed.errors import UpdateRunningError
 from resources.advisory_feed.index import collect_records, write_index
-from resources.advisory_feed.limits import Limits
+from resources.advisory_feed.limits import FeedLimits
 from resources.advisory_feed.source import digest_source, read_source
 from resources.advisory_feed.update import Fetched, Mode, merge, verify_no_loss
 from resources.errors import ConfigurationError, wrap_os_error
@@ -46,12 +46,12 @@ class Update:
     mode: Mode = Mode.REPLACE
     sha256: str = ""
     allow_loss: bool = False
-    limits: Limits = field(default_factory=Limits)
+    limits: FeedLimits = field(default_factory=FeedLimits)
     download: Download = field(default_factory=lambda: Download(""))
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class UpdateSummary:
     """What an update did.
 
     Attributes:
@@ -145,7 +145,7 @@ class AdvisoryStore:
         except OSError as error:
             raise wrap_os_error(error) from error
 
-    def update(self, wanted: Update, *, now: datetime) -> Outcome:
+    def update(self, wanted: Update, *, now: datetime) -> UpdateSummary:
         """Update the database, or leave it as it is.
 
         Raises:
@@ -161,7 +161,7 @@ class AdvisoryStore:
             new = [one for one in fetched if isinstance(one, Fetched)]
             if previous is not None and len(new) < len(fetched):
                 if not new:
-                    return Outcome(previous.status, changed=False)
+                    return UpdateSummary(previous.status, changed=False)
                 # What is unchanged is carried over, so nothing of it may be replaced.
                 wanted_mode = Mode.ADD
             else:
@@ -175,7 +175,7 @@ class AdvisoryStore:
         mode: Mode,
         allow_loss: bool,
         now: datetime,
-    ) -> Outcome:
+    ) -> UpdateSummary:
         known = {one.id: one for one in previous.records()} if previous is not None else {}
         merged = merge(known, fetched, mode)
         if previous is not None and not allow_loss:
@@ -193,7 +193,7 @@ class AdvisoryStore:
             with suppress(OSError):  # what stopped it is told already
                 candidate.unlink(missing_ok=True)
         elsewhere = sum(one.records.elsewhere for one in fetched)
-        return Outcome(status, changed=True, elsewhere=elsewhere)
+        return UpdateSummary(status, changed=True, elsewhere=elsewhere)
 
     def _load_previous(self) -> AdvisoryDatabase | None:
         """Open what is there; a damaged one has nothing to carry over, and is replaced."""

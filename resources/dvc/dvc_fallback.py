@@ -28,7 +28,7 @@ from dvc.stage.loader import StageLoader
 from dvc.stage.serialize import to_lockfile, to_single_stage_lockfile
 
 from resources.dvc.graph.manifest import Stage
-from resources.dvc.lock.lock_file import Entry
+from resources.dvc.lock.lock_file import LockEntry
 from resources.dvc.messages import hide_secrets
 from resources.errors import MissingInputError, ResourceError, StageError, UnavailableError
 
@@ -62,7 +62,7 @@ class _AnchoredRunCache(StageCache):  # type: ignore[misc]  # dvc ships no types
         return stage
 
 
-class Delegate:
+class DvcFallback:
     """DVC's own view of one working tree. Safe for threads.
 
     Args:
@@ -159,12 +159,12 @@ class Delegate:
                 loaded.dump(update_pipeline=False)
             return _take_ignored(repo)
 
-    def entry(self, stage: Stage) -> Entry:
+    def entry(self, stage: Stage) -> LockEntry:
         """Return a stage's lock entry as DVC holds it now."""
         with self._open(stage) as (_, loaded):
             return dict(to_lockfile(loaded)[stage.key])
 
-    def run(self, stage: Stage, execute: Callable[[], None]) -> tuple[bool, Entry, list[str]]:
+    def run(self, stage: Stage, execute: Callable[[], None]) -> tuple[bool, LockEntry, list[str]]:
         """Restore a pipeline stage or run its command, and record its outs.
 
         Args:

@@ -65,12 +65,12 @@ def run_git(
         ) from error
 
 
-def read_text(done: subprocess.CompletedProcess[bytes]) -> str:
+def decode_output(done: subprocess.CompletedProcess[bytes]) -> str:
     """Return what Git has printed, without space around it."""
     return done.stdout.decode("utf-8", "replace").strip()
 
 
-def explain(done: subprocess.CompletedProcess[bytes]) -> str:
+def explain_failure(done: subprocess.CompletedProcess[bytes]) -> str:
     """Return why Git failed, as it says, without credentials."""
     lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
     telling = [line for line in lines if line.startswith(("fatal:", "error:", "!"))] or lines

@@ -16,7 +16,7 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 from resources.errors import ConfigurationError, LostRaceError, UnavailableError
-from resources.git.command import explain, read_text, run_git
+from resources.git.command import decode_output, explain_failure, run_git
 
 #: Where the lock files that runs have written are kept, by the name of their branch.
 LOCKS = "refs/ml-assets/locks"
@@ -31,7 +31,7 @@ _STALE = re.compile(rb"stale info|fetch first|cannot lock ref|reference already 
 
 
 @dataclass(frozen=True)
-class Remote:
+class RemoteHeads:
     """What a remote repository answers.
 
     Attributes:
@@ -64,7 +64,7 @@ class Mirror:
         self.directory = directory
         self._patience = patience
 
-    def read_remote(self, branches: Collection[str]) -> Remote:
+    def read_remote(self, branches: Collection[str]) -> RemoteHeads:
         """Ask the remote which commits branches are at.
 
         Raises:
@@ -80,7 +80,7 @@ class Mirror:
                 default = value.removeprefix(f"ref: {_HEADS}/")
             elif ref in refs:  # a pattern also finds names that only end in it
                 heads[refs[ref]] = value
-        return Remote(default, heads)
+        return RemoteHeads(default, heads)
 
     def fetch(self, branches: Collection[str], default: str | None) -> dict[str, str]:
         """Fetch branches, and what runs have written of their locks; return their commits now.
@@ -104,7 +104,7 @@ class Mirror:
     def read_default(self) -> str | None:
         """Return the branch that the remote protected when it was fetched; None before that."""
         done = run_git(self.directory, "symbolic-ref", "--quiet", f"{TRACKING}/HEAD")
-        return read_text(done).removeprefix(f"{TRACKING}/") if done.returncode == 0 else None
+        return decode_output(done).removeprefix(f"{TRACKING}/") if done.returncode == 0 else None
 
     def read_tracked(self, branch: str) -> str | None:
         """Return the commit of a branch when it was fetched."""
@@ -113,13 +113,13 @@ class Mirror:
     def read_refs(self, below: str) -> dict[str, str]:
         """Return the commits of all references below a place, by the rest of their names."""
         done = self._run("for-each-ref", "--format=%(objectname) %(refname)", below)
-        pairs = (line.split(" ", 1) for line in read_text(done).splitlines())
+        pairs = (line.split(" ", 1) for line in decode_output(done).splitlines())
         return {ref.removeprefix(f"{below}/"): sha for sha, ref in pairs}
 
     def read_ref(self, ref: str) -> str | None:
         """Return the commit that a reference names; None where there is no such reference."""
         done = run_git(self.directory, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")
-        return read_text(done) if done.returncode == 0 else None
+        return decode_output(done) if done.returncode == 0 else None
 
     def write_ref(self, ref: str, new: str, old: str | None) -> None:
         """Let a reference name another commit, if it still names the old one.
@@ -145,7 +145,7 @@ class Mirror:
             if _STALE.search(done.stdout + done.stderr):
                 raise LostRaceError(f"somebody else has changed {ref}", "fetch, then try again")
             raise UnavailableError(
-                f"the remote repository does not take {ref}: {explain(done)}",
+                f"the remote repository does not take {ref}: {explain_failure(done)}",
                 'allow it to be pushed, or set write-back = "off" in [tool.ml-assets.watch]',
             )
 
@@ -155,7 +155,7 @@ class Mirror:
         Raises:
             UnavailableError: it does not answer.
         """
-        lines = read_text(self._call("ls-remote", "origin", ref)).splitlines()
+        lines = decode_output(self._call("ls-remote", "origin", ref)).splitlines()
         pairs = (line.partition("\t") for line in lines)
         return next((sha for sha, _, name in pairs if name == ref), None)
 
@@ -167,7 +167,9 @@ class Mirror:
         """Whether one commit is an ancestor of another, or the same."""
         done = run_git(self.directory, "merge-base", "--is-ancestor", old, new)
         if done.returncode not in (0, 1):
-            raise UnavailableError(f"git merge-base failed: {explain(done)}", "look: git fsck")
+            raise UnavailableError(
+                f"git merge-base failed: {explain_failure(done)}", "look: git fsck"
+            )
         return done.returncode == 0
 
     def list_commits(self, old: str, new: str, most: int | None) -> list[str]:
@@ -178,7 +180,7 @@ class Mirror:
         """
         limit = [f"--max-count={most}"] if most is not None else []
         done = self._run("rev-list", "--first-parent", "--reverse", *limit, f"{old}..{new}")
-        return read_text(done).split()
+        return decode_output(done).split()
 
     def list_changed(self, old: str, new: str) -> frozenset[str]:
         """Return the paths that differ between two commits."""
@@ -187,12 +189,12 @@ class Mirror:
 
     def read_message(self, commit: str) -> str:
         """Return a commit's message."""
-        return read_text(self._run("show", "--no-patch", "--format=%B", commit))
+        return decode_output(self._run("show", "--no-patch", "--format=%B", commit))
 
     def read_author(self, commit: str) -> Author:
         """Return who a commit says that it is by; anybody can say anything here."""
         done = self._run("show", "--no-patch", "--format=%an%x00%ae", commit)
-        name, _, email = read_text(done).partition("\0")
+        name, _, email = decode_output(done).partition("\0")
         return Author(name, email)
 
     def read_files(self, commit: str, paths: Collection[str] = ()) -> dict[str, bytes]:
@@ -231,9 +233,11 @@ class Mirror:
         stream += [b"get-mark :1\ndone\n"]
         done = run_git(self.directory, "fast-import", "--quiet", "--done", stdin=b"".join(stream))
         if done.returncode != 0:
-            raise UnavailableError(f"git fast-import failed: {explain(done)}", "look: git fsck")
+            raise UnavailableError(
+                f"git fast-import failed: {explain_failure(done)}", "look: git fsck"
+            )
         self._run("update-ref", "-d", ref)
-        return read_text(done)
+        return decode_output(done)
 
     def add_worktree(self, commit: str, directory: Path) -> None:
         """Check a commit out into a directory of its own, which must not exist.
@@ -264,7 +268,7 @@ class Mirror:
         done = run_git(self.directory, *arguments, timeout=timeout)
         if done.returncode != 0:
             raise UnavailableError(
-                f"the remote repository cannot be read: {explain(done)}",
+                f"the remote repository cannot be read: {explain_failure(done)}",
                 f"try: git -C {self.directory} ls-remote origin",
             )
         return done
@@ -273,7 +277,8 @@ class Mirror:
         done = run_git(self.directory, *arguments)
         if done.returncode != 0:
             raise UnavailableError(
-                f"git {arguments[0]} failed: {explain(done)}", f"look: git -C {self.directory} fsck"
+                f"git {arguments[0]} failed: {explain_failure(done)}",
+                f"look: git -C {self.directory} fsck",
             )
         return done
 
@@ -295,6 +300,8 @@ def open_mirror(directory: Path, url: str) -> Mirror:
     for words in steps:
         done = run_git(directory, *words)
         if done.returncode != 0:
-            raise UnavailableError(f"git {words[0]} failed: {explain(done)}", f"look: {directory}")
+            raise UnavailableError(
+                f"git {words[0]} failed: {explain_failure(done)}", f"look: {directory}"
+            )
     os.chmod(directory / "config", 0o600)  # the address may hold a password
     return Mirror(directory)

@@ -23,7 +23,7 @@ Walk = Callable[[str], Iterator[tuple[str, list[str]]]]
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class TreeEntry:
     """One file of a directory, its path relative to it (POSIX separators)."""
 
     path: str
@@ -46,7 +46,7 @@ class Content:
     md5: str
     sha256: str
     size: int
-    entries: tuple[Entry, ...] | None = None
+    entries: tuple[TreeEntry, ...] | None = None
     executable: bool = False
 
     def lock_fields(self) -> dict[str, str | int | bool]:
@@ -56,7 +56,7 @@ class Content:
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class RecordedContent:
     """What a path is recorded to hold whose bytes are elsewhere, in a cache or in a remote.
 
     Attributes:
@@ -77,7 +77,7 @@ class Recorded:
 
 
 #: What identifies what a path holds, whether or not its bytes are here.
-Identity: TypeAlias = Content | Recorded
+KnownContent: TypeAlias = Content | RecordedContent
 
 
 def _lock_fields(
@@ -91,7 +91,7 @@ def _lock_fields(
     return fields
 
 
-def tree_bytes(entries: tuple[Entry, ...]) -> bytes:
+def tree_bytes(entries: tuple[TreeEntry, ...]) -> bytes:
     """Serialize a directory's listing as DVC keeps it in its cache (``.dir`` objects)."""
     return listing_bytes((entry.path, entry.md5) for entry in entries)
 
@@ -134,7 +134,7 @@ class ContentReader:
         return Content(digests.md5, digests.sha256, digests.size, executable=executable)
 
     def _read_directory(self, path: str) -> Content:
-        entries: list[Entry] = []
+        entries: list[TreeEntry] = []
         size = 0
         for directory, names in self._walk(path):
             if ".dvcignore" in names:
@@ -147,7 +147,7 @@ class ContentReader:
                     raise _no_file(file)
                 digests = self.store.digest(file, status)
                 relative = os.path.relpath(file, path).replace(os.sep, "/")
-                entries.append(Entry(relative, digests.md5, digests.sha256))
+                entries.append(TreeEntry(relative, digests.md5, digests.sha256))
                 size += digests.size
         listing = tuple(sorted(entries, key=lambda entry: entry.path))
         identity = md5(tree_bytes(listing), usedforsecurity=False).hexdigest()

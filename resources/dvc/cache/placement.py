@@ -20,7 +20,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from resources.dvc.cache.content import Recorded
+from resources.dvc.cache.content import RecordedContent
 from resources.dvc.cache.object_cache import ObjectCache
 from resources.files import current_umask
 from security.content.digest import Digests
@@ -53,7 +53,7 @@ class Placement:
         self._aside = root / ".dvc" / "tmp" / "ml-assets"
         self._cache = cache
 
-    def place(self, recorded: Recorded, path: str, *, linked: bool) -> None:
+    def place(self, recorded: RecordedContent, path: str, *, linked: bool) -> None:
         """Place an object where nothing is; if somebody else was faster, leave what lies there.
 
         Args:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from hashlib import md5
 
-from resources.dvc.cache.content import Recorded, listing_bytes
+from resources.dvc.cache.content import RecordedContent, listing_bytes
 from resources.dvc.cache.object_cache import ObjectCache
 from resources.dvc.graph.manifest import Stage
-from resources.dvc.lock.lock_file import Entry
+from resources.dvc.lock.lock_file import LockEntry
 
 
-def find_fields(stage: Stage, entry: Entry | None, location: str) -> Entry:
+def find_fields(stage: Stage, entry: LockEntry | None, location: str) -> LockEntry:
     """Return what is recorded of an out, as ``dvc.lock`` would; nothing when it never was.
 
     Args:
@@ -24,12 +24,12 @@ def find_fields(stage: Stage, entry: Entry | None, location: str) -> Entry:
     return dict(next(found, {}))
 
 
-def parse_fields(fields: Entry) -> Recorded | None:
+def parse_fields(fields: LockEntry) -> RecordedContent | None:
     """Return what the fields of an out say that it holds; None when they name no md5."""
     if not fields.get("md5"):
         return None
     files = fields.get("nfiles")
-    return Recorded(
+    return RecordedContent(
         str(fields["md5"]),
         int(fields.get("size") or 0),
         None if files is None else int(files),
@@ -37,7 +37,7 @@ def parse_fields(fields: Entry) -> Recorded | None:
     )
 
 
-def read_inside(cache: ObjectCache, directory: str, path: str) -> Recorded | None:
+def read_inside(cache: ObjectCache, directory: str, path: str) -> RecordedContent | None:
     """Return what a path inside a directory will hold once the directory is restored.
 
     Args:
@@ -52,14 +52,14 @@ def read_inside(cache: ObjectCache, directory: str, path: str) -> Recorded | Non
     return find_inside(cache, dict(cache.listing(directory)), path)
 
 
-def find_inside(cache: ObjectCache, listing: dict[str, str], path: str) -> Recorded | None:
+def find_inside(cache: ObjectCache, listing: dict[str, str], path: str) -> RecordedContent | None:
     """Return what a path inside a listed directory holds.
 
     Args:
         listing: md5 by path. Of files that the cache does not hold the size counts as 0.
     """
     if path in listing:
-        return Recorded(listing[path], _size(cache, listing[path]))
+        return RecordedContent(listing[path], _size(cache, listing[path]))
     prefix = f"{path}/"
     files = [
         (name.removeprefix(prefix), listing[name])
@@ -69,7 +69,9 @@ def find_inside(cache: ObjectCache, listing: dict[str, str], path: str) -> Recor
     if not files:
         return None
     identity = md5(listing_bytes(files), usedforsecurity=False).hexdigest()
-    return Recorded(f"{identity}.dir", sum(_size(cache, one) for _, one in files), len(files))
+    return RecordedContent(
+        f"{identity}.dir", sum(_size(cache, one) for _, one in files), len(files)
+    )
 
 
 def _size(cache: ObjectCache, digest: str) -> int:

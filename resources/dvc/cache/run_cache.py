@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from resources.dvc.lock.lock_file import Entry
+from resources.dvc.lock.lock_file import LockEntry
 from resources.files import write_atomically
 
 
@@ -21,7 +21,7 @@ class RunCache:
     def __init__(self, cache_dir: Path) -> None:
         self._runs = cache_dir / "runs"
 
-    def find(self, entry: Entry) -> Entry | None:
+    def find(self, entry: LockEntry) -> LockEntry | None:
         """Return the newest entry with the same inputs; None when there is no usable one."""
         directory = self._directory(entry)
         if directory is None:
@@ -33,7 +33,7 @@ class RunCache:
         entries = (_parse(file) for file in files)
         return next((found for found in entries if found and _same_inputs(found, entry)), None)
 
-    def keep(self, entry: Entry) -> None:
+    def keep(self, entry: LockEntry) -> None:
         """Record an entry; a readable one with the same digests is left as it is.
 
         Raises:
@@ -49,12 +49,12 @@ class RunCache:
 
         write_atomically(file, str(dumps_yaml(entry)).encode("utf-8"))
 
-    def _directory(self, entry: Entry) -> Path | None:
+    def _directory(self, entry: LockEntry) -> Path | None:
         key = _digest({**entry, "outs": [out["path"] for out in entry.get("outs", [])]})
         return None if key is None else self._runs / key[:2] / key
 
 
-def _digest(entry: Entry) -> str | None:
+def _digest(entry: LockEntry) -> str | None:
     """Return what DVC names an entry by; None where it has no name, as for dates."""
     try:
         text = json.dumps(_without_sizes(entry), sort_keys=True)
@@ -71,14 +71,14 @@ def _without_sizes(value: Any) -> Any:
     return value
 
 
-def _same_inputs(found: Entry, entry: Entry) -> bool:
+def _same_inputs(found: LockEntry, entry: LockEntry) -> bool:
     return all(
         _without_sizes(found.get(part)) == _without_sizes(entry.get(part))
         for part in ("cmd", "deps", "params")
     )
 
 
-def _parse(file: Path) -> Entry | None:
+def _parse(file: Path) -> LockEntry | None:
     """Read one entry; None for a file that is none: it is then as if it were not there."""
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError

@@ -9,16 +9,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resources.dvc.cache.content import Content, ContentReader, Identity, Walk
+from resources.dvc.cache.content import Content, ContentReader, KnownContent, Walk
 from resources.dvc.cache.object_cache import ObjectCache
 from resources.dvc.cache.run_cache import RunCache
 from resources.dvc.graph.documents import Documents
 from resources.dvc.graph.manifest import Manifest, Stage
-from resources.dvc.lock.lock_file import Entry, LockFile
+from resources.dvc.lock.lock_file import LockEntry, LockFile
 from resources.stores.digest_store import DigestStore
 
 if TYPE_CHECKING:
-    from resources.dvc.dvc_fallback import Delegate
+    from resources.dvc.dvc_fallback import DvcFallback
 
 
 class Checkout:
@@ -46,7 +46,7 @@ class Checkout:
         self.cache = ObjectCache(Path(manifest.layout.cache_dir), self.store)
         self.runs = RunCache(Path(manifest.layout.cache_dir))
         self._guard = threading.Lock()
-        self._delegate: Delegate | None = None
+        self._fallback: DvcFallback | None = None
         self._locks: dict[str, LockFile] = {}
 
     @cached_property
@@ -55,14 +55,14 @@ class Checkout:
         return ContentReader(self.store, self._walk())
 
     @property
-    def delegate(self) -> Delegate:
+    def fallback(self) -> DvcFallback:
         """DVC's own view of this checkout; asking for it imports dvc."""
         with self._guard:
-            if self._delegate is None:
-                from resources.dvc.dvc_fallback import Delegate
+            if self._fallback is None:
+                from resources.dvc.dvc_fallback import DvcFallback
 
-                self._delegate = Delegate(self.root)
-            return self._delegate
+                self._fallback = DvcFallback(self.root)
+            return self._fallback
 
     def _walk(self) -> Walk | None:
         if not self.manifest.layout.ignores:
@@ -86,11 +86,11 @@ class Checkout:
         """Read what a location holds; None when nothing is there."""
         return self.reader.read(self.path(location))
 
-    def identify(self, location: str) -> Identity | None:
+    def identify(self, location: str) -> KnownContent | None:
         """Say what a location holds, also where that is only known from what was recorded."""
         return self.read(location)
 
-    def keeps(self, known: Identity) -> bool:
+    def keeps(self, known: KnownContent) -> bool:
         """Whether DVC would find where it keeps it what an out holds."""
         return self.cache.holds(known.md5)
 
@@ -124,6 +124,6 @@ class Checkout:
         """Read the lock files anew the next time they are asked for."""
         self._locks.clear()
 
-    def recorded(self, stage: Stage) -> Entry | None:
+    def recorded(self, stage: Stage) -> LockEntry | None:
         """Return what ``dvc.lock`` records of a stage; None when it never ran."""
         return self.lock(stage.lock_path).entries.get(stage.key)

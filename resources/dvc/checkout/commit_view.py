@@ -10,12 +10,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from resources.dvc.cache.content import Content, Entry, Identity, tree_bytes
+from resources.dvc.cache.content import Content, KnownContent, TreeEntry, tree_bytes
 from resources.dvc.cache.recorded_tree import find_fields, parse_fields, read_inside
 from resources.dvc.checkout.checkout import Checkout
 from resources.dvc.graph.manifest import Manifest, Stage
-from resources.dvc.lock.lock_file import Entry as LockEntry
-from resources.dvc.lock.lock_file import validate_lock
+from resources.dvc.lock.lock_file import LockEntry, validate_lock
 from security.content.digest import digest_bytes, digest_tree
 
 
@@ -41,10 +40,10 @@ class CommitView(Checkout):
         self.commit = commit
         self._files = files
         self._read_file = read_file
-        self._known: dict[str, Identity | None] = {}
+        self._known: dict[str, KnownContent | None] = {}
         self._entries: dict[str, dict[str, LockEntry]] = {}
 
-    def identify(self, location: str) -> Identity | None:
+    def identify(self, location: str) -> KnownContent | None:
         """Say what a location held: as recorded for an out, as in Git for all else."""
         if location not in self._known:
             stage = self.manifest.producer.get(location)
@@ -82,7 +81,7 @@ class CommitView(Checkout):
     def _bytes(self, location: str) -> bytes | None:
         return self._read_file(location) if location in self._files else None
 
-    def _find_inside(self, location: str) -> Identity | None:
+    def _find_inside(self, location: str) -> KnownContent | None:
         """Say what lies inside an out: Git does not have it, but the cache may."""
         out = self.manifest.inside[location]
         recorded = self.identify(out)
@@ -102,7 +101,7 @@ class CommitView(Checkout):
             return None
         digested = {path: digest_bytes(self._bytes(path) or b"") for path in below}
         entries = tuple(
-            Entry(path.removeprefix(prefix), digests.md5, digests.sha256)
+            TreeEntry(path.removeprefix(prefix), digests.md5, digests.sha256)
             for path, digests in digested.items()
         )
         identity = digest_bytes(tree_bytes(entries)).md5

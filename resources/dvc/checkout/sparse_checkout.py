@@ -19,7 +19,7 @@ from hashlib import md5
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resources.dvc.cache.content import Content, Identity, Recorded, listing_bytes
+from resources.dvc.cache.content import Content, KnownContent, RecordedContent, listing_bytes
 from resources.dvc.cache.placement import Placement
 from resources.dvc.cache.recorded_tree import find_fields, find_inside, parse_fields
 from resources.dvc.checkout.checkout import Checkout
@@ -48,7 +48,7 @@ class SparseCheckout(Checkout):
 
         return Remote(self.root, self.cache)
 
-    def identify(self, location: str) -> Identity | None:
+    def identify(self, location: str) -> KnownContent | None:
         """Say what a location holds, or holds once the outs that it needs are supplied."""
         if "://" in location:
             return None
@@ -62,9 +62,9 @@ class SparseCheckout(Checkout):
             return self._find_inside(absent[0], location)
         return self._find_around(absent, location)
 
-    def keeps(self, known: Identity) -> bool:
+    def keeps(self, known: KnownContent) -> bool:
         """Whether DVC would find what an out holds; what is absent is wherever it is kept."""
-        return isinstance(known, Recorded) or super().keeps(known)
+        return isinstance(known, RecordedContent) or super().keeps(known)
 
     def find_absent(self, stage: Stage) -> frozenset[str]:
         """Return absolute paths of what a stage writes and reads that is not here but unchanged."""
@@ -73,12 +73,12 @@ class SparseCheckout(Checkout):
         absent = [out.location for out in stage.outs if self._is_absent(out.location)]
         for dep in stage.deps:
             known = self.identify(dep.location)
-            if isinstance(known, Recorded) and known.md5 == read.get(dep.path):
+            if isinstance(known, RecordedContent) and known.md5 == read.get(dep.path):
                 absent.append(dep.location)
         return frozenset(map(self.path, absent))
 
     def _is_absent(self, location: str) -> bool:
-        return isinstance(self.identify(location), Recorded)
+        return isinstance(self.identify(location), RecordedContent)
 
     def supply(self, *locations: str) -> None:
         """Put every absent out there that one of some locations is, lies in, or contains.
@@ -107,7 +107,7 @@ class SparseCheckout(Checkout):
                 self._placement.withdraw(recorded.md5, self.path(location))
         self.store.save()
 
-    def _supply_out(self, location: str, recorded: Recorded) -> None:
+    def _supply_out(self, location: str, recorded: RecordedContent) -> None:
         self._fetch(location, recorded.md5)
         linked = not self._out(location).persist
         self._placement.place(recorded, self.path(location), linked=linked)
@@ -124,11 +124,11 @@ class SparseCheckout(Checkout):
         stage = self.manifest.producer[location]
         return next(out for out in stage.outs if out.location == location)
 
-    def _find_absent(self, location: str) -> Recorded | None:
+    def _find_absent(self, location: str) -> RecordedContent | None:
         """Return what is recorded of an out in whose place nothing lies; else None."""
         return None if os.path.lexists(self.path(location)) else self._find_record(location)
 
-    def _find_record(self, location: str) -> Recorded | None:
+    def _find_record(self, location: str) -> RecordedContent | None:
         if not self._out(location).cache:  # 1
             return None
         stage = self.manifest.producer[location]
@@ -148,7 +148,7 @@ class SparseCheckout(Checkout):
         known = self._needed.get(location, ())
         return tuple(out for out in known if "://" not in out)
 
-    def _find_inside(self, out: str, location: str) -> Recorded | None:
+    def _find_inside(self, out: str, location: str) -> RecordedContent | None:
         listing = self._list(out)
         if listing is None:
             return None
@@ -171,7 +171,7 @@ class SparseCheckout(Checkout):
             self._unlisted.add(out)
             return None
 
-    def _find_around(self, absent: list[str], location: str) -> Identity | None:
+    def _find_around(self, absent: list[str], location: str) -> KnownContent | None:
         """Return what a directory holds in which some outs are absent."""
         here = self.read(location)
         entries = here.entries if isinstance(here, Content) and here.entries else ()
@@ -192,4 +192,4 @@ class SparseCheckout(Checkout):
             size += recorded.size
         ordered = sorted(files.items())
         identity = md5(listing_bytes(ordered), usedforsecurity=False).hexdigest()
-        return Recorded(f"{identity}.dir", size, len(ordered))
+        return RecordedContent(f"{identity}.dir", size, len(ordered))

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any, Self, TypeVar
 
 #: Raised whenever the shape below changes, so that an older cached manifest is read anew.
-SCHEMA = 8
+SCHEMA = 9
 
 _T = TypeVar("_T")
 
@@ -74,7 +74,7 @@ class Stage:
         file: the ``dvc.yaml`` or ``.dvc`` file, relative to the DVC root.
         command: as resolved: one string, a list, or None for a ``.dvc`` file.
         upstream: names of the stages that must be done before it.
-        delegated: why DVC's own code must judge and run it, or None.
+        fallback: why DVC's own code must judge and run it, or None.
     """
 
     name: str
@@ -89,7 +89,7 @@ class Stage:
     frozen: bool = False
     always_changed: bool = False
     desc: str | None = None
-    delegated: str | None = None
+    fallback: str | None = None
 
     @property
     def is_source(self) -> bool:

@@ -151,7 +151,7 @@ class _Reader:
             frozen=bool(stage.frozen),
             always_changed=bool(stage.always_changed),
             desc=stage.desc,
-            delegated=self._delegation(stage),
+            fallback=self._fallback_reason(stage),
         )
 
     def _location(self, item: Output) -> str:
@@ -187,7 +187,7 @@ class _Reader:
             recorded=recorded,
         )
 
-    def _delegation(self, stage: DvcStage) -> str | None:
+    def _fallback_reason(self, stage: DvcStage) -> str | None:
         """Say why only DVC's own code can judge and run a stage."""
         if stage.is_import:
             return "an import"

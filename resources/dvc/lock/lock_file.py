@@ -22,7 +22,7 @@ from resources.errors import ConfigurationError
 from resources.files import write_atomically
 
 #: What ``dvc.lock`` records of one stage: cmd, deps, params, outs.
-Entry = dict[str, Any]
+LockEntry = dict[str, Any]
 
 _HEADER = "schema: '2.0'\nstages:\n"
 _EMPTY = "schema: '2.0'\nstages: {}\n"
@@ -43,10 +43,10 @@ class LockFile:
         self._documents = documents
         self.text = path.read_text("utf-8") if path.exists() else ""
         document = documents.parse(path) if self.text else {}
-        self.entries: dict[str, Entry] = validate_lock(path, document)
-        self._dumps: dict[str, tuple[Entry, str]] = {}
+        self.entries: dict[str, LockEntry] = validate_lock(path, document)
+        self._dumps: dict[str, tuple[LockEntry, str]] = {}
 
-    def write(self, updates: Mapping[str, Entry]) -> None:
+    def write(self, updates: Mapping[str, LockEntry]) -> None:
         """Write the file with some entries replaced, and new ones behind the old, in their order.
 
         Raises:
@@ -57,7 +57,7 @@ class LockFile:
             return
         write_atomically(self.path, text.encode("utf-8"), durable=True)
 
-    def render(self, updates: Mapping[str, Entry]) -> str:
+    def render(self, updates: Mapping[str, LockEntry]) -> str:
         """Return the whole text with ``updates`` in it, byte for byte as DVC would dump it."""
         if self._blocks is None:
             return self._round_trip(updates)
@@ -65,7 +65,7 @@ class LockFile:
         blocks = {**self._blocks, **rendered}
         return _HEADER + "".join(blocks.values()) if blocks else _EMPTY
 
-    def _rendered(self, name: str, entry: Entry) -> str:
+    def _rendered(self, name: str, entry: LockEntry) -> str:
         """Dump an entry once, however often the file is written while a run goes on."""
         known = self._dumps.get(name)
         if known is None or known[0] is not entry:
@@ -95,7 +95,7 @@ class LockFile:
         """Whether DVC would write an entry with these very bytes."""
         return is_usual(block) or render_entry(name, self.entries[name]) == block
 
-    def _round_trip(self, updates: Mapping[str, Entry]) -> str:
+    def _round_trip(self, updates: Mapping[str, LockEntry]) -> str:
         from dvc.utils.serialize import parse_yaml_for_update
         from dvc.utils.serialize._yaml import _dump
 
@@ -110,7 +110,7 @@ class LockFile:
         return stream.getvalue()
 
 
-def validate_lock(path: Path, document: Any) -> dict[str, Entry]:
+def validate_lock(path: Path, document: Any) -> dict[str, LockEntry]:
     """Return the entries of a parsed lock file.
 
     Raises:

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from resources.dvc.cache.content import Content
 from resources.dvc.graph.manifest import Stage
-from resources.dvc.run.stage_result import Result
+from resources.dvc.run.stage_result import StageResult
 
 
 class Attestation(Protocol):
@@ -23,7 +23,7 @@ class Attestation(Protocol):
     def believes(self, stage: Stage, contents: Mapping[str, Content]) -> bool:
         """Whether outs that were restored may stay: what made them is known, or need not be."""
 
-    def attest(self, stage: Stage, result: Result) -> None:
+    def attest(self, stage: Stage, result: StageResult) -> None:
         """State what was seen of a stage that has run or was restored.
 
         Raises:

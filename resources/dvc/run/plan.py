@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from resources.dvc.cache.recorded_tree import read_inside
 from resources.dvc.checkout.checkout import Checkout
 from resources.dvc.graph.manifest import Stage
-from resources.dvc.lock.lock_file import Entry
+from resources.dvc.lock.lock_file import LockEntry
 from resources.dvc.run.stage_result import Action
 from resources.dvc.staleness import freshness, inputs
 from resources.dvc.staleness.restoration import find_restorable
@@ -16,7 +16,7 @@ from resources.errors import MissingInputError
 
 
 @dataclass(frozen=True)
-class Step:
+class PlannedStage:
     """What a run would do with one stage.
 
     Attributes:
@@ -28,7 +28,7 @@ class Step:
     reasons: tuple[str, ...] = ()
 
 
-def build_plan(checkout: Checkout, selected: Collection[str] | None = None) -> list[Step]:
+def build_plan(checkout: Checkout, selected: Collection[str] | None = None) -> list[PlannedStage]:
     """Judge stages in the order in which a run takes them.
 
     A stage behind one that runs is planned to run as well: whether it can be skipped after all
@@ -40,8 +40,8 @@ def build_plan(checkout: Checkout, selected: Collection[str] | None = None) -> l
     Raises:
         ConfigurationError: a lock file or a parameters file cannot be read.
     """
-    steps: list[Step] = []
-    foreseen: dict[str, Entry] = {}
+    steps: list[PlannedStage] = []
+    foreseen: dict[str, LockEntry] = {}
     running: set[str] = set()
     for stage in checkout.manifest.stages:
         if selected is not None and stage.name not in selected:
@@ -53,41 +53,41 @@ def build_plan(checkout: Checkout, selected: Collection[str] | None = None) -> l
     return steps
 
 
-def _is_unforeseen(checkout: Checkout, step: Step) -> bool:
+def _is_unforeseen(checkout: Checkout, step: PlannedStage) -> bool:
     """Whether only DVC's own code knows what a stage's outs will be."""
     return step.action is Action.RESTORE and not freshness.is_native(checkout, step.stage)
 
 
 def _plan_stage(
-    checkout: Checkout, stage: Stage, foreseen: dict[str, Entry], running: set[str]
-) -> Step:
+    checkout: Checkout, stage: Stage, foreseen: dict[str, LockEntry], running: set[str]
+) -> PlannedStage:
     waiting = [name for name in stage.upstream if name in running]
     behind = [f"upstream runs: {name}" for name in waiting]
     if checkout.commit is not None and not freshness.is_native(checkout, stage):
-        reason = f"cannot be judged without a checkout: {stage.delegated or 'recorded by DVC 2'}"
-        return Step(stage, Action.RUN, (reason,))
+        reason = f"cannot be judged without a checkout: {stage.fallback or 'recorded by DVC 2'}"
+        return PlannedStage(stage, Action.RUN, (reason,))
     if not freshness.is_native(checkout, stage):
-        return _plan_delegated(checkout, stage, behind)
+        return _plan_fallback(checkout, stage, behind)
     if behind and not stage.frozen:
-        return Step(stage, Action.RUN, (*behind, *_own_reasons(checkout, stage, foreseen)))
+        return PlannedStage(stage, Action.RUN, (*behind, *_own_reasons(checkout, stage, foreseen)))
     reasons = freshness.find_reasons(checkout, stage, foreseen)
     if not reasons:
-        return Step(stage, Action.SKIP)
+        return PlannedStage(stage, Action.SKIP)
     if stage.is_source:
         if any(checkout.identify(out.location) is not None for out in stage.outs):
-            return Step(stage, Action.RUN, tuple(reasons))
+            return PlannedStage(stage, Action.RUN, tuple(reasons))
         _foresee_outs(checkout, {o.location: dict(o.recorded or {}) for o in stage.outs}, foreseen)
-        return Step(stage, Action.RESTORE, tuple(reasons))
+        return PlannedStage(stage, Action.RESTORE, tuple(reasons))
     found = None if stage.frozen else _foresee(checkout, stage, foreseen)
     if found is None:
-        return Step(stage, Action.RUN, tuple(reasons))
+        return PlannedStage(stage, Action.RUN, tuple(reasons))
     fields = {out["path"]: {k: v for k, v in out.items() if k != "path"} for out in found["outs"]}
     _foresee_outs(checkout, {out.location: fields[out.path] for out in stage.outs}, foreseen)
-    return Step(stage, Action.RESTORE, tuple(reasons))
+    return PlannedStage(stage, Action.RESTORE, tuple(reasons))
 
 
 def _foresee_outs(
-    checkout: Checkout, fields: Mapping[str, Entry], foreseen: dict[str, Entry]
+    checkout: Checkout, fields: Mapping[str, LockEntry], foreseen: dict[str, LockEntry]
 ) -> None:
     """Remember what outs will hold once they are restored, and deps that lie inside of them."""
     foreseen.update(fields)
@@ -99,7 +99,7 @@ def _foresee_outs(
                 foreseen[location] = dict(content.lock_fields())
 
 
-def _own_reasons(checkout: Checkout, stage: Stage, foreseen: dict[str, Entry]) -> list[str]:
+def _own_reasons(checkout: Checkout, stage: Stage, foreseen: dict[str, LockEntry]) -> list[str]:
     """Return a stage's reasons without those that its upstream will settle."""
     unsettled = {dep.location for dep in stage.deps if dep.producers}
     return [
@@ -113,7 +113,7 @@ def _of(reason: str) -> str:
     return reason.partition(": ")[2]
 
 
-def _foresee(checkout: Checkout, stage: Stage, foreseen: dict[str, Entry]) -> Entry | None:
+def _foresee(checkout: Checkout, stage: Stage, foreseen: dict[str, LockEntry]) -> LockEntry | None:
     try:
         start = inputs.read_inputs(checkout, stage, foreseen)
     except MissingInputError:
@@ -121,18 +121,18 @@ def _foresee(checkout: Checkout, stage: Stage, foreseen: dict[str, Entry]) -> En
     return find_restorable(checkout, stage, start)
 
 
-def _plan_delegated(checkout: Checkout, stage: Stage, behind: list[str]) -> Step:
+def _plan_fallback(checkout: Checkout, stage: Stage, behind: list[str]) -> PlannedStage:
     if behind and not stage.frozen:
-        return Step(stage, Action.RUN, tuple(behind))
+        return PlannedStage(stage, Action.RUN, tuple(behind))
     absent = checkout.find_absent(stage)
-    reasons = checkout.delegate.find_reasons(stage, absent)
+    reasons = checkout.fallback.find_reasons(stage, absent)
     if not reasons:
-        return Step(stage, Action.SKIP)
+        return PlannedStage(stage, Action.SKIP)
     if stage.is_source:
         missing = any(checkout.identify(out.location) is None for out in stage.outs)
         action = Action.RESTORE if missing and stage.frozen else Action.RUN
-        return Step(stage, action, tuple(reasons))
+        return PlannedStage(stage, action, tuple(reasons))
     # DVC tells by the bytes of what a stage reads.
     readable = absent.isdisjoint(checkout.path(dep.location) for dep in stage.deps)
-    restorable = readable and not stage.frozen and checkout.delegate.can_restore(stage)
-    return Step(stage, Action.RESTORE if restorable else Action.RUN, tuple(reasons))
+    restorable = readable and not stage.frozen and checkout.fallback.can_restore(stage)
+    return PlannedStage(stage, Action.RESTORE if restorable else Action.RUN, tuple(reasons))

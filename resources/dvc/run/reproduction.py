@@ -18,14 +18,14 @@ from typing import Protocol
 
 from resources.dvc.checkout.checkout import Checkout
 from resources.dvc.lock.git_ignore import GitIgnore
-from resources.dvc.lock.lock_file import Entry
+from resources.dvc.lock.lock_file import LockEntry
 from resources.dvc.lock.repository_lock import hold_paths, hold_record, hold_repository
 from resources.dvc.run.admission import Admission
 from resources.dvc.run.attestation import Attestation
-from resources.dvc.run.schedule import Finished, Limits, Schedule
-from resources.dvc.run.stage_environment import Environment
+from resources.dvc.run.schedule import Capacity, Finished, Schedule
+from resources.dvc.run.stage_environment import StageEnvironment
 from resources.dvc.run.stage_process import Cancellation
-from resources.dvc.run.stage_result import Result
+from resources.dvc.run.stage_result import StageResult
 from resources.dvc.run.stage_runner import StageRunner
 from resources.errors import StageError
 from resources.git.command import run_git
@@ -47,8 +47,8 @@ class Options:
         shared: other processes of the same run work in this checkout at other stages.
     """
 
-    limits: Limits
-    environment: Environment
+    capacity: Capacity
+    environment: StageEnvironment
     admission: Admission
     attestation: Attestation
     denied: tuple[Path, ...] = ()
@@ -57,12 +57,12 @@ class Options:
     shared: bool = False
 
 
-class Runs(Protocol):
+class StageRun(Protocol):
     """A run of stages, started or not."""
 
     checkout: Checkout
 
-    def run(self) -> Iterator[Finished[Result]]:
+    def run(self) -> Iterator[Finished[StageResult]]:
         """Yield each stage as it ends."""
 
 
@@ -70,7 +70,7 @@ class Runs(Protocol):
 class _Record:
     """What finished stages leave to be written, by stage name."""
 
-    entries: dict[str, Entry] = field(default_factory=dict)
+    entries: dict[str, LockEntry] = field(default_factory=dict)
     ignored: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
@@ -93,7 +93,7 @@ class Reproduction:
         on_notice: Callable[[str], None],
     ) -> None:
         self.checkout = self._checkout = checkout
-        self._schedule: Schedule[Result] | None = None
+        self._schedule: Schedule[StageResult] | None = None
         self._stages = {s.name: s for s in checkout.manifest.stages if s.name in selected}
         self._options = options
         self._on_line = on_line
@@ -103,7 +103,7 @@ class Reproduction:
         self._recording = threading.Lock()
         self._git = GitIgnore(checkout.root)
 
-    def run(self) -> Iterator[Finished[Result]]:
+    def run(self) -> Iterator[Finished[StageResult]]:
         """Run; yield each stage as it ends. Closing the iterator stops what runs.
 
         Raises:
@@ -135,13 +135,13 @@ class Reproduction:
         if self._schedule is not None:
             self._schedule.stop()
 
-    def _run_held(self) -> Iterator[Finished[Result]]:
+    def _run_held(self) -> Iterator[Finished[StageResult]]:
         self._options.attestation.begin()
         runner = self._runner()
         schedule = Schedule(
             {name: stage.upstream for name, stage in self._stages.items()},
             lambda name: self._run_stage(runner, name),
-            self._options.limits,
+            self._options.capacity,
         )
         self._schedule = schedule
         due = 0.0
@@ -158,7 +158,7 @@ class Reproduction:
                 self._collect(finished)
             self._write()
 
-    def _run_stage(self, runner: StageRunner, name: str) -> Result:
+    def _run_stage(self, runner: StageRunner, name: str) -> StageResult:
         result = runner.run(self._stages[name], force=self._options.force)
         if any(self._is_read(os.path.dirname(path)) for path in result.ignored):
             # A stage that waits for this one reads the directory, the ignore file in it included.
@@ -203,7 +203,7 @@ class Reproduction:
             visible=frozenset(self._git.find_visible(cached) if scm else ()),
         )
 
-    def _collect(self, finished: Finished[Result]) -> None:
+    def _collect(self, finished: Finished[StageResult]) -> None:
         result = finished.result
         if result is None:
             return
@@ -239,7 +239,7 @@ class Reproduction:
         return self._git.write(ignored)
 
     def _write_locks(self) -> list[str]:
-        by_file: dict[str, dict[str, Entry]] = {}
+        by_file: dict[str, dict[str, LockEntry]] = {}
         for name, stage in self._stages.items():
             if name in self._record.entries:
                 by_file.setdefault(stage.lock_path, {})[stage.key] = self._record.entries[name]

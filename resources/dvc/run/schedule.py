@@ -16,7 +16,7 @@ _R = TypeVar("_R")
 
 
 @dataclass(frozen=True)
-class Limits:
+class Capacity:
     """How much may happen at once.
 
     Attributes:
@@ -54,7 +54,7 @@ class Schedule(Generic[_R]):
         self,
         upstream: Mapping[str, Sequence[str]],
         execute: Callable[[str], _R],
-        limits: Limits,
+        capacity: Capacity,
     ) -> None:
         self._waiting = {
             name: {up for up in ups if up in upstream} for name, ups in upstream.items()
@@ -66,7 +66,7 @@ class Schedule(Generic[_R]):
         self._order = {name: position for position, name in enumerate(upstream)}
         self._ready = [name for name, ups in self._waiting.items() if not ups]
         self._execute = execute
-        self._limits = limits
+        self._capacity = capacity
         self._running: set[str] = set()
         self._done: set[str] = set()
         self._stopped = False
@@ -79,7 +79,7 @@ class Schedule(Generic[_R]):
         """Run everything; yield each node as it ends. Left early, it starts nothing more."""
         self._workers = [
             threading.Thread(target=self._work, name=f"stage-{number}", daemon=True)
-            for number in range(min(self._limits.jobs, len(self._order)))
+            for number in range(min(self._capacity.jobs, len(self._order)))
         ]
         for worker in self._workers:
             worker.start()
@@ -136,13 +136,13 @@ class Schedule(Generic[_R]):
         if not self._running:
             return True
         used = sum(self._weight(other) for other in self._running)
-        if used + self._weight(name) > self._limits.jobs:
+        if used + self._weight(name) > self._capacity.jobs:
             return False
-        mine = set(self._limits.mutexes.get(name, ()))
-        return not any(mine & set(self._limits.mutexes.get(other, ())) for other in self._running)
+        mine = set(self._capacity.mutexes.get(name, ()))
+        return not any(mine & set(self._capacity.mutexes.get(other, ())) for other in self._running)
 
     def _weight(self, name: str) -> int:
-        return self._limits.weights.get(name, 1)
+        return self._capacity.weights.get(name, 1)
 
     def _finish(self, finished: Finished[_R]) -> None:
         with self._change:
@@ -153,7 +153,7 @@ class Schedule(Generic[_R]):
                 self._release(finished.name)
             else:
                 self._block(finished.name)
-                if not self._limits.keep_going:
+                if not self._capacity.keep_going:
                     self._stopped = True
             self._change.notify_all()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from resources.dvc.checkout.checkout import Checkout
 from resources.dvc.graph.manifest import Stage
-from resources.dvc.run.stage_environment import Environment, find_shell, stage_variables
+from resources.dvc.run.stage_environment import StageEnvironment, find_shell, stage_variables
 from resources.dvc.run.stage_process import Cancellation, Usage, run_command
 from resources.errors import CommandError, UnavailableError
 from security.sandbox.confinement import ConfinementError, can_confine
@@ -26,7 +26,7 @@ class StageCommands:
     """
 
     checkout: Checkout
-    environment: Environment
+    environment: StageEnvironment
     on_line: Callable[[str, str], None]
     cancellation: Cancellation
     denied: tuple[Path, ...] = ()

@@ -84,7 +84,7 @@ SERVER = (
 
 
 @dataclass(frozen=True)
-class Environment:
+class StageEnvironment:
     """What a stage gets.
 
     Attributes:
@@ -98,7 +98,7 @@ class Environment:
 
 def build_environment(
     ours: Mapping[str, str], *, server: bool = False, allowed: Iterable[str] = ()
-) -> Environment:
+) -> StageEnvironment:
     """Choose what a stage may see.
 
     Args:
@@ -117,7 +117,7 @@ def build_environment(
 
     kept = {name: value for name, value in ours.items() if visible(name)}
     secret = (name for name in ours if name not in kept and _looks_secret(name))
-    return Environment(kept, tuple(sorted(secret)))
+    return StageEnvironment(kept, tuple(sorted(secret)))
 
 
 def _looks_secret(name: str) -> bool:
@@ -128,7 +128,7 @@ def _matches(name: str, patterns: Iterable[str]) -> bool:
     return any(fnmatch.fnmatchcase(name.upper(), pattern.upper()) for pattern in patterns)
 
 
-def stage_variables(environment: Environment, root: str, stage: str) -> dict[str, str]:
+def stage_variables(environment: StageEnvironment, root: str, stage: str) -> dict[str, str]:
     """Return the variables of one stage's processes, with those that DVC adds.
 
     Args:

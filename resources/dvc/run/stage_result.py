@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
-from resources.dvc.cache.content import Content, Identity, Recorded
+from resources.dvc.cache.content import Content, KnownContent, RecordedContent
 from resources.dvc.checkout.checkout import Checkout
-from resources.dvc.lock.lock_file import Entry
+from resources.dvc.lock.lock_file import LockEntry
 from resources.dvc.run.stage_process import Usage
 from resources.dvc.staleness.comparison import Comparison
 
@@ -40,7 +40,7 @@ class Observed:
 
 
 @dataclass(frozen=True)
-class Result:
+class StageResult:
     """What became of one stage.
 
     Attributes:
@@ -55,28 +55,28 @@ class Result:
 
     action: Action
     reasons: tuple[str, ...] = ()
-    entry: Entry | None = None
+    entry: LockEntry | None = None
     contents: dict[str, Content] = field(default_factory=dict)
     ignored: tuple[str, ...] = ()
     usage: Usage | None = None
     comparison: Comparison | None = None
     observed: Observed | None = None
-    recorded: dict[str, Recorded] = field(default_factory=dict)
+    recorded: dict[str, RecordedContent] = field(default_factory=dict)
 
-    def identify(self, location: str) -> Identity | None:
+    def identify(self, location: str) -> KnownContent | None:
         """Return what an out holds, or is recorded to hold."""
         return self.contents.get(location) or self.recorded.get(location)
 
 
-def leave(checkout: Checkout, locations: Iterable[str]) -> Result:
+def leave(checkout: Checkout, locations: Iterable[str]) -> StageResult:
     """Return the result of a fresh stage, whose outs lie where they are recorded, or are absent.
 
     Args:
         locations: of its outs; those that are no paths are left out.
     """
     known = {one: checkout.identify(one) for one in locations if "://" not in one}
-    return Result(
+    return StageResult(
         Action.SKIP,
         contents={at: one for at, one in known.items() if isinstance(one, Content)},
-        recorded={at: one for at, one in known.items() if isinstance(one, Recorded)},
+        recorded={at: one for at, one in known.items() if isinstance(one, RecordedContent)},
     )

@@ -22,14 +22,14 @@ from typing import TYPE_CHECKING
 from resources.dvc.cache.content import Content
 from resources.dvc.checkout.checkout import Checkout
 from resources.dvc.graph.manifest import Out, Stage
-from resources.dvc.lock.lock_file import Entry
+from resources.dvc.lock.lock_file import LockEntry
 from resources.dvc.run.admission import Admission
 from resources.dvc.run.attestation import Attestation
 from resources.dvc.run.observation import Observation
 from resources.dvc.run.stage_commands import StageCommands
-from resources.dvc.run.stage_environment import Environment
+from resources.dvc.run.stage_environment import StageEnvironment
 from resources.dvc.run.stage_process import Cancellation, Usage
-from resources.dvc.run.stage_result import Action, Result, leave
+from resources.dvc.run.stage_result import Action, StageResult, leave
 from resources.dvc.staleness import freshness, inputs
 from resources.dvc.staleness.comparison import compare_runs
 from resources.dvc.staleness.restoration import find_restorable
@@ -42,7 +42,7 @@ from resources.errors import (
 )
 
 if TYPE_CHECKING:
-    from resources.dvc.dvc_fallback import Delegate
+    from resources.dvc.dvc_fallback import DvcFallback
 
 
 class StageRunner:
@@ -65,7 +65,7 @@ class StageRunner:
         *,
         admission: Admission,
         attestation: Attestation,
-        environment: Environment,
+        environment: StageEnvironment,
         denied: Sequence[Path] = (),
         on_line: Callable[[str, str], None],
         cancellation: Cancellation,
@@ -79,7 +79,7 @@ class StageRunner:
         self._tracked = tracked
         self._visible = visible
 
-    def run(self, stage: Stage, *, force: bool = False) -> Result:
+    def run(self, stage: Stage, *, force: bool = False) -> StageResult:
         """Bring one stage up to date; its upstream stages are.
 
         Args:
@@ -94,10 +94,10 @@ class StageRunner:
             self._attestation.attest(stage, result)  # 6
         return result
 
-    def _run(self, stage: Stage, force: bool) -> Result:
+    def _run(self, stage: Stage, force: bool) -> StageResult:
         try:
             if not freshness.is_native(self._checkout, stage):
-                return self._run_delegated(stage, force)
+                return self._run_fallback(stage, force)
             reasons = freshness.find_reasons(self._checkout, stage)
             if not reasons and not force:
                 return self._leave(stage)
@@ -111,7 +111,7 @@ class StageRunner:
             wrapped = wrap_os_error(error)
             raise UnavailableError(f"{stage.name}: {wrapped.message}", wrapped.hint) from error
 
-    def _leave(self, stage: Stage) -> Result:
+    def _leave(self, stage: Stage) -> StageResult:
         return leave(self._checkout, (out.location for out in stage.outs))
 
     def _supply(self, stage: Stage) -> None:
@@ -122,7 +122,7 @@ class StageRunner:
             *(out.location for out in stage.outs if out.persist or kept),
         )
 
-    def _run_native(self, stage: Stage, reasons: list[str], force: bool) -> Result:
+    def _run_native(self, stage: Stage, reasons: list[str], force: bool) -> StageResult:
         self._refuse_tracked(stage)
         start = inputs.read_inputs(self._checkout, stage)
         observation = Observation(self._checkout, stage)
@@ -140,7 +140,7 @@ class StageRunner:
             entry["outs"] = inputs.out_entries(stage, contents)
         self._keep(stage, entry, contents)
         recorded = self._checkout.recorded(stage) if found is None else None
-        return Result(
+        return StageResult(
             Action.RUN if found is None else Action.RESTORE,
             tuple(reasons),
             entry,
@@ -151,9 +151,9 @@ class StageRunner:
             observation.end(confined=found is None and self._commands.confined),
         )
 
-    def _run_delegated(self, stage: Stage, force: bool) -> Result:
-        delegate = self._delegate
-        reasons = delegate.find_reasons(stage, self._checkout.find_absent(stage))
+    def _run_fallback(self, stage: Stage, force: bool) -> StageResult:
+        fallback = self._fallback
+        reasons = fallback.find_reasons(stage, self._checkout.find_absent(stage))
         if not reasons and not force:
             return self._leave(stage)
         self._supply(stage)
@@ -165,10 +165,10 @@ class StageRunner:
         self._admission.admit(stage)
         observation = Observation(self._checkout, stage)
         usages: list[Usage] = []
-        restored, entry, ignored = delegate.run(
+        restored, entry, ignored = fallback.run(
             stage, lambda: usages.append(self._commands.run(stage))
         )
-        return Result(
+        return StageResult(
             Action.RESTORE if restored else Action.RUN,
             tuple(reasons),
             entry,
@@ -178,33 +178,33 @@ class StageRunner:
             observed=observation.end(confined=not restored and self._commands.confined),
         )
 
-    def _renew_source(self, stage: Stage, reasons: list[str]) -> Result:
+    def _renew_source(self, stage: Stage, reasons: list[str]) -> StageResult:
         missing = any(self._checkout.read(out.location) is None for out in stage.outs)
         if missing and all(out.recorded for out in stage.outs):
             for out in stage.outs:
                 md5 = str((out.recorded or {}).get("md5"))
                 if self._checkout.cache.holds(md5):
                     self._checkout.cache.verify_all(md5)
-            self._delegate.fetch(stage)
-            return Result(Action.RESTORE, tuple(reasons), contents=self._contents(stage))
-        ignored = self._delegate.update(stage)
+            self._fallback.fetch(stage)
+            return StageResult(Action.RESTORE, tuple(reasons), contents=self._contents(stage))
+        ignored = self._fallback.update(stage)
         contents = self._contents(stage)
-        return Result(Action.RUN, tuple(reasons), None, contents, tuple(ignored))
+        return StageResult(Action.RUN, tuple(reasons), None, contents, tuple(ignored))
 
-    def _renew_frozen(self, stage: Stage, reasons: list[str]) -> Result:
+    def _renew_frozen(self, stage: Stage, reasons: list[str]) -> StageResult:
         for out in stage.outs:
             if self._checkout.read(out.location) is None:
                 raise MissingInputError(
                     f"{stage.name} is frozen and its out is missing: {out.location}",
                     f"fetch it: dvc pull {out.location}, or: dvc unfreeze {stage.name}",
                 )
-        ignored = self._delegate.update(stage)
-        entry = self._delegate.entry(stage)
-        return Result(Action.RUN, tuple(reasons), entry, self._contents(stage), tuple(ignored))
+        ignored = self._fallback.update(stage)
+        entry = self._fallback.entry(stage)
+        return StageResult(Action.RUN, tuple(reasons), entry, self._contents(stage), tuple(ignored))
 
     @property
-    def _delegate(self) -> Delegate:
-        return self._checkout.delegate
+    def _fallback(self) -> DvcFallback:
+        return self._checkout.fallback
 
     def _out_path(self, out: Out) -> str:
         return self._checkout.path(out.location)
@@ -222,7 +222,7 @@ class StageRunner:
                     f"git rm -r --cached '{out.location}', or declare it with cache: false",
                 )
 
-    def _take(self, stage: Stage, found: Entry) -> bool:
+    def _take(self, stage: Stage, found: LockEntry) -> bool:
         """Restore outs; return whether they may stay."""
         for out in found.get("outs", ()):
             self._checkout.cache.verify_all(out["md5"])
@@ -240,7 +240,7 @@ class StageRunner:
             elif os.path.lexists(path):
                 os.unlink(path)
 
-    def _restore(self, stage: Stage, found: Entry) -> None:
+    def _restore(self, stage: Stage, found: LockEntry) -> None:
         by_path = {out["path"]: out for out in found["outs"]}
         for out in stage.outs:
             recorded = by_path[out.path]
@@ -262,7 +262,7 @@ class StageRunner:
                 _refuse_binary(stage, out, self._out_path(out))
         return contents
 
-    def _keep(self, stage: Stage, entry: Entry, contents: dict[str, Content]) -> None:
+    def _keep(self, stage: Stage, entry: LockEntry, contents: dict[str, Content]) -> None:
         kept = inputs.keeps_runs(stage)
         for out in stage.outs:
             if out.cache or kept:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from resources.dvc.graph.manifest import Stage
-from resources.dvc.lock.lock_file import Entry
+from resources.dvc.lock.lock_file import LockEntry
 
 
 @dataclass(frozen=True)
@@ -21,13 +21,13 @@ class Comparison:
     differing: tuple[str, ...]
 
 
-def compare_runs(stage: Stage, recorded: Entry | None, entry: Entry) -> Comparison | None:
+def compare_runs(stage: Stage, recorded: LockEntry | None, entry: LockEntry) -> Comparison | None:
     """Compare a run with the recorded one; None when its own work is not the same."""
     if recorded is None:
         return None
     produced = {dep.path: dep.location for dep in stage.deps if dep.producers}
 
-    def own(lock_entry: Entry) -> list[object]:
+    def own(lock_entry: LockEntry) -> list[object]:
         deps = [dep for dep in lock_entry.get("deps", ()) if dep["path"] not in produced]
         return [lock_entry.get("cmd"), lock_entry.get("params"), deps]
 
@@ -41,7 +41,7 @@ def compare_runs(stage: Stage, recorded: Entry | None, entry: Entry) -> Comparis
     )
 
 
-def _changed_paths(one: Entry, other: Entry, part: str) -> set[str]:
+def _changed_paths(one: LockEntry, other: LockEntry, part: str) -> set[str]:
     before = {item["path"]: item.get("md5") for item in one.get(part, ())}
     after = {item["path"]: item.get("md5") for item in other.get(part, ())}
     return {path for path, md5 in after.items() if before.get(path) not in (None, md5)}

@@ -12,13 +12,13 @@ from typing import Any
 
 from resources.dvc.checkout.checkout import Checkout
 from resources.dvc.graph.manifest import Out, Params, Stage
-from resources.dvc.lock.lock_file import Entry
+from resources.dvc.lock.lock_file import LockEntry
 from resources.dvc.staleness.inputs import Foreseen, find_values
 
 
 def is_native(checkout: Checkout, stage: Stage) -> bool:
     """Whether the rules below cover a stage; if not, DVC's own code judges and runs it."""
-    if stage.delegated is not None:
+    if stage.fallback is not None:
         return False
     if stage.is_source:
         return all(out.recorded is not None for out in stage.outs)
@@ -52,7 +52,7 @@ def find_reasons(checkout: Checkout, stage: Stage, foreseen: Foreseen | None = N
 
 
 def _changed_deps(
-    checkout: Checkout, stage: Stage, entry: Entry, foreseen: Foreseen
+    checkout: Checkout, stage: Stage, entry: LockEntry, foreseen: Foreseen
 ) -> Iterator[str]:
     recorded = {dep["path"]: dep.get("md5") for dep in entry.get("deps", ())}
     for dep in stage.deps:
@@ -69,7 +69,7 @@ def _changed_deps(
             yield f"modified dependency: {dep.location}"
 
 
-def _changed_params(checkout: Checkout, stage: Stage, entry: Entry) -> Iterator[str]:
+def _changed_params(checkout: Checkout, stage: Stage, entry: LockEntry) -> Iterator[str]:
     for params in stage.params:
         recorded = entry.get("params", {}).get(params.path)
         actual = find_values(checkout, params)
@@ -99,7 +99,7 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def changed_outs(checkout: Checkout, stage: Stage, entry: Entry) -> Iterator[str]:
+def changed_outs(checkout: Checkout, stage: Stage, entry: LockEntry) -> Iterator[str]:
     """Say which outs are not what a lock entry records."""
     recorded = {out["path"]: out.get("md5") for out in entry.get("outs", ())}
     for out in stage.outs:

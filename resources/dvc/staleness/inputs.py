@@ -8,16 +8,16 @@ from typing import Any
 from resources.dvc.cache.content import Content
 from resources.dvc.checkout.checkout import Checkout
 from resources.dvc.graph.manifest import Dep, Out, Params, Stage
-from resources.dvc.lock.lock_file import Entry
+from resources.dvc.lock.lock_file import LockEntry
 from resources.errors import MissingInputError
 
 _DEFAULT_PARAMS = "params.yaml"
 
 #: What locations will hold once stages that are still to be restored have been.
-Foreseen = Mapping[str, Entry]
+Foreseen = Mapping[str, LockEntry]
 
 
-def read_inputs(checkout: Checkout, stage: Stage, foreseen: Foreseen | None = None) -> Entry:
+def read_inputs(checkout: Checkout, stage: Stage, foreseen: Foreseen | None = None) -> LockEntry:
     """Return a stage's lock entry as it stands before it runs, without outs.
 
     Args:
@@ -26,7 +26,7 @@ def read_inputs(checkout: Checkout, stage: Stage, foreseen: Foreseen | None = No
     Raises:
         MissingInputError: a dep or a parameter is not there.
     """
-    entry: Entry = {"cmd": stage.command}
+    entry: LockEntry = {"cmd": stage.command}
     deps = [
         {"path": dep.path, **_fields(checkout, stage, dep, foreseen or {})}
         for dep in sorted(stage.deps, key=lambda dep: dep.path)
@@ -39,7 +39,7 @@ def read_inputs(checkout: Checkout, stage: Stage, foreseen: Foreseen | None = No
     return entry
 
 
-def _fields(checkout: Checkout, stage: Stage, dep: Dep, foreseen: Foreseen) -> Entry:
+def _fields(checkout: Checkout, stage: Stage, dep: Dep, foreseen: Foreseen) -> LockEntry:
     if dep.location in foreseen:
         return dict(foreseen[dep.location])
     known = checkout.identify(dep.location)
@@ -125,7 +125,7 @@ def keeps_runs(stage: Stage) -> bool:
     return is_cacheable(stage) and all(out.cache or out.role != "out" for out in stage.outs)
 
 
-def out_entries(stage: Stage, contents: Mapping[str, Content]) -> list[Entry]:
+def out_entries(stage: Stage, contents: Mapping[str, Content]) -> list[LockEntry]:
     """Return the outs of a lock entry, as ``dvc.lock`` orders them.
 
     Args:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from resources.dvc.checkout.checkout import Checkout
 from resources.dvc.graph.manifest import Stage
-from resources.dvc.lock.lock_file import Entry
+from resources.dvc.lock.lock_file import LockEntry
 from resources.dvc.staleness import inputs
 
 
-def find_restorable(checkout: Checkout, stage: Stage, start: Entry) -> Entry | None:
+def find_restorable(checkout: Checkout, stage: Stage, start: LockEntry) -> LockEntry | None:
     """Return a lock entry whose outs lie in the cache and came from the same inputs.
 
     Args:
@@ -23,11 +23,11 @@ def find_restorable(checkout: Checkout, stage: Stage, start: Entry) -> Entry | N
     return None
 
 
-def _out_paths(stage: Stage) -> list[Entry]:
+def _out_paths(stage: Stage) -> list[LockEntry]:
     return [{"path": out.path} for out in sorted(stage.outs, key=lambda out: out.path)]
 
 
-def _answers(checkout: Checkout, stage: Stage, start: Entry, found: Entry) -> bool:
+def _answers(checkout: Checkout, stage: Stage, start: LockEntry, found: LockEntry) -> bool:
     if any(found.get(part) != start.get(part) for part in ("cmd", "deps", "params")):
         return False
     outs = {out["path"]: out.get("md5") for out in found.get("outs", ())}

@@ -11,8 +11,8 @@ import pytest
 
 from resources.advisory_feed.download import Download, Downloaded, Unchanged, fetch
 from resources.advisory_feed.errors import ChecksumError, FeedError, HostileFeedError
-from resources.advisory_feed.limits import Limits
-from resources.advisory_feed.store import AdvisoryStore, Mode, Outcome, Update
+from resources.advisory_feed.limits import FeedLimits
+from resources.advisory_feed.store import AdvisoryStore, Mode, Update, UpdateSummary
 from resources.errors import ConfigurationError
 from security.content.digest import digest_bytes
 from tests.integration.advisory_feed.bulk_server import BulkServer
@@ -254,7 +254,7 @@ def test_address_with_a_newline_asks_nobody(server: BulkServer, tmp_path: Path) 
     assert not server.asked
 
 
-def update(server: BulkServer, store: AdvisoryStore, **settings: object) -> Outcome:
+def update(server: BulkServer, store: AdvisoryStore, **settings: object) -> UpdateSummary:
     """Update from the server."""
     wanted = Update([server.url()], **settings)  # type: ignore[arg-type]  # by name
     return store.update(wanted, now=NOW)
@@ -326,7 +326,7 @@ def test_failed_update_over_http_leaves_the_database_as_it_was(
         server.behaviour.content = good[:-50]
     elif fault == "status":
         server.behaviour.statuses = [403]
-    limits = Limits(total=100) if fault == "bomb" else Limits()
+    limits = FeedLimits(total=100) if fault == "bomb" else FeedLimits()
     with pytest.raises(FeedError):
         update(server, store, limits=limits)
     assert store.path.read_bytes() == before
@@ -350,7 +350,7 @@ def test_two_updates_at_once_leave_one_whole_database(server: BulkServer, tmp_pa
         thread.start()
     for thread in threads:
         thread.join()
-    done = [one for one in outcomes if isinstance(one, Outcome)]
+    done = [one for one in outcomes if isinstance(one, UpdateSummary)]
     refused = [one for one in outcomes if one == "UpdateRunningError"]
     assert done and len(done) + len(refused) == 3
     with AdvisoryStore(tmp_path / "store").load() as database:

@@ -11,7 +11,7 @@ import pytest
 from ml_assets.reporting.console import ConsoleReporter, paint, write_table
 from resources.dvc.run.schedule import Finished
 from resources.dvc.run.stage_process import Usage
-from resources.dvc.run.stage_result import Action, Result
+from resources.dvc.run.stage_result import Action, StageResult
 from resources.errors import CommandError
 
 MEBIBYTE = 1 << 20
@@ -85,9 +85,9 @@ def test_last_column_on_a_terminal_takes_what_is_left(monkeypatch: pytest.Monkey
     assert written.decode().splitlines() == ["action  why", "run     " + "x" * 31 + "…"]
 
 
-def result(action: Action, peak: int | None = None) -> Result:
+def result(action: Action, peak: int | None = None) -> StageResult:
     usage = Usage(0, 1.25, 1.0, peak) if action is Action.RUN else None
-    return Result(action, usage=usage)
+    return StageResult(action, usage=usage)
 
 
 def test_progress_counts_and_names_every_end(capsys: pytest.CaptureFixture[str]) -> None:
@@ -120,7 +120,7 @@ def test_fresh_stage_is_counted_and_not_told(capsys: pytest.CaptureFixture[str])
 
 
 def test_stage_without_a_command_was_recorded(capsys: pytest.CaptureFixture[str]) -> None:
-    ConsoleReporter(1).finished(Finished("in.dvc", result=Result(Action.RUN)))
+    ConsoleReporter(1).finished(Finished("in.dvc", result=StageResult(Action.RUN)))
 
     assert capsys.readouterr().err == "(1/1) recorded: in.dvc\n"
 

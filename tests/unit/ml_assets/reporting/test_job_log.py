@@ -12,7 +12,7 @@ from ml_assets.reporting.console import ConsoleReporter
 from ml_assets.reporting.job_log import Annotation, GitHubLog, GitLabLog, JobLog, open_job_log
 from resources.dvc.run.schedule import Finished
 from resources.dvc.run.stage_process import Usage
-from resources.dvc.run.stage_result import Action, Result
+from resources.dvc.run.stage_result import Action, StageResult
 from resources.errors import CommandError
 from tests.job_runner import JobRunner
 
@@ -27,7 +27,7 @@ ATTACKS = (
     "::endgroup::",
     "::token-0::",
 )
-RAN = Result(Action.RUN, usage=Usage(0, 1.25, 1.0, None))
+RAN = StageResult(Action.RUN, usage=Usage(0, 1.25, 1.0, None))
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from resources.dvc.cache.content import Content
 from resources.dvc.graph.manifest import Dep, Layout, Manifest, Out, Stage
 from resources.dvc.run.schedule import Finished
 from resources.dvc.run.stage_process import Usage
-from resources.dvc.run.stage_result import Action, Result
+from resources.dvc.run.stage_result import Action, StageResult
 from resources.dvc.staleness.comparison import Comparison
 from resources.errors import CommandError, MissingInputError, ResourceError, UnavailableError
 
@@ -42,8 +42,8 @@ def report(tmp_path: Path) -> Report:
     return Report(Project(tmp_path), translator.describe())
 
 
-def ran(*locations: str, comparison: Comparison | None = None) -> Result:
-    return Result(
+def ran(*locations: str, comparison: Comparison | None = None) -> StageResult:
+    return StageResult(
         Action.RUN,
         contents={location: Content(MD5, SHA256, 3) for location in locations},
         usage=Usage(0, 1.23456, 1.0, None),
@@ -59,7 +59,7 @@ def document(report: Report) -> dict[str, Any]:
 def test_report_has_the_shape_of_the_contract(report: Report) -> None:
     report.run_id = "run"
     report.collect(Finished("a", result=ran("a.txt")))
-    report.collect(Finished("b", result=Result(Action.SKIP)))
+    report.collect(Finished("b", result=StageResult(Action.SKIP)))
 
     found = document(report)
 
@@ -195,7 +195,7 @@ def test_end_of_a_run_keeps_the_reason_that_is_known(report: Report) -> None:
 
 def test_run_of_which_everything_was_heard_passes(report: Report) -> None:
     for name in ("a", "b"):
-        report.collect(Finished(name, result=Result(Action.SKIP)))
+        report.collect(Finished(name, result=StageResult(Action.SKIP)))
 
     report.close(1.5)
 

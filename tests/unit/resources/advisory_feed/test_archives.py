@@ -13,16 +13,16 @@ import pytest
 
 from resources.advisory_feed.archive import RawRecord, choose_records, read_archive
 from resources.advisory_feed.errors import FeedError, HostileFeedError
-from resources.advisory_feed.limits import Limits
+from resources.advisory_feed.limits import FeedLimits
 from resources.advisory_feed.source import read_source
 from resources.errors import ConfigurationError
 from tests.osv_records import osv_record, write_directory, write_tar, write_zip
 
 RECORD = json.dumps(osv_record()).encode()
-SMALL = Limits(record=1 << 15, total=1 << 20, ratio=50, members=50)
+SMALL = FeedLimits(record=1 << 15, total=1 << 20, ratio=50, members=50)
 
 
-def names(path: Path, limits: Limits = SMALL) -> list[str]:
+def names(path: Path, limits: FeedLimits = SMALL) -> list[str]:
     """Return the names of a source's records."""
     return [one.where for one in read_source(path, limits)]
 
@@ -162,7 +162,7 @@ def test_bomb_is_refused_without_using_memory(tmp_path: Path, ending: str, name:
     tracemalloc.start()
     try:
         with pytest.raises(HostileFeedError, match="bytes"):
-            names(path, Limits(total=100 << 20))
+            names(path, FeedLimits(total=100 << 20))
         assert tracemalloc.get_traced_memory()[1] < 40 << 20
     finally:
         tracemalloc.stop()
@@ -259,7 +259,7 @@ def test_encrypted_and_unusual_zips_are_refused(tmp_path: Path) -> None:
 def test_huge_record_is_refused_in_every_source(tmp_path: Path) -> None:
     record = osv_record("A-1", details="x" * 5000)
     root = write_directory(tmp_path / "records", [record])
-    limits = Limits(record=4096)
+    limits = FeedLimits(record=4096)
     sources = [
         root,
         root / "A-1.json",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from resources.dvc.cache.content import Content, Recorded
+from resources.dvc.cache.content import Content, RecordedContent
 from resources.dvc.cache.placement import Placement
 from resources.dvc.cache.remote import Remote, hide_secrets
 from resources.dvc.checkout.sparse_checkout import SparseCheckout
@@ -84,7 +84,7 @@ def cache_of(project: DvcProject) -> Path:
 def test_absent_out_is_known_by_its_record_and_has_no_digest(checkout: SparseCheckout) -> None:
     known = checkout.identify("small.csv")
 
-    assert isinstance(known, Recorded)
+    assert isinstance(known, RecordedContent)
     assert not hasattr(known, "sha256")
     assert checkout.read("small.csv") is None
 
@@ -96,7 +96,7 @@ def test_record_and_bytes_give_the_same_lock_fields(checkout: SparseCheckout) ->
 
     for location, known in recorded.items():
         supplied = checkout.read(location)
-        assert isinstance(known, Recorded) and isinstance(supplied, Content)
+        assert isinstance(known, RecordedContent) and isinstance(supplied, Content)
         assert known.lock_fields() == supplied.lock_fields()
 
 
@@ -222,7 +222,7 @@ def test_object_that_was_changed_is_not_known_after_a_tree_was_given_up(
 
 def test_what_got_there_first_is_left_alone(project: DvcProject, checkout: SparseCheckout) -> None:
     known = checkout.identify("tree")
-    assert isinstance(known, Recorded)
+    assert isinstance(known, RecordedContent)
     project.write("tree/mine", "mine\n")
 
     Placement(project.root, checkout.cache).place(known, checkout.path("tree"), linked=True)

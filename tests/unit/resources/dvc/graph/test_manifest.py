@@ -37,7 +37,7 @@ TRAIN = Stage(
     frozen=True,
     always_changed=True,
     desc="trains",
-    delegated="an import",
+    fallback="an import",
 )
 SOURCE = Stage(
     name="in.dvc",

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from resources.dvc.run.stage_environment import Environment, stage_variables
+from resources.dvc.run.stage_environment import StageEnvironment, stage_variables
 from resources.dvc.run.stage_process import Cancellation, Usage, run_command
 
 
@@ -26,7 +26,7 @@ def run(
         ["/bin/sh", "-c", command],
         cwd=str(directory),
         variables=stage_variables(
-            Environment({"PATH": os.environ["PATH"]}, withheld=()), str(directory), stage
+            StageEnvironment({"PATH": os.environ["PATH"]}, withheld=()), str(directory), stage
         ),
         on_line=lambda line: None,
         cancellation=cancellation or Cancellation(),

@@ -9,7 +9,7 @@ import pytest
 
 from ml_assets.project.project import Project
 from resources.dvc.checkout.checkout import Checkout
-from resources.dvc.run.plan import Step, build_plan
+from resources.dvc.run.plan import PlannedStage, build_plan
 from resources.dvc.run.stage_result import Action
 from tests.unit.resources.dvc_project import DvcProject
 
@@ -56,7 +56,7 @@ def done(template: DvcProject, tmp_path: Path) -> DvcProject:
     return template.copy(tmp_path / "project")
 
 
-def plan(project: DvcProject) -> dict[str, Step]:
+def plan(project: DvcProject) -> dict[str, PlannedStage]:
     checkout = Checkout(project.root, project.root.parent / "state", project.manifest())
     return {step.stage.name: step for step in build_plan(checkout)}
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from resources.dvc.run.schedule import Finished, Limits, Schedule
+from resources.dvc.run.schedule import Capacity, Finished, Schedule
 
 DIAMOND = {"top": [], "left": ["top"], "right": ["top"], "bottom": ["left", "right"]}
 
@@ -35,11 +35,13 @@ class Work:
         return f"did {name}"
 
 
-def limits(jobs: int, **more: Any) -> Limits:
-    return Limits(jobs, more.get("weights", {}), more.get("mutexes", {}), more.get("keep", False))
+def limits(jobs: int, **more: Any) -> Capacity:
+    return Capacity(jobs, more.get("weights", {}), more.get("mutexes", {}), more.get("keep", False))
 
 
-def run(graph: Mapping[str, Sequence[str]], work: Work, bounds: Limits) -> dict[str, Finished[str]]:
+def run(
+    graph: Mapping[str, Sequence[str]], work: Work, bounds: Capacity
+) -> dict[str, Finished[str]]:
     finished = list(Schedule(graph, work, bounds).run())
     names = [end.name for end in finished]
     assert len(set(names)) == len(names), f"ended twice: {names}"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from resources.dvc.run.schedule import Limits, Schedule
+from resources.dvc.run.schedule import Capacity, Schedule
 
 Graph = dict[str, list[str]]
 
@@ -79,7 +79,7 @@ def test_promises_hold_for_any_graph(
             raise RuntimeError(name)
         return name
 
-    ends = list(Schedule(graph, work, Limits(jobs, weights, mutexes, keep_going)).run())
+    ends = list(Schedule(graph, work, Capacity(jobs, weights, mutexes, keep_going)).run())
 
     assert broken == []
     names = [end.name for end in ends]
@@ -99,7 +99,7 @@ def test_chain_of_5000_is_quick_and_in_order(jobs: int) -> None:
     graph = {str(n): [str(n - 1)] if n else [] for n in range(5000)}
     started = time.monotonic()
 
-    ends = list(Schedule(graph, str, Limits(jobs, {}, {})).run())
+    ends = list(Schedule(graph, str, Capacity(jobs, {}, {})).run())
 
     assert [end.name for end in ends] == list(graph)
     assert time.monotonic() - started < 10
@@ -111,7 +111,7 @@ def test_5000_side_by_side_are_quick(jobs: int) -> None:
     graph["bottom"] = [str(n) for n in range(5000)]
     started = time.monotonic()
 
-    ends = list(Schedule(graph, str, Limits(jobs, {}, {})).run())
+    ends = list(Schedule(graph, str, Capacity(jobs, {}, {})).run())
 
     assert (ends[0].name, ends[-1].name, len(ends)) == ("top", "bottom", 5002)
     assert time.monotonic() - started < 10
@@ -124,7 +124,7 @@ def test_failure_above_5000_blocks_them_all_quickly() -> None:
     def fail(name: str) -> None:
         raise RuntimeError(name)
 
-    ends = list(Schedule(graph, fail, Limits(4, {}, {}, keep_going=True)).run())
+    ends = list(Schedule(graph, fail, Capacity(4, {}, {}, keep_going=True)).run())
 
     assert {end.blocked_by for end in ends[1:]} == {"top"}
     assert len(ends) == 5001

@@ -9,10 +9,10 @@ from typing import Self
 
 from resources.dvc.run.reproduction import Reproduction
 from resources.dvc.run.schedule import Finished
-from resources.dvc.run.stage_result import Result
+from resources.dvc.run.stage_result import StageResult
 
 
-class StartedReproduction:
+class ReproductionThread:
     """A reproduction that runs in a thread of its own from the moment on that it is entered.
 
     Leaving the context stops what still runs, and waits until all that finished is recorded.
@@ -21,7 +21,7 @@ class StartedReproduction:
     def __init__(self, reproduction: Reproduction) -> None:
         self.checkout = reproduction.checkout
         self._reproduction = reproduction
-        self._results: queue.SimpleQueue[Finished[Result] | BaseException | None]
+        self._results: queue.SimpleQueue[Finished[StageResult] | BaseException | None]
         self._results = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="reproduction", daemon=True)
 
@@ -42,7 +42,7 @@ class StartedReproduction:
         finally:
             self._results.put(None)
 
-    def run(self) -> Iterator[Finished[Result]]:
+    def run(self) -> Iterator[Finished[StageResult]]:
         """Yield each stage as it ends, or has ended.
 
         Raises:
