@@ -39,7 +39,7 @@ from security.statements.provenance import (
     write_provenance,
 )
 from security.statements.statement import Subject
-from security.verify.verified_statements import Records
+from security.verify.verified_statements import VerifiedStatements
 
 _BUFFER = 1 << 20
 
@@ -138,7 +138,7 @@ def _verifying(file: Path, scratch: Path) -> Callable[[], str]:
         tree = read_tree(file)
         index = StatementIndex(ledger)
         index.refresh()
-        records = Records(ledger, index, trust)
+        records = VerifiedStatements(ledger, index, trust)
         (signed,) = records.about(root_digest(tree.files), PREDICATE)
         verify_model_files(signed.statement, file.name, tree.files)
         origin = records.origin(tree.files["."])

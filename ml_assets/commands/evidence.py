@@ -1,4 +1,4 @@
-"""``ml-assets evidence``: all that a reviewer needs about one artifact, in one directory."""
+"""``ml-assets evidence``: export an artifact with every statement about it, for a reviewer."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pathlib import Path
 
 from ml_assets.gating.evaluation import MATERIALIZE
 from ml_assets.project.project import find_project
-from ml_assets.proof.evidence import write_evidence
+from ml_assets.proof.evidence import Evidence
 from ml_assets.proof.store import Proofs
-from ml_assets.proof.subject import read_asked
-from ml_assets.proof.verify import verify_asked
+from ml_assets.proof.subject import resolve_subject
+from ml_assets.proof.verify import verify_subject
 from ml_assets.reporting.console import write_notice
 from resources.errors import ConfigurationError
 
@@ -27,31 +27,30 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _EPILOG
     parser.add_argument("subject", metavar="SUBJECT", help="a file or a directory")
     parser.add_argument(
-        "--output", metavar="DIR", type=Path, required=True, help="made anew; must not exist"
+        "--output", metavar="DIR", type=Path, required=True, help="directory to create"
     )
     parser.add_argument(
         "--environment",
         metavar="NAME",
         default=MATERIALIZE,
-        help=f"what it shall be good for, as the policy calls it (default: {MATERIALIZE})",
+        help=f"policy environment to verify against (default: {MATERIALIZE})",
     )
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """Verify, and write down what it was verified by; what does not verify is said in it."""
+    """Verify, and write the statements; the evidence of a failed verification is written too."""
     project = find_project(arguments.project)
     if arguments.output.exists():
-        raise ConfigurationError(
-            f"there is something already: {arguments.output}", "name another --output"
-        )
-    with Proofs(project, write_notice).records() as records:
-        asked = read_asked(project, arguments.subject, records)
-        if asked.path is None:
-            raise ConfigurationError("not a file or directory", "give the artifact itself")
-        found = verify_asked(project, records, asked, arguments.environment)
-        written = write_evidence(
-            project, records, asked, asked.path, found, arguments.environment, arguments.output
-        )
+        raise ConfigurationError(f"already exists: {arguments.output}", "choose another --output")
+    with Proofs(project, write_notice).records() as statements:
+        subject = resolve_subject(project, arguments.subject, statements)
+        if subject.path is None:
+            raise ConfigurationError(
+                f"not a file or directory: {arguments.subject}", "give the artifact itself"
+            )
+        found = verify_subject(project, statements, subject, arguments.environment)
+        evidence = Evidence(project, statements, subject, found, arguments.environment)
+        written = evidence.write(subject.path, arguments.output)
     if arguments.json:
         document = {"verdict": found.verdict.value, "output": str(arguments.output)}
         print(json.dumps({**document, "files": written}))

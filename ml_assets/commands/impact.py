@@ -1,4 +1,4 @@
-"""``ml-assets impact``: everything that was made from something, by verified statements."""
+"""``ml-assets impact``: follow verified statements from an input or package to its products."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ml_assets.proof.lineage.picture import write_picture
 from ml_assets.proof.lineage.report import add_picture, document, write_tree
 from ml_assets.proof.package_impact import find_bills, names_a_package
 from ml_assets.proof.store import Proofs
-from ml_assets.proof.subject import read_asked
+from ml_assets.proof.subject import resolve_subject
 from ml_assets.reporting.console import write_notice
 from security.verdict import Verdict
 from security.verify.lineage import Lineage, Node, identify, impact
@@ -37,22 +37,22 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """Find what was made from it, and print that."""
+    """Find everything made from the subject, and print the lineage."""
     project = find_project(arguments.project)
-    with Proofs(project, write_notice).records() as records:
+    with Proofs(project, write_notice).records() as statements:
         if names_a_package(arguments.subject):
             start = Node(arguments.subject, "package", arguments.subject, {})
             found = Lineage({start.id: start})
-            for node, statement in find_bills(records, arguments.subject):
-                found.merge(impact(records, node))
+            for node, statement in find_bills(statements, arguments.subject):
+                found.merge(impact(statements, node))
                 found.connect(start.id, node.id, statement)
         else:
-            subject = read_asked(project, arguments.subject, records).subject
+            subject = resolve_subject(project, arguments.subject, statements).subject
             start = Node(identify(subject.digest), "asked", subject.name, subject.digest)
-            found = impact(records, start)
-        unread = sorted(records.unreadable)
+            found = impact(statements, start)
+        unread = sorted(statements.unreadable)
     for digest in unread:
-        write_notice(f"not to be had, so that more may follow from it: {digest[:16]}")
+        write_notice(f"unreadable statement, so the result may be incomplete: {digest[:16]}")
     if arguments.json:
         print(json.dumps(document(found)))
     else:

@@ -1,4 +1,4 @@
-"""``ml-assets trace``: the verified way back from something to commits and data."""
+"""``ml-assets trace``: follow verified statements from an artifact back to commits and data."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ml_assets.project.project import find_project
 from ml_assets.proof.lineage.picture import write_picture
 from ml_assets.proof.lineage.report import add_picture, document, write_tree
 from ml_assets.proof.store import Proofs
-from ml_assets.proof.subject import read_asked
+from ml_assets.proof.subject import resolve_subject
 from ml_assets.reporting.console import write_notice
 from security.verdict import combine
 from security.verify.lineage import identify, trace
@@ -30,12 +30,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """Trace, and print the way."""
+    """Trace the subject, and print the lineage."""
     project = find_project(arguments.project)
-    with Proofs(project, write_notice).records() as records:
-        asked = read_asked(project, arguments.subject, records)
-        found = trace(records, asked.subject)
-    root = identify(asked.subject.digest)
+    with Proofs(project, write_notice).records() as statements:
+        subject = resolve_subject(project, arguments.subject, statements).subject
+        found = trace(statements, subject)
+    root = identify(subject.digest)
     if arguments.json:
         print(json.dumps(document(found)))
     else:

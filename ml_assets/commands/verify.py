@@ -1,4 +1,4 @@
-"""``ml-assets verify``: whether bytes may be used for something, from proofs alone, offline."""
+"""``ml-assets verify``: check an artifact's signatures, provenance and gates, offline."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ import json
 import os
 import tempfile
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 from ml_assets.gating.evaluation import MATERIALIZE
 from ml_assets.project.project import Project, find_project
 from ml_assets.proof.rebuild import rebuild
 from ml_assets.proof.store import Proofs
-from ml_assets.proof.subject import Asked, read_asked
-from ml_assets.proof.verify import document, verify_asked
+from ml_assets.proof.subject import resolve_subject
+from ml_assets.proof.verify import verify_subject
 from ml_assets.reporting.console import write_notice
 from resources.errors import ConfigurationError, ResourceError
 from security.content.printable import printable
@@ -24,8 +25,7 @@ from security.signing.bundle import Bundle, parse_bundle
 from security.statements.rebuild import write_rebuild
 from security.verdict import Verdict
 from security.verify.lineage import identify
-from security.verify.slsa_level import SlsaLevel
-from security.verify.verifier import Verification
+from security.verify.verification import Verification
 
 _EPILOG = """\
 examples:
@@ -46,69 +46,68 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--environment",
         metavar="NAME",
         default=MATERIALIZE,
-        help=f"what it shall be good for, as the policy calls it (default: {MATERIALIZE})",
+        help=f"policy environment to verify against (default: {MATERIALIZE})",
     )
     parser.add_argument(
         "--rebuild",
         action="store_true",
-        help="also run its stage again in a clean checkout, and compare what comes out",
+        help="also run its stage again in a clean checkout, and compare the outs",
     )
     parser.add_argument(
         "--signature",
         metavar="FILE",
         type=Path,
-        help="a model's signature (OpenSSF Model Signing) that another program made",
+        help="model signature (OpenSSF Model Signing) made by another program",
     )
     parser.add_argument(
         "--output",
         metavar="PATH",
         type=Path,
-        help="where just the bytes that were verified shall stand, if the verdict is passed",
+        help="write a copy of the verified bytes here, if they pass",
     )
-    parser.add_argument(
-        "--offline", action="store_true", help="ask nobody, which is how it always works"
-    )
+    parser.add_argument("--offline", action="store_true", help="use no network (always the case)")
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """Verify, and print what each step came to."""
+    """Verify, and print each step."""
     project = find_project(arguments.project)
     output: Path | None = arguments.output
     with PrivateCopy(output) if output is not None else nullcontext() as copy:
-        asked, found = _verify(project, arguments, copy)
+        found = _verify(project, arguments, copy)
         written = copy is not None and _publish(copy, found)
     if arguments.json:
         shown = os.fspath(output) if written and output is not None else None
-        print(json.dumps({**document(found), "output": shown}))
+        print(json.dumps({**found.to_json(), "output": shown}))
     else:
-        _write(asked, found)
+        _write(found)
     return found.verdict.exit_code
 
 
 def _verify(
     project: Project, arguments: argparse.Namespace, copy: PrivateCopy | None
-) -> tuple[Asked, Verification]:
+) -> Verification:
     proofs = Proofs(project, write_notice)
     signature = _read_signature(arguments.signature)
-    with proofs.records() as records:
-        asked = read_asked(project, arguments.subject, records, copy)
-        if asked.tree is None and (copy is not None or signature is not None):
+    with proofs.records() as statements:
+        subject = resolve_subject(project, arguments.subject, statements, copy)
+        if subject.tree is None and (copy is not None or signature is not None):
             raise ConfigurationError(
-                f"a digest has no bytes to write or to compare: {arguments.subject}",
-                "give the file or directory, or leave out --output and --signature",
+                f"--output and --signature need a file or directory: {arguments.subject}",
+                "give the file or directory instead of its digest",
             )
-        found = verify_asked(project, records, asked, arguments.environment, signature)
+        subject = replace(subject, signature=signature)
+        found = verify_subject(project, statements, subject, arguments.environment)
     if arguments.rebuild:
         _rebuild(project, proofs, found)
-    return asked, found
+    return found
 
 
 def _read_signature(file: Path | None) -> Bundle | None:
-    """Read a signature that was given.
+    """Read the file of ``--signature``.
 
     Raises:
         OSError: it cannot be read.
-        SignatureError: it is none.
+        SignatureError: it holds no bundle.
     """
     if file is None:
         return None
@@ -117,19 +116,19 @@ def _read_signature(file: Path | None) -> Bundle | None:
 
 
 def _publish(copy: PrivateCopy, found: Verification) -> bool:
-    """Give a copy its name where the verdict lets the thing be used; say whether it has got it."""
+    """Publish the copy if the subject passed; return whether it was published."""
     if found.verdict.exit_code != 0:
         return False
     copy.publish()
-    found.note("output", Verdict.PASSED, f"just these bytes: {copy.target}")
+    found.note("output", Verdict.PASSED, f"verified bytes written: {copy.target}")
     return True
 
 
 def _rebuild(project: Project, proofs: Proofs, found: Verification) -> None:
-    """Run the stage again, and note and sign what came of it."""
+    """Run the stage again, sign the comparison, and add it as a step."""
     origin = found.lineage.origins.get(identify(found.subject.digest))
     if origin is None:
-        found.note("rebuild", Verdict.ERROR, "nothing trusted says which stage made it")
+        found.note("rebuild", Verdict.ERROR, "no trusted provenance names its stage")
         return
     write_notice(f"running {origin.provenance.stage} again in a clean checkout")
     try:
@@ -146,10 +145,10 @@ def _rebuild(project: Project, proofs: Proofs, found: Verification) -> None:
         found.note("rebuild", Verdict.FAILED, detail)
     else:
         same = ", ".join(result.identical[:5])
-        found.note("rebuild", Verdict.PASSED, f"identical at {result.commit[:12]}: {same}")
+        found.note("rebuild", Verdict.PASSED, f"identical outs at {result.commit[:12]}: {same}")
 
 
-def _write(asked: Asked, found: Verification) -> None:
+def _write(found: Verification) -> None:
     print(f"subject: {printable(found.subject.name, 500)}")
     for algorithm, digest in found.subject.digest.items():
         print(f"{algorithm}: {digest}")
@@ -157,8 +156,4 @@ def _write(asked: Asked, found: Verification) -> None:
     for number, step in enumerate(found.steps, 1):
         detail = printable(step.detail, 500)
         print(f"{number}. {step.name:<{width}}  {step.verdict.value:<6}  {detail}")
-    print(f"{found.verdict.value}: {_say_level(found.level)}")
-
-
-def _say_level(level: SlsaLevel) -> str:
-    return f"SLSA Build L{level.level}; higher not because of: {level.cap}"
+    print(f"{found.verdict.value}: {found.level}")

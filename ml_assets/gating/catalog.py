@@ -10,17 +10,13 @@ from typing import TypeAlias
 
 from ml_assets.gating.gate_factory import GateFactory
 from ml_assets.gating.runner import SOURCE, Case
-from ml_assets.project.model_outs import (
-    find_models,
-    find_named_data,
-    find_named_models,
-    looks_like_model,
-)
+from ml_assets.project.model_outs import find_models, find_named_data, find_named_models
 from ml_assets.project.rules import Rules
 from ml_assets.project.settings.settings import Performance
 from resources.dvc.cache.content import Content
 from resources.dvc.checkout.checkout import Checkout
 from resources.errors import ConfigurationError
+from security.content.model_name import looks_like_model
 from security.gates.interface import Gate, Kind
 from security.policy.policy import Environment
 

@@ -20,12 +20,14 @@ from security.signing.signature import Verified
 from security.statements import provenance
 from security.verify import verification_summary
 from security.verify.verification_summary import parse_summary
-from security.verify.verified_statements import Records
+from security.verify.verified_statements import VerifiedStatements
 
 _COLUMNS = ("statement", "says", "signed by", "digest")
 
 
-def proof_metadata(records: Records, content: Content, ledger: str) -> dict[str, dg.MetadataValue]:
+def proof_metadata(
+    records: VerifiedStatements, content: Content, ledger: str
+) -> dict[str, dg.MetadataValue]:
     """Describe what is proven of an out; nothing where nothing is.
 
     Args:
@@ -52,7 +54,9 @@ def proof_metadata(records: Records, content: Content, ledger: str) -> dict[str,
     return values
 
 
-def _verdicts(records: Records, sha256: str) -> Iterator[tuple[str, tuple[str, Verified]]]:
+def _verdicts(
+    records: VerifiedStatements, sha256: str
+) -> Iterator[tuple[str, tuple[str, Verified]]]:
     """Yield what was last decided for each environment: oldest first, so that the last one wins."""
     for verified in reversed(records.about(sha256, verification_summary.PREDICATE)):
         try:

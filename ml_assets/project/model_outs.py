@@ -2,34 +2,11 @@
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Collection
 
 from resources.dvc.graph.manifest import Manifest
+from security.content.model_name import looks_like_model
 from security.policy.waiver import matches_path
-
-#: Files that a loader may run code from, or that models are kept in, whatever they are called.
-MODEL_SUFFIXES = frozenset(
-    {
-        ".bin",
-        ".ckpt",
-        ".cloudpickle",
-        ".dill",
-        ".h5",
-        ".joblib",
-        ".keras",
-        ".mar",
-        ".npy",
-        ".npz",
-        ".onnx",
-        ".pickle",
-        ".pkl",
-        ".pt",
-        ".pth",
-        ".safetensors",
-        ".skops",
-    }
-)
 
 
 def find_named_models(manifest: Manifest) -> tuple[str, ...]:
@@ -87,14 +64,6 @@ def find_named_data(manifest: Manifest, patterns: Collection[str]) -> tuple[str,
         or manifest.producer[location].is_source
         or any(matches_path(pattern, location) for pattern in patterns)
     )
-
-
-def looks_like_model(location: str) -> bool:
-    """Say whether a name is one that models have, packed or not."""
-    name = posixpath.basename(location).lower()
-    for packed in (".gz", ".bz2", ".xz", ".zst", ".lz4", ".z"):
-        name = name.removesuffix(packed)
-    return posixpath.splitext(name)[1] in MODEL_SUFFIXES
 
 
 def _is_local(location: str) -> bool:

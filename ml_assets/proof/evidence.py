@@ -1,7 +1,7 @@
-"""The evidence: an artifact with every statement that it was verified by, for other people's tools.
+"""The evidence: an artifact with every statement that its verification used, for other tools.
 
-What lies in the directory can be verified on a machine without this program: the bundles are
-Sigstore's, the model signature is OpenSSF Model Signing's, the bills are CycloneDX, the keys PEM.
+The directory can be verified on a machine without this program: the bundles are Sigstore's, the
+model signature is OpenSSF Model Signing's, the bills are CycloneDX, the keys PEM.
 """
 
 from __future__ import annotations
@@ -10,15 +10,14 @@ import json
 import posixpath
 import shutil
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from ml_assets.project.project import Project
 from ml_assets.project.protection import POLICY, find_protection
 from ml_assets.proof.lineage.picture import draw
 from ml_assets.proof.package_impact import PREDICATE as BILL
-from ml_assets.proof.subject import Asked
 from ml_assets.proof.trust import DIRECTORY
-from ml_assets.proof.verify import document
 from security.policy.policy import builtin_policy_text
 from security.signing.bundle import Kind
 from security.signing.model_signature import PREDICATE as MODEL_SIGNATURE
@@ -26,12 +25,13 @@ from security.signing.model_signature import root_digests
 from security.signing.signature import Verified
 from security.statements.provenance import Role
 from security.verify.lineage import identify
+from security.verify.verification import Verification
+from security.verify.verification_subject import VerificationSubject
 from security.verify.verification_summary import PREDICATE as SUMMARY
 from security.verify.verification_summary import parse_summary
-from security.verify.verified_statements import Records
-from security.verify.verifier import Verification
+from security.verify.verified_statements import VerifiedStatements
 
-#: What is shown of a statement in its file's name, by the end of its type.
+#: The word for each type of statement in its file's name.
 _NAMES = {
     "https://model_signing/signature/v1.0": "model-signature",
     "https://slsa.dev/provenance/v1": "provenance",
@@ -42,72 +42,71 @@ _NAMES = {
 }
 
 
-def write_evidence(
-    project: Project,
-    records: Records,
-    asked: Asked,
-    path: Path,
-    found: Verification,
-    environment: str,
-    output: Path,
-) -> list[str]:
-    """Write it into a new directory; return the files, relative to it.
+@dataclass(frozen=True)
+class Evidence:
+    """A verified subject with the statements, keys and rules of its verification."""
 
-    Args:
-        path: where the artifact lies.
+    project: Project
+    statements: VerifiedStatements
+    subject: VerificationSubject
+    found: Verification
+    environment: str
 
-    Raises:
-        OSError: it cannot be written.
-    """
-    output.mkdir(parents=True)
-    name = posixpath.basename(asked.subject.name)
-    target = output / "artifact" / name
-    target.parent.mkdir()
-    if path.is_dir():
-        shutil.copytree(path, target)
-    else:
-        shutil.copyfile(path, target)
-    statements = _collect(records, asked, found)
-    for place, content in _bundles(statements.values()).items():
-        _write(output / place, content)
-    for place, content in _rules(project).items():
-        _write(output / place, content)
-    for key, pem in _keys(records, statements.values()).items():
-        _write(output / "keys" / f"{key[:16]}.pem", pem)
-    verification = {"environment": environment, **document(found)}
-    _write(output / "verification.json", json.dumps(verification, indent=2).encode() + b"\n")
-    _write(
-        output / "lineage.svg", draw(found.lineage, identify(asked.subject.digest)).encode("utf-8")
-    )
-    _write(output / "README.md", _read_me(name, asked, found, statements.values(), environment))
-    return sorted(
-        path.relative_to(output).as_posix() for path in output.rglob("*") if path.is_file()
-    )
+    def write(self, artifact: Path, output: Path) -> list[str]:
+        """Write it into a new directory; return the files, relative to it.
 
+        Args:
+            artifact: the subject's file or directory.
 
-def _write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
+        Raises:
+            OSError: it cannot be written.
+        """
+        output.mkdir(parents=True)
+        name = posixpath.basename(self.subject.subject.name)
+        target = output / "artifact" / name
+        target.parent.mkdir()
+        if artifact.is_dir():
+            shutil.copytree(artifact, target)
+        else:
+            shutil.copyfile(artifact, target)
+        for place, content in self._files(name).items():
+            (output / place).parent.mkdir(parents=True, exist_ok=True)
+            (output / place).write_bytes(content)
+        files = (path for path in output.rglob("*") if path.is_file())
+        return sorted(path.relative_to(output).as_posix() for path in files)
 
+    def _files(self, name: str) -> dict[str, bytes]:
+        """Return everything but the artifact, by path."""
+        statements = self._collect()
+        document = {"environment": self.environment, **self.found.to_json()}
+        root = identify(self.subject.subject.digest)
+        return {
+            **_bundles(statements),
+            **_rules(self.project),
+            **_keys(self.statements, statements),
+            "verification.json": json.dumps(document, indent=2).encode() + b"\n",
+            "lineage.svg": draw(self.found.lineage, root).encode(),
+            "README.md": _read_me(name, self.found, statements, self.environment).encode(),
+        }
 
-def _collect(records: Records, asked: Asked, found: Verification) -> dict[str, Verified]:
-    """Return the verified statements that anything about the artifact follows from."""
-    digest = identify(asked.subject.digest)
-    wanted = {edge.statement for edge in found.lineage.edges.values()}
-    wanted |= {one.verified.bundle.sha256 for one in found.lineage.origins.values()}
-    about = [*records.about(digest, SUMMARY), *records.about(digest, BILL)]
-    if asked.tree is not None:
-        for root in root_digests(asked.tree.files):
-            about += records.about(root, MODEL_SIGNATURE)
-    for origin in found.lineage.origins.values():
-        for part in origin.provenance.of_role(Role.LOCK, Role.INTERPRETER):
-            about += records.about(identify(part.digest), BILL)[:1]
-    wanted |= {one.bundle.sha256 for one in about}
-    for one in about:
-        if one.statement.predicate_type == SUMMARY:
-            wanted |= set(parse_summary(one.statement).grounds)
-    statements = {one: records.find(one) for one in sorted(wanted)}
-    return {digest: one for digest, one in statements.items() if one is not None}
+    def _collect(self) -> list[Verified]:
+        """Return the verified statements about the artifact, its lineage and its gates."""
+        statements, lineage = self.statements, self.found.lineage
+        digest = identify(self.subject.subject.digest)
+        about = [*statements.about(digest, SUMMARY), *statements.about(digest, BILL)]
+        if self.subject.tree is not None:
+            for root in root_digests(self.subject.tree.files):
+                about += statements.about(root, MODEL_SIGNATURE)
+        for origin in lineage.origins.values():
+            for part in origin.provenance.of_role(Role.LOCK, Role.INTERPRETER):
+                about += statements.about(identify(part.digest), BILL)[:1]
+        wanted = {edge.statement for edge in lineage.edges.values()}
+        wanted |= {one.verified.bundle.sha256 for one in lineage.origins.values()}
+        wanted |= {one.bundle.sha256 for one in about}
+        for one in about:
+            if one.statement.predicate_type == SUMMARY:
+                wanted |= set(parse_summary(one.statement).grounds)
+        return [found for one in sorted(wanted) if (found := statements.find(one)) is not None]
 
 
 def _bundles(statements: Iterable[Verified]) -> dict[str, bytes]:
@@ -130,52 +129,45 @@ def _rules(project: Project) -> dict[str, bytes]:
     return {"policy.toml": policy, **{f"trust/{Path(p).name}": text for p, text in found.items()}}
 
 
-def _keys(records: Records, statements: Iterable[Verified]) -> Mapping[str, bytes]:
-    used = {one.identity.name for one in statements if one.identity.kind is Kind.KEY}
-    return {key: records.trust.find_key(key).key_pem for key in sorted(used)}
+def _keys(statements: VerifiedStatements, used: Iterable[Verified]) -> Mapping[str, bytes]:
+    names = {one.identity.name for one in used if one.identity.kind is Kind.KEY}
+    keys = {name: statements.trust.find_key(name) for name in sorted(names)}
+    return {f"keys/{name[:16]}.pem": key.key_pem for name, key in keys.items()}
 
 
-def _read_me(
-    name: str,
-    asked: Asked,
-    found: Verification,
-    statements: Iterable[Verified],
-    environment: str,
-) -> bytes:
-    listed = list(statements)
+def _read_me(name: str, found: Verification, statements: list[Verified], environment: str) -> str:
     signature = next(
-        (one for one in listed if one.statement.predicate_type == MODEL_SIGNATURE), None
+        (one for one in statements if one.statement.predicate_type == MODEL_SIGNATURE), None
     )
     steps = "\n".join(
         f"{number}. **{step.name}**: {step.verdict.value}: {step.detail}"
         for number, step in enumerate(found.steps, 1)
     )
-    digests = "\n".join(f"- {kind}: `{value}`" for kind, value in asked.subject.digest.items())
-    text = f"""# Evidence: {name}
+    digests = "\n".join(f"- {kind}: `{value}`" for kind, value in found.subject.digest.items())
+    return f"""# Evidence: {name}
 
 {digests}
 
-What `ml-assets verify --environment {environment}` came to: **{found.verdict.value}**
-(SLSA Build L{found.level.level}; higher not because of: {found.level.cap}).
+`ml-assets verify --environment {environment}`: **{found.verdict.value}** ({found.level})
 
 {steps}
 
-That is what its maker says. Check it yourself, without this program:
+This is the claim of the program that wrote the directory. Check it yourself, without that program.
 
-## The bytes
+## Bytes
 
 ```console
 $ sha256sum artifact/{name}
 ```
 
-{_say_signature(name, signature)}
-## The statements
+{_describe_signature(name, signature)}
+## Statements
 
-`bundles/` holds {len(listed)} Sigstore bundles (v0.3), each an in-toto statement in a DSSE
-envelope. A bundle that was signed with a key names it as its `hint`: the sha256 of the PEM in
-`keys/`. Get the keys from somebody you trust, and compare: whoever wrote this directory wrote
-`keys/` too.
-`@sigstore/verify` of npm verifies the bundles. With nothing but OpenSSL and Python, one of them:
+`bundles/` holds {len(statements)} Sigstore bundles (v0.3), each an in-toto statement in a DSSE
+envelope. The `hint` of a bundle that was signed with a key is the sha256 of a PEM file in `keys/`.
+Get the keys from a source that you trust and compare them: the author of this directory could have
+written any key into `keys/`.
+`@sigstore/verify` of npm verifies the bundles. To verify one with OpenSSL and Python:
 
 ```console
 $ python3 - bundles/FILE <<'EOF'
@@ -189,24 +181,23 @@ EOF
 $ openssl dgst -sha256 -verify keys/KEY.pem -signature signature message
 ```
 
-- `provenance-*`: which run of which stage made what, from which inputs (SLSA v1.0). Follow the
-  digests in `resolvedDependencies` from one to the next; `lineage.svg` draws the way.
-- `gate-result-*`, `decision-*`: what was judged, by what, and what the policy made of it.
-- `bill-*`, and as plain CycloneDX in `bills/`: what the environment and the model consist of.
+- `provenance-*`: the run of a stage, with its outs and inputs (SLSA v1.0). Follow the digests in
+  `resolvedDependencies` from one provenance to the next; `lineage.svg` draws them.
+- `gate-result-*`, `decision-*`: the findings of each gate, and the policy's decision.
+- `bill-*`, and as plain CycloneDX in `bills/`: the parts of the environment and of the model.
 
-`policy.toml` and `trust/` are the rules and the list of signers that it was verified by.
+`policy.toml` and `trust/` are the policy and the list of trusted signers of this verification.
 """
-    return text.encode("utf-8")
 
 
-def _say_signature(name: str, signature: Verified | None) -> str:
+def _describe_signature(name: str, signature: Verified | None) -> str:
     if signature is None:
-        return "There is no model signature.\n"
+        return "The artifact has no model signature.\n"
     bundle = f"bundles/model-signature-{signature.bundle.sha256[:16]}.sigstore.json"
     if signature.identity.kind is not Kind.KEY:
         return f"The model signature is `{bundle}`, by {signature.identity}.\n"
     key = f"keys/{signature.identity.name[:16]}.pem"
-    return f"""## The model signature (OpenSSF Model Signing v1.0)
+    return f"""## Model signature (OpenSSF Model Signing v1.0)
 
 ```console
 $ pip install model-signing pyOpenSSL

@@ -19,7 +19,7 @@ from security.advisories.packages.requirements import build_package
 from security.advisories.vulnerability import match_package
 from security.signing.signature import Verified
 from security.verify.lineage import Node
-from security.verify.verified_statements import Records
+from security.verify.verified_statements import VerifiedStatements
 
 PREDICATE = "https://cyclonedx.org/bom"
 _ADVISORY = re.compile(r"(CVE|GHSA|PYSEC|OSV|DSA|DLA)-[0-9A-Za-z-]+", re.IGNORECASE)
@@ -31,7 +31,7 @@ def names_a_package(text: str) -> bool:
     return bool(_ADVISORY.fullmatch(text)) or text.startswith("pkg:")
 
 
-def find_bills(records: Records, text: str) -> Iterator[tuple[Node, str]]:
+def find_bills(records: VerifiedStatements, text: str) -> Iterator[tuple[Node, str]]:
     """Yield what the bills are about that hold a package, each with the bill's digest.
 
     Args:

@@ -16,7 +16,7 @@ from security.ledger.statement_index import StatementIndex
 from security.signing.signer import Signer
 from security.signing.trust import Trust
 from security.statements.statement import Statement
-from security.verify.verified_statements import Records
+from security.verify.verified_statements import VerifiedStatements
 
 
 class Proofs:
@@ -75,10 +75,10 @@ class Proofs:
         self._marker.unlink(missing_ok=True)
 
     @contextmanager
-    def records(self) -> Iterator[Records]:
+    def records(self) -> Iterator[VerifiedStatements]:
         """Give what can be believed of the ledger."""
         with self._guard:
-            yield Records(self.ledger, self._opened(), self.trust)
+            yield VerifiedStatements(self.ledger, self._opened(), self.trust)
 
     def _opened(self) -> StatementIndex:
         if self._index is None:

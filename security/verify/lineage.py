@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from security.statements.provenance import Material, Role
 from security.statements.statement import STRONG, Subject
 from security.verdict import Verdict
-from security.verify.verified_statements import Origin, Records
+from security.verify.verified_statements import Origin, VerifiedStatements
 
 #: Materials that other runs have made, so that the way goes on behind them.
 _MADE = (Role.OUT, Role.ORIGIN)
@@ -89,7 +89,7 @@ def identify(digests: Mapping[str, str]) -> str:
     return next(digests[name] for name in STRONG if name in digests)
 
 
-def trace(records: Records, subject: Subject) -> Lineage:
+def trace(statements: VerifiedStatements, subject: Subject) -> Lineage:
     """Go back from something to commits and data.
 
     1. What a trusted run made, by its verified provenance, leads to all that the run has used.
@@ -105,7 +105,7 @@ def trace(records: Records, subject: Subject) -> Lineage:
         if digest in seen:
             continue
         seen.add(digest)
-        origin = records.origin(digest)
+        origin = statements.origin(digest)
         if origin is not None:  # 1
             _enter(found, one, origin)
             waiting += [
@@ -113,14 +113,14 @@ def trace(records: Records, subject: Subject) -> Lineage:
                 for material in origin.provenance.of_role(Role.OUT)
             ]
             continue
-        directories = records.directories_with(digest) if "sha256" in one.digest else []
+        directories = statements.directories_with(digest) if "sha256" in one.digest else []
         for directory, verified in directories:  # 2
             whole = verified.statement.subjects[0]
             found.add(Node(digest, "out", one.name, one.digest, detail=f"lies in {whole.name}"))
             found.connect(directory, digest, verified.bundle.sha256)
             waiting.append((whole, True))
         if must and not directories:  # 3
-            found.nodes[digest] = _unproven(one, digest, records)
+            found.nodes[digest] = _unproven(one, digest, statements)
     return found
 
 
@@ -151,15 +151,17 @@ def _node(material: Material) -> Node:
     )
 
 
-def _unproven(subject: Subject, digest: str, records: Records) -> Node:
+def _unproven(subject: Subject, digest: str, statements: VerifiedStatements) -> Node:
     reasons = [
-        records.refused[one] for one in records.index.about(digest) if one in records.refused
+        statements.refused[one]
+        for one in statements.index.about(digest)
+        if one in statements.refused
     ]
-    detail = reasons[0] if reasons else "nothing trusted says what made it"
+    detail = reasons[0] if reasons else "no trusted provenance"
     return Node(digest, "out", subject.name, subject.digest, Verdict.FAILED, detail)
 
 
-def impact(records: Records, start: Node) -> Lineage:
+def impact(statements: VerifiedStatements, start: Node) -> Lineage:
     """Go on from something to all that was made from it.
 
     1. A run that has used it, by its verified provenance, leads to all its outs.
@@ -169,9 +171,9 @@ def impact(records: Records, start: Node) -> Lineage:
     waiting, seen = [start.id], {start.id}
     while waiting:
         digest = waiting.pop()
-        for origin in records.made_from(digest):  # 1
+        for origin in statements.made_from(digest):  # 1
             waiting += _follow(found, digest, origin, seen)
-        for directory, verified in records.directories_with(digest):  # 2
+        for directory, verified in statements.directories_with(digest):  # 2
             whole = verified.statement.subjects[0]
             found.add(Node(directory, "out", whole.name, whole.digest, detail="holds it"))
             found.connect(digest, directory, verified.bundle.sha256)

@@ -1,8 +1,8 @@
-"""The SLSA level: what can truly be said of how an artifact was built, and what keeps it there.
+"""The SLSA level: how well an artifact's build is protected, computed and never claimed.
 
-Specification: SLSA v1.0, *Security levels*, Build track, and *Producing artifacts*. A level is
-computed from a provenance that was verified and from who signed it. It is no value that anybody can
-state: nothing takes a level as an argument, and no statement is believed that claims one.
+Specification: SLSA v1.0, *Security levels*, Build track, and *Producing artifacts*. The level
+follows from a verified provenance and its signer. No function takes a level as an argument, and a
+level that a statement claims is ignored.
 """
 
 from __future__ import annotations
@@ -14,21 +14,27 @@ from security.signing.bundle import Kind
 from security.signing.identity import Identity
 from security.statements.provenance import Action, Provenance
 
-#: What Fulcio calls the runners that the platform itself provides.
+#: Fulcio's claim for runners that the platform itself provides.
 _HOSTED = "github-hosted"
 
 
 @dataclass(frozen=True, slots=True)
 class SlsaLevel:
-    """A level of the Build track, with the clause that keeps it from being higher."""
+    """A level of the Build track, with the first clause that caps it."""
 
     level: int
     cap: str
 
+    def __str__(self) -> str:
+        """Return it as one line for people."""
+        if self.level == _HIGHEST.level:
+            return f"SLSA Build L{self.level}"
+        return f"SLSA Build capped at L{self.level}: {self.cap}"
+
 
 @dataclass(frozen=True, slots=True)
 class _Clause:
-    """A requirement: who does not meet it stays at a level below it."""
+    """A requirement of a level; a build that does not meet it stays at ``below``."""
 
     below: int
     text: str
@@ -38,54 +44,52 @@ class _Clause:
 _CLAUSES = (
     _Clause(
         1,
-        "Build L2, provenance is authentic: the code that was built is in no commit",
+        "the built code is not committed (Build L2, authentic provenance)",
         lambda provenance, _: not provenance.conditions.uncommitted,
     ),
     _Clause(
         1,
-        "Build L2, provenance is authentic: an input changed while the stage ran",
+        "an input changed while the stage ran (Build L2, authentic provenance)",
         lambda provenance, _: not provenance.conditions.changed,
     ),
     _Clause(
         1,
-        "Build L2, hosted: signed with a key that whoever ran the build holds, and not by a build"
-        " platform",
+        "the build runner holds the signing key (Build L2, hosted platform)",
         lambda _, identity: identity.kind is Kind.KEYLESS,
     ),
     _Clause(
         1,
-        "Build L2, hosted: the certificate does not say that the platform's own machine ran it",
+        "the certificate does not name a platform-hosted runner (Build L2, hosted platform)",
         lambda _, identity: identity.claims.get("runner_environment") == _HOSTED,
     ),
     _Clause(
         1,
-        "Build L2, provenance is authentic: stated by a step of the job that was built, whose"
-        " author could state anything",
+        "the build job signs its own provenance (Build L2, authentic provenance)",
         lambda _, identity: _is_separate(identity),
     ),
     _Clause(
         2,
-        "Build L3, isolated: restored from a cache, and not built in this run",
+        "restored from a cache, not built in this run (Build L3, isolated)",
         lambda provenance, _: provenance.action is Action.RAN,
     ),
     _Clause(
         2,
-        "Build L3, isolated: the stage's process could reach what signs",
+        "the stage could reach the signing key (Build L3, isolated)",
         lambda provenance, _: provenance.conditions.confined,
     ),
 )
-_HIGHEST = SlsaLevel(3, "Build L3 is the highest level of SLSA v1.0's Build track")
+_HIGHEST = SlsaLevel(3, "highest level of the Build track")
 
 
 def find_level(provenance: Provenance | None, identity: Identity | None) -> SlsaLevel:
-    """Return the level of what a provenance speaks of, and the first clause that caps it.
+    """Return the level of a provenance's subjects, and the first clause that caps it.
 
     Args:
-        provenance: verified; None where there is none.
-        identity: who signed it.
+        provenance: verified; None without one.
+        identity: its signer.
     """
     if provenance is None or identity is None:
-        return SlsaLevel(0, "Build L1, provenance exists: there is none that verifies")
+        return SlsaLevel(0, "no verified provenance (Build L1, provenance exists)")
     for clause in sorted(_CLAUSES, key=lambda one: one.below):
         if not clause.is_met(provenance, identity):
             return SlsaLevel(clause.below, clause.text)
@@ -93,7 +97,10 @@ def find_level(provenance: Provenance | None, identity: Identity | None) -> Slsa
 
 
 def _is_separate(identity: Identity) -> bool:
-    """Whether a workflow signed that the one which was built only calls (Fulcio, build signer)."""
+    """Return whether the signer is another workflow than the built one, which calls it.
+
+    Fulcio's claims: *Build Signer URI* and *Build Config URI*.
+    """
     signer = identity.claims.get("build_signer_uri", "")
     called_by = identity.claims.get("build_config_uri", "")
     return bool(signer) and bool(called_by) and signer != called_by

@@ -29,7 +29,7 @@ class Origin:
 
 
 @dataclass
-class Records:
+class VerifiedStatements:
     """Verified statements of one ledger.
 
     Attributes:

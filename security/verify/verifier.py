@@ -1,251 +1,250 @@
-"""The verification: whether some bytes may be used for something, step by step, from proofs alone.
+"""The verifier: all steps between a file and a verdict, offline, from signed statements alone.
 
-1. bytes: what is there was read, all of it, once.
-2. signature: a model has the signature of somebody trusted, over just these files.
-3. provenance: a trusted run states that it wrote these bytes; its statement is verified.
-4. inputs: so is what each of its inputs came from, and theirs, back to commits and data.
-5. commit: the code that ran is in a commit.
-6. gates: a trusted decision for the environment names results; each is verified, and today's
-   policy, applied to what they found, lets it pass. A result that the policy needs and that is not
-   among them blocks. What an earlier decision came to is not believed.
+``Verifier(statements, rules).verify(subject)`` takes these steps, in this order. Each names the
+attack that it stops:
 
-What follows from the steps is a verdict: ``failed`` where one says no, ``error`` where one could
-not be made, and only otherwise ``passed`` or ``warned``.
+1. bytes: the subject's files were read, and have its digest. A digest without files is a warning:
+   other bytes could be used under its name.
+2. signature: a trusted signer signed a model, over exactly these files. Stops a model that was
+   changed, renamed, extended or taken from elsewhere.
+3. provenance: a trusted run wrote these bytes. Stops bytes that no run of a stage produced.
+4. inputs: each input has trusted provenance too, back to commits and datasets. Stops a poisoned
+   intermediate file.
+5. commit: the code that ran is committed. Shows code that nobody can review.
+6. gates: the environment's gates let the subject pass, by today's policy. Stops a model that was
+   never checked, that has findings, or that was let through by an earlier, weaker policy.
+
+   a. Find the newest trusted decision for the environment. Without one, the gates never ran.
+   b. Verify each gate result that it names, and use those of the subject and of the source. A
+      result of another model does not count.
+   c. Apply today's policy to each result. The decision's own verdict is not used.
+   d. Require a result of each gate that the policy needs. Stops a decision that leaves one out.
+   e. Block on each result that blocks. A gate that could not check is no pass.
+
+The verdict is ``failed`` where a step fails, ``error`` where a step could not be taken, and only
+otherwise ``passed`` or ``warned``. Nothing here needs a network, a clock, Git or a configuration.
 """
 
 from __future__ import annotations
 
-import datetime
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 
+from security.content.file_mode import ModeError, judge_modes
+from security.content.file_tree import FileTree
+from security.content.model_name import looks_like_model
 from security.errors import SecurityError
-from security.policy.decision import Decision, evaluate
-from security.policy.policy import Environment
-from security.policy.rule import Level
-from security.policy.waiver import Waiver
+from security.policy.decision import Decision
+from security.signing.bundle import Bundle
+from security.signing.model_signature import PREDICATE as MODEL_SIGNATURE
+from security.signing.model_signature import root_digests, verify_model_signature
 from security.statements import gate_result
 from security.statements.gate_result import GateResult, parse_result
 from security.statements.provenance import Role
-from security.statements.statement import Subject
 from security.verdict import Verdict, combine
 from security.verify import verification_summary
 from security.verify.lineage import Lineage, identify, trace
-from security.verify.slsa_level import SlsaLevel, find_level
+from security.verify.slsa_level import find_level
+from security.verify.verification import Verification
+from security.verify.verification_rules import VerificationRules
+from security.verify.verification_subject import VerificationSubject
 from security.verify.verification_summary import Summary, parse_summary
-from security.verify.verified_statements import Origin, Records
+from security.verify.verified_statements import Origin, VerifiedStatements
+
+_SHOWN = 3  # names in a step's detail
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What one step came to."""
+class Verifier:
+    """Verifies subjects by the statements of one ledger and the rules of one environment."""
 
-    name: str
-    verdict: Verdict
-    detail: str
+    def __init__(self, statements: VerifiedStatements, rules: VerificationRules) -> None:
+        self._statements = statements
+        self._rules = rules
+
+    def verify(self, subject: VerificationSubject) -> Verification:
+        """Take all steps. A failed step does not skip the later ones.
+
+        Steps 4 and 5 follow the provenance that step 3 found; without one they are left out.
+        """
+        found = Verification(subject.subject)
+        found.lineage = trace(self._statements, subject.subject)
+        is_model = self._is_model(subject)
+        _check_bytes(found, subject)  # 1
+        if subject.tree is not None and (is_model or subject.signature is not None):
+            self._check_signature(found, subject.tree, subject.signature)  # 2
+        origin = _find_origin(found.lineage, identify(subject.subject.digest))
+        self._check_provenance(found, origin)  # 3
+        if origin is not None:
+            found.level = find_level(origin.provenance, origin.verified.identity)
+            _check_inputs(found)  # 4
+            _check_commit(found)  # 5
+        self._check_gates(found, is_model=is_model)  # 6
+        return found
+
+    def _is_model(self, subject: VerificationSubject) -> bool:
+        """Return whether a subject is a model; a copy under another name is one as well."""
+        origin = self._statements.origin(identify(subject.subject.digest))
+        outs = [one.name for one in origin.provenance.outs] if origin is not None else []
+        if subject.is_model or any(map(looks_like_model, (subject.subject.name, *outs))):
+            return True
+        roots = root_digests(subject.tree.files) if subject.tree is not None else ()
+        return any(self._statements.about(root, MODEL_SIGNATURE) for root in roots)
+
+    def _check_signature(self, found: Verification, tree: FileTree, given: Bundle | None) -> None:
+        """Take step 2: one signature of these files has to verify."""
+        name = found.subject.name.rpartition("/")[2]
+        reasons: list[str] = []
+        for one in [given] if given is not None else self._find_signatures(tree):
+            try:
+                bundle = self._statements.ledger.load(one) if isinstance(one, str) else one
+                verified = verify_model_signature(bundle, self._statements.trust, name, tree)
+            except ModeError as refused:  # no signature can help: say how to change the mode
+                error = judge_modes(found.subject.name, tree.modes) or refused
+                found.note("signature", Verdict.FAILED, f"{error.message}: {error.hint}")
+                return
+            except SecurityError as error:
+                reasons.append(error.message)
+                continue
+            found.note("signature", Verdict.PASSED, f"OpenSSF Model Signing by {verified.identity}")
+            return
+        found.note("signature", Verdict.FAILED, next(iter(reasons), "no signature for these bytes"))
+
+    def _find_signatures(self, tree: FileTree) -> list[str]:
+        """Return the model signatures of these files in the ledger, newest first."""
+        about = [
+            self._statements.index.about(one, MODEL_SIGNATURE) for one in root_digests(tree.files)
+        ]
+        return [digest for digests in about for digest in reversed(digests)]
+
+    def _check_provenance(self, found: Verification, origin: Origin | None) -> None:
+        """Take step 3."""
+        if origin is not None:
+            run = origin.provenance
+            when = f"{run.finished:%Y-%m-%d %H:%M} UTC"
+            detail = (
+                f"{run.stage} {run.action.value} on {when}, signed by {origin.verified.identity}"
+            )
+            found.note("provenance", Verdict.PASSED, detail)
+            return
+        about = self._statements.index.about(identify(found.subject.digest))
+        refused = self._statements.refused
+        reasons = [refused[one] for one in about if one in refused]
+        unreadable = any(one in self._statements.unreadable for one in about)
+        detail = next(iter(reasons), "no trusted provenance for these bytes")
+        found.note("provenance", Verdict.ERROR if unreadable else Verdict.FAILED, detail)
+
+    def _check_gates(self, found: Verification, *, is_model: bool) -> None:
+        """Take step 6."""
+        digest = identify(found.subject.digest)
+        summary = self._find_summary(digest)  # a
+        if summary is None:
+            name = self._rules.environment.name
+            found.note("gates", Verdict.FAILED, f"no trusted decision for environment {name}")
+            return
+        try:
+            results = list(self._find_results(summary, digest))  # b
+        except SecurityError as error:
+            found.note("gates", Verdict.ERROR, error.message)
+            return
+        decisions = [self._rules.decide(result) for result in results]  # c
+        missing = self._rules.find_missing(results, is_model=is_model)  # d
+        blocking = [one for one in decisions if one.blocks]
+        if missing:
+            found.note("gates", Verdict.ERROR, f"no result of gates: {', '.join(missing)}")
+        elif blocking:  # e
+            first = blocking[0]
+            reason = f"{first.gate} of {first.subject}: {first.reason}"
+            found.note("gates", combine(one.verdict for one in blocking), reason)
+        else:
+            _note_gates(found, decisions, self._rules.environment.name)
+
+    def _find_summary(self, digest: str) -> Summary | None:
+        """Return the newest trusted decision about a digest for the environment."""
+        found: list[Summary] = []
+        for verified in self._statements.about(digest, verification_summary.PREDICATE):
+            try:
+                summary = parse_summary(verified.statement)
+            except SecurityError as error:
+                self._statements.refused[verified.bundle.sha256] = error.message
+                continue
+            if summary.environment == self._rules.environment.name:
+                found.append(summary)
+        return max(found, key=lambda one: one.at, default=None)
+
+    def _find_results(self, summary: Summary, digest: str) -> Iterator[GateResult]:
+        """Yield the verified results that a decision names, of the subject and of the source."""
+        for ground in summary.grounds:
+            verified = self._statements.find(ground)
+            if verified is None:
+                reason = self._statements.refused[ground]
+                raise SecurityError(f"gate result unavailable: {reason}", "")
+            if verified.statement.predicate_type != gate_result.PREDICATE:
+                continue
+            result = parse_result(verified.statement.payload)
+            if result.binding.subject == "source" or result.binding.sha256 == digest:
+                yield result
 
 
-@dataclass
-class Verification:
-    """What is known of a subject.
-
-    Attributes:
-        lineage: the way back that the steps were made on.
-    """
-
-    subject: Subject
-    steps: list[Step] = field(default_factory=list)
-    lineage: Lineage = field(default_factory=Lineage)
-    level: SlsaLevel = field(default_factory=lambda: find_level(None, None))
-
-    @property
-    def verdict(self) -> Verdict:
-        """What follows from the steps."""
-        return combine(step.verdict for step in self.steps)
-
-    def note(self, name: str, verdict: Verdict, detail: str) -> None:
-        """Add what a step came to."""
-        self.steps.append(Step(name, verdict, detail))
+def _check_bytes(found: Verification, subject: VerificationSubject) -> None:
+    """Take step 1."""
+    tree = subject.tree
+    if tree is None:
+        found.note("bytes", Verdict.WARNED, "digest only: no bytes were read")
+    elif dict(found.subject.digest) != tree.digest:
+        found.note("bytes", Verdict.FAILED, "the files have another digest than the subject")
+    else:
+        files = "1 file" if len(tree.files) == 1 else f"{len(tree.files)} files"
+        found.note("bytes", Verdict.PASSED, f"{files}, {tree.size:,} bytes read")
 
 
-@dataclass(frozen=True, slots=True)
-class Demand:
-    """What is asked of gates.
-
-    Attributes:
-        environment: the policy's rules.
-        policy: sha256 of the policy's text.
-        gates: known by their names.
-        needed: gates that judge every subject of this kind, so that they have a result.
-        today: decides which waivers work, and how old advisories are.
-    """
-
-    environment: Environment
-    policy: str
-    waivers: Sequence[Waiver]
-    gates: frozenset[str]
-    needed: frozenset[str]
-    today: datetime.date
+def _find_origin(lineage: Lineage, digest: str) -> Origin | None:
+    """Return the run that wrote a file, or that wrote the directory with the file."""
+    if digest in lineage.origins:
+        return lineage.origins[digest]
+    above = [edge.source for edge in lineage.edges.values() if edge.target == digest]
+    return next((lineage.origins[one] for one in above if one in lineage.origins), None)
 
 
-def verify_origin(found: Verification, records: Records) -> None:
-    """Make steps 3 to 5."""
-    digest = identify(found.subject.digest)
-    found.lineage = trace(records, found.subject)
-    origin = found.lineage.origins.get(digest) or _through_directory(found.lineage, digest)
-    _note_provenance(found, records, digest, origin)  # 3
-    if origin is None:
-        return
-    found.level = find_level(origin.provenance, origin.verified.identity)
-    _note_inputs(found, digest)  # 4
-    _note_commit(found)  # 5
-
-
-def _through_directory(lineage: Lineage, digest: str) -> Origin | None:
-    """Return where the directory comes from that a file lies in."""
-    into = [edge.source for edge in lineage.edges.values() if edge.target == digest]
-    return next((lineage.origins[one] for one in into if one in lineage.origins), None)
-
-
-def _note_provenance(
-    found: Verification, records: Records, digest: str, origin: Origin | None
-) -> None:
-    if origin is not None:
-        run = origin.provenance
-        detail = (
-            f"{run.stage} {run.action.value} on {run.finished:%Y-%m-%d %H:%M} UTC,"
-            f" stated by {origin.verified.identity}"
-        )
-        found.note("provenance", Verdict.PASSED, detail)
-        return
-    about = records.index.about(digest)
-    reasons = [records.refused[one] for one in about if one in records.refused]
-    unreadable = any(one in records.unreadable for one in about)
-    detail = reasons[0] if reasons else "nothing trusted says what made these bytes"
-    found.note("provenance", Verdict.ERROR if unreadable else Verdict.FAILED, detail)
-
-
-def _note_inputs(found: Verification, digest: str) -> None:
+def _check_inputs(found: Verification) -> None:
+    """Take step 4."""
     lineage = found.lineage
-    others = [node for node in lineage.nodes.values() if node.id != digest]
-    unproven = [node for node in lineage.unproven if node.id != digest]
-    local = [node for node in others if node.verdict is Verdict.WARNED]
-    if unproven:
-        shown = ", ".join(f"{node.name}: {node.detail}" for node in unproven[:3])
-        more = f", and {len(unproven) - 3} more" if len(unproven) > 3 else ""
-        found.note("inputs", Verdict.FAILED, f"{shown}{more}")
-        return
-    runs = len(lineage.origins)
+    others = [node for node in lineage.nodes.values() if node.id != identify(found.subject.digest)]
+    unproven = [f"{one.name}: {one.detail}" for one in others if one.verdict is Verdict.FAILED]
+    local = [node.name for node in others if node.verdict is Verdict.WARNED]
+    counted = f"{len(others)} inputs of {len(lineage.origins)} runs"
     data = len(lineage.of_kind(Role.DATA.value))
-    counted = f"{len(others)} inputs of {runs} runs"
     counted += f", {data} of them datasets" if data else ""
-    if local:
-        names = ", ".join(node.name for node in local[:3])
-        found.note("inputs", Verdict.WARNED, f"{counted}; in no commit and no dataset: {names}")
+    if unproven:
+        found.note("inputs", Verdict.FAILED, _shorten(unproven))
+    elif local:
+        detail = f"{counted}; neither committed nor a dataset: {_shorten(local)}"
+        found.note("inputs", Verdict.WARNED, detail)
     else:
         found.note("inputs", Verdict.PASSED, counted)
 
 
-def _note_commit(found: Verification) -> None:
+def _check_commit(found: Verification) -> None:
+    """Take step 5."""
     runs = [origin.provenance for origin in found.lineage.origins.values()]
-    loose = sorted({path for run in runs for path in run.conditions.uncommitted})
+    uncommitted = sorted({path for run in runs for path in run.conditions.uncommitted})
     commits = sorted({identify(one.digest) for run in runs for one in run.of_role(Role.COMMIT)})
     if not all(run.of_role(Role.COMMIT) for run in runs):
-        found.note("commit", Verdict.WARNED, "a run was made of no commit")
-    elif loose:
-        shown = ", ".join(loose[:3])
-        found.note("commit", Verdict.WARNED, f"not as in the commit when it ran: {shown}")
+        found.note("commit", Verdict.WARNED, "a run without a commit")
+    elif uncommitted:
+        detail = f"uncommitted changes during the run: {_shorten(uncommitted)}"
+        found.note("commit", Verdict.WARNED, detail)
     else:
         found.note("commit", Verdict.PASSED, ", ".join(one[:12] for one in commits))
 
 
-def verify_gates(found: Verification, records: Records, demand: Demand) -> None:
-    """Make step 6.
-
-    a. The newest trusted decision about the subject for the environment; none: nothing was judged.
-    b. Each result that it names is verified, and is about the subject or about its source.
-    c. Each is evaluated again, by today's policy on today's date.
-    d. Each gate that the environment requires has a result.
-    e. A result that blocks, blocks: what could not be judged is no pass.
-    """
-    digest = identify(found.subject.digest)
-    summary = _newest_summary(records, digest, demand.environment.name)  # a
-    if summary is None:
-        name = demand.environment.name
-        found.note("gates", Verdict.FAILED, f"no trusted decision for {name} names these bytes")
-        return
-    try:
-        results = list(_results(records, summary, digest))  # b
-    except SecurityError as error:
-        found.note("gates", Verdict.ERROR, error.message)
-        return
-    decisions = [_evaluate(result, demand) for result in results]  # c
-    missing = _missing(demand, results)  # d
-    verdicts = [one.verdict for one in decisions if one.blocks]
-    if missing:
-        found.note("gates", Verdict.ERROR, f"no result of: {', '.join(missing)}")
-    elif verdicts:
-        blocking = next(one for one in decisions if one.blocks)
-        reason = f"{blocking.gate} of {blocking.subject}: {blocking.reason}"
-        found.note("gates", combine(verdicts), reason)
-    else:
-        _note_passed(found, decisions, demand)
-
-
-def _note_passed(found: Verification, decisions: Sequence[Decision], demand: Demand) -> None:
-    warned = [one.gate for one in decisions if one.verdict is not Verdict.PASSED]
-    names = ", ".join(dict.fromkeys(one.gate for one in decisions)) or "none is asked for"
-    detail = f"{names}: as {demand.environment.name} asks"
-    if warned:
-        detail += f"; with warnings: {', '.join(dict.fromkeys(warned))}"
+def _note_gates(found: Verification, decisions: Sequence[Decision], environment: str) -> None:
+    """Note that no gate blocks."""
+    warned = dict.fromkeys(one.gate for one in decisions if one.verdict is not Verdict.PASSED)
+    names = ", ".join(dict.fromkeys(one.gate for one in decisions)) or "none required"
+    detail = f"{names}: pass the policy of {environment}"
+    detail += f"; with warnings: {', '.join(warned)}" if warned else ""
     found.note("gates", Verdict.WARNED if warned else Verdict.PASSED, detail)
 
 
-def _newest_summary(records: Records, digest: str, environment: str) -> Summary | None:
-    found: list[Summary] = []
-    for verified in records.about(digest, verification_summary.PREDICATE):
-        try:
-            summary = parse_summary(verified.statement)
-        except SecurityError as error:
-            records.refused[verified.bundle.sha256] = error.message
-            continue
-        if summary.environment == environment:
-            found.append(summary)
-    return max(found, key=lambda one: one.at, default=None)
-
-
-def _results(records: Records, summary: Summary, digest: str) -> Iterable[GateResult]:
-    for ground in summary.grounds:
-        verified = records.find(ground)
-        if verified is None:
-            reason = records.refused[ground]
-            raise SecurityError(f"a result that was judged by is not to be had: {reason}", "")
-        if verified.statement.predicate_type != gate_result.PREDICATE:
-            continue
-        result = parse_result(verified.statement.payload)
-        if result.binding.subject == "source" or result.binding.sha256 == digest:
-            yield result
-
-
-def _evaluate(result: GateResult, demand: Demand) -> Decision:
-    return evaluate(
-        demand.environment.rule(result.binding.gate),
-        result.binding.gate,
-        result.binding.subject,
-        result.report,
-        None,
-        demand.waivers,
-        demand.today,
-    )
-
-
-def _missing(demand: Demand, results: Sequence[GateResult]) -> list[str]:
-    """Return gates without a result: required ones, and those that had something to judge.
-
-    Whether there was anything for a gate that is only asked for if present, whoever decided knew.
-    """
-    there = {result.binding.gate for result in results}
-    levels = {gate: demand.environment.rule(gate).level for gate in demand.gates}
-    needed = {gate for gate, level in levels.items() if level is Level.REQUIRED}
-    needed |= {gate for gate in demand.needed if levels.get(gate) is Level.IF_PRESENT}
-    return sorted(needed - there)
+def _shorten(names: Sequence[str]) -> str:
+    more = f", and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f"{', '.join(names[:_SHOWN])}{more}"

@@ -48,7 +48,7 @@ def test_model_verifies_after_a_run(proven: Repository) -> None:
     names = [one["name"] for one in document["steps"]]
     assert names == ["bytes", "signature", "provenance", "inputs", "commit", "gates"]
     assert document["slsa_level"] == 1
-    assert "key that whoever ran the build holds" in document["slsa_cap"]
+    assert "the build runner holds the signing key" in document["slsa_cap"]
     assert document["subject"]["name"] == "model.pkl"
 
 
@@ -285,8 +285,8 @@ def test_dirty_code_is_not_signed(proven: Repository, tmp_path: Path) -> None:
     ("words", "code", "said"),
     [
         (["verify", "nothing"], 2, "no such file"),
-        (["verify", "ab12cd34"], 2, "none starts so"),
-        (["verify", "registry.example/model:1"], 2, "cannot be named yet"),
+        (["verify", "ab12cd34"], 2, "unknown digest"),
+        (["verify", "registry.example/model:1"], 2, "not supported yet"),
         (["verify", "model.pkl", "--environment", "moon"], 2, "unknown environment"),
         (["trace", "nothing"], 2, "no such file"),
         (["impact", "pkg:"], 2, "not a package URL"),

@@ -53,7 +53,7 @@ def boxes(picture: str) -> dict[str, tuple[float, str, str]]:
 
 
 def test_code_files_of_a_stage_are_one_box_with_their_names_in_its_title(book: Book) -> None:
-    found = boxes(draw(trace(book.records(), MODEL)))
+    found = boxes(draw(trace(book.statements(), MODEL)))
     assert set(found) == {
         "raw",
         "2 code files",
@@ -69,7 +69,7 @@ def test_code_files_of_a_stage_are_one_box_with_their_names_in_its_title(book: B
 
 
 def test_only_the_picture_leaves_code_files_out(book: Book) -> None:
-    nodes = document(trace(book.records(), MODEL))["nodes"]
+    nodes = document(trace(book.statements(), MODEL))["nodes"]
     assert isinstance(nodes, list)
     assert {"a.py", "b.py", "c.py", "d.py"} <= {node["name"] for node in nodes}
 
@@ -77,11 +77,11 @@ def test_only_the_picture_leaves_code_files_out(book: Book) -> None:
 def test_single_code_file_has_its_name(tmp_path: Path) -> None:
     book = Book(tmp_path)
     book.add(run("model", *code("train.py")))
-    assert "train.py" in boxes(draw(trace(book.records(), MODEL)))
+    assert "train.py" in boxes(draw(trace(book.statements(), MODEL)))
 
 
 def test_everything_stands_right_of_what_it_was_made_from(book: Book) -> None:
-    found = boxes(draw(trace(book.records(), MODEL)))
+    found = boxes(draw(trace(book.statements(), MODEL)))
     way = [found[one][0] for one in ("raw", "prepare", "clean", "train", "model")]
     assert way == sorted(set(way))
     assert found["3 code files"][0] == found["clean"][0]  # beside what is used with it
@@ -91,11 +91,11 @@ def test_what_is_not_proven_has_another_colour_and_a_sign(tmp_path: Path) -> Non
     book = Book(tmp_path)
     local = Material("notes", {"sha256": sha("notes")}, Role.LOCAL)
     book.add(run("model", out_of("lost"), data("raw"), local))
-    picture = draw(trace(book.records(), MODEL))
+    picture = draw(trace(book.statements(), MODEL))
     found = boxes(picture)
     looks = [found[one][1] for one in ("raw", "notes", "lost")]
     assert len(set(looks)) == 3
-    assert "nothing trusted says what made it" in found["lost"][2]
+    assert "no trusted provenance" in found["lost"][2]
     for meaning in ("proven", "not proven", "in no commit and no dataset"):
         assert f">{meaning}</text>" in picture, "the legend"
     assert picture.count(">✗</text>") == 2  # the box, and the legend
@@ -105,12 +105,12 @@ def test_files_that_differed_from_the_commit_are_told(tmp_path: Path) -> None:
     book = Book(tmp_path)
     conditions = Conditions(confined=True, uncommitted=("train.py",))
     book.add(run("model", *code("train.py"), conditions=conditions))
-    assert "not as in the commit: train.py" in draw(trace(book.records(), MODEL))
+    assert "not as in the commit: train.py" in draw(trace(book.statements(), MODEL))
 
 
 def test_what_was_asked_for_is_drawn_although_it_is_code(book: Book) -> None:
     start = Node(sha("b.py"), "code", "b.py", {"sha256": sha("b.py")})
-    found = boxes(draw(impact(book.records(), start), start.id))
+    found = boxes(draw(impact(book.statements(), start), start.id))
     assert set(found) == {"b.py", "prepare", "clean", "train", "model"}
 
 
@@ -120,7 +120,7 @@ def test_stage_that_copies_makes_no_circle(tmp_path: Path) -> None:
     same = (Subject("best", MODEL.digest), Subject("report", {"sha256": sha("report")}))
     book.add(run("model", out_of("model"), stage="choose", outs=same))
     start = Node(sha("raw"), "asked", "raw", {"sha256": sha("raw")})
-    found = boxes(draw(impact(book.records(), start), start.id))
+    found = boxes(draw(impact(book.statements(), start), start.id))
     way = [x for _, (x, _, _) in sorted(found.items(), key=lambda one: one[1][0])]
     assert way == sorted(set(way)) and len(way) == 5
 
@@ -141,7 +141,7 @@ def test_name_is_text_and_nothing_else(tmp_path: Path, evil: str) -> None:
     book = Book(tmp_path)
     materials = [data(evil), *code(evil + "1", evil + "2"), *code("x")]
     book.add(run("model", *materials, stage=evil))
-    found = trace(book.records(), Subject(evil, MODEL.digest))
+    found = trace(book.statements(), Subject(evil, MODEL.digest))
     tags = {element.tag for element in parse(draw(found)).iter()}
     assert tags <= {f"{SVG}{n}" for n in ("svg", "g", "title", "rect", "text", "path")}
     write_picture(found, sha("model"), tmp_path / "way.html")
@@ -153,7 +153,7 @@ def test_name_is_text_and_nothing_else(tmp_path: Path, evil: str) -> None:
 def test_name_of_any_length_stays_in_its_box(tmp_path: Path) -> None:
     book = Book(tmp_path)
     book.add(run("model", data("w" * 5000), *(data(str(n)) for n in range(3)), stage="s" * 5000))
-    picture = draw(trace(book.records(), MODEL))
+    picture = draw(trace(book.statements(), MODEL))
     assert len(picture) < 20_000
     assert {"…" + "w" * 30, "…" + "s" * 30} <= set(boxes(picture))
 

@@ -23,7 +23,7 @@ from security.statements.provenance import (
     write_provenance,
 )
 from security.statements.statement import Subject
-from security.verify.verified_statements import Records
+from security.verify.verified_statements import VerifiedStatements
 
 NOON = datetime.datetime(2026, 11, 24, 12, tzinfo=datetime.UTC)
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -92,8 +92,8 @@ class Book:
         self.ledger.append(bundle)
         return bundle
 
-    def records(self) -> Records:
-        """What can be believed of it."""
+    def statements(self) -> VerifiedStatements:
+        """Its verified statements."""
         index = StatementIndex(self.ledger)
         index.refresh()
-        return Records(self.ledger, index, self.trust)
+        return VerifiedStatements(self.ledger, index, self.trust)

@@ -36,7 +36,7 @@ def start(name: str) -> Node:
 
 
 def test_way_back_ends_at_commit_and_data(book: Book) -> None:
-    found = trace(book.records(), MODEL)
+    found = trace(book.statements(), MODEL)
     kinds = {node.name: node.kind for node in found.nodes.values()}
     assert kinds == {"model": "out", "clean": "out", "raw": "data", "commit": "commit"}
     assert found.unproven == []
@@ -44,29 +44,29 @@ def test_way_back_ends_at_commit_and_data(book: Book) -> None:
 
 
 def test_way_on_reaches_everything_made_from_it(book: Book) -> None:
-    found = impact(book.records(), start("raw"))
+    found = impact(book.statements(), start("raw"))
     assert {node.name for node in found.nodes.values()} == {"raw", "clean", "model", "report"}
 
 
 def test_commit_leads_to_all_that_was_made_at_it(book: Book) -> None:
-    found = impact(book.records(), Node(COMMIT, "commit", "commit", {"gitCommit": COMMIT}))
+    found = impact(book.statements(), Node(COMMIT, "commit", "commit", {"gitCommit": COMMIT}))
     assert {node.name for node in found.nodes.values()} == {"commit", "clean", "model", "report"}
 
 
 def test_unrelated_things_are_not_reached(book: Book) -> None:
     book.add(run("other", data("elsewhere"), stage="other"))
-    assert sha("other") not in impact(book.records(), start("raw")).nodes
+    assert sha("other") not in impact(book.statements(), start("raw")).nodes
 
 
 def test_input_without_provenance_is_unproven(book: Book) -> None:
     book.add(run("lonely", out_of("from nowhere")))
-    found = trace(book.records(), Subject("lonely", {"sha256": sha("lonely")}))
+    found = trace(book.statements(), Subject("lonely", {"sha256": sha("lonely")}))
     assert [node.name for node in found.unproven] == ["from nowhere"]
 
 
 def test_statement_of_a_stranger_is_no_way(book: Book) -> None:
     book.add(run("forged", data("clean data")), make_signer())
-    found = trace(book.records(), Subject("forged", {"sha256": sha("forged")}))
+    found = trace(book.statements(), Subject("forged", {"sha256": sha("forged")}))
     assert found.edges == {}
     (node,) = found.unproven
     assert "not trusted" in node.detail
@@ -74,12 +74,12 @@ def test_statement_of_a_stranger_is_no_way(book: Book) -> None:
 
 def test_stranger_cannot_add_to_what_was_made_from_something(book: Book) -> None:
     book.add(run("poisoned", data("raw")), make_signer())
-    assert sha("poisoned") not in impact(book.records(), start("raw")).nodes
+    assert sha("poisoned") not in impact(book.statements(), start("raw")).nodes
 
 
 def test_run_that_ran_is_preferred_to_one_that_restored(book: Book) -> None:
     book.add(run("model", out_of("clean"), action=Action.RESTORED))
-    origin = book.records().origin(sha("model"))
+    origin = book.statements().origin(sha("model"))
     assert origin is not None
     assert origin.provenance.action is Action.RAN
 
@@ -87,13 +87,13 @@ def test_run_that_ran_is_preferred_to_one_that_restored(book: Book) -> None:
 def test_circle_of_equal_bytes_ends(book: Book) -> None:
     book.add(run("a", out_of("b"), stage="one"))
     book.add(run("b", out_of("a"), stage="two"))
-    assert len(trace(book.records(), Subject("a", {"sha256": sha("a")})).nodes) == 3
-    assert {sha("a"), sha("b")} <= impact(book.records(), start("a")).nodes.keys()
+    assert len(trace(book.statements(), Subject("a", {"sha256": sha("a")})).nodes) == 3
+    assert {sha("a"), sha("b")} <= impact(book.statements(), start("a")).nodes.keys()
 
 
 def test_copy_leads_to_no_other(book: Book) -> None:
     book.add(run("same", Material("input", {"sha256": sha("same")}, Role.CODE), stage="copy"))
-    found = trace(book.records(), Subject("same", {"sha256": sha("same")}))
+    found = trace(book.statements(), Subject("same", {"sha256": sha("same")}))
     assert all(edge.source != edge.target for edge in found.edges.values())
     assert "the same bytes as input" in found.nodes[sha("same")].detail
 
@@ -102,14 +102,14 @@ def test_thousands_of_stages_in_a_row_are_followed(tmp_path: Path) -> None:
     book = Book(tmp_path)
     for number in range(1500):
         book.add(run(f"o{number + 1}", out_of(f"o{number}"), stage=f"s{number}"))
-    found = trace(book.records(), Subject("o1500", {"sha256": sha("o1500")}))
+    found = trace(book.statements(), Subject("o1500", {"sha256": sha("o1500")}))
     assert [node.name for node in found.unproven] == ["o0"]
 
 
 def test_local_file_is_said_to_be_in_no_commit(book: Book) -> None:
     local = Material("notes", {"sha256": sha("notes")}, Role.LOCAL)
     book.add(run("loose", local))
-    found = trace(book.records(), Subject("loose", {"sha256": sha("loose")}))
+    found = trace(book.statements(), Subject("loose", {"sha256": sha("loose")}))
     assert found.nodes[sha("notes")].verdict is Verdict.WARNED
 
 
@@ -124,10 +124,10 @@ def test_file_leads_through_its_directory_in_both_directions(book: Book) -> None
     directory = listed(book, files)
     book.add(run("images", data("zip"), stage="unpack", outs=(Subject("images", directory),)))
     book.add(run("net", Material("images", directory, Role.OUT), stage="fit"))
-    back = trace(book.records(), Subject("images/a.png", {"sha256": sha("a.png")}))
+    back = trace(book.statements(), Subject("images/a.png", {"sha256": sha("a.png")}))
     assert sha("zip") in back.nodes
     assert back.unproven == []
-    on = impact(book.records(), start("b.png"))
+    on = impact(book.statements(), start("b.png"))
     assert {identify(directory), sha("net")} <= on.nodes.keys()
 
 
@@ -136,4 +136,4 @@ def test_listing_of_other_files_is_no_way(book: Book) -> None:
     (listing,) = write_listing("images", files)
     forged = listing.payload.replace(sha("a.png").encode(), sha("evil").encode())
     book.ledger.append(book.signer.sign(forged))
-    assert book.records().directories_with(sha("evil")) == []
+    assert book.statements().directories_with(sha("evil")) == []

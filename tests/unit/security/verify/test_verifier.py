@@ -1,4 +1,4 @@
-"""The verification: each step says no, or that it cannot tell, when its proof is not there."""
+"""The verifier: each step fails, or is an error, without its proof."""
 
 import datetime
 import json
@@ -15,8 +15,11 @@ from security.statements.provenance import Conditions, Material, Role
 from security.statements.statement import Subject, parse_statement
 from security.verdict import Verdict
 from security.verify.slsa_level import find_level
+from security.verify.verification import Verification
+from security.verify.verification_rules import VerificationRules
+from security.verify.verification_subject import VerificationSubject
 from security.verify.verification_summary import Summary, parse_summary, write_summary
-from security.verify.verifier import Demand, Verification, verify_gates, verify_origin
+from security.verify.verifier import Verifier
 from tests.unit.security.statements.statement_samples import NOON, Book, data, make_signer, run, sha
 
 MODEL = Subject("model", {"sha256": sha("model")})
@@ -60,39 +63,31 @@ def decide(
     book.ledger.append(bundle)
 
 
-def demand(environment: str = "materialize", *waivers: Waiver) -> Demand:
-    rules = builtin_policy().environment(environment)
-    return Demand(
-        rules,
-        "ab" * 32,
-        waivers,
-        frozenset(rules.rules),
-        frozenset({"model-file"}),
-        NOON.date(),
-    )
+def rules(environment: str = "materialize", *waivers: Waiver) -> VerificationRules:
+    policy = builtin_policy()
+    return VerificationRules(policy.environment(environment), policy.sha256, waivers, NOON.date())
 
 
-def gates(book: Book, asked: Demand | None = None) -> tuple[Verdict, str]:
-    found = Verification(MODEL)
-    verify_gates(found, book.records(), asked or demand())
-    (step,) = found.steps
-    return step.verdict, step.detail
-
-
-def origin(book: Book) -> dict[str, tuple[Verdict, str]]:
-    found = Verification(MODEL)
-    verify_origin(found, book.records())
+def verify(book: Book, by: VerificationRules | None = None) -> dict[str, tuple[Verdict, str]]:
+    subject = VerificationSubject(MODEL, is_model=True)
+    found = Verifier(book.statements(), by or rules()).verify(subject)
     return {step.name: (step.verdict, step.detail) for step in found.steps}
 
 
+def gates(book: Book, by: VerificationRules | None = None) -> tuple[Verdict, str]:
+    return verify(book, by)["gates"]
+
+
 def test_model_with_all_proofs_passes(book: Book) -> None:
-    assert {verdict for verdict, _ in origin(book).values()} == {Verdict.PASSED}
     decide(book, judge(book))
-    assert gates(book)[0] is Verdict.PASSED
+    steps = verify(book)
+    assert steps.pop("bytes")[0] is Verdict.WARNED  # a digest alone
+    assert list(steps) == ["provenance", "inputs", "commit", "gates"]
+    assert {verdict for verdict, _ in steps.values()} == {Verdict.PASSED}
 
 
 def test_bytes_of_which_nobody_speaks_are_refused(tmp_path: Path) -> None:
-    steps = origin(Book(tmp_path))
+    steps = verify(Book(tmp_path))
     assert steps["provenance"][0] is Verdict.FAILED
 
 
@@ -103,7 +98,7 @@ def test_verification_without_steps_is_an_error() -> None:
 def test_provenance_of_a_stranger_is_refused_with_the_reason(tmp_path: Path) -> None:
     book = Book(tmp_path)
     book.add(run("model"), make_signer())
-    verdict, detail = origin(book)["provenance"]
+    verdict, detail = verify(book)["provenance"]
     assert verdict is Verdict.FAILED
     assert "not trusted" in detail
 
@@ -112,21 +107,21 @@ def test_damaged_provenance_refuses(book: Book) -> None:
     (digest,) = book.ledger.digests()
     path = book.directory / digest[:2] / f"{digest[2:]}.json"
     path.write_bytes(path.read_bytes().replace(b"e", b"f", 1))
-    assert origin(book)["provenance"][0] is Verdict.FAILED
+    assert verify(book)["provenance"][0] is Verdict.FAILED
 
 
 def test_unproven_input_refuses(tmp_path: Path) -> None:
     book = Book(tmp_path)
     book.add(run("model", Material("x", {"sha256": sha("x")}, Role.OUT)))
-    verdict, detail = origin(book)["inputs"]
+    verdict, detail = verify(book)["inputs"]
     assert verdict is Verdict.FAILED
-    assert "x: nothing trusted" in detail
+    assert "x: no trusted provenance" in detail
 
 
 def test_uncommitted_code_warns(tmp_path: Path) -> None:
     book = Book(tmp_path)
     book.add(run("model", conditions=Conditions(True, ("train.py",))))
-    verdict, detail = origin(book)["commit"]
+    verdict, detail = verify(book)["commit"]
     assert verdict is Verdict.WARNED
     assert "train.py" in detail
 
@@ -167,7 +162,7 @@ def test_result_about_another_model_does_not_count(book: Book) -> None:
     decide(book, judge(book, sha256=sha("harmless"), subject="harmless"))
     verdict, detail = gates(book)
     assert verdict is Verdict.ERROR
-    assert "no result of: model-file" in detail
+    assert "no result of gates: model-file" in detail
 
 
 def test_finding_refuses_though_the_decision_says_passed(book: Book) -> None:
@@ -181,9 +176,9 @@ def test_waiver_of_today_lets_a_finding_pass_and_expired_one_does_not(book: Book
     decide(book, judge(book, report=Report((BAD,), 1)), passed=False)
     today = NOON.date()
     good = Waiver("model-file", "pickle-import", "known", "me", today + datetime.timedelta(1))
-    assert gates(book, demand("materialize", good))[0] is Verdict.PASSED
+    assert gates(book, rules("materialize", good))[0] is Verdict.PASSED
     expired = Waiver("model-file", "pickle-import", "known", "me", today)
-    assert gates(book, demand("materialize", expired))[0] is Verdict.FAILED
+    assert gates(book, rules("materialize", expired))[0] is Verdict.FAILED
 
 
 @pytest.mark.parametrize("report", [Report((), 0), Report((), 1, "half of it")])
@@ -194,7 +189,7 @@ def test_result_that_could_not_judge_is_an_error(book: Book, report: Report) -> 
 
 def test_required_gate_without_a_result_is_an_error(book: Book) -> None:
     decide(book, judge(book), environment="staging")
-    verdict, detail = gates(book, demand("staging"))
+    verdict, detail = gates(book, rules("staging"))
     assert verdict is Verdict.ERROR
     assert "dependencies, secrets" in detail
 
