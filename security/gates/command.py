@@ -32,10 +32,10 @@ from typing import assert_never
 from security.content.printable import printable
 from security.finding import Finding, Severity
 from security.gates.interface import GateError, Json, Kind, Place, Report, Task, Tool
-from security.gates.tool.junit_report import Outcome, parse_report
+from security.gates.tool.junit_report import JunitStatus, parse_report
 from security.gates.tool.python_environment import environment_of
 from security.gates.tool.sarif_log import parse_sarif
-from security.gates.tool.tool_process import Command, Ended, run_tool
+from security.gates.tool.tool_process import ToolCommand, ToolExit, run_tool
 
 _MOST_REPORT = 64 << 20
 _SHOWN_LINES = 5
@@ -114,7 +114,7 @@ class CommandGate:
             raise GateError(f"{self.name} reads no file", "change reads of this gate")
         report = Path(tempfile.mkdtemp(prefix="command-", dir=task.scratch)) / "report"
         ended = run_tool(
-            Command(
+            ToolCommand(
                 self._arguments(task, report),
                 task.directory,
                 _with_path(task),
@@ -165,7 +165,7 @@ class CommandGate:
         words = (_PLACEHOLDER.sub(lambda it: paths[it[1]], word) for word in self.command[1:])
         return (str(program), *words)
 
-    def _by_exit_code(self, task: Task, ended: Ended) -> Report:
+    def _by_exit_code(self, task: Task, ended: ToolExit) -> Report:
         if ended.exit_code not in (0, 1):  # 3
             raise self._failure(ended, f"exit code {ended.exit_code}")
         if ended.exit_code == 0:
@@ -174,18 +174,18 @@ class CommandGate:
         message = f"{printable(self.command[0])} exits with 1: {_last_lines(ended)}"
         return Report((Finding(self.name, message, Severity.HIGH, path=path),), 1)
 
-    def _by_sarif(self, task: Task, ended: Ended, data: bytes) -> Report:
+    def _by_sarif(self, task: Task, ended: ToolExit, data: bytes) -> Report:
         log = parse_sarif(data, task.directory)
         report = Report(log.findings, log.runs, log.unjudged, {"tools": ", ".join(log.tools)})
         return self._weigh(ended, report)
 
-    def _by_junit(self, ended: Ended, data: bytes) -> Report:
+    def _by_junit(self, ended: ToolExit, data: bytes) -> Report:
         tests = parse_report(data)
-        counts = {outcome.name.lower(): tests.count(outcome) for outcome in Outcome}
+        counts = {status.name.lower(): tests.count(status) for status in JunitStatus}
         ran = len(tests.cases) - counts["skipped"]
         return self._weigh(ended, Report(tests.findings(), ran, None, counts))
 
-    def _weigh(self, ended: Ended, report: Report) -> Report:
+    def _weigh(self, ended: ToolExit, report: Report) -> Report:
         """Return a report where the exit code does not contradict it."""  # 4
         loud = any(finding.silenced is None for finding in report.findings)
         if ended.exit_code in self.exit_codes and (loud or ended.exit_code == 0):
@@ -197,7 +197,7 @@ class CommandGate:
         why = "; ".join(doubt for doubt in doubts if doubt)
         return Report(report.findings, report.judged, why, report.facts)
 
-    def _read_report(self, report: Path, ended: Ended) -> bytes:
+    def _read_report(self, report: Path, ended: ToolExit) -> bytes:
         """Return the report that this run has written: its directory was made for it, empty."""
         if not any("{report}" in word for word in self.command):
             return ended.output
@@ -213,7 +213,7 @@ class CommandGate:
             raise self._failure(ended, f"its report is longer than {_MOST_REPORT} bytes")
         return data
 
-    def _failure(self, ended: Ended, what: str) -> GateError:
+    def _failure(self, ended: ToolExit, what: str) -> GateError:
         return GateError(
             f"{self.name} could not judge: {what}: {_last_lines(ended)}",
             f"see what this says: {printable(' '.join(self.command), 300)}",
@@ -238,7 +238,7 @@ def _with_path(task: Task) -> Mapping[str, str]:
     return {**task.environment, "PATH": _path(task)}
 
 
-def _last_lines(ended: Ended) -> str:
+def _last_lines(ended: ToolExit) -> str:
     """Return the last lines of what a tool has said, on one line."""
     said = f"{ended.output[-8192:].decode('utf-8', 'replace')}\n{ended.errors[-8192:]}"
     lines = [line.strip() for line in said.splitlines() if line.strip()]

@@ -31,7 +31,7 @@ from security.content.printable import printable
 from security.finding import Finding, Severity, Silencing
 from security.gates.interface import GateError, Json, Kind, Place, Report, Task, Tool
 from security.gates.tool.own_tools import own_module, own_version
-from security.gates.tool.tool_process import Command, Ended, run_tool
+from security.gates.tool.tool_process import ToolCommand, ToolExit, run_tool
 
 # Flake8 takes the first of these that has such a section.
 _CONFIGURATION = ("setup.cfg", "tox.ini", ".flake8")
@@ -188,11 +188,11 @@ def _run_flake8(task: Task, settings: _Settings, arguments: Sequence[str]) -> _S
     options = (*_OPTIONS, *settings.arguments, f"--config={configuration}")
     flake8 = own_module("flake8", *options, *arguments)
     environment = {**task.environment, **private}
-    command = Command(flake8, task.directory, environment, task.timeout, task.denied)
+    command = ToolCommand(flake8, task.directory, environment, task.timeout, task.denied)
     return _parse(run_tool(replace(command, unconfined_ok=True)))  # it runs nothing that it reads
 
 
-def _parse(done: Ended) -> _Said:
+def _parse(done: ToolExit) -> _Said:
     """Read flake8's output: findings, then counts, and nothing else.
 
     Raises:
@@ -211,7 +211,7 @@ def _parse(done: Ended) -> _Said:
     return _Said(tuple(places), files)
 
 
-def _parse_place(line: str, done: Ended) -> _Place:
+def _parse_place(line: str, done: ToolExit) -> _Place:
     try:
         path, row, column, code, text = ast.literal_eval(line)
         return normpath(path), int(row), int(column), str(code), str(text)

@@ -27,7 +27,7 @@ from security.content.printable import printable
 from security.finding import Finding, Severity
 from security.gates.interface import GateError, Json, Kind, Place, Report, Task, Tool
 from security.gates.tool.own_tools import own_version
-from security.gates.tool.tool_process import Command, run_tool
+from security.gates.tool.tool_process import ToolCommand, run_tool
 from security.model_scan import report as scans
 from security.model_scan.byte_stream import Stored
 from security.model_scan.child import scan_open_in_child
@@ -190,7 +190,7 @@ def _run_picklescan(task: Task, paths: tuple[str, ...]) -> tuple[Opinion, ...]:
     arguments = (sys.executable, "-I", "-c", _START, str(_PACKAGE.parents[1]), *files)
     environment = {**task.environment, "OPENBLAS_NUM_THREADS": "1"}
     limits = (task.timeout, task.denied, 4 * MEBI, 2048 * MEBI)
-    ended = run_tool(Command(arguments, task.scratch, environment, *limits))
+    ended = run_tool(ToolCommand(arguments, task.scratch, environment, *limits))
     if ended.exit_code != 0:
         raise GateError(f"exit code {ended.exit_code}", "install ml-assets again")
     try:

@@ -29,7 +29,7 @@ from security.gates.tool.test_run import (
     may_be_read,
     project_variables,
 )
-from security.gates.tool.tool_process import Command, Ended, run_tool
+from security.gates.tool.tool_process import ToolCommand, ToolExit, run_tool
 
 #: What is run where a project says nothing else.
 DEFAULT_COMMAND = "python scripts/performance_tests.py --model {model} --report {report}"
@@ -102,7 +102,7 @@ class PerformanceGate:
         variables = project_variables(task, scratch)
         arguments = self._arguments(task, report, variables["PATH"])
         seconds = self.timeout or task.timeout
-        ended = run_tool(Command(arguments, task.directory, variables, seconds, task.denied))
+        ended = run_tool(ToolCommand(arguments, task.directory, variables, seconds, task.denied))
         metrics, failures = _read_report(report, ended)
         findings = [Finding("performance", text, Severity.HIGH) for text in failures]
         findings += self._judge_bounds(metrics)
@@ -143,7 +143,7 @@ def _fill(text: str, places: Mapping[str, str]) -> str:
     return re.sub(r"\{model\}|\{report\}", lambda name: places[name[0]], text)
 
 
-def _read_report(path: Path, ended: Ended) -> tuple[dict[str, float], list[str]]:
+def _read_report(path: Path, ended: ToolExit) -> tuple[dict[str, float], list[str]]:
     """Return metrics and failures of a report that agrees with the exit code.
 
     Raises:
@@ -177,6 +177,6 @@ def _parse_metrics(values: Any) -> dict[str, float]:
     return metrics if len(metrics) == len(values) else {}
 
 
-def _tail(ended: Ended) -> str:
+def _tail(ended: ToolExit) -> str:
     text = ended.output[-4096:].decode("utf-8", "replace") + ended.errors[-4096:]
     return printable("; ".join(text.strip().splitlines()[-_SHOWN_LINES:]), 500) or "nothing said"

@@ -31,7 +31,7 @@ from security.content.printable import printable
 from security.finding import Finding, Severity
 from security.gates.interface import GateError, Kind, Place, Report, Task, Tool
 from security.gates.tool.python_environment import environment_of
-from security.gates.tool.tool_process import Command, Ended, run_tool
+from security.gates.tool.tool_process import ToolCommand, ToolExit, run_tool
 
 _SOURCES = (".py", ".pyi")
 # In mypy's order; the last two only if they speak of mypy.
@@ -126,7 +126,7 @@ class TypeCheckGate:
         }
         return Report(findings, checked, None, facts)
 
-    def _command(self, task: Task, settings: _Settings) -> Command:
+    def _command(self, task: Task, settings: _Settings) -> ToolCommand:
         scratch = tempfile.mkdtemp(prefix="types-", dir=task.scratch)
         paths = environment_of(task).paths
         arguments = (
@@ -138,7 +138,7 @@ class TypeCheckGate:
         dropped = ("MYPY", "FORCE_COLOR", "NO_COLOR")
         kept = {name: v for name, v in task.environment.items() if not name.startswith(dropped)}
         variables = {**kept, "TMPDIR": scratch}
-        return Command(arguments, task.directory, variables, task.timeout, task.denied)
+        return ToolCommand(arguments, task.directory, variables, task.timeout, task.denied)
 
     def _refuse_plugins(self, settings: _Settings, files: tuple[str, ...]) -> None:
         """Step 3: no code of the judged branch decides what is found."""
@@ -208,7 +208,7 @@ def _split(value: object) -> tuple[str, ...]:
     return tuple(word.strip() for word in map(str, words) if word.strip())
 
 
-def _read(ended: Ended, files: frozenset[str], config: str) -> tuple[tuple[Finding, ...], int]:
+def _read(ended: ToolExit, files: frozenset[str], config: str) -> tuple[tuple[Finding, ...], int]:
     """Steps 4 and 5: believe output, numbers and exit code where they agree."""
     complaints = [line for line in ended.errors.splitlines() if line.startswith(f"{config}:")]
     if config and complaints:

@@ -27,7 +27,7 @@ from security.content.printable import printable
 from security.finding import Confidence, Finding, Severity, Silencing
 from security.gates.interface import GateError, Kind, Place, Report, Task, Tool
 from security.gates.tool.own_tools import own_program, own_version
-from security.gates.tool.tool_process import Command, run_tool
+from security.gates.tool.tool_process import ToolCommand, run_tool
 
 # Zizmor takes the first of these.
 _CONFIGURATION = tuple(
@@ -156,7 +156,7 @@ def _run_zizmor(task: Task, handed: _Handed, configuration: Path | None, *more: 
     }
     # The log goes to standard error, of which only the end is kept.
     arguments = ("/bin/sh", "-c", 'exec "$@" 2>"$0"', str(log), *zizmor)
-    command = Command(arguments, task.scratch, {**kept, **private}, task.timeout, task.denied)
+    command = ToolCommand(arguments, task.scratch, {**kept, **private}, task.timeout, task.denied)
     done = run_tool(replace(command, unconfined_ok=True))  # it runs nothing of what it reads
     text = _read_log(log)
     completed = frozenset(_completed(text, handed))

@@ -26,7 +26,11 @@ from security.bom.lock_hashes import Hashes, find_hashes
 from security.bom.package_metadata import PackageMetadata, read_metadata, resolve_needs
 from security.bom.sbom import Environment, EnvironmentPackage, LockFile
 from security.content.printable import printable
-from security.gates.tool.python_environment import Package, PythonEnvironment, read_environment
+from security.gates.tool.python_environment import (
+    InstalledPackage,
+    PythonEnvironment,
+    read_environment,
+)
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 #: Entries that name no package of one version; whatever else is hidden could not be read.
@@ -149,14 +153,14 @@ def _read_installed(python: PythonEnvironment) -> tuple[EnvironmentPackage, ...]
     )
 
 
-def _metadata(package: Package) -> PackageMetadata:
+def _metadata(package: InstalledPackage) -> PackageMetadata:
     try:
         return read_metadata(package.location)
     except (OSError, ValueError) as error:
         raise _unreadable([f"{package.location}: {error}"]) from error
 
 
-def _origin(package: Package) -> str:
+def _origin(package: InstalledPackage) -> str:
     """Say where it was installed from, if from no index."""
     if package.direct_url.startswith("file:") or package.editable:
         return "local"

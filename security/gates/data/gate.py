@@ -23,10 +23,10 @@ from security.content.printable import printable
 from security.finding import Finding, Severity
 from security.gates.data import reader
 from security.gates.data.expectations import DataExpectations, TableExpectations
-from security.gates.data.reader.answer import Failure, Reading, parse_reading
+from security.gates.data.reader.reading import Failure, Reading, parse_reading
 from security.gates.interface import GateError, Json, Kind, Place, Report, Task, Tool
 from security.gates.tool.own_tools import own_version
-from security.gates.tool.tool_process import Command, run_tool
+from security.gates.tool.tool_process import ToolCommand, run_tool
 
 _PACKAGE = Path(reader.__file__).parent
 _ROOT = _PACKAGE.parents[3]
@@ -202,7 +202,7 @@ def _read(task: Task, table: TableExpectations, memory: int) -> Reading:
     given = {name: one for name, one in task.environment.items() if not name.startswith("PANDERA")}
     environment = {**given, **_ALONE}
     limits = (task.timeout, task.denied, _MOST_OUTPUT)
-    ended = run_tool(Command(arguments, task.scratch, environment, *limits))
+    ended = run_tool(ToolCommand(arguments, task.scratch, environment, *limits))
     if ended.exit_code != 0:
         # The kind of the error alone: its message can quote the data.
         kind = printable((ended.errors.strip().splitlines() or [""])[-1].partition(":")[0])

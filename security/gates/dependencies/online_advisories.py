@@ -30,7 +30,7 @@ from security.advisories.vulnerability import Vulnerability
 from security.content.printable import printable
 from security.gates.interface import GateError, Task
 from security.gates.tool.own_tools import own_module
-from security.gates.tool.tool_process import Command, Ended, run_tool
+from security.gates.tool.tool_process import ToolCommand, ToolExit, run_tool
 
 _MOST_ROUNDS = 8
 _LONGEST_SUMMARY = 240
@@ -128,7 +128,7 @@ def _ask(
 ) -> list[Vulnerability]:
     requirements = directory / "requirements.txt"
     requirements.write_text("".join(f"{name}=={one.version}\n" for name, one in asked.items()))
-    command = Command(
+    command = ToolCommand(
         arguments=own_module(
             "pip_audit",
             *("--requirement", str(requirements), "--no-deps", "--disable-pip", "--strict"),
@@ -149,7 +149,7 @@ def _environment(variables: Mapping[str, str], directory: Path) -> dict[str, str
     return {**kept, "HOME": str(directory), "PIP_CONFIG_FILE": os.devnull}
 
 
-def _read_answer(ended: Ended, asked: Mapping[str, Package]) -> list[Vulnerability]:
+def _read_answer(ended: ToolExit, asked: Mapping[str, Package]) -> list[Vulnerability]:
     try:
         listed = json.loads(ended.output)["dependencies"]
         answered = sorted((str(one["name"]), str(one["version"])) for one in listed)
@@ -193,6 +193,6 @@ def _find_warning(errors: str) -> str | None:
     return None
 
 
-def _last_line(ended: Ended) -> str:
+def _last_line(ended: ToolExit) -> str:
     lines = [line for line in ended.errors.splitlines() if line.strip()]
     return printable(lines[-1] if lines else f"exit code {ended.exit_code}")

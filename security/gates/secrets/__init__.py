@@ -19,9 +19,9 @@ import tempfile
 from dataclasses import dataclass
 
 from security.gates.interface import GateError, Kind, Place, Report, Task, Tool
-from security.gates.secrets.answer import BASELINE, parse_answer
+from security.gates.secrets.scan_report import BASELINE, parse_answer
 from security.gates.tool.own_tools import own_module, own_version
-from security.gates.tool.tool_process import Command, run_tool
+from security.gates.tool.tool_process import ToolCommand, run_tool
 
 _SCAN = "security.gates.secrets.scan"
 
@@ -78,7 +78,7 @@ class SecretsGate:
             json.dump({"files": task.files, "baseline": known, **bounds}, order)
             order.flush()
             ended = run_tool(
-                Command(
+                ToolCommand(
                     own_module(_SCAN, order.name),
                     task.directory,
                     task.environment,

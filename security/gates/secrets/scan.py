@@ -25,11 +25,11 @@ from detect_secrets.filters.allowlist import is_line_allowlisted
 from detect_secrets.util.code_snippet import CodeSnippet
 
 from security.finding import Silencing
-from security.gates.secrets.answer import BASELINE
 from security.gates.secrets.baseline import Baseline, drop_hashes, parse_baseline
 from security.gates.secrets.detectors import Detectors, Hit
-from security.gates.secrets.noise import find_noise
+from security.gates.secrets.false_positives import find_noise
 from security.gates.secrets.readable_text import View, read_text
+from security.gates.secrets.scan_report import BASELINE
 
 _FORBIDDEN = ("socket.", "subprocess.", "os.system", "os.exec", "os.posix_spawn", "os.fork")
 

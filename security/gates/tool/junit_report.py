@@ -35,7 +35,7 @@ _COUNTS = ("tests", "failures", "errors", "skipped")
 _HINT = "look at what the test command writes"
 
 
-class Outcome(Enum):
+class JunitStatus(Enum):
     """How a test ended, worst first; the value is the element that says so."""
 
     FAILED = "failure"
@@ -45,7 +45,7 @@ class Outcome(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class JunitCase:
     """One test.
 
     Attributes:
@@ -62,11 +62,11 @@ class Case:
     name: str
     file: str
     line: int | None
-    outcome: Outcome
+    status: JunitStatus
     message: str = ""
     reason: str = ""
     detail: str = ""
-    marks: Mapping[Outcome, int] = field(default_factory=dict)
+    marks: Mapping[JunitStatus, int] = field(default_factory=dict)
 
     @property
     def test(self) -> str:
@@ -82,7 +82,7 @@ class Case:
     @property
     def bad(self) -> bool:
         """Whether it failed or was in error."""
-        return self.outcome in (Outcome.FAILED, Outcome.ERROR)
+        return self.status in (JunitStatus.FAILED, JunitStatus.ERROR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +93,12 @@ class JunitReport:
         pytest: whether pytest wrote it.
     """
 
-    cases: tuple[Case, ...]
+    cases: tuple[JunitCase, ...]
     pytest: bool = False
 
-    def count(self, outcome: Outcome) -> int:
+    def count(self, status: JunitStatus) -> int:
         """Return how many tests ended like that."""
-        return sum(case.outcome is outcome for case in self.cases)
+        return sum(case.status is status for case in self.cases)
 
     @property
     def xfailed(self) -> int:
@@ -109,10 +109,10 @@ class JunitReport:
         """Return one finding for each test that failed or was in error."""
         return tuple(self._finding(case) for case in self.cases if case.bad)
 
-    def _finding(self, case: Case) -> Finding:
+    def _finding(self, case: JunitCase) -> Finding:
         path = case.file if _is_inside(case.file) else ""
         line = None if case.line is None else case.line + self.pytest
-        what = "failed" if case.outcome is Outcome.FAILED else "error"
+        what = "failed" if case.status is JunitStatus.FAILED else "error"
         message = f"{what}: {printable(case.message)}" if case.message else what
         test = printable(case.test, 500)
         return Finding(test, message, Severity.HIGH, path=path, line=line if path else None)
@@ -169,7 +169,7 @@ def _refuse(why: str) -> NoReturn:
     raise GateError(f"unreadable report of tests: {why}", _HINT)
 
 
-def _refuse_twice(cases: tuple[Case, ...]) -> None:
+def _refuse_twice(cases: tuple[JunitCase, ...]) -> None:
     """Step 4: the same test does not pass and fail."""
     keys = Counter((case.classname, case.name, case.file, case.line) for case in cases)
     for case in cases:
@@ -177,7 +177,7 @@ def _refuse_twice(cases: tuple[Case, ...]) -> None:
             _refuse(f"a test is there twice: {printable(f'{case.classname}.{case.name}')}")
 
 
-_Mark: TypeAlias = tuple[Outcome, str, str, str]  # message, type, text
+_Mark: TypeAlias = tuple[JunitStatus, str, str, str]  # message, type, text
 
 
 @dataclass(slots=True)
@@ -193,7 +193,7 @@ class _Reader:
     """Builds cases while expat reads; stops at the first thing that is not right."""
 
     def __init__(self, pytest: bool) -> None:
-        self.cases: list[Case] = []
+        self.cases: list[JunitCase] = []
         self.parser = expat.ParserCreate()
         self.parser.StartDoctypeDeclHandler = lambda *_: _refuse("it has a document type")
         self.parser.EntityDeclHandler = lambda *_: _refuse("it declares an entity")
@@ -264,18 +264,22 @@ class _Reader:
                 _refuse(f"it says {name}: {said}, and holds {len(cases)} tests that disagree")
 
 
-_MARKS = {one.value: one for one in Outcome if one is not Outcome.PASSED}
-_NO_MARK: _Mark = (Outcome.PASSED, "", "", "")
-_COUNTED = {"failures": Outcome.FAILED, "errors": Outcome.ERROR, "skipped": Outcome.SKIPPED}
+_MARKS = {one.value: one for one in JunitStatus if one is not JunitStatus.PASSED}
+_NO_MARK: _Mark = (JunitStatus.PASSED, "", "", "")
+_COUNTED = {
+    "failures": JunitStatus.FAILED,
+    "errors": JunitStatus.ERROR,
+    "skipped": JunitStatus.SKIPPED,
+}
 
 
-def _build_case(attributes: Mapping[str, str], marks: list[_Mark]) -> Case:
+def _build_case(attributes: Mapping[str, str], marks: list[_Mark]) -> JunitCase:
     if not attributes.get("name"):
         _refuse("a test without a name")
-    order = list(Outcome)
+    order = list(JunitStatus)
     worst = min(marks, key=lambda mark: order.index(mark[0]), default=_NO_MARK)
     line = attributes.get("line")
-    return Case(
+    return JunitCase(
         attributes.get("classname", ""),
         attributes["name"],
         attributes.get("file", ""),

@@ -22,7 +22,7 @@ from typing import TypeAlias
 
 from security.content.printable import printable
 from security.gates.interface import GateError, Task
-from security.gates.tool.tool_process import Command, run_tool
+from security.gates.tool.tool_process import ToolCommand, run_tool
 
 _MARK = "ml-assets environment"
 _HINT = "set the interpreter of the project's environment: gates.python"
@@ -54,7 +54,7 @@ sys.stdout.buffer.write(b"\\0".join(map(os.fsencode, answer)))
 
 
 @dataclass(frozen=True, slots=True)
-class Package:
+class InstalledPackage:
     """One installed distribution.
 
     Attributes:
@@ -96,12 +96,12 @@ class PythonEnvironment:
     version: str
     prefix: str
     paths: tuple[str, ...]
-    installed: tuple[Package, ...]
+    installed: tuple[InstalledPackage, ...]
     unreadable: tuple[str, ...]
     duplicates: tuple[str, ...]
     sha256: str
 
-    def packages(self) -> tuple[Package, ...]:
+    def packages(self) -> tuple[InstalledPackage, ...]:
         """Return what is installed, by name."""
         return self.installed
 
@@ -175,7 +175,7 @@ def _ask(
     key = (str(python), status.st_mtime_ns, status.st_size, status.st_ino, *home)
     if key not in _interpreters:
         arguments = (str(python), "-I", "-S", "-B", "-c", _SCRIPT)
-        command = Command(arguments, Path("/"), variables, timeout, denied, most_output=1 << 16)
+        command = ToolCommand(arguments, Path("/"), variables, timeout, denied, most_output=1 << 16)
         try:
             ended = run_tool(command)
         except GateError as error:
@@ -210,10 +210,10 @@ def _named_directories(site: str) -> Iterator[str]:
 
 
 def _describe(python: Path, found: _Interpreter, paths: tuple[str, ...]) -> PythonEnvironment:
-    packages: dict[str, list[Package]] = {}
+    packages: dict[str, list[InstalledPackage]] = {}
     unreadable: list[str] = []
     for path in paths:
-        here: dict[str, list[Package]] = {}
+        here: dict[str, list[InstalledPackage]] = {}
         for package in _read_directory(path, path in found[2], unreadable):
             same = here.setdefault(package.key, [])
             if package.version not in {one.version for one in same}:  # Debian writes some twice
@@ -225,14 +225,14 @@ def _describe(python: Path, found: _Interpreter, paths: tuple[str, ...]) -> Pyth
     return PythonEnvironment(python, *found[:2], paths, installed, tuple(unreadable), twice, digest)
 
 
-def _digest(version: str, installed: tuple[Package, ...], unreadable: list[str]) -> str:
+def _digest(version: str, installed: tuple[InstalledPackage, ...], unreadable: list[str]) -> str:
     lines = [f"python {version}"]
     lines += [f"{one.key} {one.version} {one.revision}" for one in installed]
     lines += sorted(f"unreadable {os.path.basename(one.split(': ')[0])}" for one in unreadable)
     return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def _read_directory(path: str, site: bool, unreadable: list[str]) -> Iterator[Package]:
+def _read_directory(path: str, site: bool, unreadable: list[str]) -> Iterator[InstalledPackage]:
     """Read all metadata in a directory, which is a package's working directory if not a site."""
     for name in sorted(os.listdir(path)):
         location = os.path.join(path, name)
@@ -245,16 +245,16 @@ def _read_directory(path: str, site: bool, unreadable: list[str]) -> Iterator[Pa
             unreadable.append(f"{location}: {error}")
 
 
-def _read_package(location: str, name: str, site: bool) -> Package:
+def _read_package(location: str, name: str, site: bool) -> InstalledPackage:
     """Read one package's metadata; OSError or ValueError if it is none."""
     stem, kind = os.path.splitext(name)
     if kind == ".egg-info":
         inner = os.path.join(location, "PKG-INFO") if os.path.isdir(location) else location
-        return Package(*_parse_metadata(_read(inner)), location, editable=not site)
+        return InstalledPackage(*_parse_metadata(_read(inner)), location, editable=not site)
     written, version = _parse_metadata(_read(os.path.join(location, "METADATA")))
     if canonical_name(stem.rpartition("-")[0]) != canonical_name(written):
         raise ValueError(f"metadata of another package: {written}")
-    return Package(written, version, location, *_read_origin(location))
+    return InstalledPackage(written, version, location, *_read_origin(location))
 
 
 def _parse_metadata(content: bytes) -> tuple[str, str]:

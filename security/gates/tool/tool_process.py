@@ -1,9 +1,9 @@
-"""Tool processes: the one place that starts a gate's tool, and what is told of how it ended.
+"""Tool processes: the one place that starts the tool of a gate, and a record of how it ended.
 
-A tool runs code of those who are judged, so it is expected to do its worst. It gets no input, no
-terminal, no open file of ours, no core dumps and no way to what is denied. It is ended when its
-time is over or when it says too much; when it ends by itself, all that it has started is ended too
-(``security.sandbox``). What it can do until then is use up processor, memory and disk.
+A tool may run code from the branch under test, so assume that it is hostile. It gets no input, no
+terminal, none of our open files, no core dumps and no access to denied paths. It is ended when it
+exceeds its time or its output limit. When it exits, every process that it started is ended too
+(``security.sandbox``). Until then it can use up processor time, memory and disk space.
 """
 
 from __future__ import annotations
@@ -20,18 +20,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
 
+from security.content.printable import printable
 from security.gates.interface import GateError
 from security.sandbox.confinement import ConfinementError, build_ruleset, can_confine
 from security.sandbox.own_children import forget, start_own
 from security.sandbox.process_table import is_over
 from security.sandbox.process_tree import ProcessTree, start_tree
 
-_REINSTALL = "install ml-assets again, with all that it needs"
-_MOST_ERRORS = 64 << 10  # bytes
+#: The hint for a tool of ours that is missing or broken.
+REINSTALL = "install ml-assets again, with all its dependencies"
+_KEPT_ERRORS = 64 << 10  # bytes
+_KEPT_LINES = 8 << 10  # bytes
 _CHUNK = 64 << 10  # bytes
-_LOOK = 0.05  # seconds between two looks where the kernel does not tell of an end
+_POLL = 0.05  # seconds between two checks where the kernel does not report an exit
 
-#: Sets the limit in the process that becomes the tool: from outside it would come too late.
+#: Sets the limit inside the process that becomes the tool: set from outside, it comes too late.
 _LIMITER = """
 import os, resource, sys
 resource.setrlimit(resource.RLIMIT_AS, (int(sys.argv[1]),) * 2)
@@ -45,18 +48,19 @@ _CANNOT_EXECUTE = 126
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
-    """A tool to run.
+class ToolCommand:
+    """A command that runs a tool.
 
     Attributes:
-        arguments: the program, absolute, and its arguments.
-        directory: where it works.
-        environment: all of its variables.
+        arguments: the absolute path of the program, then its arguments.
+        directory: the working directory.
+        environment: all environment variables of the tool.
         timeout: seconds.
-        denied: paths that neither it nor its children may read or write.
-        most_output: bytes of standard output; a tool that says more is ended.
-        memory: address space in bytes of each of its processes; None sets no limit.
-        unconfined_ok: run it also where the system cannot keep it from what is denied.
+        denied: paths that the tool and its children may neither read nor write.
+        most_output: bytes of standard output; a tool that writes more is ended.
+        most_errors: bytes of standard error, in the same way; None keeps the last 64 KiB.
+        memory: address space of each process, in bytes; None sets no limit.
+        unconfined_ok: run the tool even where the system cannot deny paths.
     """
 
     arguments: tuple[str, ...]
@@ -65,55 +69,64 @@ class Command:
     timeout: float
     denied: tuple[Path, ...] = ()
     most_output: int = 64 << 20
+    most_errors: int | None = None
     memory: int | None = None
     unconfined_ok: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
-    """How a tool ended by itself.
+class ToolExit:
+    """The exit of a tool that ended by itself.
 
     Attributes:
-        output: what it wrote to standard output.
-        errors: the end of what it wrote to standard error, at most 64 KiB.
+        output: its standard output.
+        errors: its standard error: all of it with ``most_errors``, else the last 64 KiB.
     """
 
     exit_code: int
     output: bytes
     errors: str
 
+    def last_lines(self, most: int = 5) -> str:
+        """Return the last lines of output and errors as one printable line, for a message."""
+        output = self.output[-_KEPT_LINES:].decode("utf-8", "replace")
+        text = f"{output}\n{self.errors[-_KEPT_LINES:]}"
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        return printable(" | ".join(lines[-most:]), 500) or "no output"
 
-def run_tool(command: Command) -> Ended:
-    """Run a tool to its end; its standard input is empty. Whatever it leaves running is ended.
+
+def run_tool(command: ToolCommand) -> ToolExit:
+    """Run a tool until it exits, with empty standard input, then end what it left running.
 
     Raises:
-        GateError: it cannot be started or kept from what is denied, took too long, said too much,
-            or was ended by a signal.
+        GateError: the tool does not start, cannot be confined, exceeds its time or output limit,
+            or is ended by a signal.
     """
     until = time.monotonic() + command.timeout
     try:
         tree = _start(command)
     except (OSError, RuntimeError, ValueError) as error:
-        raise GateError(f"cannot be started: {error}", _REINSTALL) from error
+        raise GateError(f"cannot start the tool: {error}", REINSTALL) from error
     except ConfinementError as error:
         raise GateError(error.message, error.hint) from error
-    ears = _Ears(tree.process, command)
+    pipes = _Pipes(tree.process, command)
     try:
         try:
-            ears.listen(until)
+            pipes.read_until_exit(until)
         finally:
             exit_code = _end(tree)
     finally:
-        ears.close()
-    errors = ears.errors.decode("utf-8", "replace")
+        pipes.close()
+    errors = pipes.errors.decode("utf-8", "replace")
     if exit_code == _CANNOT_EXECUTE and command.memory is not None:
-        raise GateError(f"cannot be started: {errors[-200:]}", _REINSTALL)
+        raise GateError(f"cannot start the tool: {errors[-200:]}", REINSTALL)
     if exit_code < 0:
-        raise GateError(f"ended by a signal: {_signal_name(-exit_code)}", "look at its own limits")
-    return Ended(exit_code, bytes(ears.output), errors)
+        hint = "check the memory and processor limits of this machine"
+        raise GateError(f"tool ended by signal: {_signal_name(-exit_code)}", hint)
+    return ToolExit(exit_code, bytes(pipes.output), errors)
 
 
-def _start(command: Command) -> ProcessTree:
+def _start(command: ToolCommand) -> ProcessTree:
     denied = command.denied
     if denied and command.unconfined_ok and not can_confine():
         denied = ()
@@ -125,7 +138,7 @@ def _start(command: Command) -> ProcessTree:
             os.close(ruleset)
 
 
-def _open_process(command: Command, added: Mapping[str, str]) -> subprocess.Popen[bytes]:
+def _open_process(command: ToolCommand, added: Mapping[str, str]) -> subprocess.Popen[bytes]:
     arguments = command.arguments
     if command.memory is not None:
         arguments = (sys.executable, "-I", "-S", "-c", _LIMITER, str(command.memory), *arguments)
@@ -149,43 +162,42 @@ def _forbid_core_dumps(pid: int) -> None:
         try:
             resource.prlimit(pid, resource.RLIMIT_CORE, (0, 0))
         except (ProcessLookupError, PermissionError):
-            pass  # it has ended, or limits are not ours to set; dumps do no more than fill a disk
+            pass  # it has exited, or we may not set limits; a dump only fills the disk
 
 
-class _Ears:
-    """What a process says, within limits, for as long as it lives."""
+class _Pipes:
+    """Standard output and standard error of a running tool, each within its limit."""
 
-    def __init__(self, process: subprocess.Popen[bytes], command: Command) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], command: ToolCommand) -> None:
         self.output = bytearray()
         self.errors = bytearray()
         self._process = process
         self._command = command
-        self._said = cast(IO[bytes], process.stdout)
-        self._complained = cast(IO[bytes], process.stderr)
-        self._open = {self._said.fileno(), self._complained.fileno()}
+        self._stdout = cast(IO[bytes], process.stdout)
+        self._stderr = cast(IO[bytes], process.stderr)
+        self._open = {self._stdout.fileno(), self._stderr.fileno()}
         for pipe in self._open:
             os.set_blocking(pipe, False)
 
-    def listen(self, until: float) -> None:
-        """Listen until the process has ended, however long others hold its pipes.
+    def read_until_exit(self, until: float) -> None:
+        """Read until the tool exits, even if its children keep the pipes open.
 
         Raises:
-            GateError: it took too long or said too much.
+            GateError: the tool exceeds its time or output limit.
         """
-        end = _open_end(self._process.pid)
+        end = _open_pidfd(self._process.pid)
         try:
             while not is_over(self._process.pid):
                 seconds = until - time.monotonic()
                 if seconds <= 0:
-                    raise GateError(
-                        f"still running after {self._command.timeout:g} s", "raise timeout"
-                    )
-                self._hear(seconds if end is not None else min(seconds, _LOOK), end)
+                    message = f"still running after {self._command.timeout:g} s"
+                    raise GateError(message, "raise timeout")
+                self._wait(seconds if end is not None else min(seconds, _POLL), end)
         finally:
             if end is not None:
                 os.close(end)
 
-    def _hear(self, seconds: float, end: int | None) -> None:
+    def _wait(self, seconds: float, end: int | None) -> None:
         poll = select.poll()
         for descriptor in self._open | ({end} if end is not None else set()):
             poll.register(descriptor, select.POLLIN)
@@ -194,39 +206,46 @@ class _Ears:
                 self._read(descriptor)
 
     def _read(self, pipe: int) -> bool:
-        """Take in what there is, a chunk of it; return whether there may be more."""
+        """Read one chunk; return whether there may be more."""
         try:
             chunk = os.read(pipe, _CHUNK)
         except BlockingIOError:
             return False
         if not chunk:
             self._open.discard(pipe)
-        elif pipe == self._complained.fileno():
-            self.errors = (self.errors + chunk)[-_MOST_ERRORS:]
-        else:
+        elif pipe == self._stdout.fileno():
             self.output += chunk
-            if len(self.output) > self._command.most_output:
-                most = self._command.most_output
-                raise GateError(f"said more than {most} bytes", "make it say less")
+            _limit(self.output, self._command.most_output, "output")
+        elif self._command.most_errors is None:
+            self.errors = (self.errors + chunk)[-_KEPT_ERRORS:]
+        else:
+            self.errors += chunk
+            _limit(self.errors, self._command.most_errors, "error")
         return bool(chunk)
 
     def close(self) -> None:
-        """Take in what is left in the pipes, now that nobody writes to them any more.
+        """Read what is left in the pipes, now that every writer has ended, and close them.
 
         Raises:
-            GateError: it said too much.
+            GateError: the tool exceeds its output limit.
         """
         try:
             for pipe in tuple(self._open):
                 while self._read(pipe):
                     pass
         finally:
-            self._said.close()
-            self._complained.close()
+            self._stdout.close()
+            self._stderr.close()
 
 
-def _open_end(pid: int) -> int | None:
-    """Return a descriptor that can be read when a process has ended; None where there is none."""
+def _limit(written: bytearray, most: int, stream: str) -> None:
+    if len(written) > most:
+        message = f"tool wrote more than {most} bytes to standard {stream}"
+        raise GateError(message, "configure the tool to write less")
+
+
+def _open_pidfd(pid: int) -> int | None:
+    """Return a descriptor that becomes readable when a process exits; None if not supported."""
     try:
         return os.pidfd_open(pid)
     except (AttributeError, OSError):
@@ -234,12 +253,12 @@ def _open_end(pid: int) -> int | None:
 
 
 def _end(tree: ProcessTree) -> int:
-    """End what still runs and bury the tool; return its exit code.
+    """End the process tree, reap the tool and return its exit code.
 
-    ``Popen`` is not asked: it takes a process that others have waited for as one that ended well.
+    ``Popen`` reports exit code 0 for a process that another thread has reaped, so it is not used.
 
     Raises:
-        GateError: something does not end, or nobody knows how the tool ended.
+        GateError: a process does not end, or the exit code of the tool is unknown.
     """
     try:
         tree.end()
@@ -248,7 +267,8 @@ def _end(tree: ProcessTree) -> int:
         raise GateError(error.message, error.hint) from error
     except ChildProcessError as error:
         tree.process.returncode = -signal.SIGKILL
-        raise GateError("nobody knows how it ended: another waited for it", "try again") from error
+        message = "exit code of the tool unknown: another thread waited for the process"
+        raise GateError(message, "run the gate again") from error
     finally:
         forget(tree.process.pid)
     tree.process.returncode = os.waitstatus_to_exitcode(status)

@@ -26,14 +26,14 @@
 Of a directory, each file has to be such a table.
 """
 
-from security.gates.data.expectations.expected import (
+from security.gates.data.expectations.fields import ExpectationError
+from security.gates.data.expectations.parser import parse_expectations
+from security.gates.data.expectations.table_expectations import (
     Column,
     DataExpectations,
     Range,
     TableExpectations,
 )
-from security.gates.data.expectations.fields import ExpectationError
-from security.gates.data.expectations.parsing import parse_expectations
 
 __all__ = [
     "Column",

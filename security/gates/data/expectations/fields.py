@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import ClassVar, TypeVar
 
 from security.errors import SecurityError
-from security.gates.data.expectations.expected import Range
+from security.gates.data.expectations.table_expectations import Range
 
 _HINT = "the keys are in the documentation of the data gate"
 _T = TypeVar("_T")

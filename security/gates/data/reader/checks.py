@@ -13,10 +13,10 @@ from pandera.config import ValidationDepth, config_context
 from pandera.errors import SchemaError, SchemaErrorReason, SchemaErrors
 
 from security.content.printable import printable
-from security.gates.data.reader.answer import Failure
 from security.gates.data.reader.conversion import WrongTypeError, convert
 from security.gates.data.reader.expectation import Expected, ExpectedColumn
-from security.gates.data.reader.tables import Table, UnreadableError
+from security.gates.data.reader.reading import Failure
+from security.gates.data.reader.tables import OpenTable, UnreadableError
 
 _EXAMPLES = 5
 _LONGEST_VALUE = 40
@@ -40,7 +40,7 @@ class TableChecks:
         path: of the file relative to the out.
     """
 
-    def __init__(self, path: str, table: Table, expected: Expected) -> None:
+    def __init__(self, path: str, table: OpenTable, expected: Expected) -> None:
         self.rows = 0
         self._path = path
         self._table = table

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from security.content.out_files import Identity, OutFile, RefusedFile, identify, open_files
 from security.content.printable import printable
-from security.gates.data.reader.answer import Failure, Reading, format_reading
 from security.gates.data.reader.expectation import Expected, read_expected
+from security.gates.data.reader.reading import Failure, Reading, format_reading
 
 _MOST_FAILURES = 1000
 _MOST_REASONS = 20

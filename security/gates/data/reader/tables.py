@@ -47,7 +47,7 @@ class UnreadableError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class OpenTable:
     """An open table.
 
     Attributes:
@@ -69,7 +69,7 @@ class Table:
 
 def open_table(
     path: str, descriptor: int, asked: str | None, types: dict[str, str | None]
-) -> Table:
+) -> OpenTable:
     """Open the table in an open file.
 
     Args:
@@ -85,7 +85,7 @@ def open_table(
     _check_head(os.pread(descriptor, 4096, 0), found)
     stream = os.fdopen(os.dup(descriptor), "rb")
     stream.seek(0)
-    openers: dict[str, Callable[[BinaryIO], Table]] = {
+    openers: dict[str, Callable[[BinaryIO], OpenTable]] = {
         "csv": lambda file: _open_text(file, ","),
         "tsv": lambda file: _open_text(file, "\t"),
         "parquet": lambda file: _open_parquet(file, tuple(types)),
@@ -115,7 +115,7 @@ def _check_head(head: bytes, found: str) -> None:
         raise UnreadableError(f"the content is not {found}")
 
 
-def _open_text(stream: BinaryIO, delimiter: str) -> Table:
+def _open_text(stream: BinaryIO, delimiter: str) -> OpenTable:
     """Open comma or tab separated values; a row with more or fewer fields is an error."""
     from pyarrow import csv
 
@@ -132,10 +132,10 @@ def _open_text(stream: BinaryIO, delimiter: str) -> Table:
 
     names = tuple(read({}).schema.names)
     reader = read({name: pa.string() for name in names})
-    return Table(names, iter(reader), texts=True)
+    return OpenTable(names, iter(reader), texts=True)
 
 
-def _open_lines(stream: BinaryIO, types: dict[str, str | None]) -> Table:
+def _open_lines(stream: BinaryIO, types: dict[str, str | None]) -> OpenTable:
     """Open JSON lines; a value of another type than declared is an error."""
     from pyarrow import json
 
@@ -146,7 +146,7 @@ def _open_lines(stream: BinaryIO, types: dict[str, str | None]) -> Table:
     parse = json.ParseOptions(pa.schema(fields) if fields else None, newlines_in_values=False)
     reader = json.open_json(stream, options, parse)
     all_names = tuple(dict.fromkeys((*names, *reader.schema.names)))
-    return Table(all_names, iter(reader), loose=True)
+    return OpenTable(all_names, iter(reader), loose=True)
 
 
 def _line_type(dtype: str) -> Any:
@@ -162,7 +162,7 @@ def _integer(dtype: str) -> Any:
     return pa.uint64() if dtype.startswith("u") else pa.int64()
 
 
-def _open_parquet(stream: BinaryIO, needed: tuple[str, ...]) -> Table:
+def _open_parquet(stream: BinaryIO, needed: tuple[str, ...]) -> OpenTable:
     """Open Parquet; what its footer may make us allocate is limited."""
     from pyarrow import parquet
 
@@ -177,10 +177,10 @@ def _open_parquet(stream: BinaryIO, needed: tuple[str, ...]) -> Table:
     plain = len(set(names)) == len(names) and not any("." in name for name in names)
     columns = wanted if plain and wanted else None
     batches = file.iter_batches(BATCH_ROWS, columns=columns, use_threads=False)
-    return Table(names, iter(batches), rows=file.metadata.num_rows)
+    return OpenTable(names, iter(batches), rows=file.metadata.num_rows)
 
 
-def _open_feather(stream: BinaryIO) -> Table:
+def _open_feather(stream: BinaryIO) -> OpenTable:
     """Open Feather, which is Arrow's own file format."""
     file = pa.ipc.open_file(stream)
 
@@ -191,4 +191,4 @@ def _open_feather(stream: BinaryIO) -> Table:
             for start in range(0, batch.num_rows, BATCH_ROWS):
                 yield batch.slice(start, BATCH_ROWS)
 
-    return Table(tuple(file.schema.names), read())
+    return OpenTable(tuple(file.schema.names), read())

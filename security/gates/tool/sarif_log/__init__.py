@@ -21,7 +21,7 @@ from pathlib import Path
 from security.content.printable import printable
 from security.finding import Finding, Severity, Silencing
 from security.gates.tool.sarif_log.location import read_location
-from security.gates.tool.sarif_log.node import Node, parse_node, unreadable
+from security.gates.tool.sarif_log.node import SarifNode, parse_node, unreadable
 
 _MOST_RESULTS = 100_000
 _LEVELS = {"error": Severity.HIGH, "warning": Severity.MEDIUM, "note": Severity.LOW, "none": None}
@@ -71,11 +71,11 @@ def parse_sarif(data: bytes, directory: Path) -> SarifLog:
     return SarifLog(findings, len(runs), tools, "; ".join(doubts) or None)
 
 
-def _tool(run: Node) -> str:
+def _tool(run: SarifNode) -> str:
     return printable(run.get("tool").get("driver").get("name").name())
 
 
-def _doubts(run: Node) -> Iterator[str]:
+def _doubts(run: SarifNode) -> Iterator[str]:
     """Say what of a run leaves open whether all was judged."""
     name = _tool(run)
     if run.get("results").value is None:  # 2
@@ -93,19 +93,21 @@ def _doubts(run: Node) -> Iterator[str]:
                     yield f"{name} notes an error: {_text(note.get('message'), _NOTHING)}"
 
 
-def _read_findings(run: Node, roots: tuple[str, ...]) -> Iterator[Finding]:
-    rules = _Rules(run.get("tool"))
+def _read_findings(run: SarifNode, roots: tuple[str, ...]) -> Iterator[Finding]:
+    rules = _ToolRules(run.get("tool"))
     for result in run.get("results").items():
         state = result.get("baselineState").one_of(*_BASELINE_STATES, default="new")
         if _kind(result) in ("fail", "open", "review") and state != "absent":
             yield _read_finding(result, run, rules, roots)
 
 
-def _kind(result: Node) -> str:
+def _kind(result: SarifNode) -> str:
     return result.get("kind").one_of(*_KINDS, default="fail")
 
 
-def _read_finding(result: Node, run: Node, rules: _Rules, roots: tuple[str, ...]) -> Finding:
+def _read_finding(
+    result: SarifNode, run: SarifNode, rules: _ToolRules, roots: tuple[str, ...]
+) -> Finding:
     rule = rules.find(result)
     identity = printable(_rule_name(result) or rule.get("id").text() or _tool(run))
     message = _text(result.get("message"), rule) or identity
@@ -121,20 +123,20 @@ def _read_finding(result: Node, run: Node, rules: _Rules, roots: tuple[str, ...]
     )
 
 
-_NOTHING = Node(None, "rule")
+_NOTHING = SarifNode(None, "rule")
 
 
-class _Rules:
+class _ToolRules:
     """The rules of a run's tool: those of its driver, and those of its extensions (3.18, 3.52)."""
 
-    def __init__(self, tool: Node) -> None:
+    def __init__(self, tool: SarifNode) -> None:
         driver, extensions = tool.get("driver"), list(tool.get("extensions").items())
         self._components = [list(one.get("rules").items()) for one in (driver, *extensions)]
         self._named = {
             rule.get("id").name(): rule for rules in self._components[::-1] for rule in rules
         }
 
-    def find(self, result: Node) -> Node:
+    def find(self, result: SarifNode) -> SarifNode:
         """Return a result's rule: by index where that fits its name (3.27.6), else by name."""
         name, reference = _rule_name(result), result.get("rule")
         extension = reference.get("toolComponent").get("index").number(-1)
@@ -149,11 +151,11 @@ class _Rules:
         return self._named.get(name or "", _NOTHING)
 
 
-def _rule_name(result: Node) -> str | None:
+def _rule_name(result: SarifNode) -> str | None:
     return result.get("ruleId").text() or result.get("rule").get("id").text()
 
 
-def _severity(result: Node, rule: Node) -> Severity | None:
+def _severity(result: SarifNode, rule: SarifNode) -> Severity | None:
     """Return the score that a result or its rule has, else what its level comes to (3.27.10)."""
     for properties in (result.get("properties"), rule.get("properties")):
         score = properties.get("security-severity")
@@ -163,7 +165,7 @@ def _severity(result: Node, rule: Node) -> Severity | None:
     return _LEVELS[result.get("level").one_of(*_LEVELS, default=usual)]
 
 
-def _band(score: Node) -> Severity:
+def _band(score: SarifNode) -> Severity:
     """Return what a CVSS score comes to, by the bands of its specification."""
     value = score.value
     try:
@@ -175,7 +177,7 @@ def _band(score: Node) -> Severity:
     return next((severity for least, severity in _BANDS if number >= least), Severity.LOW)
 
 
-def _silencing(result: Node) -> Silencing | None:
+def _silencing(result: SarifNode) -> Silencing | None:
     """Say what suppresses a result: accepted, and nobody still reviews or rejects it."""  # 4
     kinds = []
     for one in result.get("suppressions").items():
@@ -188,7 +190,7 @@ def _silencing(result: Node) -> Silencing | None:
     return Silencing.COMMENT if "inSource" in kinds else Silencing.BASELINE
 
 
-def _text(message: Node, rule: Node) -> str:
+def _text(message: SarifNode, rule: SarifNode) -> str:
     """Return a message in words, with its arguments put in (3.11.5, 3.11.7)."""
     text = message.get("text").text() or message.get("markdown").text()
     name = message.get("id").text()

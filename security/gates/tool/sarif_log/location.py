@@ -6,7 +6,7 @@ import posixpath
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
-from security.gates.tool.sarif_log.node import Node
+from security.gates.tool.sarif_log.node import SarifNode
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Location:
     outside: bool = False
 
 
-def read_location(result: Node, run: Node, roots: tuple[str, ...]) -> Location:
+def read_location(result: SarifNode, run: SarifNode, roots: tuple[str, ...]) -> Location:
     """Read the first location of a result that is about a file.
 
     Args:
@@ -50,7 +50,7 @@ def read_location(result: Node, run: Node, roots: tuple[str, ...]) -> Location:
     return Location()
 
 
-def _uri(artifact: Node, run: Node) -> str:
+def _uri(artifact: SarifNode, run: SarifNode) -> str:
     """Return a location's URI, with its bases before it as far as the run tells them (3.14.14)."""
     if artifact.get("uri").value is None:
         index = artifact.get("index").number(-1)

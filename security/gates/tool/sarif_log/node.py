@@ -20,7 +20,7 @@ def unreadable(detail: str) -> GateError:
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class SarifNode:
     """A value; None where there is none, because optional properties may be left out."""
 
     value: object
@@ -30,33 +30,33 @@ class Node:
         """Return the complaint about this node."""
         return unreadable(f"{self.path or 'log'}: {what}")
 
-    def get(self, key: str) -> Node:
+    def get(self, key: str) -> SarifNode:
         """Return what is below a key of an object; of no object at all, nothing."""
         path = f"{self.path}.{key}" if self.path else key
         if self.value is None and self.path:
-            return Node(None, path)
+            return SarifNode(None, path)
         if not isinstance(self.value, dict):
             raise self.wrong("not an object")
-        return Node(self.value.get(key), path)
+        return SarifNode(self.value.get(key), path)
 
-    def items(self) -> Iterator[Node]:
+    def items(self) -> Iterator[SarifNode]:
         """Iterate over an array of objects; one that is missing is empty."""
         if self.value is None:
             return
         if not isinstance(self.value, list):
             raise self.wrong("not an array")
         for index, value in enumerate(self.value):
-            item = Node(value, f"{self.path}[{index}]")
+            item = SarifNode(value, f"{self.path}[{index}]")
             if not isinstance(value, dict):
                 raise item.wrong("not an object")
             yield item
 
-    def at(self, index: int | None) -> Node:
+    def at(self, index: int | None) -> SarifNode:
         """Return one object of an array; none where it has no such place."""
         path = f"{self.path}[{index}]"
         if index is None or not isinstance(self.value, list) or not 0 <= index < len(self.value):
-            return Node(None, path)
-        return Node(self.value[index], path)
+            return SarifNode(None, path)
+        return SarifNode(self.value[index], path)
 
     def text(self) -> str | None:
         """Return a string, or None where there is none."""
@@ -94,7 +94,7 @@ class Node:
         return default if text is None else text
 
 
-def parse_node(data: bytes) -> Node:
+def parse_node(data: bytes) -> SarifNode:
     """Read a whole document.
 
     Raises:
@@ -105,7 +105,9 @@ def parse_node(data: bytes) -> Node:
         raise unreadable(f"{len(data)} bytes")
     try:
         text = data.decode("utf-8-sig")
-        return Node(json.loads(text, object_pairs_hook=_no_duplicates, parse_constant=_no_constant))
+        return SarifNode(
+            json.loads(text, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+        )
     except (ValueError, RecursionError) as error:
         raise unreadable(str(error)) from error
 

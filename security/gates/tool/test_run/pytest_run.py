@@ -24,10 +24,10 @@ from pathlib import Path
 from security.content.printable import printable
 from security.finding import Finding, Severity
 from security.gates.interface import GateError, Json, Report, Task, Tool
-from security.gates.tool.junit_report import Case, JunitReport, Outcome, load_report
+from security.gates.tool.junit_report import JunitCase, JunitReport, JunitStatus, load_report
 from security.gates.tool.python_environment import PythonEnvironment, environment_of
 from security.gates.tool.test_run.written_json import as_number, load_json
-from security.gates.tool.tool_process import Command, Ended, run_tool
+from security.gates.tool.tool_process import ToolCommand, ToolExit, run_tool
 
 _STEERING = ("PYTEST_", "COV_CORE_", "COVERAGE_")
 _ACCOUNT = ("exit_code", "collected", "ended", "xpassed", "deselected", "dropped")
@@ -128,7 +128,7 @@ class PytestRun:
         measured = bool(self.sources) and environment.version_of("pytest-cov") is not None
         arguments = (str(task.python), "-c", _SCRIPT, *self._arguments(scratch, measured))
         variables = {**project_variables(task, scratch / "tmp"), "COVERAGE_FILE": f"{scratch}/data"}
-        command = Command(arguments, task.directory, variables, task.timeout, task.denied)
+        command = ToolCommand(arguments, task.directory, variables, task.timeout, task.denied)
         return self._read(scratch, run_tool(command), measured)
 
     def _arguments(self, scratch: Path, measured: bool) -> tuple[str, ...]:
@@ -150,7 +150,7 @@ class PytestRun:
             *(coverage if measured else ()),
         )
 
-    def _read(self, scratch: Path, ended: Ended, measured: bool) -> Report:
+    def _read(self, scratch: Path, ended: ToolExit, measured: bool) -> Report:
         """Step 4: believe what agrees."""
         try:
             report = load_report(scratch / "junit.xml", pytest=True)
@@ -160,7 +160,7 @@ class PytestRun:
         if not report.cases:
             raise GateError(f"no tests were collected in {', '.join(self.paths)}", _ADD)
         account = _load_account(scratch / "account.json")
-        judged = len(report.cases) - report.count(Outcome.SKIPPED) + report.xfailed
+        judged = len(report.cases) - report.count(JunitStatus.SKIPPED) + report.xfailed
         doubts = [*_contradictions(report, ended, account)]
         if not judged:
             doubts.append(f"all {len(report.cases)} tests were skipped")
@@ -217,7 +217,7 @@ def _load_account(path: Path) -> Mapping[str, int]:
         return {}
 
 
-def _contradictions(report: JunitReport, ended: Ended, account: Mapping[str, int]) -> list[str]:
+def _contradictions(report: JunitReport, ended: ToolExit, account: Mapping[str, int]) -> list[str]:
     """Say what does not agree, or was not run.
 
     Raises:
@@ -241,13 +241,13 @@ def _contradictions(report: JunitReport, ended: Ended, account: Mapping[str, int
     return doubts
 
 
-def _explain(case: Case) -> str:
+def _explain(case: JunitCase) -> str:
     """Say why a file of tests could not be collected: the last line of its traceback."""
     lines = [line[1:].strip() for line in case.detail.splitlines() if line.startswith("E ")]
     return printable(f"{case.test}: {lines[-1] if lines else case.message}")
 
 
-def _tail(ended: Ended) -> str:
+def _tail(ended: ToolExit) -> str:
     text = ended.errors if ended.errors.strip() else ended.output.decode("utf-8", "replace")
     return printable(next(iter(text.strip().splitlines()[-1:]), "nothing was said"))
 
@@ -255,10 +255,10 @@ def _tail(ended: Ended) -> str:
 def _count(report: JunitReport) -> dict[str, str | int | float]:
     return {
         "tests": len(report.cases),
-        "passed": report.count(Outcome.PASSED),
-        "failed": report.count(Outcome.FAILED),
-        "errors": report.count(Outcome.ERROR),
-        "skipped": report.count(Outcome.SKIPPED) - report.xfailed,
+        "passed": report.count(JunitStatus.PASSED),
+        "failed": report.count(JunitStatus.FAILED),
+        "errors": report.count(JunitStatus.ERROR),
+        "skipped": report.count(JunitStatus.SKIPPED) - report.xfailed,
         "xfailed": report.xfailed,
     }
 

@@ -235,7 +235,7 @@ def test_report_of_bandit_is_a_baseline(tmp_path: Path) -> None:
     files: dict[str, str | bytes] = {"a.py": f"{DIRTY}assert x\n"}
     task = build_task(tmp_path / "one", gate, files)
     gate.judge(task)
-    files[BASELINE] = (task.scratch / "found.json").read_bytes()
+    files[BASELINE] = (task.scratch / "scan.json").read_bytes()
     report = judge(tmp_path / "two", files)
     assert (found(report), len(report.findings)) == ([], 2)
 
@@ -322,8 +322,8 @@ def test_files_and_tests_that_bandit_gave_up_are_unjudged(
 ) -> None:
     for script, judged, unjudged in (
         (say(CLEAN_REPORT), 1, None),
-        (say(NOTHING), 0, "a.py: not looked at"),
-        (f"{say(CLEAN_REPORT)}; echo 'Bandit internal error running: x' >&2", 1, "crashed: 1"),
+        (say(NOTHING), 0, "a.py: not scanned"),
+        (f"{say(CLEAN_REPORT)}; echo 'Bandit internal error running: x' >&2", 1, "1 tests crashed"),
     ):
         replace_python(monkeypatch, tmp_path / "python", script)
         report = judge(tmp_path / f"{unjudged}", {"a.py": CLEAN})

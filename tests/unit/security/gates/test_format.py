@@ -33,7 +33,7 @@ def test_clean_files_have_no_findings(tmp_path: Path) -> None:
 
 def test_dirty_file_is_a_finding(tmp_path: Path) -> None:
     report = judge(tmp_path, {"a.py": CLEAN, "b/c.py": DIRTY})
-    expected = Finding("black", "black would reformat it", Severity.LOW, path="b/c.py")
+    expected = Finding("black", "black would reformat this file", Severity.LOW, path="b/c.py")
     assert (report.findings, report.judged, report.unjudged) == ((expected,), 2, None)
 
 
@@ -217,11 +217,12 @@ def test_broken_black_is_no_pass(
         judge(tmp_path, {"a.py": CLEAN})
 
 
-@pytest.mark.parametrize("more", ["; exit 1", "; exit 123", "; echo $d/000000.py $said"])
+@pytest.mark.parametrize("more", ["; exit 1", "; exit 123", "; echo $d/000000.py $said >&2"])
 def test_exit_code_and_records_must_agree(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: str
 ) -> None:
-    said = "for d; do :; done; said='already well formatted, good job.'; echo $d/000000.py $said"
+    said = "for d; do :; done; said='already well formatted, good job.'"
+    said += "; echo $d/000000.py $said >&2"
     replace_python(monkeypatch, tmp_path / "python", said)
     assert judge(tmp_path / "honest", {"a.py": CLEAN}).judged == 1
     replace_python(monkeypatch, tmp_path / "python", said + more)

@@ -126,7 +126,7 @@ def test_report_that_does_not_add_up_is_an_error(
         (script(PASSED, more="os.symlink('/etc/hostname', path)"), "report|exit code"),
         (script(PASSED, more="os.mkfifo(path); sys.exit(0)"), "not a file"),
         ("import time; time.sleep(60)", "still running"),
-        ("while True: print('x' * 100000)", "said more|still running"),
+        ("while True: print('x' * 100000)", "wrote more|still running"),
     ],
 )
 def test_measurement_that_did_not_end_well_is_an_error(tmp_path: Path, text: str, why: str) -> None:

@@ -133,8 +133,8 @@ print(os.listdir("/") != [], os.listdir("..") != [])
 _TOOL = """
 import sys
 from pathlib import Path
-from security.gates.tool.tool_process import Command, run_tool
-ended = run_tool(Command(tuple(eval(sys.argv[1])), Path.cwd(), eval(sys.argv[2]), 30.0,
+from security.gates.tool.tool_process import ToolCommand, run_tool
+ended = run_tool(ToolCommand(tuple(eval(sys.argv[1])), Path.cwd(), eval(sys.argv[2]), 30.0,
                          (Path("../keys").resolve(), Path("../later").resolve())))
 print(ended.errors + ended.output.decode())
 """

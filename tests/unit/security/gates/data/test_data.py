@@ -30,9 +30,9 @@ from security.gates.data.expectations import (
 )
 from security.gates.data.gate import DataGate, Hashes
 from security.gates.data.reader import child as reader
-from security.gates.data.reader.answer import Failure, Reading, format_reading, parse_reading
 from security.gates.data.reader.child import read_out
 from security.gates.data.reader.expectation import read_expected
+from security.gates.data.reader.reading import Failure, Reading, format_reading, parse_reading
 from security.gates.interface import GateError, Kind, Place, Report, Task
 from tests.unit.security.gates.gate_tasks import build_task
 

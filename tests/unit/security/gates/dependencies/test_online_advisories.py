@@ -24,7 +24,7 @@ from security.gates.dependencies.online_advisories import (
     verify_service,
 )
 from security.gates.interface import GateError, Task
-from security.gates.tool.tool_process import Ended
+from security.gates.tool.tool_process import ToolExit
 from tests.osv_records import NOW, affected, osv_record, write_directory
 from tests.unit.security.gates.dependencies.osv_service import OsvService
 from tests.unit.security.gates.gate_tasks import ENVIRONMENT, build_task
@@ -184,14 +184,14 @@ def test_document_that_contradicts_itself_is_no_answer(
     output = json.dumps({"dependencies": dependencies, "fixes": []}).encode()
     (victim,) = packages("victim==1.0")
     with pytest.raises(GateError, match=message):
-        online_advisories._read_answer(Ended(code, output, errors), {"victim": victim})
+        online_advisories._read_answer(ToolExit(code, output, errors), {"victim": victim})
 
 
 def test_warnings_of_every_run_are_none() -> None:
     output = json.dumps({"dependencies": [ENTRY], "fixes": []}).encode()
     errors = "WARNING:pip_audit._cli:--no-deps is supported, but\nNo known vulnerabilities found\n"
     (victim,) = packages("victim==1.0")
-    assert online_advisories._read_answer(Ended(0, output, errors), {"victim": victim}) == []
+    assert online_advisories._read_answer(ToolExit(0, output, errors), {"victim": victim}) == []
 
 
 def test_more_versions_than_anybody_locks_are_refused(task: Task) -> None:

@@ -13,10 +13,10 @@ import pytest
 
 from security.gates.interface import GateError, Report
 from security.gates.secrets import SecretsGate
-from security.gates.secrets.answer import parse_answer
 from security.gates.secrets.detectors import Detectors
 from security.gates.secrets.readable_text import decode, read_text
-from security.gates.tool.tool_process import Ended
+from security.gates.secrets.scan_report import parse_answer
+from security.gates.tool.tool_process import ToolExit
 from tests.unit.security.gates.gate_tasks import build_task
 from tests.unit.security.gates.secrets.secret_samples import (
     ALL_SECRETS,
@@ -88,7 +88,7 @@ ANSWER = {
 
 
 def test_whole_answer_is_believed() -> None:
-    assert parse_answer(Ended(0, json.dumps(ANSWER).encode(), ""), ["a"]).judged == 1
+    assert parse_answer(ToolExit(0, json.dumps(ANSWER).encode(), ""), ["a"]).judged == 1
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_answer_that_is_not_whole_is_refused(
     exit_code: int, output: str, files: list[str], match: str
 ) -> None:
     with pytest.raises(GateError, match=match):
-        parse_answer(Ended(exit_code, output.encode(), ""), files)
+        parse_answer(ToolExit(exit_code, output.encode(), ""), files)
 
 
 def test_code_of_the_checkout_does_not_run(tmp_path: Path) -> None:

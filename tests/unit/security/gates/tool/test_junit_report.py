@@ -9,7 +9,7 @@ import pytest
 
 from security.finding import Severity
 from security.gates.interface import GateError
-from security.gates.tool.junit_report import Outcome, load_report, parse_report
+from security.gates.tool.junit_report import JunitStatus, load_report, parse_report
 
 CLEAN = b"""<?xml version="1.0" encoding="utf-8"?>
 <testsuites name="pytest tests"><testsuite name="pytest" errors="0" failures="0" skipped="0"
@@ -35,17 +35,17 @@ def suite(inner: str, attributes: str = 'tests="1"') -> bytes:
 
 def test_clean_report_counts_its_tests() -> None:
     report = parse_report(CLEAN, pytest=True)
-    assert report.count(Outcome.PASSED) == len(report.cases) == 2
+    assert report.count(JunitStatus.PASSED) == len(report.cases) == 2
     assert report.cases[1].line == 4 and report.cases[1].file == "t/test_a.py"
 
 
 def test_dirty_report_says_what_happened_to_each() -> None:
     report = parse_report(DIRTY)
-    assert {one: report.count(one) for one in Outcome} == {
-        Outcome.FAILED: 1,
-        Outcome.ERROR: 1,
-        Outcome.SKIPPED: 2,
-        Outcome.PASSED: 1,
+    assert {one: report.count(one) for one in JunitStatus} == {
+        JunitStatus.FAILED: 1,
+        JunitStatus.ERROR: 1,
+        JunitStatus.SKIPPED: 2,
+        JunitStatus.PASSED: 1,
     }
     assert [case.message for case in report.cases] == ["", "first", "no attribute", "later", ""]
     assert report.xfailed == 1 and [case.bad for case in report.cases].count(True) == 2
@@ -54,7 +54,7 @@ def test_dirty_report_says_what_happened_to_each() -> None:
 def test_failure_outranks_what_else_a_test_says() -> None:
     inner = '<testcase name="a"><skipped/><error/><failure message="f"/></testcase>'
     [case] = parse_report(suite(inner)).cases
-    assert case.outcome is Outcome.FAILED and case.message == "f"
+    assert case.status is JunitStatus.FAILED and case.message == "f"
 
 
 def test_nested_suites_are_added_up() -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from security.gates.interface import GateError
-from security.gates.tool.tool_process import Command, Ended, run_tool
+from security.gates.tool.tool_process import ToolCommand, ToolExit, run_tool
 from security.sandbox import landlock, process_tree
 from security.sandbox.process_domain import ProcessDomain
 
@@ -24,14 +24,14 @@ _MARK = f"sleep {7_000_000 + os.getpid()}"  # seconds that nobody else sleeps
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Callable[..., Ended]:
+def run(tmp_path: Path) -> Callable[..., ToolExit]:
     """Run a shell script, or a program, as a tool."""
 
-    def run_script(*arguments: str, **options: Any) -> Ended:
+    def run_script(*arguments: str, **options: Any) -> ToolExit:
         if len(arguments) == 1:
             arguments = (_SHELL, "-c", *arguments)
         options = {"environment": {"PATH": os.environ["PATH"]}, "timeout": 20.0, **options}
-        return run_tool(Command(arguments, tmp_path, **options))
+        return run_tool(ToolCommand(arguments, tmp_path, **options))
 
     return run_script
 
@@ -73,7 +73,7 @@ def _leftovers() -> list[str]:
     ],
     ids=["hangs", "ignores signals", "closes its outputs", "has children elsewhere"],
 )
-def test_a_tool_that_does_not_end_is_ended(run: Callable[..., Ended], script: str) -> None:
+def test_a_tool_that_does_not_end_is_ended(run: Callable[..., ToolExit], script: str) -> None:
     started = time.monotonic()
     with pytest.raises(GateError, match=r"^still running after 0\.3 s$"):
         run(script, timeout=0.3)
@@ -92,7 +92,7 @@ def test_a_tool_that_does_not_end_is_ended(run: Callable[..., Ended], script: st
     ids=["in its group", "in another session", "orphaned"],
 )
 def test_what_a_tool_leaves_is_ended_and_its_pipes_are_not_waited_for(
-    run: Callable[..., Ended], script: str
+    run: Callable[..., ToolExit], script: str
 ) -> None:
     started = time.monotonic()
     assert run(script).output == b"done\n"
@@ -114,7 +114,7 @@ time.sleep(0.2)
 
 @pytest.mark.skipif(not _is_new_kernel(), reason="before Linux 6.12 what hides is not found")
 def test_what_leaves_session_group_parents_and_variables_is_ended(
-    run: Callable[..., Ended],
+    run: Callable[..., ToolExit],
 ) -> None:
     assert run(sys.executable, "-c", _HIDE).exit_code == 0
     assert not _leftovers()
@@ -133,7 +133,7 @@ open("escaped", "w")
 
 @pytest.mark.skipif(not _is_new_kernel(), reason="before Linux 6.12 what hides is not found")
 def test_what_flees_by_forking_and_ending_is_caught(
-    run: Callable[..., Ended], tmp_path: Path
+    run: Callable[..., ToolExit], tmp_path: Path
 ) -> None:
     for _ in range(3):
         run(sys.executable, "-c", _FLEE, environment={})
@@ -154,7 +154,7 @@ while time.monotonic() < end:
 
 
 @pytest.mark.usefixtures("_every_kernel")
-def test_a_fork_bomb_is_ended(run: Callable[..., Ended]) -> None:
+def test_a_fork_bomb_is_ended(run: Callable[..., ToolExit]) -> None:
     with pytest.raises(GateError, match="still running"):
         run(sys.executable, "-c", _BOMB, timeout=1.0)
     assert not _leftovers()
@@ -162,7 +162,7 @@ def test_a_fork_bomb_is_ended(run: Callable[..., Ended]) -> None:
 
 @pytest.mark.usefixtures("_every_kernel")
 def test_tools_that_run_at_once_and_processes_of_others_are_left_alone(
-    run: Callable[..., Ended],
+    run: Callable[..., ToolExit],
 ) -> None:
     others = [
         subprocess.Popen([_SHELL, "-c", "sleep 0.6; exit 7"], start_new_session=new)
@@ -184,11 +184,11 @@ def test_tools_that_run_at_once_and_processes_of_others_are_left_alone(
 _INTERRUPTED = f"""
 import os, signal, sys, threading, time
 from pathlib import Path
-from security.gates.tool.tool_process import Command, run_tool
+from security.gates.tool.tool_process import ToolCommand, run_tool
 threading.Timer(0.4, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
 try:
     script = "setsid {_MARK} & {_MARK}"
-    run_tool(Command(("{_SHELL}", "-c", script), Path("/"), dict(os.environ), 60.0))
+    run_tool(ToolCommand(("{_SHELL}", "-c", script), Path("/"), dict(os.environ), 60.0))
 except KeyboardInterrupt:
     print("interrupted", threading.active_count())
 """
@@ -203,7 +203,7 @@ def test_an_interrupt_ends_the_tool_as_well() -> None:
     assert not _leftovers()
 
 
-def test_no_thread_descriptor_or_zombie_stays(run: Callable[..., Ended]) -> None:
+def test_no_thread_descriptor_or_zombie_stays(run: Callable[..., ToolExit]) -> None:
     run("true")
     library = ctypes.CDLL(None)
     library.prctl(36, 1, 0, 0, 0)  # what is orphaned becomes a child of ours (prctl(2))

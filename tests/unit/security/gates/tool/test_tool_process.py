@@ -14,7 +14,7 @@ import pytest
 
 from security.gates.interface import GateError
 from security.gates.tool.own_tools import own_module, own_program, own_version
-from security.gates.tool.tool_process import Command, Ended, run_tool
+from security.gates.tool.tool_process import ToolCommand, ToolExit, run_tool
 from security.sandbox import landlock, process_tree
 
 _SHELL = "/bin/sh"
@@ -22,24 +22,24 @@ _MARK = f"sleep {7_000_000 + os.getpid()}"  # seconds that nobody else sleeps
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Callable[..., Ended]:
+def run(tmp_path: Path) -> Callable[..., ToolExit]:
     """Run a shell script, or a program, as a tool."""
 
-    def run_script(*arguments: str, **options: Any) -> Ended:
+    def run_script(*arguments: str, **options: Any) -> ToolExit:
         if len(arguments) == 1:
             arguments = (_SHELL, "-c", *arguments)
         options = {"environment": {"PATH": os.environ["PATH"]}, "timeout": 20.0, **options}
-        return run_tool(Command(arguments, tmp_path, **options))
+        return run_tool(ToolCommand(arguments, tmp_path, **options))
 
     return run_script
 
 
-def test_exit_code_output_and_complaints_arrive(run: Callable[..., Ended]) -> None:
-    assert run("echo out; echo err >&2; exit 3") == Ended(3, b"out\n", "err\n")
+def test_exit_code_output_and_complaints_arrive(run: Callable[..., ToolExit]) -> None:
+    assert run("echo out; echo err >&2; exit 3") == ToolExit(3, b"out\n", "err\n")
 
 
 def test_a_tool_gets_no_input_no_files_no_terminal_no_core_and_only_its_variables(
-    run: Callable[..., Ended],
+    run: Callable[..., ToolExit],
 ) -> None:
     leaked = os.open(os.devnull, os.O_RDONLY)
     os.set_inheritable(leaked, True)
@@ -61,42 +61,42 @@ except OSError: print("no terminal")
     ]
 
 
-def test_a_tool_that_closes_its_outputs_is_waited_for(run: Callable[..., Ended]) -> None:
+def test_a_tool_that_closes_its_outputs_is_waited_for(run: Callable[..., ToolExit]) -> None:
     assert run("exec 1>&- 2>&-; sleep 0.2; exit 4").exit_code == 4
 
 
-def test_a_tool_that_says_too_much_is_ended(run: Callable[..., Ended]) -> None:
-    with pytest.raises(GateError, match=r"^said more than 1000000 bytes$"):
+def test_a_tool_that_says_too_much_is_ended(run: Callable[..., ToolExit]) -> None:
+    with pytest.raises(GateError, match=r"^tool wrote more than 1000000 bytes to standard output$"):
         run(f"yes; {_MARK}", most_output=1_000_000)
     assert run("head -c 1000000 /dev/zero", most_output=1_000_000).output == bytes(1_000_000)
-    with pytest.raises(GateError, match="said more than 999999"):
+    with pytest.raises(GateError, match="wrote more than 999999 bytes"):
         run("head -c 1000000 /dev/zero", most_output=999_999)
 
 
-def test_of_complaints_the_end_is_kept(run: Callable[..., Ended]) -> None:
+def test_of_complaints_the_end_is_kept(run: Callable[..., ToolExit]) -> None:
     ended = run("head -c 50000000 /dev/zero >&2; echo end >&2")
     assert ended.errors == "\0" * (64 * 1024 - 4) + "end\n"
 
 
 @pytest.mark.parametrize("name", ["SIGKILL", "SIGSEGV", "SIGTERM"])
-def test_a_tool_that_a_signal_ends_is_no_answer(run: Callable[..., Ended], name: str) -> None:
-    with pytest.raises(GateError, match=f"^ended by a signal: {name}$"):
+def test_a_tool_that_a_signal_ends_is_no_answer(run: Callable[..., ToolExit], name: str) -> None:
+    with pytest.raises(GateError, match=f"^tool ended by signal: {name}$"):
         run(f"echo '[]'; kill -{name[3:]} $$")
 
 
 @pytest.mark.parametrize("memory", [None, 1 << 30])
 def test_what_cannot_be_started_is_no_answer(
-    run: Callable[..., Ended], tmp_path: Path, memory: int | None
+    run: Callable[..., ToolExit], tmp_path: Path, memory: int | None
 ) -> None:
     (tmp_path / "text").write_text("no program")
     for program in ("/no/such/program", str(tmp_path / "text"), str(tmp_path)):
-        with pytest.raises(GateError, match="cannot be started"):
+        with pytest.raises(GateError, match="cannot start the tool"):
             run(program, "argument", memory=memory)
-    with pytest.raises(GateError, match="cannot be started"):
-        run_tool(Command((_SHELL, "-c", ":"), tmp_path / "none", {}, 5.0, memory=memory))
+    with pytest.raises(GateError, match="cannot start the tool"):
+        run_tool(ToolCommand((_SHELL, "-c", ":"), tmp_path / "none", {}, 5.0, memory=memory))
 
 
-def test_memory_is_limited_in_children_too(run: Callable[..., Ended]) -> None:
+def test_memory_is_limited_in_children_too(run: Callable[..., ToolExit]) -> None:
     takes = "import mmap; print(len(mmap.mmap(-1, 600 << 20)))"
     child = f"import subprocess, sys; sys.exit(subprocess.call([sys.executable, '-c', {takes!r}]))"
     ended = run(sys.executable, "-c", child, memory=400 << 20)
@@ -105,7 +105,7 @@ def test_memory_is_limited_in_children_too(run: Callable[..., Ended]) -> None:
     assert run(sys.executable, "-c", child).output == b"629145600\n"
 
 
-def test_what_is_denied_is_denied_to_tools(run: Callable[..., Ended], tmp_path: Path) -> None:
+def test_what_is_denied_is_denied_to_tools(run: Callable[..., ToolExit], tmp_path: Path) -> None:
     (tmp_path / "key").write_text("secret")
     (tmp_path / "work").mkdir()
     script = "(cat key; echo forged > store/result; echo ok > work/file) 2>&1"
@@ -117,7 +117,7 @@ def test_what_is_denied_is_denied_to_tools(run: Callable[..., Ended], tmp_path: 
 
 
 def test_where_nothing_can_be_denied_a_tool_runs_only_if_that_is_accepted(
-    run: Callable[..., Ended], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Callable[..., ToolExit], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(landlock, "abi", lambda: 0)
     monkeypatch.setattr(process_tree, "is_signal_kept", lambda: False)
@@ -129,7 +129,7 @@ def test_where_nothing_can_be_denied_a_tool_runs_only_if_that_is_accepted(
     assert run("true").exit_code == 0
 
 
-def test_an_end_that_another_has_taken_is_no_answer(run: Callable[..., Ended]) -> None:
+def test_an_end_that_another_has_taken_is_no_answer(run: Callable[..., ToolExit]) -> None:
     over = threading.Event()
 
     def bury_everything() -> None:
@@ -139,7 +139,7 @@ def test_an_end_that_another_has_taken_is_no_answer(run: Callable[..., Ended]) -
 
     taken = threading.Thread(target=bury_everything)
     taken.start()
-    with pytest.raises(GateError, match="nobody knows how it ended"):
+    with pytest.raises(GateError, match="exit code of the tool unknown"):
         run("sleep 0.3; exit 1")
     over.set()
     taken.join()

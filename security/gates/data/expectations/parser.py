@@ -7,7 +7,8 @@ import math
 import re
 from collections.abc import Mapping
 
-from security.gates.data.expectations.expected import (
+from security.gates.data.expectations.fields import Fields
+from security.gates.data.expectations.table_expectations import (
     DTYPES,
     FLOATS,
     FORMATS,
@@ -17,7 +18,6 @@ from security.gates.data.expectations.expected import (
     Range,
     TableExpectations,
 )
-from security.gates.data.expectations.fields import Fields
 
 
 def parse_expectations(table: Mapping[str, object], where: str) -> DataExpectations:

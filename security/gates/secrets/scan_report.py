@@ -11,7 +11,7 @@ from typing import Any
 from security.content.printable import printable
 from security.finding import Confidence, Finding, Severity, Silencing
 from security.gates.interface import GateError, Report
-from security.gates.tool.tool_process import Ended
+from security.gates.tool.tool_process import ToolExit
 
 BASELINE = ".secrets.baseline"
 _SHOWN_FILES = 5
@@ -27,7 +27,7 @@ _GUESSES = {
 _EXACT = (Severity.HIGH, Confidence.HIGH)
 
 
-def parse_answer(ended: Ended, files: Sequence[str]) -> Report:
+def parse_answer(ended: ToolExit, files: Sequence[str]) -> Report:
     """Read how a scan ended.
 
     Args:
@@ -39,7 +39,7 @@ def parse_answer(ended: Ended, files: Sequence[str]) -> Report:
     return _read(_parse(ended), files)
 
 
-def _parse(ended: Ended) -> dict[str, Any]:
+def _parse(ended: ToolExit) -> dict[str, Any]:
     try:
         answer: dict[str, Any] = json.loads(ended.output)
         complaint = answer.get("baseline")
