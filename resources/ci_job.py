@@ -1,7 +1,7 @@
-"""The CI job: which one this process runs in, as its platform's environment variables tell.
+"""The CI job of this process, read from the environment variables of its platform.
 
-What they say is for names, notices and annotations. It is no evidence, and no rule goes by it:
-whoever writes the job's file, or a stage of a pull request, can set any of them.
+The values serve names, notices and annotations only. They are not evidence and no rule depends on
+them: the job file, or a stage of a pull request, can set any of them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from enum import Enum
 from pathlib import Path
 
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-# What Git takes for the name of a branch, without what nobody would use.
+# Branch names that Git accepts, without unusual characters.
 _BRANCH = re.compile(r"(?![-/.])(?!.*(?:\.\.|//|@\{))[^\x00-\x20\x7f~^:?*\[\\]{1,200}(?<![/.])")
 _ADDRESS = re.compile(r"https?://[A-Za-z0-9._~:/@!$&'()*+,;=%-]{1,500}")
 
@@ -27,16 +27,16 @@ class Provider(Enum):
 
 @dataclass(frozen=True)
 class CIJob:
-    """One job; what its platform did not say, or said in no form that can be, is None.
+    """One job. A value that the platform did not set, or that is malformed, is None.
 
     Attributes:
-        branch: what was pushed; of a pull request its own branch, in whatever repository.
-        commit: the full hash of what the job is about.
-        pull_request: its number.
-        target: the branch that the pull request asks to change.
-        actor: who set it off.
-        run_url: where people look at it.
-        workspace: the directory that the platform's paths are relative to.
+        branch: the pushed branch; for a pull request its source branch, in any repository.
+        commit: the full hash of the commit under test.
+        pull_request: the number of the pull request.
+        target: the branch into which the pull request merges.
+        actor: the account that started the job.
+        run_url: the page of the job.
+        workspace: the directory to which the paths of the platform are relative.
     """
 
     provider: Provider
@@ -50,9 +50,9 @@ class CIJob:
 
     @property
     def assets_name(self) -> str | None:
-        """The name under which the job's assets are known.
+        """The branch name for the assets of the job.
 
-        That of a pull request is its number: anybody may call a branch of a fork ``main``.
+        A pull request uses its number: a branch of a fork can be named ``main`` too.
         """
         if self.pull_request is not None:
             return f"pull/{self.pull_request}"
@@ -60,21 +60,21 @@ class CIJob:
 
     @property
     def about(self) -> str:
-        """Say in a few words what the job is about."""
-        said = [f"{self.provider.value} job"]
+        """Describe the job in one line."""
+        words = [f"{self.provider.value} job"]
         if self.pull_request is not None:
-            said.append(f"of pull request {self.pull_request}")
+            words.append(f"of pull request {self.pull_request}")
         if self.branch is not None:
-            said.append(f"of {self.branch}")
+            words.append(f"of {self.branch}")
         if self.target is not None:
-            said.append(f"into {self.target}")
+            words.append(f"into {self.target}")
         if self.commit is not None:
-            said.append(f"at {self.commit[:12]}")
-        return " ".join([*said, *([f"by {self.actor}"] if self.actor else [])])
+            words.append(f"at {self.commit[:12]}")
+        return " ".join([*words, *([f"by {self.actor}"] if self.actor else [])])
 
 
 def read_ci_job(environment: Mapping[str, str]) -> CIJob | None:
-    """Read which job an environment is of; None outside of the platforms that are known."""
+    """Read the job from environment variables; None outside of the known platforms."""
     if environment.get("GITHUB_ACTIONS") == "true":
         return _read_github(environment)
     if environment.get("GITLAB_CI") == "true":

@@ -1,8 +1,7 @@
-"""The code server: the process of Dagster's that holds this one's definitions, and can reload them.
+"""The code server: the Dagster process that serves the definitions and can reload them.
 
-``dagster dev`` and ``dagster code-server start`` run the definitions in a child process and start
-another one when they are asked to reload. A sensor runs in that child, so the code server is its
-parent.
+``dagster dev`` and ``dagster code-server start`` load the definitions in a child process, and
+replace that process on a reload. A sensor runs in the child, so the code server is its parent.
 """
 
 from __future__ import annotations
@@ -21,14 +20,14 @@ _TIMEOUT = 180  # seconds that loading the definitions may take
 
 @dataclass(frozen=True)
 class CodeServer:
-    """Where a code server listens: at a socket, or at a port of a host."""
+    """The address of a code server: a socket, or a port of a host."""
 
     socket: str | None
     host: str
     port: int | None
 
     def reload(self) -> threading.Thread:
-        """Ask for a reload, and do not wait: this process ends when it is done."""
+        """Request a reload without waiting for it: the reload ends this process."""
         thread = threading.Thread(target=self._reload, name="reload", daemon=True)
         thread.start()
         return thread
@@ -45,7 +44,7 @@ class CodeServer:
 
 
 def find_code_server() -> CodeServer | None:
-    """Find the code server that this process belongs to; None where it belongs to none."""
+    """Find the code server of this process; None without one."""
     try:
         parent = psutil.Process().parent()
         arguments = parent.cmdline() if parent is not None else []
@@ -55,14 +54,14 @@ def find_code_server() -> CodeServer | None:
 
 
 def parse_arguments(arguments: list[str]) -> CodeServer | None:
-    """Find out where a process listens, from its arguments; None if it is no code server."""
+    """Parse the arguments of a process into an address; None if it is not a code server."""
     if "code-server" not in arguments or "start" not in arguments:
         return None
     values = dict(zip(arguments, arguments[1:], strict=False))
     socket = values.get("--socket") or values.get("-s")
     port = values.get("--port") or values.get("-p")
     host = values.get("--host") or values.get("-h") or "localhost"
-    if host == "0.0.0.0":  # nosec B104  # listens everywhere, so here as well
+    if host == "0.0.0.0":  # nosec B104  # all interfaces include this one
         host = "localhost"
     if socket is None and (port is None or not port.isdigit()):
         return None

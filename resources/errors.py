@@ -1,32 +1,38 @@
-"""What an outside system can fail with, as one tree.
+"""Errors of outside systems: Git, DVC, disks, remotes, tokens and the stages that they run.
 
-ResourceError
-├── ConfigurationError      the project or its settings are wrong; nothing was tried
-├── RepositoryBusyError     somebody else is at work in this checkout
-├── UntrustedCommitError    a commit is not signed by anybody who is trusted
-├── LostRaceError           a reference is not any more what it was when it was read
-├── UnavailableError        an outside system did not answer, or cannot be read
-│   └── ChangedError        a file is not any more what was digested
-└── StageError              a stage was judged and failed
-    ├── CommandError        its command ended with another exit code than 0
-    ├── MissingOutError     it never wrote an out that it declares
-    ├── MissingInputError   something that it reads is not there
-    └── CorruptObjectError  a cache object's bytes are not what its name says
+Each error carries a message, which names the cause, and a hint, which names the next command. The
+number is the exit code of the command line: 1 failed, 2 configuration, 3 could not judge.
+
+ResourceError               3  an outside system failed
+├── ConfigurationError      2  the project, one of its files or a setting is wrong
+├── RepositoryBusyError     3  another process uses this checkout
+├── UntrustedCommitError    1  a commit has no signature from a trusted signer
+├── LostRaceError           3  another process changed a Git reference first
+├── UnavailableError        3  a system, disk or cache cannot be read or written
+│   └── ChangedError        3  a file changed between its digest and its use
+└── StageError              1  a stage failed
+    ├── CommandError        1  a command of the stage exited with a code other than 0
+    ├── MissingOutError     1  the stage did not write a declared out
+    ├── MissingInputError   1  a dependency, parameter or data source is missing
+    └── CorruptObjectError  1  the bytes of a cache object do not match its name
+
+The advisory feed (``advisory_feed/errors.py``) has errors of its own below ``ResourceError``.
 """
 
 from __future__ import annotations
 
+import errno
 from typing import ClassVar
 
 
 class ResourceError(Exception):
-    """Something outside this program failed.
+    """An outside system failed.
 
     Attributes:
-        kind: the short name that programs may match on.
-        exit_code: of the command line: 1 judged and failed, 2 configuration, 3 could not judge.
-        message: what happened, lower case, no full stop.
-        hint: what to type or change next.
+        kind: a short name for programs to match.
+        exit_code: exit code of the command line: 1 failed, 2 configuration, 3 could not judge.
+        message: the cause, in lower case without a full stop.
+        hint: the next command or change.
     """
 
     kind: ClassVar[str] = "resource"
@@ -46,26 +52,26 @@ class ConfigurationError(ResourceError):
 
 
 class RepositoryBusyError(ResourceError):
-    """Another process works in this checkout."""
+    """Another process uses this checkout."""
 
     kind = "busy"
 
 
 class UntrustedCommitError(ResourceError):
-    """A commit is not signed, or not by anybody who is trusted."""
+    """A commit has no signature from a trusted signer."""
 
     kind = "untrusted-commit"
     exit_code = 1
 
 
 class LostRaceError(ResourceError):
-    """A reference of Git's is not any more what it was when it was read."""
+    """Another process changed a Git reference first."""
 
     kind = "lost-race"
 
 
 class UnavailableError(ResourceError):
-    """An outside system, a disk or a cache could not be read or written."""
+    """An outside system, a disk or a cache cannot be read or written."""
 
     kind = "unavailable"
 
@@ -76,39 +82,62 @@ class ChangedError(UnavailableError):
     kind = "changed"
 
 
-def wrap_os_error(error: OSError) -> UnavailableError:
-    """Say what the operating system refused, with the file it was about."""
-    where = f": {error.filename}" if error.filename else ""
-    text = f"{(error.strerror or str(error)).lower()}{where}"
-    return UnavailableError(text, "free the disk or mend the permissions, then run again")
-
-
 class StageError(ResourceError):
-    """A stage was tried and failed."""
+    """A stage failed."""
 
     kind = "stage"
     exit_code = 1
 
 
 class CommandError(StageError):
-    """A stage's command ended with another exit code than 0."""
+    """A command of a stage exited with a code other than 0."""
 
     kind = "command"
 
 
 class MissingOutError(StageError):
-    """A stage never wrote an out that it declares."""
+    """A stage did not write a declared out."""
 
     kind = "missing-out"
 
 
 class MissingInputError(StageError):
-    """Something that a stage reads is not there."""
+    """A dependency, parameter or data source of a stage is missing."""
 
     kind = "missing-input"
 
 
 class CorruptObjectError(StageError):
-    """A cache object's bytes do not have the digest that its name claims."""
+    """The bytes of a cache object do not match its name."""
 
     kind = "corrupt-object"
+
+
+def wrap_os_error(error: OSError) -> UnavailableError:
+    """Turn an error of the operating system into one with a hint for its cause."""
+    where = f": {error.filename}" if error.filename else ""
+    return UnavailableError(f"{os_reason(error)}{where}", _os_hint(error))
+
+
+def os_reason(error: OSError) -> str:
+    """Return the reason of an operating system error in lower case, without its file."""
+    return (error.strerror or str(error)).lower()
+
+
+def _os_hint(error: OSError) -> str:
+    path = error.filename or "the path"
+    match error.errno:
+        case errno.ENOSPC | errno.EDQUOT:
+            return "free disk space, then run again: df -h"
+        case errno.EACCES | errno.EPERM:
+            return f"correct owner and permissions, then run again: ls -ld {path}"
+        case errno.EROFS:
+            return f"make the file system writable, then run again: findmnt -T {path}"
+        case errno.ENOENT:
+            return f"restore the missing path, then run again: {path}"
+        case errno.EMFILE | errno.ENFILE:
+            return "raise the limit of open files, then run again: ulimit -n 4096"
+        case errno.EEXIST | errno.EISDIR | errno.ENOTDIR | errno.ELOOP | errno.ENOTEMPTY:
+            return f"move away the file, directory or link in the way: ls -ld {path}"
+        case _:
+            return "resolve the cause, then run again"

@@ -15,7 +15,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from resources.dvc.graph.manifest import Manifest
-from resources.git.mirror import LOCKS, Author, Mirror
+from resources.git.commit_history import Author
+from resources.git.mirror import LOCKS, Mirror
 
 #: Who the commits are by that runs write.
 AUTHOR = Author("ml-assets", "ml-assets@localhost")

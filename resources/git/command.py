@@ -1,4 +1,4 @@
-"""The Git command: the one place that starts it, in the repository that a directory lies in."""
+"""The Git command: the one place that starts Git, in the repository of a directory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from resources.errors import UnavailableError
 
-#: Where a hook's or an alias's Git says that its own repository is.
+#: Variables with which a Git hook or alias points at its own repository.
 _LOCATION = {
     "GIT_DIR",
     "GIT_WORK_TREE",
@@ -23,7 +23,7 @@ _LOCATION = {
 
 
 _CREDENTIALS = re.compile(r"(\w+://)[^/@\s]+@")
-#: A server must never be asked for a password: nobody would be there to type it.
+#: Prevent password prompts: a server has no terminal to answer them.
 _SILENT = {
     "GIT_TERMINAL_PROMPT": "0",
     "GIT_ASKPASS": "true",
@@ -34,14 +34,14 @@ _SILENT = {
 def run_git(
     directory: Path, *arguments: str, stdin: bytes = b"", timeout: float | None = None
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run Git in the repository that a directory lies in, whatever repository a caller is in.
+    """Run Git in the repository of a directory, even inside a Git hook of another repository.
 
     Args:
-        timeout: seconds after which it is ended; it is then a call to another machine, at which
-            nobody sits, and asks for nothing.
+        timeout: seconds until Git is ended. Set it for each call over the network: Git then
+            prompts for nothing.
 
     Raises:
-        UnavailableError: Git is missing, or did not end in time.
+        UnavailableError: Git is not installed, or ran into the timeout.
     """
     environment = {name: value for name, value in os.environ.items() if name not in _LOCATION}
     if timeout is not None:
@@ -57,26 +57,62 @@ def run_git(
         )
     except subprocess.TimeoutExpired as error:
         raise UnavailableError(
-            f"git did not end within {timeout:.0f} s: git {arguments[0]}", "look at the network"
+            f"git {arguments[0]} timed out after {timeout:.0f} s",
+            f"check the network: git -C {directory} ls-remote",
         ) from error
     except FileNotFoundError as error:
         raise UnavailableError(
-            "git is not installed", "install Git, version 2.30 or newer"
+            "git is not installed", "install Git 2.30 or newer, then check: git --version"
         ) from error
 
 
+def call_git(
+    directory: Path, *arguments: str, stdin: bytes = b""
+) -> subprocess.CompletedProcess[bytes]:
+    """Run Git and require that it succeeds.
+
+    Raises:
+        UnavailableError: Git is not installed, or failed.
+    """
+    done = run_git(directory, *arguments, stdin=stdin)
+    if done.returncode != 0:
+        command = next(one for one in arguments if not one.startswith("-"))
+        raise git_failure(directory, command, done)
+    return done
+
+
+def git_failure(
+    directory: Path, command: str, done: subprocess.CompletedProcess[bytes]
+) -> UnavailableError:
+    """Return the error for a Git command that failed, with the reason that Git printed."""
+    return UnavailableError(
+        f"git {command} failed: {explain_failure(done)}",
+        f"check the repository: git -C {directory} fsck",
+    )
+
+
+def is_outside_git(done: subprocess.CompletedProcess[bytes]) -> bool:
+    """Whether Git failed because the directory is not in a repository."""
+    return done.returncode != 0 and b"not a git repository" in done.stderr
+
+
 def decode_output(done: subprocess.CompletedProcess[bytes]) -> str:
-    """Return what Git has printed, without space around it."""
+    """Return the output of Git as text, without surrounding space."""
     return done.stdout.decode("utf-8", "replace").strip()
 
 
+def split_names(output: bytes) -> list[str]:
+    """Split the output of ``git … -z`` into file names."""
+    return [os.fsdecode(name) for name in output.split(b"\0") if name]
+
+
 def explain_failure(done: subprocess.CompletedProcess[bytes]) -> str:
-    """Return why Git failed, as it says, without credentials."""
+    """Return the reason that Git printed for a failure, without credentials."""
     lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
     telling = [line for line in lines if line.startswith(("fatal:", "error:", "!"))] or lines
     return mask("; ".join(telling[:2])) or f"exit code {done.returncode}"
 
 
 def mask(text: str) -> str:
-    """Return a text without the credentials of URLs in it."""
+    """Remove the credentials from URLs in a text."""
     return _CREDENTIALS.sub(r"\1", text)

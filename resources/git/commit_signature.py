@@ -1,8 +1,8 @@
-"""The commit's signature: who has signed a commit, among those whom the project trusts.
+"""The signature of a commit, verified against the signers that the project trusts.
 
-Git itself verifies nothing here: it would ask the program that the repository's or the user's
-configuration names. Only the object comes from Git; GnuPG and ssh-keygen judge its bytes, in an
-empty directory, with nothing of the user's: no keyring, no list, no agent, no network.
+Git only reads the commit: its own verification would start a program that the configuration of the
+repository or user names. GnuPG and ssh-keygen verify the bytes in an empty directory, without the
+keyring, signer list or agent of the user, and without a network.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from resources.errors import (
     UntrustedCommitError,
     wrap_os_error,
 )
-from resources.git.command import run_git
+from resources.git.command import call_git
 from security.content.printable import printable
 from security.errors import SecurityError
 from security.signing.commit_identity import verify_commit_identity
@@ -28,13 +28,13 @@ from security.signing.openpgp_status import read_signer
 from security.signing.public_key import SignatureError
 from security.signing.signed_commit import LARGEST, Scheme, SignedCommit, parse_signed_commit
 
-#: Where the files are that say whose signatures count: below it, on the protected branch.
+#: The directory of the files that name trusted signers, read from the protected branch.
 COMMITTERS = ".ml-assets/committers"
 ALLOWED_SIGNERS = "allowed-signers"
 REVOKED_KEYS = "revoked-keys"
 _SECONDS = 60.0
 _MOST_PRINCIPALS = 32
-_HINT = f"look at {COMMITTERS} of the protected branch"
+_HINT = f"add the signer to {COMMITTERS} on the protected branch"
 _GPG = (
     *("--batch", "--no-tty", "--no-options", "--status-fd", "1", "--trust-model", "always"),
     *("--no-autostart", "--disable-dirmngr", "--auto-key-locate", "clear"),
@@ -43,24 +43,24 @@ _GPG = (
 
 
 def verify_commit(repository: Path, commit: str, trusted: Mapping[str, bytes]) -> str:
-    """Verify who has signed a commit. The steps:
+    """Verify the signature of a commit and return its signer. The steps:
 
-    1. The object is the one of this hash, as it is stored: no replacement (``refs/replace``).
-    2. It has one signature, and the rest of its bytes is what is signed (``signed_commit``).
-    3. The signature is of somebody in the files, for commits, and neither expired nor revoked now:
-       the times in a commit are its author's word.
+    1. Read the stored object of this hash, not a replacement (``refs/replace``).
+    2. Split it into exactly one signature and the signed bytes (``signed_commit``).
+    3. Verify that the signer is trusted for commits, and that the key is neither expired nor
+       revoked now. The times in a commit are only a claim of its author.
 
     Args:
         commit: the full hash.
-        trusted: the files below ``COMMITTERS`` of the protected branch's commit, by name.
+        trusted: the files below ``COMMITTERS`` at the protected branch, by name.
 
     Returns:
-        Who has signed, for people to read.
+        The signer, as text for people.
 
     Raises:
-        UntrustedCommitError: nobody has, or nobody who is trusted.
-        ConfigurationError: the files that say who is trusted cannot be read.
-        UnavailableError: it could not be judged: a program or the object is missing.
+        UntrustedCommitError: the commit has no signature, or none from a trusted signer.
+        ConfigurationError: the files with the trusted signers cannot be read.
+        UnavailableError: a program or the commit is missing.
     """
     content = _read_object(repository, commit)  # 1
     try:
@@ -80,18 +80,17 @@ def verify_commit(repository: Path, commit: str, trusted: Mapping[str, bytes]) -
 
 def _read_object(repository: Path, commit: str) -> bytes:
     if not re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", commit):
-        raise ConfigurationError(f"not the full hash of a commit: {printable(commit)}", "git log")
+        raise ConfigurationError(
+            f"not the full hash of a commit: {printable(commit)}", "find the hash: git log"
+        )
     found = []
     for option in ("-s", "commit"):
-        done = run_git(repository, "--no-replace-objects", "cat-file", option, commit)
-        if done.returncode != 0:
-            said = printable(done.stderr.decode("utf-8", "replace").strip())
-            raise UnavailableError(f"git cat-file failed: {said}", "look: git fsck")
+        done = call_git(repository, "--no-replace-objects", "cat-file", option, commit)
         found.append(done.stdout)
         if option == "-s" and int(done.stdout) > LARGEST:
             raise UntrustedCommitError(
                 f"commit {commit[:12]}: too large: {int(done.stdout)} bytes",
-                f"leave at most {LARGEST}",
+                f"shorten the commit to at most {LARGEST} bytes: git commit --amend",
             )
     return found[1]
 
@@ -99,39 +98,41 @@ def _read_object(repository: Path, commit: str) -> bytes:
 def _verify_openpgp(signed: SignedCommit, trusted: Mapping[str, bytes], place: Path) -> str:
     keys = {name: content for name, content in trusted.items() if name.endswith(".asc")}
     if not keys:
-        raise SignatureError("nobody is trusted to sign with GPG", f"add a key: {COMMITTERS}/*.asc")
+        raise SignatureError(
+            "no trusted GPG key in this project", f"add a public key: {COMMITTERS}/NAME.asc"
+        )
     for name, content in sorted(keys.items()):
         said = _run(place, content, "gpg", *_GPG, "--import").stdout
-        # Not the exit code: it is 2 where the directory's name is too long for an agent's socket.
+        # The exit code says nothing: it is 2 if the path is too long for the socket of an agent.
         tried = re.search(rb"^\[GNUPG:\] IMPORT_RES ([1-9][0-9]*) ", said, re.MULTILINE)
         imported = said.count(b"[GNUPG:] IMPORT_OK ")
         if tried is None or int(tried[1]) != imported:
             raise ConfigurationError(
                 f"not an OpenPGP public key: {COMMITTERS}/{printable(name)}",
-                "write it with: gpg --armor --export ADDRESS",
+                "export the key again: gpg --armor --export ADDRESS",
             )
     (place / "signature").write_bytes(signed.signature)
     done = _run(place, signed.payload, "gpg", *_GPG, "--verify", "signature", "-")
     signer = read_signer(done.stdout)
     if done.returncode != 0:
-        raise SignatureError(f"gpg refuses it: exit code {done.returncode}", _HINT)
+        raise SignatureError(f"gpg rejects the signature: exit code {done.returncode}", _HINT)
     return signer
 
 
 def _verify_ssh(signed: SignedCommit, trusted: Mapping[str, bytes], place: Path) -> str:
-    """Verify with each principal that a key has in the list, until one may sign commits."""
+    """Try each principal of the key in the signer list until one may sign commits."""
     if ALLOWED_SIGNERS not in trusted:
         raise SignatureError(
-            "nobody is trusted to sign with SSH", f"add {COMMITTERS}/{ALLOWED_SIGNERS}"
+            "no trusted SSH key in this project", f"add the key to {COMMITTERS}/{ALLOWED_SIGNERS}"
         )
     (place / ALLOWED_SIGNERS).write_bytes(trusted[ALLOWED_SIGNERS])
     (place / "signature").write_bytes(signed.signature)
     files = ["-f", ALLOWED_SIGNERS, "-s", "signature"]
     listed = _run(place, b"", "ssh-keygen", "-Y", "find-principals", *files)
     names = listed.stdout.decode("utf-8", "replace").splitlines()
-    principals = [name for name in names if not name.startswith("!")]  # whom the list leaves out
+    principals = [name for name in names if not name.startswith("!")]  # excluded in the list
     if listed.returncode != 0 or not principals:
-        raise SignatureError(f"of nobody who is trusted: {_said(listed)}", _HINT)
+        raise SignatureError(f"signer not trusted: {_reason(listed)}", _HINT)
     if REVOKED_KEYS in trusted:
         (place / REVOKED_KEYS).write_bytes(trusted[REVOKED_KEYS])
         files += ["-r", REVOKED_KEYS]
@@ -145,12 +146,12 @@ def _verify_ssh(signed: SignedCommit, trusted: Mapping[str, bytes], place: Path)
         )
         if done.returncode == 0 and good:
             return f"{printable(name)} (SSH {good[1]})"
-        reason = _said(done)
-    raise SignatureError(f"not verified: {reason}", _HINT)
+        reason = _reason(done)
+    raise SignatureError(f"signature not verified: {reason}", _HINT)
 
 
-def _said(done: subprocess.CompletedProcess[bytes]) -> str:
-    """Return why ssh-keygen refuses."""
+def _reason(done: subprocess.CompletedProcess[bytes]) -> str:
+    """Return the reason that ssh-keygen printed."""
     lines = (done.stderr + done.stdout).decode("utf-8", "replace").splitlines()
     return printable("; ".join(line.strip() for line in lines[:3])) or "no reason given"
 
@@ -158,10 +159,10 @@ def _said(done: subprocess.CompletedProcess[bytes]) -> str:
 def _run(
     place: Path, stdin: bytes, program: str, *arguments: str
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run a program that knows nothing but what lies in a directory."""
+    """Run a program that sees no other home directory than ``place``."""
     home = os.fspath(place)
     environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "HOME": home}
-    hint = "install it, such as: apt-get install gnupg openssh-client"
+    hint = "install GnuPG and OpenSSH: apt-get install gnupg openssh-client"
     try:
         done = subprocess.run(
             [program, *arguments],
@@ -173,9 +174,13 @@ def _run(
             env={**environment, "GNUPGHOME": home},
         )
     except subprocess.TimeoutExpired as error:
-        raise UnavailableError(f"{program} did not end within {_SECONDS:.0f} s", hint) from error
+        raise UnavailableError(
+            f"{program} timed out after {_SECONDS:.0f} s", "run again"
+        ) from error
     except OSError as error:
         raise UnavailableError(f"{program} cannot be started", hint) from error
     if done.returncode < 0:
-        raise UnavailableError(f"{program} was ended by signal {-done.returncode}", hint)
+        raise UnavailableError(
+            f"{program} was ended by signal {-done.returncode}", f"check it: {program} --version"
+        )
     return done

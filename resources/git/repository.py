@@ -1,4 +1,4 @@
-"""Git: which commit and branch a working tree is at, and whether it differs from its commit."""
+"""The Git repository: its commits and branches, and the state of its working tree."""
 
 from __future__ import annotations
 
@@ -7,13 +7,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from resources.errors import ConfigurationError, UnavailableError
-from resources.git.command import run_git
+from resources.errors import ConfigurationError
+from resources.git.command import (
+    call_git,
+    decode_output,
+    git_failure,
+    is_outside_git,
+    run_git,
+    split_names,
+)
 
 
 @dataclass(frozen=True)
 class Head:
-    """Where a working tree stands.
+    """The commit and branch of a working tree.
 
     Attributes:
         commit: the full hash; None before the first commit.
@@ -25,10 +32,10 @@ class Head:
 
 
 def read_head(directory: Path) -> Head | None:
-    """Read where the working tree of a directory stands; None outside of Git.
+    """Read the commit and branch of a working tree; None outside of Git.
 
     Raises:
-        UnavailableError: Git is missing, or cannot tell.
+        UnavailableError: Git is not installed, or fails.
     """
     status = _read_status(directory, "--branch", "--untracked-files=no")
     if status is None:
@@ -47,13 +54,13 @@ def read_head(directory: Path) -> Head | None:
 
 
 def is_dirty(directory: Path) -> bool:
-    """Whether a working tree differs from its commit; outside of Git everything does.
+    """Whether a working tree differs from its commit; always true outside of Git.
 
-    Tracked files count, and files that are neither tracked nor ignored. To find these, Git
-    compares every file with every line of the ignore files: slow where there are thousands.
+    Untracked files count unless Git ignores them. To find them, Git compares every file with every
+    line of the ignore files, which is slow with thousands of lines.
 
     Raises:
-        UnavailableError: Git is missing, or cannot tell.
+        UnavailableError: Git is not installed, or fails.
     """
     return _read_status(directory, "--untracked-files=normal") != ""
 
@@ -61,47 +68,49 @@ def is_dirty(directory: Path) -> bool:
 def _read_status(directory: Path, *options: str) -> str | None:
     done = run_git(directory, "status", "--porcelain=v2", *options)
     if done.returncode == 0:
-        return _text(done.stdout)
-    if b"not a git repository" in done.stderr:
+        return decode_output(done)
+    if is_outside_git(done):
         return None
-    raise UnavailableError(f"git status failed: {_text(done.stderr)}", "look: git status")
+    raise git_failure(directory, "status", done)
 
 
 def list_changed(directory: Path) -> frozenset[str]:
-    """Return the tracked files below a directory that differ from its commit, relative to it.
+    """List the tracked files below a directory that differ from the commit, relative to it.
 
-    Outside of Git there are none.
+    Outside of Git the list is empty.
 
     Raises:
-        UnavailableError: Git cannot tell.
+        UnavailableError: Git fails.
     """
     done = run_git(directory, "diff", "--name-only", "--relative", "-z", "HEAD", "--", ".")
     if done.returncode == 0:
-        return frozenset(os.fsdecode(name) for name in done.stdout.split(b"\0") if name)
+        return frozenset(split_names(done.stdout))
     if read_head(directory) is None:
         return frozenset()
-    # There is no commit yet: whatever is tracked differs from none.
+    # Before the first commit every tracked file counts as changed.
     return frozenset(list_tracked(directory, "."))
 
 
 def resolve_commit(directory: Path, rev: str) -> str:
-    """Return the full hash of the commit that a revision names.
+    """Return the full hash of the commit of a revision.
 
     Raises:
-        ConfigurationError: it names none.
+        ConfigurationError: the revision names no commit.
     """
     done = run_git(
         directory, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{rev}^{{commit}}"
     )
     if done.returncode != 0:
-        raise ConfigurationError(f"not a commit: {rev}", "look: git log --oneline --all")
-    return _text(done.stdout)
+        raise ConfigurationError(
+            f"not a commit: {rev}", "list the commits: git log --oneline --all"
+        )
+    return decode_output(done)
 
 
 def read_remote_url(directory: Path) -> str | None:
-    """Return the URL of the remote ``origin``, without credentials; None when there is none."""
+    """Return the URL of the remote ``origin``, without credentials; None without a remote."""
     done = run_git(directory, "config", "--get", "remote.origin.url")
-    url = _text(done.stdout) if done.returncode == 0 else ""
+    url = decode_output(done) if done.returncode == 0 else ""
     if "://" in url and "@" in url.split("://", 1)[1].split("/", 1)[0]:
         scheme, _, rest = url.partition("://")
         host, slash, path = rest.partition("/")
@@ -110,16 +119,16 @@ def read_remote_url(directory: Path) -> str | None:
 
 
 def read_remote_address(directory: Path, remote: str) -> str | None:
-    """Return the address of a remote, as it is; None where there is none of that name.
+    """Return the address of a remote, with credentials; None if there is no such remote.
 
     Args:
-        remote: its name, or an address itself: with a colon or a slash in it.
+        remote: the name of a remote, or an address (with a colon or slash), returned unchanged.
     """
     if "/" in remote or ":" in remote:
         return remote
     done = run_git(directory, "config", "--get", f"remote.{remote}.url")
-    url = _text(done.stdout) if done.returncode == 0 else ""
-    # Git takes a path as relative to the working tree; a mirror lies elsewhere.
+    url = decode_output(done) if done.returncode == 0 else ""
+    # Git resolves a path against the working tree; a mirror is elsewhere.
     return os.path.abspath(directory / url) if url and _is_path(url) else url or None
 
 
@@ -128,75 +137,66 @@ def _is_path(url: str) -> bool:
 
 
 def read_place(directory: Path) -> str | None:
-    """Return where a directory lies below the root of its working tree; None outside of Git."""
+    """Return the path of a directory below the root of its working tree; None outside of Git."""
     done = run_git(directory, "rev-parse", "--show-prefix")
-    return (_text(done.stdout).rstrip("/") or ".") if done.returncode == 0 else None
+    return (decode_output(done).rstrip("/") or ".") if done.returncode == 0 else None
 
 
 def is_shallow(directory: Path) -> bool:
-    """Whether a clone holds only the end of its history; outside of Git none does."""
+    """Whether a clone holds only the end of its history; false outside of Git."""
     done = run_git(directory, "rev-parse", "--is-shallow-repository")
-    return done.returncode == 0 and _text(done.stdout) == "true"
+    return done.returncode == 0 and decode_output(done) == "true"
 
 
 def list_files_at(directory: Path, commit: str) -> dict[str, bool]:
-    """Say of each file below a directory at a commit, by its path, whether it is executable.
+    """Return each file of a commit below a directory, by path, with whether it is executable.
 
     Raises:
-        UnavailableError: Git cannot tell.
+        UnavailableError: Git fails.
     """
-    done = run_git(directory, "ls-tree", "-r", "-z", commit)
-    if done.returncode != 0:
-        raise UnavailableError(f"git ls-tree failed: {_text(done.stderr)}", "look: git fsck")
-    lines = (line.partition("\t") for line in os.fsdecode(done.stdout).split("\0") if line)
+    done = call_git(directory, "ls-tree", "-r", "-z", commit)
+    lines = (line.partition("\t") for line in split_names(done.stdout))
     return {path: header.startswith("100755") for header, _, path in lines}
 
 
 def read_file_at(directory: Path, commit: str, path: str) -> bytes:
-    """Return a file's bytes at a commit.
+    """Return the bytes of a file at a commit.
 
     Args:
         path: relative to ``directory``.
 
     Raises:
-        UnavailableError: Git has no such file.
+        UnavailableError: the commit has no such file.
     """
-    done = run_git(directory, "cat-file", "blob", f"{commit}:./{path}")
-    if done.returncode != 0:
-        raise UnavailableError(f"git cat-file failed: {_text(done.stderr)}", "look: git fsck")
-    return done.stdout
+    return call_git(directory, "cat-file", "blob", f"{commit}:./{path}").stdout
 
 
 def list_tracked(directory: Path, path: str) -> list[str]:
-    """Return what Git tracks at or below a path, whatever the case of its letters.
+    """List the tracked files at or below a path; upper and lower case count as equal.
 
     Args:
         path: relative to ``directory``.
 
     Returns:
-        Paths relative to ``directory``; none outside of Git.
+        Paths relative to ``directory``; empty outside of Git.
 
     Raises:
-        UnavailableError: Git is missing, or cannot tell.
+        UnavailableError: Git is not installed, or fails.
     """
     done = run_git(directory, "ls-files", "-z", "--", f":(icase){path}")
+    if is_outside_git(done):
+        return []
     if done.returncode != 0:
-        if b"not a git repository" in done.stderr:
-            return []
-        raise UnavailableError(f"git ls-files failed: {_text(done.stderr)}", "look: git status")
-    return [name for name in os.fsdecode(done.stdout).split("\0") if name]
-
-
-def _text(output: bytes) -> str:
-    return output.decode("utf-8", "replace").strip()
+        raise git_failure(directory, "ls-files", done)
+    return split_names(done.stdout)
 
 
 @dataclass(frozen=True)
 class Branch:
-    """A branch as the repository knows it.
+    """A branch of the repository.
 
     Attributes:
-        name: short: ``main``, or ``origin/main``.
+        name: the short name, such as ``main`` or ``origin/main``.
         commit: the full hash.
     """
 
@@ -205,28 +205,29 @@ class Branch:
 
 
 def find_protected_branch(directory: Path, name: str | None = None) -> Branch | None:
-    """Find the branch whose commit rules: of the remote ``origin`` if there is one, else local.
+    """Find the protected branch, from whose commit policy and trust files are read.
 
-    The remote's default branch, else its ``main`` or ``master``, else the local ones.
+    It is the default branch of the remote ``origin``, else its ``main`` or ``master``, else the
+    local ``main`` or ``master``.
 
     Args:
-        name: of another branch, where somebody who may has said so.
+        name: the name of another branch to use, as a trusted caller configured it.
 
     Returns:
-        None where there is none and none is to be expected: outside of Git, before the first
-        commit, or with other branches only and no remote.
+        None if no protected branch is expected: outside of Git, before the first commit, or
+        without a remote and without a branch of these names.
 
     Raises:
-        ConfigurationError: there is a remote, and what it protects is not here: a shallow clone.
-        UnavailableError: Git cannot tell.
+        ConfigurationError: the clone has a remote but not its protected branch (a shallow clone).
+        UnavailableError: Git fails.
     """
     names = [name] if name else ["HEAD", "main", "master"]
     wanted = [f"refs/remotes/origin/{one}" for one in names]
     wanted += [f"refs/heads/{one}" for one in names if one != "HEAD"]
     done = run_git(directory, "for-each-ref", "--format=%(refname) %(objectname)", *wanted)
-    if done.returncode != 0 and b"not a git repository" not in done.stderr:
-        raise UnavailableError(f"git for-each-ref failed: {_text(done.stderr)}", "look: git fsck")
-    lines = _text(done.stdout).splitlines() if done.returncode == 0 else []
+    if done.returncode != 0 and not is_outside_git(done):
+        raise git_failure(directory, "for-each-ref", done)
+    lines = decode_output(done).splitlines() if done.returncode == 0 else []
     found = dict(line.rsplit(" ", 1) for line in lines)
     for ref in wanted:
         if ref in found:
@@ -235,7 +236,7 @@ def find_protected_branch(directory: Path, name: str | None = None) -> Branch | 
     if name or read_remote_url(directory) is not None:
         wanted_one = name or "main"
         hint = f"fetch it: git fetch origin {wanted_one}:refs/remotes/origin/{wanted_one}"
-        in_ci = "; in a CI job, check out everything (fetch-depth: 0, or GIT_DEPTH: 0)"
+        in_ci = "; in a CI job, check out the full history (fetch-depth: 0, or GIT_DEPTH: 0)"
         raise ConfigurationError(
             f"the protected branch is not in this clone: {wanted_one}",
             hint + (in_ci if is_shallow(directory) else ""),
@@ -244,7 +245,7 @@ def find_protected_branch(directory: Path, name: str | None = None) -> Branch | 
 
 
 def read_files_at(directory: Path, commit: str, paths: Iterable[str]) -> dict[str, bytes]:
-    """Return the bytes of those of some files that a commit has, in one call.
+    """Return the bytes of files at a commit, by path, in one call; leave out missing files.
 
     Args:
         paths: relative to ``directory``.
@@ -255,10 +256,8 @@ def read_files_at(directory: Path, commit: str, paths: Iterable[str]) -> dict[st
     wanted = [path for path in dict.fromkeys(paths) if "\n" not in path]
     if not wanted:
         return {}
-    asked = "".join(f"{commit}:./{path}\n" for path in wanted)
-    done = run_git(directory, "cat-file", "--batch", stdin=os.fsencode(asked))
-    if done.returncode != 0:
-        raise UnavailableError(f"git cat-file failed: {_text(done.stderr)}", "look: git fsck")
+    names = "".join(f"{commit}:./{path}\n" for path in wanted)
+    done = call_git(directory, "cat-file", "--batch", stdin=os.fsencode(names))
     found: dict[str, bytes] = {}
     rest = done.stdout
     for path in wanted:

@@ -1,7 +1,8 @@
-"""The source tree: which files make up a working tree's source, and their digests.
+"""The source tree: the source files of a working tree and their digests.
 
-It is what Git tracks and what it does not ignore, submodules included, as it lies there now. Outs
-of stages are not part of it. Where there is no Git, it is every file but local state.
+Source files are tracked files and untracked files that Git does not ignore, submodules included, as
+they are on disk now. Outs of stages are not source. Outside of Git every file except local state is
+source.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from resources.errors import ChangedError, UnavailableError
-from resources.git.command import run_git
+from resources.errors import ChangedError, os_reason
+from resources.files import read_regular
+from resources.git.command import git_failure, is_outside_git, run_git, split_names
 from resources.stores.digest_store import DigestStore
 from security.content.digest import digest_bytes
 
@@ -24,12 +26,12 @@ _NEVER = (".git", ".dvc/cache", ".dvc/tmp", ".ml-assets/state")
 
 @dataclass(frozen=True)
 class SourceTree:
-    """The source of one moment.
+    """The source at one moment.
 
     Attributes:
         files: sha256 by path relative to the root, with ``/`` between names, sorted.
-        unreadable: why something that belongs to it could not be read, by its path, which ends in
-            ``/`` where it is a directory or leads to one. Nobody can judge without saying so.
+        unreadable: the reason by path for each part that cannot be read. The path of a directory,
+            or of a link to one, ends in ``/``. A gate that reads such a path must report it.
     """
 
     root: Path
@@ -37,7 +39,7 @@ class SourceTree:
     unreadable: dict[str, str]
 
     def is_current(self, store: DigestStore) -> bool:
-        """Whether all of its files still are what they were. New files are not looked for."""
+        """Whether all files are unchanged. Does not look for new files."""
         try:
             return all(
                 store.digest(os.path.join(self.root, path)).sha256 == sha256
@@ -47,11 +49,11 @@ class SourceTree:
             return False
 
     def select(self, reads: Callable[[str], bool]) -> dict[str, str]:
-        """Return those of the files that somebody reads."""
+        """Return the files that ``reads`` accepts."""
         return {path: sha256 for path, sha256 in self.files.items() if reads(path)}
 
     def missing_for(self, reads: Callable[[str], bool]) -> dict[str, str]:
-        """Return what could not be read and somebody would read; directories hold anything."""
+        """Return the unreadable paths that ``reads`` accepts, and all unreadable directories."""
         return {
             path: reason
             for path, reason in self.unreadable.items()
@@ -59,15 +61,15 @@ class SourceTree:
         }
 
 
-#: The paths that Git tracks and does not ignore, relative to the root; None outside of Git.
+#: Paths of the source tree according to Git, relative to the root; None outside of Git.
 Listing = list[str] | None
 
 
 def begin_listing(root: Path) -> Future[Listing]:
-    """Begin to list the paths of a source tree, while the caller does something else.
+    """List the paths of a source tree in the background.
 
-    To find new files, Git compares every path with every line of the ignore files, of which DVC
-    writes one for each out: thousands of stages cost it as long as everything else takes.
+    To find new files, Git compares every path with every line of the ignore files. DVC writes one
+    line for each out, so with thousands of stages this takes as long as the rest of a run.
     """
     pool = ThreadPoolExecutor(max_workers=1)
     listing = pool.submit(_list_git, root)
@@ -86,17 +88,17 @@ def read_source_tree(
     """Read the source tree of a working tree.
 
     Args:
-        store: digests files, each state of a file once.
-        outs: locations that stages write, relative to the root; they are no source.
-        extra: paths that count as source although Git ignores them: what stages read as code.
-        listing: its paths, where nothing was written since they were listed.
+        store: digests each state of a file once.
+        outs: locations that stages write, relative to the root; they are not source.
+        extra: paths that count as source although Git ignores them: code that stages read.
+        listing: the paths (``begin_listing``), if nothing was written since.
 
     Raises:
-        UnavailableError: Git cannot list it.
+        UnavailableError: Git cannot list the paths.
     """
     listed = _list_git(root) if listing is None else listing.result()
     paths = set(_walk(root) if listed is None else listed) | set(extra)
-    left_out = {*_NEVER, *outs}  # a set: there may be thousands of outs for thousands of files
+    left_out = {*_NEVER, *outs}  # a set: thousands of files are looked up in thousands of outs
     kept = sorted(path for path in paths if not _is_below(path, left_out))
     files: dict[str, str] = {}
     unreadable: dict[str, str] = {}
@@ -112,17 +114,17 @@ def read_source_tree(
                 folder = "/" if stat.S_ISDIR(status.st_mode) else ""
                 unreadable[path + folder] = "neither a file nor a link of this repository"
         except FileNotFoundError:
-            continue  # deleted, and not yet from Git's index
+            continue  # deleted on disk, still in the index of Git
         except OSError as error:
-            unreadable[path] = (error.strerror or str(error)).lower()
+            unreadable[path] = os_reason(error)
     unreadable |= _stray_links(root, links, files)
     return SourceTree(root, files, unreadable)
 
 
 def _stray_links(root: Path, links: dict[str, str], files: dict[str, str]) -> dict[str, str]:
-    """Return the links that do not lead to a file, or a directory, of the tree itself.
+    """Return the links that do not lead to a file or directory of the tree.
 
-    What they lead to is not digested, so a result would speak of bytes that it never saw.
+    Their targets are not digested, so a result would cover bytes that no gate recorded.
     """
     top = os.path.realpath(root)
     folders = {parent for path in files for parent in _parents(path)}
@@ -131,7 +133,7 @@ def _stray_links(root: Path, links: dict[str, str], files: dict[str, str]) -> di
         target = os.path.relpath(os.path.realpath(root / path), top).replace(os.sep, "/")
         if target not in files and target not in folders:
             folder = "/" if os.path.isdir(root / path) else ""
-            strays[path + folder] = "a symbolic link that leads out of the source tree"
+            strays[path + folder] = "a symbolic link to a path outside of the source tree"
     return strays
 
 
@@ -146,17 +148,15 @@ def _is_below(path: str, places: Collection[str]) -> bool:
 
 
 def _list_git(root: Path) -> Listing:
-    """List what Git tracks and does not ignore, relative to the root; None outside of Git."""
+    """List tracked and not ignored files, relative to the root; None outside of Git."""
     tracked = run_git(root, "ls-files", "-z", "--cached", "--recurse-submodules")
     others = run_git(root, "ls-files", "-z", "--others", "--exclude-standard")
     for done in (tracked, others):
+        if is_outside_git(done):
+            return None
         if done.returncode != 0:
-            if b"not a git repository" in done.stderr:
-                return None
-            detail = done.stderr.decode("utf-8", "replace").strip()
-            raise UnavailableError(f"git ls-files failed: {detail}", "look: git status")
-    names = os.fsdecode(tracked.stdout + others.stdout).split("\0")
-    return [name.rstrip("/") for name in names if name]
+            raise git_failure(root, "ls-files", done)
+    return [name.rstrip("/") for name in split_names(tracked.stdout + others.stdout)]
 
 
 def _walk(root: Path) -> Iterator[str]:
@@ -174,33 +174,29 @@ def copy_files(
     files: dict[str, str],
     replaced: dict[str, bytes],
 ) -> None:
-    """Copy files of a tree for a tool to work on, so that it judges what was digested.
+    """Copy files of a tree for a tool, so that the tool reads exactly the digested bytes.
 
     Args:
-        files: the sha256 that each copy must have, by path.
-        replaced: bytes to write instead, by path.
+        files: the required sha256 of each copy, by path.
+        replaced: bytes to write instead of a file, by path.
 
     Raises:
-        ChangedError: a file is not any more what was digested.
-        OSError: it cannot be read, or the copy cannot be written.
+        ChangedError: a file changed since it was digested.
+        OSError: a file cannot be read, or a copy cannot be written.
     """
     for path, sha256 in files.items():
         copy = target / path
         copy.parent.mkdir(parents=True, exist_ok=True)
         content = replaced.get(path)
         if content is None:
-            content = _read_file(root / path)
+            content = read_regular(root / path)
             if digest_bytes(content).sha256 != sha256:
-                raise ChangedError(f"changed while it was judged: {path}", "judge again")
+                raise ChangedError(
+                    f"file changed while a gate read it: {path}", "run again: ml-assets check"
+                )
         copy.write_bytes(content)
 
 
-def _read_file(path: Path) -> bytes:
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "rb") as stream:
-        return stream.read()
-
-
 def remove_copy(directory: Path) -> None:
-    """Remove a copy, whatever a tool has left in it."""
+    """Remove a copy with all files that a tool added."""
     shutil.rmtree(directory, ignore_errors=True)

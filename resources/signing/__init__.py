@@ -1,1 +1,1 @@
-"""Signers: keys in files, tokens and certificates, and keyless identities."""
+"""Signers: keys in files and tokens, certificates, and keyless signing."""

@@ -1,4 +1,4 @@
-"""The certificate signer: a private key with a chain of certificates that vouches for it."""
+"""The certificate signer: a private key and its certificate chain."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from security.signing.identity import Identity
 
 @dataclass(frozen=True)
 class CertificateSigner:
-    """Signs with a key, and adds who vouches for it.
+    """Signs with a key and attaches its certificate chain.
 
     Attributes:
         chain: the signer's own certificate first.
@@ -30,13 +30,13 @@ class CertificateSigner:
 
     @property
     def identity(self) -> Identity:
-        """Who signs: the subject alternative name, as the issuer has certified it."""
+        """The signer: the subject alternative name that the issuer certified."""
         names = self.chain[0].extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         name = next((str(one.value) for one in names), "")
         return Identity(Kind.CERTIFICATES, name, self.chain[0].issuer.rfc4514_string())
 
     def sign(self, payload: bytes) -> Bundle:
-        """Sign a statement's bytes."""
+        """Sign the bytes of a statement."""
         signature = self.key.sign(signed_message(payload), ec.ECDSA(hashes.SHA256()))
         chain = tuple(one.public_bytes(Encoding.DER) for one in self.chain)
         return write_certificate_bundle(Envelope(payload, signature), chain)
@@ -48,15 +48,17 @@ def open_certificate_signer(
     """Open a key and its certificates, both PEM.
 
     Raises:
-        UnavailableError: the key cannot be read, or others can read it.
+        UnavailableError: the key cannot be read, or other users can read it.
         ConfigurationError: the certificates cannot be read, or are for another key.
     """
-    hint = "look at signing.certificates: PEM, the signer's own first"
+    hint = "set signing.certificates to a PEM file with the signer's certificate first"
     try:
         chain = tuple(x509.load_pem_x509_certificates(certificates.read_bytes()))
     except (OSError, ValueError) as error:
-        raise ConfigurationError(f"no certificates: {certificates}: {error}", hint) from error
+        raise ConfigurationError(
+            f"cannot read certificates: {certificates}: {error}", hint
+        ) from error
     private = load_private_key(key, passphrase)
     if chain[0].public_key() != private.public_key():
-        raise ConfigurationError(f"the certificate is for another key: {certificates}", hint)
+        raise ConfigurationError(f"certificate for another key: {certificates}", hint)
     return CertificateSigner(private, chain)

@@ -1,7 +1,7 @@
-"""Keyless signing: Sigstore, with the identity that a CI job or a person has right now.
+"""Keyless signing: Sigstore, with the current identity of a CI job or person.
 
 Specification: Sigstore client spec, *Signing*. The services are the public ones, or those of a
-client trust configuration. A token is used and forgotten: it is in no message and in no log.
+client trust configuration. The token never appears in a message or log.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ if TYPE_CHECKING:
     from sigstore.oidc import IdentityToken
     from sigstore.sign import Signer, SigningContext
 
-#: A token that was had elsewhere; wins over what the surroundings offer.
+#: A token from elsewhere; takes precedence over the token of the CI platform.
 TOKEN_VARIABLE = "SIGSTORE_ID_TOKEN"  # nosec B105  # the name of a variable
-_PERMISSION = "give the job in its workflow: permissions: id-token: write"
-_HINT = f"in GitHub Actions {_PERMISSION}; elsewhere set {TOKEN_VARIABLE}"
-#: Seconds that a service may say nothing.
+_PERMISSION = "add to the job: permissions: id-token: write"
+_HINT = f"in GitHub Actions, {_PERMISSION}; elsewhere set {TOKEN_VARIABLE}"
+#: Seconds to wait for an answer of a service.
 LONGEST_WAIT = 60.0
-#: A certificate that is over so soon could be so when the log writes down the time.
+#: A certificate must remain valid this long, so that it is valid when the log records the time.
 _MARGIN = datetime.timedelta(minutes=1)
 
 
 class KeylessSigner:
-    """Signs with a key that lives as long as its certificate, minutes, and never leaves memory.
+    """Signs with a key that stays in memory and lives as long as its certificate (minutes).
 
     Args:
         configuration: client trust configuration, JSON; None for the public services.
@@ -52,37 +52,37 @@ class KeylessSigner:
 
     @cached_property
     def trusted_root(self) -> bytes:
-        """What verifies its signatures offline: Sigstore's trusted root, JSON.
+        """The trusted root of Sigstore (JSON), which verifies the signatures offline.
 
         Raises:
-            UnavailableError: there is no way to Sigstore.
+            UnavailableError: Sigstore cannot be reached.
         """
         return self._client.trusted_root._inner.to_json().encode("utf-8")
 
     @property
     def identity(self) -> Identity:
-        """Who signs, as the certificate says; gets one unless there is a good one.
+        """The signer according to the certificate; requests one unless it has a valid one.
 
         Raises:
-            UnavailableError: there is no token, it is refused or has expired, or a service does
-                not answer.
-            SignatureError: what was certified is no identity.
+            UnavailableError: the token is missing, rejected or expired, or a service does not
+                answer.
+            SignatureError: the certificate contains no identity.
         """
         return self._certified()[1]
 
     def sign(self, payload: bytes) -> Bundle:
-        """Sign a statement's bytes; nobody gets the signature before it was verified, offline.
+        """Sign the bytes of a statement, and verify the signature offline before returning it.
 
         Raises:
-            UnavailableError: there is no token, it is refused or has expired, or a service does
-                not answer, or not as it should.
-            SignatureError: what was certified is no identity.
+            UnavailableError: the token is missing, rejected or expired, or a service does not
+                answer, or returns an invalid signature.
+            SignatureError: the certificate contains no identity.
         """
         signer, identity = self._certified()
         try:
             _limit_waiting(signer._signing_ctx)
             written = signer.sign_dsse(_wrap(payload)).to_json()
-        except Exception as error:  # what it says may hold the token
+        except Exception as error:  # its message may contain the token
             raise _refuse(error) from None
         try:
             bundle = parse_bundle(written.encode("utf-8"))
@@ -92,22 +92,25 @@ class KeylessSigner:
             verify_keyless(bundle, Trust({}, (entry,)))
         except SecurityError as error:
             raise UnavailableError(
-                f"Sigstore did not sign as it should: {error.message}",
-                "look whether its trust configuration is of the services that it names",
+                f"invalid signature from Sigstore: {error.message}",
+                "check the keys in signing.sigstore, and the clock: date",
             ) from error
         if bundle.envelope.payload != payload:
-            raise UnavailableError("Sigstore did not sign these bytes", "tell who maintains this")
+            raise UnavailableError(
+                "invalid signature from Sigstore: it covers other bytes",
+                "report it as a bug of ml-assets",
+            )
         return bundle
 
     def _certified(self) -> tuple[Signer, Identity]:
-        """Return a signer whose certificate is still good, with whom that names."""
+        """Return a signer with a valid certificate, and the identity in it."""
         now = datetime.datetime.now(datetime.UTC)
         if self._open is None or self._open[1] - _MARGIN <= now:
             self._open = self._certify()
         return self._open[0], self._open[2]
 
     def _certify(self) -> tuple[Signer, datetime.datetime, Identity]:
-        """Get a token, and for that a certificate; what is private of sigstore is used here."""
+        """Exchange a token for a certificate, with private functions of the sigstore package."""
         client, token = self._client, _read_token()
         from cryptography.hazmat.primitives.serialization import Encoding
         from sigstore.sign import Signer, SigningContext
@@ -117,14 +120,14 @@ class KeylessSigner:
             _limit_waiting(context)
             signer = Signer(token, context)
             certificate = signer._signing_cert()
-        except Exception as error:  # what it says may hold the token
+        except Exception as error:  # its message may contain the token
             raise _refuse(error) from None
         identity = parse_keyless_certificate(certificate.public_bytes(Encoding.DER))
         return signer, certificate.not_valid_after_utc, identity
 
     @cached_property
     def _client(self) -> ClientTrustConfig:
-        from sigstore.models import ClientTrustConfig  # takes a second, so not before it is needed
+        from sigstore.models import ClientTrustConfig  # takes a second to import
 
         try:
             if self._configuration is None:
@@ -133,12 +136,13 @@ class KeylessSigner:
         except Exception as error:
             reason = printable(f"{type(error).__name__}: {error}")
             raise UnavailableError(
-                f"no way to Sigstore: {reason}", "look at signing.sigstore, and at the network"
+                f"cannot load the trust configuration of Sigstore: {reason}",
+                "check signing.sigstore and the network, then run again",
             ) from error
 
 
 def open_keyless_signer(configuration: Path | None) -> KeylessSigner:
-    """Open what signs keyless.
+    """Open a keyless signer.
 
     Args:
         configuration: the file of a client trust configuration; None for the public services.
@@ -152,31 +156,32 @@ def open_keyless_signer(configuration: Path | None) -> KeylessSigner:
         return KeylessSigner(configuration.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(
-            f"cannot read: {configuration}: {type(error).__name__}", "look at signing.sigstore"
+            f"cannot read the trust configuration: {configuration}: {type(error).__name__}",
+            "set signing.sigstore to a JSON file that exists",
         ) from error
 
 
 def _read_token() -> IdentityToken:
-    """Return the token that the environment gives, or the one that the surroundings offer."""
+    """Return the token from the environment variable, else from the CI platform."""
     from sigstore.oidc import IdentityToken, detect_credential
 
     try:
         raw = os.environ.get(TOKEN_VARIABLE) or detect_credential()
-    except Exception as error:  # what it says may hold an answer with a token
-        raise UnavailableError(f"no identity to sign with: {_say(error)}", _HINT) from None
+    except Exception as error:  # its message may contain an answer with a token
+        raise UnavailableError(f"no identity to sign with: {_reason(error)}", _HINT) from None
     if not raw:
-        raise UnavailableError("nobody here has an identity to sign with", _HINT)
+        raise UnavailableError("no identity to sign with: no token", _HINT)
     try:
         return IdentityToken(raw)
-    except Exception as error:  # what it says may hold the token
+    except Exception as error:  # its message may contain the token
         over = type(error.__cause__).__name__ == "ExpiredSignatureError" or "period" in str(error)
-        what = "has expired" if over else "is none that Sigstore takes"
-        hint = f"get another for the audience sigstore, and sign again; {_HINT}"
+        what = "has expired" if over else "is invalid"
+        hint = f"get a new token for the audience sigstore, then run again; {_HINT}"
         raise UnavailableError(f"no identity to sign with: the token {what}", hint) from None
 
 
 def _wrap(payload: bytes) -> Statement:
-    """Hand bytes to sigstore as they are: it knows fewer kinds of digests than in-toto does."""
+    """Wrap bytes for sigstore without parsing: it supports fewer digests than in-toto."""
     from sigstore.dsse import Statement
 
     statement = Statement.__new__(Statement)
@@ -185,9 +190,9 @@ def _wrap(payload: bytes) -> Statement:
 
 
 def _limit_waiting(context: SigningContext) -> None:
-    """Have services that say nothing be given up; sigstore itself waits for ever.
+    """Set a timeout for the services; sigstore itself waits forever.
 
-    Each thread has a session of its own with the log, so this is said before each use.
+    Call it before each use: each thread has its own session with the log.
     """
     for session in (context._fulcio.session, getattr(context._rekor, "_session")):
         limited = partial(type(session).request, session, timeout=LONGEST_WAIT)
@@ -196,13 +201,13 @@ def _limit_waiting(context: SigningContext) -> None:
 
 def _refuse(error: Exception) -> UnavailableError:
     return UnavailableError(
-        f"Sigstore did not sign: {_say(error)}",
-        "look whether its services can be reached, get a new token, and sign again",
+        f"Sigstore did not sign: {_reason(error)}",
+        "check the network, get a new token, then run again",
     )
 
 
-def _say(error: BaseException) -> str:
-    """Say what went wrong without the words of the error, which may hold the token."""
+def _reason(error: BaseException) -> str:
+    """Return the reason of a failure without the message of the error: it may contain the token."""
     seen: BaseException | None = error
     for _ in range(10):
         if seen is None:
@@ -213,9 +218,9 @@ def _say(error: BaseException) -> str:
         if request is not None:
             return f"{_host(request.url)} cannot be reached"
         if type(seen).__name__ == "GitHubOidcPermissionCredentialError":
-            return "the job may not ask for a token"
+            return "the job has no permission to request a token"
         if status := re.search(r"\(code=(\d{3})\b", str(seen)):
-            return f"who gives out tokens answered with status {status[1]}"
+            return f"the token service answered with status {status[1]}"
         seen = seen.__cause__ or seen.__context__
     return type(error).__name__
 

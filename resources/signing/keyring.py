@@ -1,7 +1,7 @@
-"""The keyring: the user's own signing key, in his configuration directory and nowhere else.
+"""The keyring: the user's signing key, stored only in the user's configuration directory.
 
-A key is made when it is first needed. No stage's or gate's process can read the directory
-(``security/sandbox/confinement.py``), and nothing here shows the private half.
+The key is created on first use. Processes of stages and gates cannot read the directory
+(``security/sandbox/confinement.py``), and no function here returns the private half.
 """
 
 from __future__ import annotations
@@ -21,16 +21,18 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
+from resources.errors import os_reason
+from resources.files import create_private
 from resources.signing.private_key import load_private_key, refuse_key
 from security.signing.public_key import PublicKey, load_public_key, take_public_key
 from security.signing.signer import KeySigner
 
 
 class Keyring:
-    """The keys of one user.
+    """The signing key of one user.
 
     Args:
-        directory: his configuration directory.
+        directory: the configuration directory of the user.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -43,22 +45,22 @@ class Keyring:
         return self.file.exists()
 
     def born(self) -> datetime.datetime:
-        """Return when the key was made, as its file says.
+        """Return the creation time of the key, which is that of its file.
 
         Raises:
-            UnavailableError: there is none.
+            UnavailableError: there is no key.
         """
         try:
             made = self.file.stat().st_mtime
         except OSError as error:
-            raise refuse_key(self.file, (error.strerror or str(error)).lower()) from error
+            raise refuse_key(self.file, os_reason(error)) from error
         return datetime.datetime.fromtimestamp(int(made), datetime.UTC)
 
     def public_key(self) -> PublicKey | None:
-        """Return the public half of the key; None where there is no key.
+        """Load the public half of the key; None without a key.
 
         Raises:
-            SecurityError: its file holds something else.
+            SecurityError: the file is not a public key.
         """
         try:
             return load_public_key(self._public.read_bytes())
@@ -66,11 +68,11 @@ class Keyring:
             return None
 
     def open_signer(self, passphrase: str | None = None) -> KeySigner:
-        """Open the key for signing; it is made if there is none.
+        """Open the key for signing; create it on first use.
 
         Raises:
-            UnavailableError: it cannot be made or read, others can read it, or the passphrase is
-                missing or wrong.
+            UnavailableError: the key cannot be created or read, other users can read it, or the
+                passphrase is missing or wrong.
         """
         if not self.exists():
             self.generate(passphrase)
@@ -79,61 +81,51 @@ class Keyring:
         return KeySigner(public, lambda message: key.sign(message, ec.ECDSA(hashes.SHA256())))
 
     def generate(self, passphrase: str | None = None) -> PublicKey:
-        """Make a key unless there is one; return its public half. Of two at once, one wins.
+        """Create a key if there is none; return its public half.
+
+        If several processes create a key at once, all of them use the first one.
 
         Raises:
-            UnavailableError: it cannot be made.
+            UnavailableError: the key cannot be created.
         """
         if not self.exists():
             try:
-                self._make(passphrase)
+                self._create(passphrase)
             except OSError as error:
-                raise refuse_key(self.file, (error.strerror or str(error)).lower()) from error
+                raise refuse_key(self.file, os_reason(error)) from error
         return take_public_key(self._load(passphrase).public_key())
 
     def rotate(self, passphrase: str | None = None) -> tuple[PublicKey, PublicKey]:
-        """Make another key in place of the present one; return the old and the new public half.
+        """Replace the key by a new one; return the old and the new public half.
 
-        The old private half is gone afterwards: it can sign nothing any more.
+        The old private half is deleted.
 
         Raises:
-            UnavailableError: there is no key, or none can be made.
+            UnavailableError: there is no key, or the new one cannot be created.
         """
         old = take_public_key(self._load(passphrase).public_key())
         aside = self.file.with_name(f".signing.key.{secrets.token_hex(8)}")
         try:
             os.rename(self.file, aside)
             try:
-                self._make(passphrase)
+                self._create(passphrase)
             except BaseException:
                 os.rename(aside, self.file)
                 self._public.write_bytes(old.pem)
                 raise
             aside.unlink()
         except OSError as error:
-            raise refuse_key(self.file, (error.strerror or str(error)).lower()) from error
+            raise refuse_key(self.file, os_reason(error)) from error
         return old, take_public_key(self._load(passphrase).public_key())
 
-    def _make(self, passphrase: str | None) -> None:
+    def _create(self, passphrase: str | None) -> None:
         key = ec.generate_private_key(ec.SECP256R1())
         encryption: KeySerializationEncryption = NoEncryption()
         if passphrase:
             encryption = BestAvailableEncryption(passphrase.encode())
         pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
-        self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        temporary = self.directory / f".signing.key.{secrets.token_hex(8)}"
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        try:
-            with os.fdopen(os.open(temporary, flags, 0o600), "wb") as stream:
-                stream.write(pem)
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.link(temporary, self.file)
+        if create_private(self.file, pem):
             self._public.write_bytes(take_public_key(key.public_key()).pem)
-        except FileExistsError:
-            return  # somebody else was faster, and that key is used
-        finally:
-            temporary.unlink(missing_ok=True)
 
     def _load(self, passphrase: str | None) -> ec.EllipticCurvePrivateKey:
         return load_private_key(self.file, passphrase)

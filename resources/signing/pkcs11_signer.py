@@ -1,8 +1,7 @@
-"""The signer whose key lies in a PKCS#11 token: the private half never comes here.
+"""The PKCS#11 signer: signs with a key in a token; the private half never leaves the token.
 
-Specification: RFC 7512 (the URI) and PKCS#11 v2.40 (``CKM_ECDSA``). A process is logged in to a
-token once, for all that is in it: so a session is opened for each signature and closed after it,
-and there is one at a time.
+Specification: RFC 7512 (the URI) and PKCS#11 v2.40 (``CKM_ECDSA``). A login applies to the whole
+process, so each signature opens and closes a session of its own, one at a time.
 """
 
 from __future__ import annotations
@@ -30,16 +29,16 @@ from security.signing.signer import KeySigner
 
 _URI = re.compile(r"pkcs11:((?:[A-Za-z0-9._~:@!$'()*+,=&;\[\]-]|%[0-9A-Fa-f]{2})*)")
 _KNOWN = ("token", "serial", "object", "id", "type")
-_HINT = "write it as pkcs11:token=NAME;object=LABEL, with no PIN in it"
+_HINT = "write it without a PIN as: pkcs11:token=NAME;object=LABEL"
 _P256 = bytes.fromhex("06082a8648ce3d030107")  # DER of its object identifier, RFC 5480
 _HALF = 32  # bytes of r and of s, and of x and of y, on P-256
 _POINT = 1 + 2 * _HALF
-_TRIAL = b"ml-assets: is this the private half of that key"  # no statement begins so
+_TRIAL = b"ml-assets: is this the private half of that key"  # not the start of any statement
 
 
 @dataclass(frozen=True, slots=True)
 class KeyName:
-    """Which key of which token, as a URI names it."""
+    """The key and token that a URI names."""
 
     token: str
     serial: bytes | None
@@ -48,34 +47,36 @@ class KeyName:
 
 
 def parse_uri(uri: str) -> KeyName:
-    """Parse a PKCS#11 URI. The steps, each with what it stops:
+    """Parse a PKCS#11 URI. The steps, each with the attack or mistake that it stops:
 
-    1. Only a path: a query could name a module to load (``module-path``) or hold the PIN, which
-       every clone and history would show.
-    2. Only attributes that are looked at here, none twice: no other key than the one that is meant.
-    3. It names a token, and a key in it.
+    1. Accept only a path: a query could load a module (``module-path``) or publish the PIN in the
+       Git history.
+    2. Accept only known attributes, each once: an ignored attribute could select another key.
+    3. Require a token and a key in it.
 
     Raises:
-        ConfigurationError: a step finds something else.
+        ConfigurationError: a step fails.
     """
     found = _URI.fullmatch(uri)
     if found is None:  # 1
-        raise ConfigurationError("not a PKCS#11 URI of a path alone", _HINT)
+        raise ConfigurationError("not a PKCS#11 URI with a path only", _HINT)
     values: dict[str, bytes] = {}
     for part in found[1].split(";"):
         name, _, value = part.partition("=")
         if name not in _KNOWN or name in values or not value:  # 2
-            raise ConfigurationError(f"a PKCS#11 URI with an unknown part: {name[:40]!a}", _HINT)
+            raise ConfigurationError(
+                f"unknown or repeated attribute in PKCS#11 URI: {name[:40]!a}", _HINT
+            )
         values[name] = unquote_to_bytes(value)
     if values.get("type", b"private") != b"private" or "token" not in values:  # 3
-        raise ConfigurationError("a PKCS#11 URI that names no token's private key", _HINT)
+        raise ConfigurationError("no private key of a token in PKCS#11 URI", _HINT)
     if "object" not in values and "id" not in values:
-        raise ConfigurationError("a PKCS#11 URI that names no key", _HINT)
+        raise ConfigurationError("no key (object or id) in PKCS#11 URI", _HINT)
     try:
         label = values["object"].decode() if "object" in values else None
         return KeyName(values["token"].decode(), values.get("serial"), label, values.get("id"))
     except UnicodeDecodeError as error:
-        raise ConfigurationError("a PKCS#11 URI that is not UTF-8", _HINT) from error
+        raise ConfigurationError("text that is not UTF-8 in PKCS#11 URI", _HINT) from error
 
 
 @dataclass(frozen=True)
@@ -83,8 +84,8 @@ class TokenKey:
     """A key in a token.
 
     Attributes:
-        module: the token's shared library, which is loaded into this process.
-        pin: the user's; it is in no message. None looks at what the token shows to everybody.
+        module: the shared library of the token, loaded into this process.
+        pin: the PIN of the user, never shown in a message; None reads public objects only.
     """
 
     name: KeyName
@@ -92,50 +93,53 @@ class TokenKey:
     pin: str | None = field(repr=False)
 
     def read_public_key(self) -> PublicKey:
-        """Read the public half, which lies in the token beside the private one.
+        """Read the public half of the key from the token.
 
         Raises:
-            UnavailableError: the token cannot be read, refuses the PIN, or has no such key.
-            ConfigurationError: there are several such tokens or keys.
-            PublicKeyError: the key is no ECDSA key on P-256.
+            UnavailableError: the token cannot be read, rejects the PIN, or has no such key.
+            ConfigurationError: several tokens or keys match.
+            PublicKeyError: the key is not an ECDSA key on P-256.
         """
         with self._open() as session:
             return _read_point(_find(session, ObjectClass.PUBLIC_KEY, self.name))
 
     def open_signer(self) -> KeySigner:
-        """Open the key for signing, and try it: nothing runs for a signature that cannot be made.
+        """Open the key for signing and make a trial signature, so that a wrong key fails early.
 
         Raises:
-            UnavailableError: the token cannot be read, refuses the PIN, or has no such key.
-            ConfigurationError: there are several such tokens or keys.
-            PublicKeyError: the key is no ECDSA key on P-256.
-            SignatureError: the token's public key is not that of the private one.
+            UnavailableError: the token cannot be read, rejects the PIN, or has no such key.
+            ConfigurationError: several tokens or keys match.
+            PublicKeyError: the key is not an ECDSA key on P-256.
+            SignatureError: the public and private keys in the token do not belong together.
         """
         public = self.read_public_key()
         public.verify(self.sign_message(_TRIAL), _TRIAL)
         return KeySigner(public, self.sign_message)
 
     def sign_message(self, message: bytes) -> bytes:
-        """Return the key's ECDSA signature (DER) of some bytes.
+        """Return the ECDSA signature (DER) of a message.
 
         Raises:
-            UnavailableError, ConfigurationError: as when it is opened.
+            UnavailableError, ConfigurationError: as ``open_signer``.
         """
         digest = hashlib.sha256(message).digest()
         with self._open() as session:
             key = _find(session, ObjectClass.PRIVATE_KEY, self.name)
             if not isinstance(key, SignMixin):
-                raise UnavailableError("the token's key cannot sign", "make another key in it")
+                raise UnavailableError(
+                    "the key in the token cannot sign",
+                    "generate a signing key: pkcs11-tool --keypairgen --key-type EC:prime256v1",
+                )
             return _encode(key.sign(digest, mechanism=Mechanism.ECDSA))
 
     @contextmanager
     def _open(self) -> Iterator[Session]:
         with _guard:
-            # A token locks itself after a few wrong PINs: a server must not use up all of them.
+            # A token locks itself after a few wrong PINs: a server must not use up the attempts.
             if (self.module, self.name, self.pin) in _refused_pins:
                 raise UnavailableError(
-                    "the token has refused this PIN, and is not asked again",
-                    "set the right one, and start anew",
+                    "the token rejected this PIN before, not tried again",
+                    "set the correct PIN, then start the process again",
                 )
             try:
                 token = pkcs11.lib(str(self.module)).get_token(
@@ -143,13 +147,17 @@ class TokenKey:
                 )
                 with token.open(user_pin=self.pin) as session:
                     yield session
-            except (RuntimeError, ValueError, OSError) as error:  # RuntimeError: all of PKCS#11's
+            except (
+                RuntimeError,
+                ValueError,
+                OSError,
+            ) as error:  # RuntimeError: all errors of pkcs11
                 if isinstance(error, PinIncorrect):
                     _refused_pins.add((self.module, self.name, self.pin))
                 raise _refuse(error) from error
 
 
-#: The library tells modules that there are no threads, and a login is the whole process's.
+#: The library declares itself single-threaded to modules, and a login covers the whole process.
 _guard = threading.Lock()
 _refused_pins: set[tuple[Path, KeyName, str | None]] = set()
 
@@ -163,11 +171,12 @@ def _find(session: Session, kind: ObjectClass, name: KeyName) -> Object:
         half = "private" if kind is ObjectClass.PRIVATE_KEY else "public"
         raise UnavailableError(
             f"the token has no such {half} key: {_show(name)}",
-            "look what it has: pkcs11-tool --login --list-objects --module FILE",
+            "list its keys: pkcs11-tool --login --list-objects --module FILE",
         )
     if len(found) > 1:
         raise ConfigurationError(
-            f"the token has several such keys: {_show(name)}", "add the key's id, as in ;id=%01"
+            f"the token has several such keys: {_show(name)}",
+            "add the id of one key to the URI: ;id=%01",
         )
     if found[0][Attribute.KEY_TYPE] is not KeyType.EC:
         raise _other_kind()
@@ -181,7 +190,7 @@ def _show(name: KeyName) -> str:
 
 
 def _read_point(key: Object) -> PublicKey:
-    """Read a public key's point; PKCS#11 wants it as an OCTET STRING, some tokens give it bare."""
+    """Read the point of a public key: an OCTET STRING in PKCS#11, bare bytes in some tokens."""
     point = key[Attribute.EC_POINT]
     if key[Attribute.EC_PARAMS] != _P256:
         raise _other_kind()
@@ -190,21 +199,30 @@ def _read_point(key: Object) -> PublicKey:
 
 
 def _other_kind() -> PublicKeyError:
-    return PublicKeyError("the token's key is of another kind", "make an ECDSA key on P-256 in it")
+    return PublicKeyError(
+        "the key in the token is not an ECDSA key on P-256",
+        "generate one: pkcs11-tool --keypairgen --key-type EC:prime256v1",
+    )
 
 
 def _encode(raw: bytes) -> bytes:
-    """Write a token's signature (r and s, one after the other) as DER."""
+    """Encode the signature of a token (r followed by s) as DER."""
     if len(raw) != 2 * _HALF:
-        raise UnavailableError("the token gave no signature on P-256", "look at its key")
+        raise UnavailableError(
+            "the token returned no signature on P-256",
+            "check the type of the key: pkcs11-tool --login --list-objects --module FILE",
+        )
     return encode_dss_signature(int.from_bytes(raw[:_HALF]), int.from_bytes(raw[_HALF:]))
 
 
 def _refuse(error: Exception) -> ResourceError:
-    """Say what a token refused: by the name of the error alone, for its text is a module's own."""
+    """Return the error for a failed token call: its name only, as modules choose the text."""
     if isinstance(error, MultipleTokensReturned):
-        return ConfigurationError("there are several such tokens", "add the serial of one")
-    what = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(error).__name__).lower()
+        return ConfigurationError(
+            "several such tokens", "add the serial of one token to the URI: ;serial=NUMBER"
+        )
+    reason = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(error).__name__).lower()
     return UnavailableError(
-        f"the token cannot sign: {what}", "look at its module, its name, the key's name and the PIN"
+        f"the token cannot sign: {reason}",
+        "check the module, the names of token and key, and the PIN",
     )

@@ -1,1 +1,1 @@
-"""Stores: where digests, gate results, statements and trusted keys are kept."""
+"""Stores of digests, gate results, statements and trusted keys."""

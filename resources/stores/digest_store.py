@@ -1,8 +1,8 @@
-"""The digest store: digests of files that have not changed since they were last read.
+"""The digest store: a cache of digests of files that have not changed since they were read.
 
-A cache and nothing more: it may be deleted at any time. A row is used only while the file's
-inode, size, modification time and status-change time are those that were seen, and, where there is
-a secret, only if it was sealed with it: gates believe these digests, and a stage can write here.
+It may be deleted at any time. A row is used only while the inode, size, modification time and
+status-change time of its file are unchanged. With a secret, a row also needs a valid seal: gates
+trust these digests, and a stage can write to the store.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from pathlib import Path
 
 from security.content.digest import Digests, digest_file
 
-_ATTEMPTS = 50  # to write beside another who does not let go
-_PAUSE = 0.02  # seconds between two of them
+_ATTEMPTS = 50  # to write while another process holds the database
+_PAUSE = 0.02  # seconds between two attempts
 
 _TABLE = """
 CREATE TABLE IF NOT EXISTS digests (
@@ -33,15 +33,15 @@ _Stamp = tuple[int, int, int, int]
 
 
 def stamp(status: os.stat_result) -> _Stamp:
-    """Return what must stay the same for a file to count as unchanged (times in nanoseconds)."""
+    """Return the values that identify an unchanged file (times in nanoseconds)."""
     return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 class DigestStore:
-    """Digests files, each state of a file once. Safe for threads.
+    """Digests each state of a file once. Safe for threads.
 
     Args:
-        secret: seals what is remembered (keyed BLAKE2b, RFC 7693); None believes every row.
+        secret: seals the rows (keyed BLAKE2b, RFC 7693); None trusts every row.
     """
 
     def __init__(self, file: Path, secret: bytes | None = None) -> None:
@@ -53,7 +53,7 @@ class DigestStore:
         self._load()
 
     def digest(self, path: str, status: os.stat_result | None = None) -> Digests:
-        """Digest one file, from memory when it has not changed.
+        """Return the digests of a file, from the store if the file has not changed.
 
         Raises:
             OSError: the file cannot be read.
@@ -63,24 +63,27 @@ class DigestStore:
         if row is not None and row[0] == seen:
             return row[1]
         digests = digest_file(path)
-        # Only remember what was stable while it was read.
+        # Store the digests only if the file did not change while it was read.
         if stamp(os.stat(path)) == seen:
             self._remember(path, seen, digests)
         return digests
 
     def remember(self, path: str, digests: Digests) -> None:
-        """Record digests that were computed while the file was being written by us."""
+        """Store digests that this program computed while it wrote the file."""
         self._remember(path, stamp(os.stat(path)), digests)
 
     def recall(self, path: str) -> Digests | None:
-        """Return the digests of a file that has not changed since they were remembered."""
+        """Return the stored digests of a file; None if it changed since."""
         row = self._rows.get(path)
         return row[1] if row is not None and row[0] == stamp(os.stat(path)) else None
 
     def renew(self, path: str, digests: Digests) -> bool:
-        """Go on knowing the digests of a file of which a name was just added or removed by us.
+        """Keep the digests of a file to which this program just added or removed a hard link.
 
-        That changes when its status changed, and nothing else: where more has, it is forgotten.
+        A link changes only the status-change time.
+
+        Returns:
+            False if the file differs in more than that, so its digests are not kept.
         """
         row = self._rows.get(path)
         seen = stamp(os.stat(path))
@@ -94,7 +97,7 @@ class DigestStore:
             self._rows[path] = self._fresh[path] = (seen, digests)
 
     def save(self) -> None:
-        """Write what is new to the file; a cache that cannot be written is no error."""
+        """Write new digests to the database; ignore a database that cannot be written."""
         with self._lock:
             fresh, self._fresh = self._fresh, {}
         if not fresh:
@@ -113,11 +116,11 @@ class DigestStore:
                     sqlite3.SQLITE_LOCKED,
                 ):
                     break
-                time.sleep(_PAUSE)  # while another makes it: SQLite does not wait for that
+                time.sleep(_PAUSE)  # another process creates it: SQLite does not wait for that
             except (sqlite3.Error, OSError):
                 break
         else:
-            return  # somebody else is at work; what is in there is good
+            return  # another process writes; the stored rows are valid
         self._forget()
 
     def _write(self, rows: Sequence[tuple[str | int, ...]]) -> None:
@@ -155,20 +158,19 @@ class DigestStore:
         return hashlib.blake2b(os.fsencode(text), digest_size=16, key=self._secret).hexdigest()
 
     def _forget(self) -> None:
-        """Drop a file that SQLite cannot use: everything in it can be computed again."""
+        """Delete a database that SQLite cannot use: every digest can be computed again."""
         for suffix in ("", "-wal", "-shm"):
             try:
                 self._file.with_name(self._file.name + suffix).unlink(missing_ok=True)
             except OSError:
-                # What cannot be dropped cannot be kept either: digests are computed each time.
-                return
+                return  # without a usable database, digests are computed each time
 
 
 def forget_missing(file: Path, below: Path) -> None:
-    """Forget the digests of files below a directory that are gone; a cache in use stays as it is.
+    """Delete the digests of missing files below a directory; skip a database in use.
 
     Args:
-        file: the store's.
+        file: the database of the store.
     """
     if not file.exists():
         return

@@ -1,4 +1,4 @@
-"""The ledger's bucket: statements at a URL that fsspec knows, such as ``s3://bucket/path``."""
+"""The ledger bucket: statements at a URL that fsspec supports, such as ``s3://bucket/path``."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _NAME = re.compile(r"[0-9a-f]{64}")
 
 
 class LedgerBucket:
-    """Statements as objects: ``ab/cdef….json``.
+    """Statements as objects named by digest: ``ab/cdef….json``.
 
-    An object appears whole or not at all. Where a directory lies behind the URL, it is written
-    beside its place and moved there.
+    Objects are written as a whole. In a local directory an object is written under another name,
+    then moved to its place.
     """
 
     def __init__(self, files: Any, root: str) -> None:
@@ -24,7 +24,7 @@ class LedgerBucket:
         self._root = root.rstrip("/")
 
     def names(self) -> Iterator[str]:
-        """Yield the digests of all that lies there, as it is there now."""
+        """Yield the digests of all stored statements, without a cache."""
         self._files.invalidate_cache()
         try:
             found = self._files.find(self._root)
@@ -37,12 +37,12 @@ class LedgerBucket:
                 yield name
 
     def read(self, name: str) -> bytes:
-        """Return what lies under a digest."""
+        """Return the statement with a digest."""
         content: bytes = self._files.cat_file(self._path(name))
         return content
 
     def add(self, name: str, content: bytes) -> None:
-        """Put something under its digest; what lies there already is the same."""
+        """Store a statement under its digest; do nothing if it is stored already."""
         path = self._path(name)
         if self._files.exists(path) and self._files.cat_file(path) == content:
             return
@@ -61,11 +61,11 @@ class LedgerBucket:
 
 
 def open_bucket(url: str) -> LedgerBucket:
-    """Open what lies at a URL.
+    """Open the ledger bucket at a URL.
 
     Raises:
-        ConfigurationError: fsspec knows no such URL, or lacks what it takes.
-        UnavailableError: it cannot be reached.
+        ConfigurationError: fsspec does not support the URL, or needs another package for it.
+        UnavailableError: the bucket cannot be reached.
     """
     from fsspec.core import url_to_fs
 
@@ -74,11 +74,12 @@ def open_bucket(url: str) -> LedgerBucket:
         files, root = url_to_fs(url)
     except (ImportError, ValueError) as error:
         raise ConfigurationError(
-            f"no way to the ledger: {shown}: {error}",
-            "install what fsspec needs for it, or set another signing.ledger",
+            f"cannot open the ledger: {shown}: {error}",
+            "install the fsspec package for this kind of URL, or change signing.ledger",
         ) from error
     except OSError as error:
         raise UnavailableError(
-            f"the ledger cannot be reached: {shown}: {error}", "try again"
+            f"cannot reach the ledger: {shown}: {error}",
+            "check the network and signing.ledger, then run again",
         ) from error
     return LedgerBucket(files, root)

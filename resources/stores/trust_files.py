@@ -1,7 +1,7 @@
-"""The trust files: the project's list of who may sign, as it is written and changed.
+"""The trust files: the project's list of trusted keys, read and edited.
 
-What is there stays as it is, comments too: a signer is added at the end, and of one that retires or
-is revoked a single line changes. What would not read back is not written.
+An edit keeps the rest of the list, comments included: a new key goes to the end, and a retired or
+revoked key changes in one line. An edit is written only if the result parses.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from security.signing.public_key import PublicKey
 from security.signing.trust import FILE, Trust, parse_trust
 
 _HEAD = """\
-# Whose signatures count. What rules is this file as it is on the protected branch: commit it there.
-# The documentation of ml-assets describes it: docs/how-to/keys.md.
+# Keys whose signatures this project trusts. Read from the protected branch: commit it there.
+# See docs/how-to/keys.md of ml-assets.
 
 version = 1
 """
@@ -26,7 +26,7 @@ _HEADER = re.compile(r"^\s*\[")
 
 
 class TrustFiles:
-    """The list in a project's working tree.
+    """The list of trusted keys in the working tree of a project.
 
     Args:
         directory: ``.ml-assets/trust``.
@@ -36,15 +36,15 @@ class TrustFiles:
         self.directory = directory
 
     def read(self) -> Trust:
-        """Read the list; nobody is trusted where there is none.
+        """Read the list; without a list no key is trusted.
 
         Raises:
-            PolicyError: it is none.
+            PolicyError: the list cannot be parsed.
         """
         return parse_trust(self._files(), str(self.directory))
 
     def add(self, key: PublicKey, name: str, since: datetime.datetime) -> bool:
-        """Add a key at the end; return False where it is there already.
+        """Add a key to the end of the list; return False if it is listed already.
 
         Raises:
             ConfigurationError: the list cannot be read or written.
@@ -59,14 +59,14 @@ class TrustFiles:
         return True
 
     def retire(self, key_id: str, until: datetime.datetime) -> bool:
-        """Say until when a key signed; return False where it is not in the list.
+        """Set the end of a key's validity; return False if the key is not listed.
 
-        The list has whole seconds: the one that has begun is the key's still.
+        The list has whole seconds, so the time is rounded up.
         """
         return self._set(key_id, "until", until + datetime.timedelta(microseconds=999_999))
 
     def revoke(self, key_id: str, since: datetime.datetime) -> bool:
-        """Say that nothing of a key counts any more; return False where it is not in the list."""
+        """Mark a key as revoked, so that none of its signatures count; False if not listed."""
         return self._set(key_id, "revoked", since)
 
     def _set(self, key_id: str, name: str, value: datetime.datetime) -> bool:
@@ -93,12 +93,14 @@ class TrustFiles:
         return {one.name: one.read_bytes() for one in self.directory.iterdir() if one.is_file()}
 
     def _write(self, text: str, files: dict[str, bytes]) -> None:
-        """Write what changed, the list last; what could not be read again is not written."""
+        """Write the changed files, the list last, if the result parses."""
         changed = {**files, FILE: text.encode("utf-8")}
         try:
             parse_trust(changed, str(self.directory))
         except SecurityError as error:
-            raise ConfigurationError(error.message, f"mend it: {self.directory / FILE}") from error
+            raise ConfigurationError(
+                error.message, f"correct it: {self.directory / FILE}"
+            ) from error
         for name, content in changed.items():
             if name != FILE and not (self.directory / name).exists():
                 write_atomically(self.directory / name, content)

@@ -1,7 +1,7 @@
-"""Git's ignore files: DVC's cached outs are named in the ``.gitignore`` beside them.
+"""The ``.gitignore`` files: each lists the cached outs of DVC in its directory.
 
-Entries are appended in the order of the graph and not of completion, so that a parallel run
-writes the same bytes as ``dvc repro``; and those of stages that succeeded stay when another fails.
+Entries are appended in the order of the graph, not of completion, so a parallel run writes the same
+bytes as ``dvc repro``. If a stage fails, the entries of the other stages stay.
 """
 
 from __future__ import annotations
@@ -11,9 +11,8 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from resources.errors import UnavailableError
 from resources.files import write_atomically
-from resources.git.command import run_git
+from resources.git.command import call_git, git_failure, run_git, split_names
 
 _SPECIAL = "\\[]!*#?"
 
@@ -30,47 +29,42 @@ class GitIgnore:
         self._originals: dict[Path, str | None] = {}
 
     def find_visible(self, paths: Iterable[str]) -> set[str]:
-        """Return those of some absolute paths that Git does not ignore.
+        """Return the absolute paths that Git does not ignore.
 
         Raises:
-            UnavailableError: Git cannot tell.
+            UnavailableError: Git fails.
         """
-        asked = list(paths)
-        if not asked:
+        wanted = set(paths)
+        if not wanted:
             return set()
-        answer = self._git(["check-ignore", "-z", "--stdin", "--no-index"], asked, (0, 1))
-        return set(asked) - set(answer)
+        stdin = os.fsencode("".join(f"{path}\0" for path in wanted))
+        options = ("-z", "--stdin", "--no-index")
+        done = run_git(self._root, "check-ignore", *options, stdin=stdin)
+        if done.returncode not in (0, 1):  # 1: no path is ignored
+            raise git_failure(self._root, "check-ignore", done)
+        return wanted - set(split_names(done.stdout))
 
     def find_tracked(self, paths: Iterable[str]) -> set[str]:
-        """Return those of some absolute paths that are in Git's index, or hold what is.
+        """Return the absolute paths that Git tracks, or that contain tracked files.
 
         Raises:
-            UnavailableError: Git cannot tell.
+            UnavailableError: Git fails.
         """
-        asked = list(paths)
-        if not asked:
+        wanted = set(paths)
+        if not wanted:
             return set()
-        names = sorted(
-            os.path.join(self._root, name) for name in self._git(["ls-files", "-z"], [], (0,))
-        )
-        return {path for path in asked if _covers(names, path)}
-
-    def _git(self, arguments: list[str], lines: list[str], accepted: tuple[int, ...]) -> list[str]:
-        stdin = os.fsencode("".join(f"{line}\0" for line in lines))
-        done = run_git(self._root, *arguments, stdin=stdin)
-        if done.returncode not in accepted:
-            detail = done.stderr.decode("utf-8", "replace").strip()
-            raise UnavailableError(f"git {arguments[0]} failed: {detail}", "look: git status")
-        return [part for part in os.fsdecode(done.stdout).split("\0") if part]
+        listed = call_git(self._root, "ls-files", "-z").stdout
+        names = sorted(os.path.join(self._root, name) for name in split_names(listed))
+        return {path for path in wanted if _covers(names, path)}
 
     def write(self, paths: Iterable[str]) -> list[Path]:
-        """Write the ignore files anew: what they held at first, and an entry for each path.
+        """Rewrite the ignore files: their original text, then an entry for each path.
 
         Args:
             paths: all absolute paths to ignore so far, in the order of their entries.
 
         Returns:
-            The files that hold them.
+            The ignore files of these paths.
         """
         entries: dict[Path, list[str]] = {}
         for path in paths:
@@ -92,7 +86,7 @@ class GitIgnore:
 
 
 def _covers(names: list[str], path: str) -> bool:
-    """Whether a sorted list of paths holds a path or something below it."""
+    """Whether a sorted list of paths contains a path or a path below it."""
     at = bisect.bisect_left(names, path)
     if at < len(names) and names[at] == path:
         return True

@@ -28,7 +28,7 @@ from resources.dvc.run.stage_process import Cancellation
 from resources.dvc.run.stage_result import StageResult
 from resources.dvc.run.stage_runner import StageRunner
 from resources.errors import StageError
-from resources.git.command import run_git
+from resources.git.command import explain_failure, run_git
 
 #: A written record may lag behind what finished by this many times what writing it costs.
 _LAG = 10
@@ -266,5 +266,7 @@ class Reproduction:
 def _stage_in_git(root: Path, files: list[Path]) -> None:
     done = run_git(root, "add", "--", *(os.fspath(file) for file in files))
     if done.returncode != 0:
-        detail = done.stderr.decode("utf-8", "replace").strip()
-        raise StageError(f"git add failed: {detail}", "look: git status, or: core.autostage=false")
+        raise StageError(
+            f"git add failed: {explain_failure(done)}",
+            "add the files yourself: git add, or switch it off: dvc config core.autostage false",
+        )

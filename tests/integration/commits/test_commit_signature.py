@@ -73,7 +73,7 @@ def test_commit_signed_by_another_key_is_refused(
 ) -> None:
     other = make_ssh_key(tmp_path, "mallory")
     trusted = {"allowed-signers": allow(key), "alice.asc": keyring.export(ALICE)}
-    refuse(repository, repository.commit_ssh(other), trusted, "of nobody who is trusted")
+    refuse(repository, repository.commit_ssh(other), trusted, "signer not trusted")
     by_mallory = repository.commit_openpgp(keyring.home, MALLORY)
     refuse(repository, by_mallory, trusted, "of a key that nobody trusts")
 
@@ -81,9 +81,9 @@ def test_commit_signed_by_another_key_is_refused(
 def test_nobody_is_trusted_without_files(
     repository: SignedRepository, keyring: Keyring, key: Path
 ) -> None:
-    refuse(repository, repository.commit_ssh(key), {}, "nobody is trusted to sign with SSH")
+    refuse(repository, repository.commit_ssh(key), {}, "no trusted SSH key")
     by_alice = repository.commit_openpgp(keyring.home, ALICE)
-    refuse(repository, by_alice, {"allowed-signers": allow(key)}, "nobody is trusted .* with GPG")
+    refuse(repository, by_alice, {"allowed-signers": allow(key)}, "no trusted GPG key")
 
 
 def test_expired_keys_and_signatures_are_refused(
@@ -160,7 +160,7 @@ def test_program_that_the_configuration_names_is_not_asked(
         config.write(f'{settings}[gpg "ssh"]\n\tallowedSignersFile = {allowed}\n')
     trusted = {"alice.asc": keyring.export(ALICE), "allowed-signers": b""}
     refuse(repository, by_gpg, trusted, "of a key that nobody trusts")
-    refuse(repository, by_ssh, trusted, "of nobody who is trusted")
+    refuse(repository, by_ssh, trusted, "signer not trusted")
     assert not (tmp_path / "asked").exists()
 
 
@@ -173,7 +173,7 @@ def test_list_of_the_judged_commit_has_no_effect(
     (directory / "allowed-signers").write_bytes(allow(other))
     repository.git("add", ".")
     commit = repository.commit_ssh(other)
-    refuse(repository, commit, {"allowed-signers": allow(key)}, "of nobody who is trusted")
+    refuse(repository, commit, {"allowed-signers": allow(key)}, "signer not trusted")
 
 
 def test_what_cannot_be_judged_is_no_pass(

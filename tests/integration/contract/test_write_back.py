@@ -153,7 +153,7 @@ def test_remote_that_refuses_the_record_is_an_error_with_a_way_out(pushed: Repos
     hook.parent.mkdir(exist_ok=True)
     hook.write_text("#!/bin/sh\nexit 1\n")
     hook.chmod(0o755)
-    with pytest.raises(UnavailableError, match="does not take") as caught:
+    with pytest.raises(UnavailableError, match="rejects a push") as caught:
         write_back(watch, graph, commit)
     assert "write-back" in caught.value.hint
     off = dataclasses.replace(watch.settings, write_back=WriteBack.OFF)

@@ -101,10 +101,10 @@ def test_rotating_makes_no_key_beside_the_token(project: Repository, token: Soft
         ("id=%99", 3, "no such public key: id=99"),
         ("object=twice", 2, "several such keys: object='twice'"),
         ("object=release;serial=0", 3, "no such token"),
-        ("object=large", 3, "the token's key is of another kind"),
-        ("object=rsa", 3, "the token's key is of another kind"),
-        ("object=release?pin-value=1234", 2, "not a PKCS#11 URI of a path alone"),
-        ("object=release?module-path=/tmp/evil.so", 2, "not a PKCS#11 URI of a path alone"),
+        ("object=large", 3, "the key in the token is not an ECDSA key on P-256"),
+        ("object=rsa", 3, "the key in the token is not an ECDSA key on P-256"),
+        ("object=release?pin-value=1234", 2, "not a PKCS#11 URI with a path only"),
+        ("object=release?module-path=/tmp/evil.so", 2, "not a PKCS#11 URI with a path only"),
     ],
 )
 def test_key_that_is_not_meant_or_cannot_be_used_is_refused(
@@ -232,6 +232,6 @@ print(json.dumps({"bundles": len(bundles), "said": said, "shown": repr(open_key(
     assert found["bundles"] == 32
     assert found["said"] == [
         "the token cannot sign: pin incorrect",
-        "the token has refused this PIN, and is not asked again",
+        "the token rejected this PIN before, not tried again",
     ]
     assert PIN not in found["shown"]

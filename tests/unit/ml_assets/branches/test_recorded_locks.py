@@ -17,7 +17,8 @@ from ml_assets.branches.lock_files import (
     write_kept,
 )
 from resources.dvc.graph.manifest import Layout, Manifest, Out, Stage
-from resources.git.mirror import LOCKS, Author, Mirror, open_mirror
+from resources.git.commit_history import Author
+from resources.git.mirror import LOCKS, Mirror, open_mirror
 
 Write = Callable[..., str]
 MESSAGE = "Record\n\n{}: {}\n{}: run-1\n"

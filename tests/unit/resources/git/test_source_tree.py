@@ -177,7 +177,7 @@ def test_file_that_changed_since_is_not_copied(root: Path, tmp_path: Path) -> No
     tree = read(root)
     write(root, a="a = 2\n")
 
-    with pytest.raises(ChangedError, match="changed while it was judged: a.py"):
+    with pytest.raises(ChangedError, match="file changed while a gate read it: a.py"):
         copy_files(root, tmp_path / "copy", tree.files, {})
 
 

@@ -51,7 +51,7 @@ def test_statement_without_our_seal_is_not_believed(store: ResultStore, said: li
     file_of(store).write_bytes(b"0" * 64 + b"\n" + write_result(RESULT))
 
     assert store.load(BINDING) is None
-    assert said == ["a stored result is not believed: format: its seal is not ours"]
+    assert said == ["stored result ignored: format: invalid seal"]
 
 
 @pytest.mark.parametrize("offset", [0, 63, 64, 65, 200, -1])
@@ -152,7 +152,7 @@ def test_secret_that_others_read_is_refused(tmp_path: Path, mode: int) -> None:
     load_secret(tmp_path / "secret")
     (tmp_path / "secret").chmod(mode)
 
-    with pytest.raises(UnavailableError, match="others can read"):
+    with pytest.raises(UnavailableError, match="readable by other users"):
         load_secret(tmp_path / "secret")
 
 
