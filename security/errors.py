@@ -2,7 +2,7 @@
 
 SecurityError
 ├── AdvisoryError             security/advisories/errors.py
-├── BillError                 security/bom/bill.py
+├── BillError                 security/bom/cyclonedx.py
 ├── ConfinementError          security/sandbox/landlock.py
 ├── CopyError                 security/content/private_copy.py
 ├── ExpectationError          security/gates/data/expectations/fields.py

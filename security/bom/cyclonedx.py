@@ -1,4 +1,4 @@
-"""CycloneDX 1.6: the elements that all bills share, and how a bill is written, byte for byte."""
+"""CycloneDX 1.6: the elements that all bills share, and the writer of a bill's bytes."""
 
 from __future__ import annotations
 
@@ -6,37 +6,46 @@ import hashlib
 import json
 import re
 import uuid
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from typing import TypeAlias
 from urllib.parse import urlsplit, urlunsplit
 
 from security.content.printable import printable
+from security.errors import SecurityError
 from security.gates.interface import Json
 
 SPECIFICATION = "1.6"
 SCHEMA = "http://cyclonedx.org/schema/bom-1.6.schema.json"
-#: All serial numbers are made in this name space, out of what the bill says.
+HINT = "make the bill again: ml-assets sbom"
+#: The name space of all serial numbers, which are derived from a bill's content.
 NAME_SPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:ml-assets:bill")
 LONGEST_TEXT = 4000
 
-#: User and password of an address, wherever it stands in a text.
+#: User and password of an address within a text.
 SECRET = re.compile(r"(?<=://)[^/\s]*@")
 _QUERY = re.compile(r"(://[^\s?#]*)\?[^\s#]*")
 
 Element: TypeAlias = dict[str, Json]
 
 
-def clean(text: str, limit: int = LONGEST_TEXT) -> str:
-    """Put a text of others on one line that hides nothing and tells no secret.
+class BillError(SecurityError):
+    """A bill cannot be written, or is invalid."""
 
-    Control characters are escaped; addresses in it lose user, password and query.
+    kind = "bill"
+
+
+def clean(text: str, limit: int = LONGEST_TEXT) -> str:
+    """Return a foreign text as one printable line without secrets.
+
+    Control characters are escaped; addresses lose user, password and query.
     """
     line = _QUERY.sub(r"\1", SECRET.sub("", " ".join(text.split())))
     return printable(line, limit)
 
 
 def list_properties(pairs: Iterable[tuple[str, str]]) -> list[Json]:
-    """Return named values as CycloneDX's properties, in one order, each once."""
+    """Return named values as CycloneDX properties, sorted and without duplicates."""
     cleaned = {(f"ml-assets:{clean(name, 500)}", clean(value)) for name, value in pairs}
     return [{"name": name, "value": value} for name, value in sorted(cleaned)]
 
@@ -47,9 +56,9 @@ def sha256_hash(sha256: str) -> Element:
 
 
 def public_address(address: str) -> str:
-    """Return an address without what may be a secret: user, password, query and fragment.
+    """Return an address in printable ASCII without user, password, query and fragment.
 
-    What is left is written with printable ASCII only; one that nobody can take apart is left out.
+    A malformed address becomes ``not-an-address``.
     """
     shown = "".join(one for one in address if one.isprintable())
     if "://" not in shown:  # as Git writes it: user@host:path
@@ -71,7 +80,7 @@ def _percent(character: str) -> str:
 
 
 def describe_tool(version: str) -> Element:
-    """Return what made the bill, for its metadata."""
+    """Return the program that writes the bill, for its metadata."""
     tool: Element = {"type": "application", "name": "ml-assets", "version": version}
     return {"components": [tool]}
 
@@ -82,7 +91,15 @@ def write_document(
     dependencies: dict[str, set[str]],
     compositions: list[Json],
 ) -> bytes:
-    """Write a bill: the same bytes for the same values, whoever writes it, wherever and when."""
+    """Write a bill: equal values give equal bytes.
+
+    Raises:
+        BillError: two components have one reference, so that one could hide the other.
+    """
+    refs = Counter(map(str, _refs([*components, metadata.get("component")])))
+    twice = [ref for ref, count in refs.items() if count > 1]
+    if twice:
+        raise BillError(f"two materials with one name: {printable(twice[0])}", "rename one of them")
     graph: list[Json] = [
         {"ref": ref, "dependsOn": list(sorted(on))} if on else {"ref": ref}
         for ref, on in sorted(dependencies.items())
@@ -104,8 +121,17 @@ def write_document(
     return f"{text}\n".encode("ascii")
 
 
+def _refs(components: Iterable[Json]) -> Iterator[Json]:
+    """Yield the references of components, including inner ones."""
+    for one in components:
+        if isinstance(one, dict):
+            inner = one.get("components")
+            yield one.get("bom-ref")
+            yield from _refs(inner if isinstance(inner, list) else ())
+
+
 def derive_serial(document: Element) -> str:
-    """Return the serial number of what a document says: another number for any other content."""
+    """Return the serial number of a document's content; other content has another number."""
     rest = {name: value for name, value in document.items() if name != "serialNumber"}
     text = json.dumps(rest, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     digest = hashlib.sha256(text.encode("ascii")).hexdigest()

@@ -1,6 +1,6 @@
-"""The ML-BOM of a model: its files, its model card and what it was made from, to bytes.
+"""The ML-BOM of a model: its files, its model card and its materials, written as bytes.
 
-It takes values and reads nothing. Whatever order they come in, the bytes are the same.
+The writer takes values and reads nothing. The order of values does not change the bytes.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from urllib.parse import quote
 
-from security.bom.bill_profile import CARD_PARTS, STATEMENT
 from security.bom.cyclonedx import (
     Element,
     clean,
@@ -28,6 +27,11 @@ from security.bom.model_description import (
 from security.bom.sbom import describe_licences
 from security.gates.interface import Json
 
+#: The parts of a model card; one that is not stated is named as such.
+CARD_PARTS = ("algorithm", "considerations", "datasets", "metrics", "parameters", "task")
+#: The address of a signed statement, by the digest of its bundle.
+STATEMENT = "urn:ml-assets:statement:sha256:"
+
 
 def write_model_bill(
     described: ModelDescription, *, tool_version: str, timestamp: str | None = None
@@ -35,8 +39,10 @@ def write_model_bill(
     """Write the ML-BOM of a model.
 
     Args:
-        timestamp: when it was made (RFC 3339); None leaves it out, so that the same model gives the
-            same bytes on another day.
+        timestamp: RFC 3339; None leaves it out, so that the bytes do not depend on the day.
+
+    Raises:
+        BillError: two materials have one name.
     """
     materials = sorted(described.materials, key=lambda one: one.ref)
     metadata: Element = {"timestamp": timestamp} if timestamp else {}
@@ -68,7 +74,7 @@ def _describe_model(described: ModelDescription, materials: Sequence[Material]) 
 
 
 def _describe(material: Material) -> Element:
-    """Describe a component; one that was not read says why in place of its digest."""
+    """Describe a component: with its digest, or with the reason why it was not read."""
     element: Element = {
         "type": material.role.value,
         "bom-ref": material.ref,

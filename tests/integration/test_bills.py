@@ -16,9 +16,10 @@ from ml_assets.cli import main
 from ml_assets.project.project import Project
 from ml_assets.proof.bom.bills import build_environment_bill, build_model_bill
 from resources.errors import ConfigurationError, UnavailableError
-from security.bom.bill import Bill, BillError, BillKind, verify_bill
+from security.bom.cyclonedx import BillError
 from security.gates.interface import GateError
 from tests.unit.resources.dvc_project import DvcProject, create_project
+from tests.unit.security.bom.bill_profile import BillKind, check_bill
 from tests.unit.security.bom.bill_samples import component, properties
 
 pytestmark = pytest.mark.xdist_group("bills")
@@ -117,17 +118,14 @@ def project(template: DvcProject, tmp_path: Path) -> DvcProject:
 
 
 def environment(project: DvcProject) -> dict[str, Any]:
-    return read(build_environment_bill(Project(project.root)))
+    bill = build_environment_bill(Project(project.root))
+    return check_bill(bill.content, BillKind.ENVIRONMENT)
 
 
 def model(project: DvcProject, location: str = "model.txt", **more: Any) -> dict[str, Any]:
     opened = Project(project.root)
-    return read(build_model_bill(opened, opened.open_checkout(), location, **more))
-
-
-def read(bill: Bill) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(bill.content)
-    return document
+    bill = build_model_bill(opened, opened.open_checkout(), location, **more)
+    return check_bill(bill.content, BillKind.MODEL)
 
 
 def sha256(path: Path) -> str:
@@ -206,7 +204,7 @@ def test_lock_of_an_index_does_not_vouch_for_what_comes_from_a_directory(
     (place / "direct_url.json").write_text(json.dumps(origin))
 
     bill = build_environment_bill(Project(project.root))
-    document = read(bill)
+    document = check_bill(bill.content, BillKind.ENVIRONMENT)
     assert properties(component(document, "pkg:pypi/windows@3"), "package:state") == ["locked"]
     local = component(document, "pkg:generic/windows@3")
     assert properties(local, "package:state") == ["installed"]
@@ -463,7 +461,7 @@ def test_command_prints_the_bill_and_a_summary(project: DvcProject, capsys: Capt
     for words in ([], ["--json"]):
         assert main(["--project", str(project.root), "sbom", *words]) == 0
         captured = capsys.readouterr()
-        verify_bill(captured.out.encode(), BillKind.ENVIRONMENT)
+        check_bill(captured.out.encode(), BillKind.ENVIRONMENT)
         documents.append(captured.out)
         (line,) = captured.err.splitlines()
         assert line.startswith("bill of environment: 1 file, 5 library, 1 platform; 2 without")
@@ -482,8 +480,8 @@ def test_command_finds_the_model_by_name_or_path(
 
     captured = capsys.readouterr()
     assert captured.out == "" and captured.err.startswith("bill of model.txt: ")
-    bill = verify_bill(output.read_bytes(), BillKind.MODEL)
-    assert read(bill)["metadata"]["component"]["name"] == "model.txt"
+    bill = check_bill(output.read_bytes(), BillKind.MODEL)
+    assert bill["metadata"]["component"]["name"] == "model.txt"
 
 
 def test_command_answers_an_error_as_json(project: DvcProject, capsys: Captured) -> None:
@@ -517,7 +515,7 @@ def test_bill_of_this_repository_is_within_the_profile() -> None:
         [sys.executable, "-c", PROGRAM, "sbom"], cwd=ROOT, capture_output=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    document = read(verify_bill(done.stdout, BillKind.ENVIRONMENT))
+    document = check_bill(done.stdout, BillKind.ENVIRONMENT)
     states = {one["name"]: properties(one, "package:state") for one in document["components"]}
     assert states["dvc"] == ["locked-and-installed"]
     assert states["ml-assets"] == ["installed"]

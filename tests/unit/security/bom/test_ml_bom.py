@@ -8,10 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from security.bom.bill import BillError, BillKind, verify_bill
+from security.bom.cyclonedx import BillError
 from security.bom.ml_bom import write_model_bill
 from security.bom.model_description import Material, Metric, ModelCard, ModelDescription, Role
+from tests.unit.security.bom.bill_profile import (
+    BillKind,
+    ProfileError,
+    check_bill,
+    find_faults,
+    find_model_faults,
+)
 from tests.unit.security.bom.bill_samples import MODEL, A, B, C, component, properties
 
 ROOT = Path(__file__).parents[4]
@@ -24,11 +33,9 @@ sys.stdout.buffer.write(write_model_bill(MODEL, tool_version="1"))
 
 
 def write(described: ModelDescription = MODEL, **changes: Any) -> dict[str, Any]:
-    """Write a bill, have it judged and read it."""
+    """Write a bill, check it and read it."""
     content = write_model_bill(dataclasses.replace(described, **changes), tool_version="1")
-    verify_bill(content, BillKind.MODEL)
-    document: dict[str, Any] = json.loads(content)
-    return document
+    return check_bill(content, BillKind.MODEL)
 
 
 def card(document: dict[str, Any]) -> dict[str, Any]:
@@ -129,7 +136,7 @@ def test_statements_are_linked_by_digest() -> None:
 
 @pytest.mark.parametrize("digest", ["", "a" * 32, "A" * 64, "x" * 64, f"{A}\n"])
 def test_link_to_what_is_no_sha256_is_refused(digest: str) -> None:
-    with pytest.raises(BillError):
+    with pytest.raises((BillError, ProfileError)):
         write(provenance=(digest,))
 
 
@@ -150,7 +157,7 @@ def test_graph_leads_from_the_model_to_what_it_was_made_from() -> None:
 
 @pytest.mark.parametrize("value", ["nan", "inf", "-inf", "", "much"])
 def test_metric_that_is_no_number_is_refused(value: str) -> None:
-    with pytest.raises(BillError, match="15"):
+    with pytest.raises(ProfileError, match="15"):
         write(metrics=(Metric("f1", value),))
 
 
@@ -168,8 +175,25 @@ def test_hostile_texts_are_escaped_everywhere() -> None:
     assert "\\u001b" not in json.dumps(document) and "\\u202e" in json.dumps(document)
 
 
+@settings(max_examples=50, deadline=None)
+@given(st.text(), st.text(), st.text())
+def test_any_texts_stay_within_the_profile(one: str, two: str, three: str) -> None:
+    """The profile is the writer's promise, whatever a project's files are called and say."""
+    model = dataclasses.replace(MODEL.model, description=one, labels=(two,), names=(three,))
+    described = dataclasses.replace(
+        MODEL,
+        model=model,
+        card=ModelCard(task=one, algorithm=two, users=(three,), risks=((one, two),), licence=three),
+        materials=(Material(Role.DATA, f"a{one}", A, source=f"https://{two}@x.invalid/{three}"),),
+        parameters=((one, two),),
+        facts=((two, three),),
+    )
+    document = json.loads(write_model_bill(described, tool_version="1"))
+    assert [*find_faults(document), *find_model_faults(document)] == []
+
+
 def test_two_materials_that_look_alike_are_refused() -> None:
-    with pytest.raises(BillError, match="not unique"):
+    with pytest.raises(BillError, match="two materials with one name"):
         write(materials=(Material(Role.FILE, "a  b", A), Material(Role.FILE, "a b", B)))
 
 

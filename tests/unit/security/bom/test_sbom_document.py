@@ -12,11 +12,11 @@ import pytest
 from packageurl import PackageURL
 
 from security.advisories.packages.package import Package as SystemPackage
-from security.bom.bill import BillKind, verify_bill
 from security.bom.cyclonedx import clean, public_address
 from security.bom.lock_hashes import find_hashes
 from security.bom.package_metadata import parse_metadata, read_metadata, resolve_needs
 from security.bom.sbom import Environment, EnvironmentPackage, write_environment_bill
+from tests.unit.security.bom.bill_profile import BillKind, check_bill
 from tests.unit.security.bom.bill_samples import ENVIRONMENT, A, B, component, properties
 
 ROOT = Path(__file__).parents[4]
@@ -29,12 +29,10 @@ sys.stdout.buffer.write(write_environment_bill(ENVIRONMENT, tool_version="1"))
 
 
 def write(*packages: EnvironmentPackage, **changes: Any) -> dict[str, Any]:
-    """Write a bill of some packages, have it judged and read it."""
+    """Write a bill of some packages, check it and read it."""
     environment = dataclasses.replace(ENVIRONMENT, packages=packages, **changes)
     content = write_environment_bill(environment, tool_version="1")
-    verify_bill(content, BillKind.ENVIRONMENT)
-    document: dict[str, Any] = json.loads(content)
-    return document
+    return check_bill(content, BillKind.ENVIRONMENT)
 
 
 def only(document: dict[str, Any]) -> dict[str, Any]:
@@ -77,7 +75,7 @@ def test_time_stands_in_it_only_if_it_is_given() -> None:
     content = write_environment_bill(
         ENVIRONMENT, tool_version="1", timestamp="2026-01-02T03:04:05Z"
     )
-    verify_bill(content, BillKind.ENVIRONMENT)
+    check_bill(content, BillKind.ENVIRONMENT)
     assert json.loads(content)["metadata"]["timestamp"] == "2026-01-02T03:04:05Z"
 
 
@@ -367,4 +365,4 @@ def test_environment_without_anything_still_has_its_interpreter() -> None:
     content = write_environment_bill(
         Environment("a", "", "cpython", "3.11.7", ()), tool_version="1"
     )
-    verify_bill(content, BillKind.ENVIRONMENT)
+    check_bill(content, BillKind.ENVIRONMENT)

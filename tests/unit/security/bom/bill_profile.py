@@ -1,4 +1,6 @@
-"""The minimum profile of bills: what has to stand in one beyond what CycloneDX asks for.
+"""The minimum profile of bills: the rules beyond CycloneDX that the writers promise to keep.
+
+The documentation has it in ``docs/reference/bills-of-materials.md``; tests check each written bill.
 
 Every bill, each rule with the gap or the attack that it stops:
 
@@ -34,24 +36,52 @@ Of a model:
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections import Counter
 from collections.abc import Iterator
+from enum import Enum
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from security.bom.bill import validate_bill
 from security.bom.cyclonedx import SECRET, derive_serial
+from security.bom.ml_bom import CARD_PARTS, STATEMENT
 
 STATES = ("installed", "locked", "locked-and-installed")
-CARD_PARTS = ("algorithm", "considerations", "datasets", "metrics", "parameters", "task")
-STATEMENT = "urn:ml-assets:statement:sha256:"
 _LONGEST = 10_000
 _COMPLETE = ("complete", "incomplete", "unknown")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _PYPI = re.compile(r"pkg:(pypi|generic)/([^@?#]+)@([^?#]+)(\?[^#]*)?")
 
 _Document = dict[str, Any]
+
+
+class BillKind(Enum):
+    """What a bill is about."""
+
+    ENVIRONMENT = "environment"
+    MODEL = "model"
+
+
+class ProfileError(AssertionError):
+    """A bill is not within the profile."""
+
+
+def check_bill(content: bytes, kind: BillKind) -> _Document:
+    """Validate a bill by its schema and by the profile, and return it.
+
+    Raises:
+        BillError: it is not CycloneDX 1.6.
+        ProfileError: it breaks a rule of the profile.
+    """
+    document: _Document = json.loads(validate_bill(content).content)
+    more = find_package_faults if kind is BillKind.ENVIRONMENT else find_model_faults
+    faults = [*find_faults(document), *more(document)]
+    if faults:
+        raise ProfileError("; ".join(faults))
+    return document
 
 
 def find_faults(document: _Document) -> Iterator[str]:
