@@ -5,12 +5,13 @@ SecurityError
 ├── BillError                 security/bom/cyclonedx.py
 ├── ConfinementError          security/sandbox/landlock.py
 ├── CopyError                 security/content/private_copy.py
-├── ExpectationError          security/gates/data/expectations/fields.py
+├── DocumentError             security/content/document.py
+├── ExpectationError          security/gates/data/expectations/parser.py
 ├── GateError                 security/gates/interface.py
 ├── LedgerError               security/ledger/ledger.py
 ├── ListingError              security/statements/directory_listing.py
 ├── ModeError                 security/content/file_mode.py
-├── PolicyError               security/content/toml_table.py
+├── PolicyError               security/content/table.py
 ├── ProvenanceError           security/statements/provenance.py
 ├── PublicKeyError            security/signing/public_key.py
 ├── ResultError               security/statements/gate_result.py

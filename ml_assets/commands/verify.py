@@ -18,9 +18,9 @@ from ml_assets.proof.subject import resolve_subject
 from ml_assets.proof.verify import verify_subject
 from ml_assets.reporting.console import write_notice
 from resources.errors import ConfigurationError, ResourceError
+from security.content.document import MOST_BYTES
 from security.content.printable import printable
 from security.content.private_copy import PrivateCopy
-from security.content.strict_json import LARGEST
 from security.signing.bundle import Bundle, parse_bundle
 from security.statements.rebuild import write_rebuild
 from security.verdict import Verdict
@@ -112,7 +112,7 @@ def _read_signature(file: Path | None) -> Bundle | None:
     if file is None:
         return None
     with file.open("rb") as stream:
-        return parse_bundle(stream.read(LARGEST + 1))
+        return parse_bundle(stream.read(MOST_BYTES + 1))
 
 
 def _publish(copy: PrivateCopy, found: Verification) -> bool:

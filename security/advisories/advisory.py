@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 
-from security.advisories.field import Field
+from security.advisories.errors import MalformedAdvisoryError
 from security.advisories.severity import Severity, read_label, score_vector
 from security.advisories.version import split_ecosystem
+from security.content.field import Field
 
 _SUMMARY_LENGTH = 240
 _MAJOR_VERSION = "1."
@@ -97,6 +98,16 @@ class Advisory:
         return self.withdrawn is not None and self.withdrawn <= at
 
 
+@dataclass(frozen=True, slots=True)
+class _Complaint:
+    """Makes the errors about a record that is called ``where``."""
+
+    where: str
+
+    def __call__(self, place: str, what: str, _hint: str) -> MalformedAdvisoryError:
+        return MalformedAdvisoryError(f"{self.where}: {place or 'record'}", what)
+
+
 def parse_advisory(document: object, where: str) -> Advisory:
     """Parse one OSV record.
 
@@ -107,10 +118,10 @@ def parse_advisory(document: object, where: str) -> Advisory:
     Raises:
         MalformedAdvisoryError: with the field and what is wrong with it.
     """
-    record = Field(document, where, "")
+    record = Field(document, _Complaint(where))
     version = record.get("schema_version")
-    if version.exists and not version.text().startswith(_MAJOR_VERSION):
-        raise version.wrong(f"schema version {version.text()} is not 1.x")
+    if version.exists and not version.text(empty=True).startswith(_MAJOR_VERSION):
+        raise version.wrong(f"schema version {version.value[:40]} is not 1.x")
     return Advisory(
         id=record.get("id").identifier(),
         modified=parse_time(record.get("modified")),
@@ -126,7 +137,7 @@ def parse_advisory(document: object, where: str) -> Advisory:
 
 def parse_time(field: Field) -> datetime:
     """Parse an RFC 3339 time with its offset."""
-    text = field.text()
+    text = field.text(empty=True)
     try:
         time = datetime.fromisoformat(text)
     except ValueError:
@@ -143,7 +154,7 @@ def _optional_time(field: Field) -> datetime | None:
 def summarize(record: Field) -> str:
     """Return the summary, or else the beginning of the details, on one line."""
     summary, details = record.get("summary"), record.get("details")
-    long = summary.text() if summary.exists else details.text() if details.exists else ""
+    long = summary.optional_text() or "" if summary.exists else details.optional_text() or ""
     visible = "".join(one if one.isprintable() else " " for one in long[: _SUMMARY_LENGTH * 4])
     text = " ".join(visible.split())
     return text if len(text) <= _SUMMARY_LENGTH else text[: _SUMMARY_LENGTH - 1] + "…"
@@ -153,7 +164,7 @@ def _parse_severities(owner: Field) -> tuple[Severity, ...]:
     """Parse the severities of a record or a package: vectors, or words of a distribution."""
     found: list[Severity] = []
     for one in owner.get("severity").items():
-        kind = one.get("type").text()
+        kind = one.get("type").text(empty=True)
         score = one.get("score").name()
         found.append(score_vector(score) if kind.startswith("CVSS_") else read_label(score))
     return tuple(found)
@@ -182,7 +193,7 @@ def _parse_affected(entry: Field) -> Affected:
 
 
 def _parse_range(field: Field) -> Range:
-    kind = field.get("type").one_of(RangeKind)
+    kind = field.get("type").choice(RangeKind)
     events = field.get("events")
     parsed = tuple(_parse_event(one) for one in events.items())
     if not any(event.kind is EventKind.INTRODUCED for event in parsed):

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
-from security.content.toml_table import PolicyError, Table, load_table
+from security.content.table import PolicyError, Table, load_policy
 from security.policy.rule import Comments, Level, Missing, Rule, Stale, parse_rule
 from security.policy.waiver import Waiver, parse_waiver
 
@@ -113,15 +113,15 @@ def parse_policy(text: bytes, where: str) -> Policy:
     Raises:
         PolicyError: it is no TOML, or a key is missing, unknown, or of another type or range.
     """
-    document = load_table(text, where)
+    document = load_policy(text, where)
     document.refuse_unknown(("version", "environments", "waivers"))
     document.require("version")
-    if document.whole_number("version", None, 0, 10**6) != VERSION:
+    if document.whole_number("version", 0, 0, 10**6) != VERSION:
         raise document.error(
             "version", f"not {VERSION}", f"write version = {VERSION}, or update ml-assets"
         )
     waivers = tuple(parse_waiver(one) for one in document.list_of_tables("waivers"))
-    if "environments" not in document.values:
+    if "environments" not in document:
         environments = builtin_policy().environments
     else:
         environments = _parse_environments(document)
@@ -170,25 +170,23 @@ def _parse_environment(name: str, tables: Mapping[str, Table]) -> Environment:
         table.refuse_unknown(
             ("extends", "branch", "errors-block", "verified-restores", "default", "gates")
         )
-        wanted = table.flag("verified-restores")
-        verified = verified if wanted is None else wanted
-        given = table.flag("errors-block")
-        errors_block = errors_block if given is None else given
+        verified = table.flag("verified-restores", verified)
+        errors_block = table.flag("errors-block", errors_block)
         default = parse_rule([table.table("default")], default)
         for gate, rule in table.tables("gates").items():
             _check_name(rule, gate)
             gates.setdefault(gate, []).append(rule)
     default = replace(default, errors_block=errors_block)
     rules = {gate: parse_rule(layers, default) for gate, layers in gates.items()}
-    branch = own.text("branch") or None
+    branch = own.line("branch") or None
     return Environment(name, branch, rules, default, errors_block, verified)
 
 
 def _line_of(name: str, tables: Mapping[str, Table]) -> Sequence[Table]:
     """Return the tables that make an environment: what it extends first, itself last."""
     line, seen = [tables[name]], [name]
-    while "extends" in line[0].values:
-        parent = line[0].text("extends")
+    while "extends" in line[0]:
+        parent = line[0].line("extends")
         if parent not in tables:
             known = ", ".join(sorted(tables))
             raise line[0].error("extends", f"unknown environment: {parent}", f"known: {known}")
@@ -202,6 +200,4 @@ def _line_of(name: str, tables: Mapping[str, Table]) -> Sequence[Table]:
 
 def _check_name(table: Table, name: str) -> None:
     if not _NAME.fullmatch(name):
-        raise PolicyError(
-            f"{table.where}: {table.place}: not a name", "use a-z, 0-9, _ and -, without spaces"
-        )
+        raise table.wrong("not a name", "use a-z, 0-9, _ and -, without spaces")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from security.content.toml_table import Table
+from security.content.table import Table
 from security.finding import Confidence, Finding, Severity
 
 #: Nobody may listen on the way, and no password belongs into a policy.
@@ -121,7 +121,7 @@ def parse_rule(layers: Sequence[Table], rule: Rule) -> Rule:
 
 def _parse_layer(table: Table, base: Rule) -> Rule:
     table.refuse_unknown(_RULE_KEYS)
-    online = table.text("online") or base.online
+    online = table.line("online") or base.online
     if online and not _SERVICE.fullmatch(online):
         raise table.error("online", f"not an address: {online}", "write https://, and no password")
     return replace(

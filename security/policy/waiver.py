@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from security.content.toml_table import Table
+from security.content.table import Table
 from security.finding import Finding
 
 _KEYS = ("gate", "finding", "path", "package", "reason", "owner", "expires")
@@ -72,13 +72,13 @@ def parse_waiver(table: Table) -> Waiver:
     table.require(*_NEEDED)
     for key in ("gate", "finding"):
         _refuse_wildcards(table, key)
-    if not _GATE.fullmatch(table.text("gate")):
+    if not _GATE.fullmatch(table.line("gate")):
         raise table.error("gate", "not the name of a gate", "write it as reports do")
     return Waiver(
-        gate=table.text("gate"),
-        finding=table.text("finding"),
-        reason=table.text("reason"),
-        owner=table.text("owner"),
+        gate=table.line("gate"),
+        finding=table.line("finding"),
+        reason=table.line("reason"),
+        owner=table.line("owner"),
         expires=table.day("expires"),
         path=_path(table),
         package=_package(table),
@@ -86,14 +86,14 @@ def parse_waiver(table: Table) -> Waiver:
 
 
 def _refuse_wildcards(table: Table, key: str) -> None:
-    text = table.text(key)
+    text = table.line(key)
     # In the names of tests, as in test_a.py::test_b[a*b], these are letters like others.
     if "::" not in text and any(one in text for one in "*?"):
         raise table.error(key, f"wildcards do not work here: {text}", "write one waiver for each")
 
 
 def _path(table: Table) -> str | None:
-    path = table.text("path")
+    path = table.line("path")
     if path.startswith("/") or ".." in path.split("/") or "\\" in path:
         raise table.error(
             "path", f"not inside the project: {path}", "start at the project's root, with / between"
@@ -102,7 +102,7 @@ def _path(table: Table) -> str | None:
 
 
 def _package(table: Table) -> str | None:
-    package = table.text("package")
+    package = table.line("package")
     if package and not _PACKAGE.fullmatch(package):
         raise table.error("package", f"not a package: {package}", "write NAME or NAME==VERSION")
     return package or None

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from security.content.strict_json import fields, parse_object, text, write_object
+from security.content.document import parse_json, write_json
+from security.content.field import Field
 from security.signing.envelope import Envelope, decode, parse_envelope
 from security.signing.public_key import SignatureError
 from security.statements.statement import Statement, parse_statement
@@ -22,6 +23,8 @@ MEDIA_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 #: How ``model_signing`` 1.1 writes bundles with chains of certificates.
 _CHAIN = "x509CertificateChain"
 _MOST_CERTIFICATES = 10
+_FIELDS = ("mediaType", "verificationMaterial", "dsseEnvelope")
+_WAYS = ("publicKey", "certificate", _CHAIN)
 
 
 class Kind(Enum):
@@ -84,7 +87,7 @@ def _write(envelope: Envelope, material: dict[str, Any]) -> Bundle:
         "verificationMaterial": {**material, "tlogEntries": []},
         "dsseEnvelope": envelope.to_json(),
     }
-    return parse_bundle(write_object(body))
+    return parse_bundle(write_json(body))
 
 
 def parse_bundle(content: bytes) -> Bundle:
@@ -101,13 +104,11 @@ def parse_bundle(content: bytes) -> Bundle:
         SignatureError: a step finds something else.
     """
     try:
-        body = fields(  # 1, 2
-            parse_object(content), ("mediaType", "verificationMaterial", "dsseEnvelope")
-        )
-        if body["mediaType"] != MEDIA_TYPE:
-            raise ValueError("another kind or version")
-        kind, hint, certificates = _parse_material(body["verificationMaterial"])  # 3, 4
-        envelope = parse_envelope(body["dsseEnvelope"])  # 5
+        body = Field(parse_json(content)).only(_FIELDS)  # 1, 2
+        if body.get("mediaType").value != MEDIA_TYPE:
+            raise body.get("mediaType").unlike(MEDIA_TYPE)
+        kind, hint, certificates = _parse_material(body.get("verificationMaterial"))  # 3, 4
+        envelope = parse_envelope(body.get("dsseEnvelope"))  # 5
     except ValueError as error:
         raise SignatureError(
             f"not a bundle: {error}", "look who made it, and sign again"
@@ -115,24 +116,24 @@ def parse_bundle(content: bytes) -> Bundle:
     return Bundle(content, kind, envelope, hint, certificates)
 
 
-def _parse_material(value: Any) -> tuple[Kind, str, tuple[bytes, ...]]:
-    material = fields(
-        value,
-        (),
-        ("publicKey", "certificate", _CHAIN, "tlogEntries", "timestampVerificationData"),
-    )
-    ways = [name for name in ("publicKey", "certificate", _CHAIN) if name in material]
+def _parse_material(material: Field) -> tuple[Kind, str, tuple[bytes, ...]]:
+    material.only((), (*_WAYS, "tlogEntries", "timestampVerificationData"))
+    ways = [name for name in _WAYS if name in material.mapping()]
     if len(ways) != 1:
-        raise ValueError("not exactly one way to know its key")
+        raise material.wrong("not exactly one key or certificate")
     (way,) = ways
     if way == "certificate":
-        leaf = decode(fields(material[way], ("rawBytes",))["rawBytes"])
-        return Kind.KEYLESS, "", (leaf,)
-    if material.get("tlogEntries", []) != [] or material.get("timestampVerificationData", {}) != {}:
-        raise ValueError("entries of a log that nobody verifies")
+        return Kind.KEYLESS, "", (_raw_bytes(material.get(way)),)
+    for name, empty in (("tlogEntries", []), ("timestampVerificationData", {})):
+        if material.mapping().get(name, empty) != empty:
+            raise material.get(name).wrong("an entry of a log that is not verified")
     if way == "publicKey":
-        return Kind.KEY, text(fields(material[way], ("hint",))["hint"]), ()
-    chain = fields(material[way], ("certificates",))["certificates"]
-    if not isinstance(chain, list) or not 0 < len(chain) <= _MOST_CERTIFICATES:
-        raise ValueError("not a chain of certificates")
-    return Kind.CERTIFICATES, "", tuple(decode(fields(c, ("rawBytes",))["rawBytes"]) for c in chain)
+        return Kind.KEY, material.get(way).only(("hint",)).get("hint").text(), ()
+    chain = list(material.get(way).only(("certificates",)).get("certificates").items())
+    if not 0 < len(chain) <= _MOST_CERTIFICATES:
+        raise material.get(way).unlike(f"a chain of 1 to {_MOST_CERTIFICATES} certificates")
+    return Kind.CERTIFICATES, "", tuple(_raw_bytes(one) for one in chain)
+
+
+def _raw_bytes(certificate: Field) -> bytes:
+    return decode(certificate.only(("rawBytes",)).get("rawBytes"))

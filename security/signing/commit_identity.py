@@ -14,9 +14,9 @@ from collections.abc import Mapping
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from security.content.document import write_json
 from security.content.printable import printable
 from security.content.protobuf import Message
-from security.content.strict_json import write_object
 from security.signing.bundle import MEDIA_TYPE
 from security.signing.cms_signature import CmsSignature, parse_cms
 from security.signing.keyless_certificate import parse_keyless_certificate
@@ -103,7 +103,7 @@ def _make_bundle(found: CmsSignature) -> bytes:
             f"not an entry of the log: {printable(str(error))}", "sign it again"
         ) from error
     digest = hashlib.sha256(found.signed).digest()
-    return write_object(
+    return write_json(
         {
             "mediaType": MEDIA_TYPE,
             "verificationMaterial": {
@@ -159,7 +159,7 @@ def _make_body(found: CmsSignature) -> bytes:
             "publicKey": {"content": _base64(pem)},
         },
     }
-    return write_object({"apiVersion": _VERSION, "kind": _KIND, "spec": spec})
+    return write_json({"apiVersion": _VERSION, "kind": _KIND, "spec": spec})
 
 
 def _base64(content: bytes) -> str:

@@ -10,7 +10,7 @@ import binascii
 from dataclasses import dataclass
 from typing import Any
 
-from security.content.strict_json import fields, text
+from security.content.field import Field
 
 #: The type of all payloads here: an in-toto statement.
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
@@ -43,7 +43,7 @@ def signed_message(payload: bytes) -> bytes:
     return b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(payload), payload)
 
 
-def parse_envelope(value: Any) -> Envelope:
+def parse_envelope(field: Field) -> Envelope:
     """Read an envelope. The steps, each with the attack that it stops:
 
     1. Just its three fields, and the payload is an in-toto statement: a signature that was made
@@ -54,28 +54,29 @@ def parse_envelope(value: Any) -> Envelope:
     Raises:
         ValueError: a step finds something else.
     """
-    body = fields(value, ("payload", "payloadType", "signatures"))  # 1
-    if body["payloadType"] != PAYLOAD_TYPE:
-        raise ValueError("its payload is no statement")
-    signatures = body["signatures"]
-    if not isinstance(signatures, list) or len(signatures) != 1:  # 2
-        raise ValueError("not exactly one signature")
-    signature = fields(signatures[0], ("sig",), ("keyid",))
-    if signature.get("keyid", "") != "":
-        raise ValueError("a signature that names a key itself")
-    return Envelope(decode(body["payload"]), decode(signature["sig"]))
+    field.only(("payload", "payloadType", "signatures"))  # 1
+    if field.get("payloadType").value != PAYLOAD_TYPE:
+        raise field.get("payloadType").unlike(PAYLOAD_TYPE)
+    signatures = list(field.get("signatures").items())
+    if len(signatures) != 1:  # 2
+        raise field.get("signatures").wrong("not exactly one signature")
+    (signature,) = signatures
+    signature.only(("sig",), ("keyid",))
+    if signature.mapping().get("keyid", "") != "":
+        raise signature.get("keyid").wrong("a signature that names a key itself")
+    return Envelope(decode(field.get("payload")), decode(signature.get("sig")))
 
 
-def decode(value: Any) -> bytes:
+def decode(field: Field) -> bytes:
     """Decode base64 (RFC 4648 section 4) that is written as it would be here.  3
 
     Raises:
         ValueError: it is none, or written otherwise.
     """
     try:
-        found = base64.b64decode(text(value), validate=True)
+        found = base64.b64decode(field.text(), validate=True)
     except (binascii.Error, ValueError) as error:
-        raise ValueError("not base64") from error
-    if base64.b64encode(found).decode("ascii") != value:
-        raise ValueError("base64 that nobody would write so")
+        raise field.wrong("not base64") from error
+    if base64.b64encode(found).decode("ascii") != field.value:
+        raise field.wrong("not canonical base64")
     return found

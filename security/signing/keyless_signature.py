@@ -9,8 +9,9 @@ from __future__ import annotations
 import datetime
 from typing import TYPE_CHECKING
 
+from security.content.document import parse_json
+from security.content.field import Field
 from security.content.printable import printable
-from security.content.strict_json import fields, parse_object
 from security.signing.bundle import Bundle
 from security.signing.identity import Identity
 from security.signing.keyless_certificate import parse_keyless_certificate
@@ -70,16 +71,16 @@ def verify_keyless(
 def _count_times(bundle: Bundle) -> int:
     """Return how many words on the time a bundle has; see 2."""
     try:
-        material = parse_object(bundle.content)["verificationMaterial"]
-        entries = material.get("tlogEntries")
-        if not isinstance(entries, list) or len(entries) != 1:
+        material = Field(parse_json(bundle.content)).get("verificationMaterial")
+        entries = list(material.get("tlogEntries").items())
+        if len(entries) != 1:
             raise ValueError("not exactly one entry of the log")
-        entry = fields(entries[0], _ENTRY, _ENTRY_V1)
-        stamps = fields(material.get("timestampVerificationData", {}), (), ("rfc3161Timestamps",))
-        stamped = stamps.get("rfc3161Timestamps", [])
-        if not isinstance(stamped, list):
-            raise ValueError("time stamps that are none")
-        times = len(stamped) + ("inclusionPromise" in entry)
+        entry = entries[0].only(_ENTRY, _ENTRY_V1)
+        stamps = material.get("timestampVerificationData")
+        if stamps.exists:
+            stamps.only((), ("rfc3161Timestamps",))
+        stamped = list(stamps.get("rfc3161Timestamps").items())
+        times = len(stamped) + ("inclusionPromise" in entry.mapping())
         if not times:
             raise ValueError("nobody says when it was signed")
     except ValueError as error:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 
+from security.content.field import Field
 from security.content.file_mode import verify_modes
 from security.content.file_tree import FileTree
-from security.content.strict_json import fields, text
 from security.signing.bundle import Bundle
 from security.signing.public_key import SignatureError
 from security.signing.signature import Verified, verify_bundle
@@ -16,6 +16,7 @@ from security.statements.statement import Statement, Subject, write_statement
 
 PREDICATE = "https://model_signing/signature/v1.0"
 _OPTIONS = {"method": "files", "hash_type": "sha256", "allow_symlinks": False}
+_RESOURCE_FIELDS = ("name", "algorithm", "digest")
 _IGNORED = (".git", ".gitattributes", ".github", ".gitignore")
 
 
@@ -85,23 +86,23 @@ def _parse_files(statement: Statement, name: str, roots: Sequence[str]) -> dict[
     """
     if statement.subjects not in [(Subject(name, {"sha256": root}),) for root in roots]:  # a
         raise ValueError("another name or digest")
-    predicate = fields(statement.predicate, ("serialization", "resources"))  # b
-    options = fields(predicate["serialization"], _OPTIONS, ("ignore_paths",))
+    predicate = Field(statement.predicate).only(("serialization", "resources"))  # b
+    options = predicate.get("serialization").only(_OPTIONS, ("ignore_paths",)).mapping()
     chosen = {key: options[key] for key in _OPTIONS}
     if chosen != _OPTIONS or chosen["allow_symlinks"] is not False:  # 0 is no word of this format
         raise ValueError("other options")
     ignored = options.get("ignore_paths", [])
     if not isinstance(ignored, list) or not all(one in _IGNORED for one in ignored):  # c
         raise ValueError("files that the signer left out")
-    if not isinstance(predicate["resources"], list):
-        raise ValueError("no list of files")
     found: dict[str, str] = {}
-    for one in predicate["resources"]:
-        entry = fields(one, ("name", "algorithm", "digest"))
-        path = text(entry["name"])
-        if entry["algorithm"] != "sha256" or path in found:
-            raise ValueError("another algorithm, or a file twice")
-        found[path] = text(entry["digest"])
+    for one in predicate.get("resources").items():
+        one.only(_RESOURCE_FIELDS)
+        path = one.get("name").text()
+        if one.get("algorithm").value != "sha256":
+            raise one.get("algorithm").unlike("sha256")
+        if path in found:
+            raise one.wrong("duplicate file")
+        found[path] = one.get("digest").text()
     return found
 
 

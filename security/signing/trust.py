@@ -32,7 +32,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from security.content.toml_table import Table, load_table
+from security.content.table import Table, load_policy
 from security.signing.public_key import PublicKey, SignatureError, load_public_key
 from security.statements.predicates import Purpose
 
@@ -162,10 +162,10 @@ def parse_trust(files: Mapping[str, bytes], where: str) -> Trust:
     """
     if FILE not in files:
         return Trust({})
-    document = load_table(files[FILE], f"{where}/{FILE}")
+    document = load_policy(files[FILE], f"{where}/{FILE}")
     document.refuse_unknown(("version", "keys", "keyless", "authorities"))
     document.require("version")
-    if document.whole_number("version", None, 0, 10**6) != VERSION:
+    if document.whole_number("version", 0, 0, 10**6) != VERSION:
         raise document.error("version", f"not {VERSION}", f"write version = {VERSION}")
     keys = [_parse_key(one, files) for one in document.list_of_tables("keys")]
     by_id: dict[str, TrustedKey] = {}
@@ -191,10 +191,10 @@ def parse_identities(
     Raises:
         PolicyError: a key of the file is missing, unknown or of another type, or names no file.
     """
-    document = load_table(text, where)
+    document = load_policy(text, where)
     document.refuse_unknown(("version", "keyless"))
     document.require("version")
-    if document.whole_number("version", None, 0, 10**6) != VERSION:
+    if document.whole_number("version", 0, 0, 10**6) != VERSION:
         raise document.error("version", f"not {VERSION}", f"write version = {VERSION}")
     found = tuple(_parse_identity(one, files) for one in document.list_of_tables("keyless"))
     if any(one.purposes is not None for one in found):
@@ -215,9 +215,9 @@ def _parse_identity(table: Table, files: Mapping[str, bytes]) -> TrustedIdentity
     table.refuse_unknown(("identity", "issuer", "root", *_SIGNER))
     table.require("identity", "issuer")
     return TrustedIdentity(
-        **_signer(table, table.text("identity")),
-        identity=table.text("identity"),
-        issuer=table.text("issuer"),
+        **_signer(table, table.line("identity")),
+        identity=table.line("identity"),
+        issuer=table.line("issuer"),
         root=_file(table, "root", files),
     )
 
@@ -226,15 +226,15 @@ def _parse_authority(table: Table, files: Mapping[str, bytes]) -> TrustedAuthori
     table.refuse_unknown(("file", "identity", *_SIGNER))
     table.require("identity")
     return TrustedAuthority(
-        **_signer(table, table.text("identity")),
+        **_signer(table, table.line("identity")),
         certificates=_file(table, "file", files),
-        identity=table.text("identity"),
+        identity=table.line("identity"),
     )
 
 
 def _signer(table: Table, name: str) -> dict[str, Any]:
     return {
-        "name": table.text("name", name),
+        "name": table.line("name", name),
         "purposes": _purposes(table),
         "since": _time(table, "from"),
         "until": _time(table, "until"),
@@ -244,24 +244,24 @@ def _signer(table: Table, name: str) -> dict[str, Any]:
 
 def _file(table: Table, key: str, files: Mapping[str, bytes]) -> bytes:
     table.require(key)
-    name = table.text(key)
+    name = table.line(key)
     if name not in files:
         raise table.error(key, f"no such file beside it: {name}", "add it, and commit it")
     return files[name]
 
 
 def _purposes(table: Table) -> frozenset[Purpose] | None:
-    if "for" not in table.values:
+    if "for" not in table:
         return None
     known = {one.value: one for one in Purpose}
-    named = table.values["for"]
+    named = table.get("for").value
     if not isinstance(named, list) or not named or not all(one in known for one in named):
         raise table.error("for", "not a list of purposes", f"known are: {', '.join(known)}")
     return frozenset(known[one] for one in named)
 
 
 def _time(table: Table, key: str) -> datetime.datetime | None:
-    value = table.values.get(key)
+    value = table.get(key).value
     if value is None:
         return None
     if not isinstance(value, datetime.datetime) or value.tzinfo is None:

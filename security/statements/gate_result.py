@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from security.content.document import parse_json, write_json
 from security.errors import SecurityError
 from security.finding import parse_finding
 from security.gates.interface import Report, Tool
@@ -107,7 +108,7 @@ def write_result(result: GateResult) -> bytes:
             "seconds": result.seconds,
         },
     }
-    return json.dumps(body, separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode()
+    return write_json(body)
 
 
 def parse_result(statement: bytes) -> GateResult:
@@ -123,7 +124,7 @@ def parse_result(statement: bytes) -> GateResult:
         ResultError: a step finds something else.
     """
     try:
-        body = json.loads(statement, object_pairs_hook=_refuse_twice)  # 1
+        body = parse_json(statement)  # 1
         result = _build(body)  # 2
         (subject,) = body["subject"]  # 3
         named = {"name": result.binding.subject, "digest": {"sha256": result.binding.sha256}}
@@ -131,16 +132,9 @@ def parse_result(statement: bytes) -> GateResult:
             raise ValueError("its subject is not the one that was judged")
         if write_result(result) != statement:  # 4
             raise ValueError("it does not read back as written")
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ResultError(f"not a gate's result: {type(error).__name__}: {error}", _HINT) from error
     return result
-
-
-def _refuse_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    values = dict(pairs)
-    if len(values) != len(pairs):
-        raise ValueError("a key stands there twice")
-    return values
 
 
 def _build(body: dict[str, Any]) -> GateResult:

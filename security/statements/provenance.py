@@ -14,12 +14,20 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from security.content.strict_json import fields, text
+from security.content.field import Field
 from security.errors import SecurityError
 from security.statements.statement import Statement, Subject, parse_digests, write_statement
 
 PREDICATE = "https://slsa.dev/provenance/v1"
 BUILD_TYPE = "urn:ml-assets:dvc-stage:v1"
+_DEFINITION_FIELDS = (
+    "buildType",
+    "externalParameters",
+    "internalParameters",
+    "resolvedDependencies",
+)
+_OUTER_FIELDS = ("stage", "command", "params", "environment")
+_INNER_FIELDS = ("action", "confined", "uncommitted", "changed")
 
 
 class ProvenanceError(SecurityError):
@@ -193,53 +201,43 @@ def parse_provenance(statement: Statement) -> Provenance:
 
 
 def _build(statement: Statement) -> Provenance:
-    body = fields(statement.predicate, ("buildDefinition", "runDetails"))
-    definition = fields(
-        body["buildDefinition"],
-        ("buildType", "externalParameters", "internalParameters", "resolvedDependencies"),
-    )
-    if definition["buildType"] != BUILD_TYPE:
-        raise ValueError("another build type")
-    outer = fields(definition["externalParameters"], ("stage", "command", "params", "environment"))
-    inner = fields(
-        definition["internalParameters"], ("action", "confined", "uncommitted", "changed")
-    )
-    details = fields(body["runDetails"], ("builder", "metadata"))
-    builder = fields(details["builder"], ("id", "version"))
-    metadata = fields(details["metadata"], ("invocationId", "startedOn", "finishedOn"))
-    if not isinstance(outer["params"], dict) or not isinstance(inner["confined"], bool):
-        raise ValueError("a value of another type")
+    body = Field(statement.predicate).only(("buildDefinition", "runDetails"))
+    definition = body.get("buildDefinition").only(_DEFINITION_FIELDS)
+    if definition.get("buildType").value != BUILD_TYPE:
+        raise definition.get("buildType").unlike(BUILD_TYPE)
+    outer = definition.get("externalParameters").only(_OUTER_FIELDS)
+    inner = definition.get("internalParameters").only(_INNER_FIELDS)
+    details = body.get("runDetails").only(("builder", "metadata"))
+    builder = details.get("builder").only(("id", "version"))
+    metadata = details.get("metadata").only(("invocationId", "startedOn", "finishedOn"))
+    versions = builder.get("version")
     return Provenance(
         outs=statement.subjects,
-        stage=text(outer["stage"]),
-        command=_texts(outer["command"]),
-        params=outer["params"],
-        variables=_texts(outer["environment"]),
-        materials=tuple(_material(one) for one in definition["resolvedDependencies"]),
-        action=Action(inner["action"]),
+        stage=outer.get("stage").text(),
+        command=outer.get("command").texts(),
+        params=outer.get("params").mapping(),
+        variables=outer.get("environment").texts(),
+        materials=tuple(_material(one) for one in definition.get("resolvedDependencies").items()),
+        action=inner.get("action").choice(Action),
         conditions=Conditions(
-            inner["confined"], _texts(inner["uncommitted"]), _texts(inner["changed"])
+            inner.get("confined").flag(),
+            inner.get("uncommitted").texts(),
+            inner.get("changed").texts(),
         ),
         builder=Builder(
-            text(builder["id"]), {text(k): text(v) for k, v in builder["version"].items()}
+            builder.get("id").text(), {name: versions.get(name).text() for name in versions.keys()}
         ),
-        invocation=text(metadata["invocationId"]),
-        started=parse_time(metadata["startedOn"]),
-        finished=parse_time(metadata["finishedOn"]),
+        invocation=metadata.get("invocationId").text(),
+        started=parse_time(metadata.get("startedOn")),
+        finished=parse_time(metadata.get("finishedOn")),
     )
 
 
-def _material(value: Any) -> Material:
-    entry = fields(value, ("name", "digest", "annotations"), ("uri",))
-    role = Role(fields(entry["annotations"], ("role",))["role"])
-    digest = parse_digests(entry["digest"])
-    return Material(text(entry["name"]), digest, role, text(entry.get("uri", ""), empty=True))
-
-
-def _texts(value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list):
-        raise ValueError("not a list")
-    return tuple(text(one, empty=True) for one in value)
+def _material(field: Field) -> Material:
+    field.only(("name", "digest", "annotations"), ("uri",))
+    role = field.get("annotations").only(("role",)).get("role").choice(Role)
+    digest = parse_digests(field.get("digest"))
+    return Material(field.get("name").text(), digest, role, field.get("uri").optional_text() or "")
 
 
 def write_time(at: datetime.datetime) -> str:
@@ -247,15 +245,18 @@ def write_time(at: datetime.datetime) -> str:
     return at.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def parse_time(value: Any) -> datetime.datetime:
-    """Read a time (RFC 3339).
+def parse_time(field: Field) -> datetime.datetime:
+    """Parse a time with its zone (RFC 3339).
 
     Raises:
-        ValueError: it is none, or has no zone.
+        ValueError: it is not one.
     """
-    found = datetime.datetime.fromisoformat(text(value))
+    try:
+        found = datetime.datetime.fromisoformat(field.text())
+    except ValueError as error:
+        raise field.unlike("a time") from error
     if found.tzinfo is None:
-        raise ValueError("a time without a zone")
+        raise field.unlike("a time with its zone")
     return found.astimezone(datetime.UTC)
 
 

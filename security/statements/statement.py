@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from security.content.strict_json import fields, parse_object, text, write_object
+from security.content.document import parse_json, write_json
+from security.content.field import Field
 from security.errors import SecurityError
 
 TYPE = "https://in-toto.io/Statement/v1"
@@ -20,6 +21,8 @@ TYPE = "https://in-toto.io/Statement/v1"
 #: directory (``security.content.digest.digest_tree``).
 STRONG = {"sha256": 64, "sha512": 128, "dirHash": 64, "gitCommit": 40, "gitTree": 40}
 _HEX = re.compile(r"[0-9a-f]+")
+_FIELDS = ("_type", "subject", "predicateType", "predicate")
+_SUBJECT_FIELDS = ("name", "digest")
 
 
 class StatementError(SecurityError):
@@ -71,7 +74,7 @@ def write_statement(
     Raises:
         StatementError: nobody could rely on it.
     """
-    payload = write_object(
+    payload = write_json(
         {
             "_type": TYPE,
             "subject": [subject.to_json() for subject in subjects],
@@ -85,7 +88,7 @@ def write_statement(
 def parse_statement(payload: bytes) -> Statement:
     """Read a statement. The steps, each with the attack that it stops:
 
-    1. Strict JSON (``security.content.strict_json``): two readers must not see two statements.
+    1. Strict JSON (``security.content.document``): two readers must not see two statements.
     2. Just the four fields, and the type of this version: nothing is said where nobody looks.
     3. At least one subject, each with just a name and digests: a claim about nothing convinces
        nobody, and a subject is not found by what is no digest (``uri``, ``content``).
@@ -98,46 +101,42 @@ def parse_statement(payload: bytes) -> Statement:
         StatementError: a step finds something else.
     """
     try:
-        body = fields(  # 1, 2
-            parse_object(payload), ("_type", "subject", "predicateType", "predicate")
-        )
-        if body["_type"] != TYPE:
-            raise ValueError("another type of statement")
-        subjects = _parse_subjects(body["subject"])  # 3, 4, 5
-        if not isinstance(body["predicate"], dict):  # 6
-            raise ValueError("its predicate is no object")
-        return Statement(payload, subjects, text(body["predicateType"]), body["predicate"])
+        body = Field(parse_json(payload)).only(_FIELDS)  # 1, 2
+        if body.get("_type").value != TYPE:
+            raise body.get("_type").unlike(TYPE)
+        subjects = _parse_subjects(body.get("subject"))  # 3, 4, 5
+        predicate = body.get("predicate").mapping()  # 6
+        return Statement(payload, subjects, body.get("predicateType").text(), predicate)
     except ValueError as error:
         raise StatementError(
             f"not a statement: {error}", "look who made it, and make it again"
         ) from error
 
 
-def _parse_subjects(value: Any) -> tuple[Subject, ...]:
-    if not isinstance(value, list) or not value:
-        raise ValueError("without a subject")
+def _parse_subjects(field: Field) -> tuple[Subject, ...]:
     found: dict[str, Subject] = {}
-    for one in value:
-        entry = fields(one, ("name", "digest"))
-        subject = Subject(text(entry["name"]), parse_digests(entry["digest"]))
+    for one in field.items():
+        one.only(_SUBJECT_FIELDS)
+        subject = Subject(one.get("name").text(), parse_digests(one.get("digest")))
         if found.setdefault(subject.name, subject) is not subject:
-            raise ValueError("a subject stands there twice")
+            raise one.wrong("duplicate subject")
+    if not found:
+        raise field.wrong("no subject")
     return tuple(found.values())
 
 
-def parse_digests(value: Any) -> dict[str, str]:
-    """Read a digest set of which one identifies.
+def parse_digests(field: Field) -> dict[str, str]:
+    """Parse a digest set, in which at least one digest identifies its subject.
 
     Raises:
-        ValueError: it is empty or malformed, or nothing in it identifies.
+        ValueError: it is empty or malformed, or no digest identifies.
     """
-    if not isinstance(value, dict):
-        raise ValueError("digests that are none")
-    for algorithm, digest in value.items():
+    digests = field.mapping()
+    for algorithm, digest in digests.items():
         if not isinstance(digest, str) or not _HEX.fullmatch(digest):
-            raise ValueError("a digest that is none")
+            raise field.get(algorithm).unlike("a digest in lower-case hexadecimal")
         if len(digest) != STRONG.get(algorithm, len(digest)):
-            raise ValueError(f"a digest of another length: {algorithm}")
-    if STRONG.keys().isdisjoint(value):
-        raise ValueError("without a digest that identifies it")
-    return value
+            raise field.get(algorithm).wrong(f"digest of another length: {len(digest)}")
+    if STRONG.keys().isdisjoint(digests):
+        raise field.wrong("no digest that identifies the subject")
+    return digests

@@ -9,14 +9,23 @@ from __future__ import annotations
 import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from security.content.strict_json import fields, text
+from security.content.field import Field
 from security.errors import SecurityError
 from security.statements.statement import Statement, Subject, write_statement
 from security.verify.slsa_level import SlsaLevel
 
 PREDICATE = "https://slsa.dev/verification_summary/v1"
+_FIELDS = (
+    "verifier",
+    "timeVerified",
+    "resourceUri",
+    "policy",
+    "inputAttestations",
+    "verificationResult",
+    "verifiedLevels",
+    "slsaVersion",
+)
 _POLICY = "urn:ml-assets:policy:"
 _VERIFIER = "urn:ml-assets:verifier"
 
@@ -88,35 +97,23 @@ def parse_summary(statement: Statement) -> Summary:
 def _build(statement: Statement) -> Summary:
     if statement.predicate_type != PREDICATE:
         raise ValueError("a statement of another type")
-    body = fields(
-        statement.predicate,
-        (
-            "verifier",
-            "timeVerified",
-            "resourceUri",
-            "policy",
-            "inputAttestations",
-            "verificationResult",
-            "verifiedLevels",
-            "slsaVersion",
-        ),
-    )
-    verifier = fields(body["verifier"], ("id", "version"))
-    policy = fields(body["policy"], ("uri", "digest"))
-    if verifier["id"] != _VERIFIER or not text(policy["uri"]).startswith(_POLICY):
-        raise ValueError("another verifier's")
-    if body["verificationResult"] not in ("PASSED", "FAILED"):
-        raise ValueError("a result that is none")
+    body = Field(statement.predicate).only(_FIELDS)
+    verifier = body.get("verifier").only(("id", "version"))
+    policy = body.get("policy").only(("uri", "digest"))
+    if verifier.get("id").value != _VERIFIER or not policy.get("uri").text().startswith(_POLICY):
+        raise verifier.wrong("another verifier")
     return Summary(
         outs=statement.subjects,
-        environment=policy["uri"].removeprefix(_POLICY),
-        policy=text(fields(policy["digest"], ("sha256",))["sha256"]),
-        passed=body["verificationResult"] == "PASSED",
-        grounds=tuple(_digest(one) for one in body["inputAttestations"]),
-        at=datetime.datetime.fromisoformat(text(body["timeVerified"])),
-        version=text(fields(verifier["version"], ("ml-assets",))["ml-assets"]),
+        environment=policy.get("uri").text().removeprefix(_POLICY),
+        policy=_sha256(policy),
+        passed=body.get("verificationResult").one_of("PASSED", "FAILED") == "PASSED",
+        grounds=tuple(
+            _sha256(one.only(("digest",))) for one in body.get("inputAttestations").items()
+        ),
+        at=datetime.datetime.fromisoformat(body.get("timeVerified").text()),
+        version=verifier.get("version").only(("ml-assets",)).get("ml-assets").text(),
     )
 
 
-def _digest(value: Any) -> str:
-    return text(fields(fields(value, ("digest",))["digest"], ("sha256",))["sha256"])
+def _sha256(field: Field) -> str:
+    return field.get("digest").only(("sha256",)).get("sha256").text()

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ml_assets.project.settings.table import Table, wrong
+from ml_assets.project.settings.table import LONGEST
+from security.content.table import Table
 
 #: What policies, waivers and Dagster take for the name of a gate.
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
@@ -110,35 +111,30 @@ class GateSettings:
     commands: Mapping[str, CommandSettings] = field(default_factory=dict)
 
 
-def parse_gate_settings(table: Mapping[str, Any], where: str) -> GateSettings:
+def parse_gate_settings(table: Table) -> GateSettings:
     """Parse the settings of gates.
-
-    Args:
-        where: the table's name, for messages.
 
     Raises:
         ConfigurationError: a setting is unknown, or of another type or range.
     """
-    reader = Table(table, where)
-    performance = Table(reader.mapping("performance"), f"{where}: performance")
-    data = Table(reader.mapping("data"), f"{where}: data")
+    performance, data = table.table("performance"), table.table("data")
     settings = GateSettings(
-        python=reader.text("python"),
-        timeout=reader.seconds("timeout", GateSettings.timeout),
-        unit_tests=_suite(reader, "unit-tests", GateSettings.unit_tests),
-        integration_tests=_suite(reader, "integration-tests", GateSettings.integration_tests),
-        model_validation=_model_validation(reader),
-        data={pattern: data.mapping(pattern) for pattern in reader.mapping("data")},
+        python=table.text("python"),
+        timeout=float(table.number("timeout", GateSettings.timeout, 0, LONGEST)),
+        unit_tests=_suite(table, "unit-tests", GateSettings.unit_tests),
+        integration_tests=_suite(table, "integration-tests", GateSettings.integration_tests),
+        model_validation=_model_validation(table.table("model-validation")),
+        data={pattern: data.get(pattern).mapping() for pattern in data.keys()},
         most=_numbers(performance, "most"),
         least=_numbers(performance, "least"),
-        commands={name: _command(name, value, where) for name, value in reader.rest().items()},
+        commands={name: _command(table, name) for name in table.unread()},
     )
     performance.refuse_unknown()
     return settings
 
 
-def _suite(reader: Table, name: str, default: SuiteSettings) -> SuiteSettings:
-    table = Table(reader.mapping(name), f"{reader.where}: {name}")
+def _suite(gates: Table, name: str, default: SuiteSettings) -> SuiteSettings:
+    table = gates.table(name)
     suite = _suite_of(table, default)
     table.refuse_unknown()
     return suite
@@ -152,9 +148,7 @@ def _suite_of(table: Table, default: SuiteSettings) -> SuiteSettings:
     )
 
 
-def _model_validation(reader: Table) -> ModelValidationSettings:
-    name = "model-validation"
-    table = Table(reader.mapping(name), f"{reader.where}: {name}")
+def _model_validation(table: Table) -> ModelValidationSettings:
     settings = ModelValidationSettings(
         suite=_suite_of(table, GateSettings.model_validation.suite),
         metrics=table.text("metrics"),
@@ -163,42 +157,46 @@ def _model_validation(reader: Table) -> ModelValidationSettings:
     )
     table.refuse_unknown()
     if settings.metrics is None and (settings.thresholds or settings.margins):
-        raise wrong(table.where, "metrics", "the JSON file that thresholds and margins are about")
+        hint = "write the JSON file that thresholds and margins are about"
+        raise table.error("metrics", "missing", hint)
     return settings
 
 
 def _bound(table: Table) -> BoundSettings:
-    bound = BoundSettings(least=table.number("min"), most=table.number("max"))
+    bound = BoundSettings(least=_number(table, "min"), most=_number(table, "max"))
     table.refuse_unknown()
     if bound == BoundSettings():
-        raise wrong(table.where, "min", "min or max, or both")
+        raise table.error("min", "missing", "write min or max, or both")
     return bound
 
 
 def _margin(table: Table) -> MarginSettings:
-    most, better = table.number("most"), table.text("better") or "higher"
+    most, better = table.get("most").number(0), table.text("better") or "higher"
     table.refuse_unknown()
-    if most is None or most < 0:
-        raise wrong(table.where, "most", "by how much it may be worse, 0 or more")
     match better:
         case "higher" | "lower":
-            return MarginSettings(most, better)
+            return MarginSettings(float(most), better)
         case _:
-            raise wrong(table.where, "better", "higher or lower")
+            raise table.unlike("better", "higher or lower")
 
 
-def _numbers(table: Table, key: str) -> dict[str, float]:
-    values = Table(table.mapping(key), f"{table.where}: {key}")
-    return {name: values.number(name) or 0.0 for name in table.mapping(key)}
+def _numbers(performance: Table, key: str) -> dict[str, float]:
+    table = performance.table(key)
+    return {name: float(table.number(name, 0.0)) for name in table.keys()}
 
 
-def _command(name: str, value: Any, where: str) -> CommandSettings:
-    place = f"{where}: {name}"
+def _number(table: Table, key: str) -> float | None:
+    number = table.number(key, None)
+    return None if number is None else float(number)
+
+
+def _command(gates: Table, name: str) -> CommandSettings:
+    value = gates.get(name).value
     if not isinstance(value, dict) or "command" not in value:
-        raise wrong(where, name, "a table of a gate; one of your own has a command")
+        raise gates.error(name, "unknown gate", "write the name of a gate, or add a command to it")
     if not _NAME.fullmatch(name):
-        raise wrong(where, name, "the name of a gate with a-z, 0-9, _ and - only")
-    table = Table(value, place)
+        raise gates.error(name, "not the name of a gate", "use a-z, 0-9, _ and - only")
+    table = gates.table(name)
     settings = CommandSettings(
         command=table.texts("command"),
         judges=table.text("judges") or "source",
@@ -207,9 +205,10 @@ def _command(name: str, value: Any, where: str) -> CommandSettings:
     )
     table.refuse_unknown()
     if not settings.command or not all(settings.command):
-        raise wrong(place, "command", 'the words of a command, as in: ["make", "audit"]')
+        hint = 'write the words of a command, as in: ["make", "audit"]'
+        raise table.error("command", "not a command", hint)
     if settings.judges not in ("source", "data", "model"):
-        raise wrong(place, "judges", "source, data or model")
+        raise table.unlike("judges", "one of source, data, model")
     if settings.output not in ("exit-code", "sarif", "junit"):
-        raise wrong(place, "output", "exit-code, sarif or junit")
+        raise table.unlike("output", "one of exit-code, sarif, junit")
     return settings

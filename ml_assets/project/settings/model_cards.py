@@ -8,9 +8,8 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from ml_assets.project.settings.table import Table, wrong
+from security.content.table import Table
 
 #: What CycloneDX knows as ways to learn.
 APPROACHES = (
@@ -55,16 +54,13 @@ class ModelCardSettings:
     performance: str | None = None
 
 
-def parse_model_cards(table: Mapping[str, Any], where: str) -> dict[str, ModelCardSettings]:
+def parse_model_cards(table: Table) -> dict[str, ModelCardSettings]:
     """Parse the settings of model cards.
-
-    Args:
-        where: the table's name, for messages.
 
     Raises:
         ConfigurationError: a setting is unknown, or of another type or range.
     """
-    return {pattern: _card(card) for pattern, card in Table(table, where).all_tables().items()}
+    return {pattern: _card(card) for pattern, card in table.tables().items()}
 
 
 def find_model_card(cards: Mapping[str, ModelCardSettings], location: str) -> ModelCardSettings:
@@ -87,7 +83,7 @@ def _card(table: Table) -> ModelCardSettings:
         use_cases=table.texts("use-cases"),
         limitations=table.texts("limitations"),
         tradeoffs=table.texts("tradeoffs"),
-        risks=_risks(Table(table.mapping("risks"), f"{table.where}: risks"), table),
+        risks=_risks(table.table("risks")),
         license=table.text("license"),
         datasets=table.texts("datasets"),
         metrics=table.texts("metrics"),
@@ -95,9 +91,9 @@ def _card(table: Table) -> ModelCardSettings:
     )
     table.refuse_unknown()
     if card.approach is not None and card.approach not in APPROACHES:
-        raise wrong(table.where, "approach", f"one of: {', '.join(APPROACHES)}")
+        raise table.unlike("approach", f"one of {', '.join(APPROACHES)}")
     return card
 
 
-def _risks(risks: Table, table: Table) -> tuple[tuple[str, str], ...]:
-    return tuple((name, risks.text(name) or "") for name in table.mapping("risks"))
+def _risks(table: Table) -> tuple[tuple[str, str], ...]:
+    return tuple((name, table.text(name) or "") for name in table.keys())

@@ -9,20 +9,22 @@ from __future__ import annotations
 import fnmatch
 import os
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import Any
 
 from ml_assets.project.settings.gates import GateSettings, parse_gate_settings
 from ml_assets.project.settings.model_cards import ModelCardSettings, parse_model_cards
 from ml_assets.project.settings.signing import SigningSettings, parse_signing_settings
-from ml_assets.project.settings.table import Table, wrong
+from ml_assets.project.settings.table import LONGEST, settings_table
 from ml_assets.project.settings.watch import WatchSettings, parse_watch_settings
 from resources.errors import ConfigurationError
+from security.content.document import DocumentError, parse_toml
+from security.content.table import Table
 
+#: Bytes of the largest file with settings.
+_MOST_BYTES = 1 << 20
 #: The owners that Dagster takes, but for teams with a space in their names.
 _OWNER = re.compile(r"team:\S+|[A-Za-z0-9_][A-Za-z0-9._%+-]*@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}")
 
@@ -155,65 +157,59 @@ def read_settings(files: Mapping[str, bytes], where: str) -> Settings:
         if name not in files:
             continue
         try:
-            table: Any = tomllib.loads(files[name].decode("utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+            table = settings_table(parse_toml(files[name], _MOST_BYTES), name)
+        except DocumentError as error:
             file = os.path.join(where, name)
-            raise ConfigurationError(
-                f"cannot parse: {file}: {error}", f"mend it: {file}"
-            ) from error
+            message = f"cannot parse: {file}: {error.message}"
+            raise ConfigurationError(message, f"mend it: {file}") from error
         for key in path:
-            table = Table(table, name).mapping(key)
-        if table:
-            return parse_settings(table, name)
+            table = table.table(key)
+        if table.keys():
+            return parse_settings(table)
     return Settings()
 
 
-def parse_settings(table: Mapping[str, Any], where: str) -> Settings:
+def parse_settings(table: Table) -> Settings:
     """Parse one table of settings.
-
-    Args:
-        where: the file's name, for messages.
 
     Raises:
         ConfigurationError: a setting is unknown, or of another type or range.
     """
-    reader = Table(table, where)
-    performance = Table(reader.mapping("performance"), f"{where}: performance")
+    performance = table.table("performance")
     settings = Settings(
-        jobs=reader.whole_number("jobs"),
-        granularity=reader.choice("granularity", Granularity.PIPELINE),
-        keep_going=reader.flag("keep-going"),
-        wait=reader.seconds("wait", 600.0),
-        environment=reader.texts("environment"),
-        weights={str(k): _weight(v, where) for k, v in reader.mapping("weights").items()},
-        mutexes=Table(reader.mapping("mutexes"), f"{where}: mutexes").all_texts(),
-        owners=_owners(Table(reader.mapping("owners"), f"{where}: owners").all_texts(), where),
+        jobs=table.whole_number("jobs", 0, 0),
+        granularity=table.choice("granularity", Granularity.PIPELINE),
+        keep_going=table.flag("keep-going"),
+        wait=float(table.number("wait", 600.0, 0, LONGEST)),
+        environment=table.texts("environment"),
+        weights=_weights(table.table("weights")),
+        mutexes=table.table("mutexes").all_texts(),
+        owners=_owners(table.table("owners")),
         performance=Performance(
             command=performance.text("command") or Performance.command,
             model=performance.text("model"),
-            timeout=performance.seconds("timeout", Performance.timeout),
+            timeout=float(performance.number("timeout", Performance.timeout, 0, LONGEST)),
         ),
-        gates=parse_gate_settings(reader.mapping("gates"), f"{where}: gates"),
-        model_cards=parse_model_cards(reader.mapping("model-cards"), f"{where}: model-cards"),
-        signing=parse_signing_settings(reader.mapping("signing"), f"{where}: signing"),
-        watch=parse_watch_settings(reader.mapping("watch"), f"{where}: watch"),
-        pull=reader.flag("pull"),
-        confinement=reader.choice("confinement", Confinement.IF_POSSIBLE),
+        gates=parse_gate_settings(table.table("gates")),
+        model_cards=parse_model_cards(table.table("model-cards")),
+        signing=parse_signing_settings(table.table("signing")),
+        watch=parse_watch_settings(table.table("watch")),
+        pull=table.flag("pull"),
+        confinement=table.choice("confinement", Confinement.IF_POSSIBLE),
     )
-    reader.refuse_unknown()
+    table.refuse_unknown()
     performance.refuse_unknown()
     return settings
 
 
-def _weight(value: Any, where: str) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise wrong(where, "weights", "whole numbers from 1 on")
-    return value
+def _weights(table: Table) -> dict[str, int]:
+    return {stage: table.whole_number(stage, 1, 1) for stage in table.keys()}
 
 
-def _owners(owners: dict[str, tuple[str, ...]], where: str) -> dict[str, tuple[str, ...]]:
+def _owners(table: Table) -> dict[str, tuple[str, ...]]:
+    owners = table.all_texts()
     for pattern, names in owners.items():
         if not all(_OWNER.fullmatch(name) for name in names):
-            expected = "e-mail addresses, or names as in: team:vision"
-            raise wrong(f"{where}: owners", pattern, expected)
+            hint = "write e-mail addresses, or names as in: team:vision"
+            raise table.error(pattern, "not an owner", hint)
     return owners

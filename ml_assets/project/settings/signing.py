@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
 
-from ml_assets.project.settings.table import Table, wrong
+from security.content.table import Table
 
 
 class Method(Enum):
@@ -43,29 +41,29 @@ class SigningSettings:
     denied: tuple[str, ...] = ()
 
 
-def parse_signing_settings(table: Mapping[str, Any], where: str) -> SigningSettings:
+def parse_signing_settings(table: Table) -> SigningSettings:
     """Parse the table.
 
     Raises:
         ConfigurationError: a setting is unknown, of another type, or missing for the method.
     """
-    reader = Table(table, where)
     settings = SigningSettings(
-        method=reader.choice("method", Method.KEY),
-        ledger=reader.text("ledger"),
-        sigstore=reader.text("sigstore"),
-        certificates=reader.text("certificates"),
-        key=reader.text("key"),
-        uri=reader.text("uri"),
-        module=reader.text("module"),
-        denied=reader.texts("denied"),
+        method=table.choice("method", Method.KEY),
+        ledger=table.text("ledger"),
+        sigstore=table.text("sigstore"),
+        certificates=table.text("certificates"),
+        key=table.text("key"),
+        uri=table.text("uri"),
+        module=table.text("module"),
+        denied=table.texts("denied"),
     )
-    reader.refuse_unknown()
+    table.refuse_unknown()
     needed = {
         Method.CERTIFICATE: {"certificates": settings.certificates, "key": settings.key},
         Method.PKCS11: {"uri": settings.uri},
     }.get(settings.method, {})
     for name, value in needed.items():
         if value is None:
-            raise wrong(where, name, f"given, since method is {settings.method.value}")
+            missing = f"missing, since method is {settings.method.value}"
+            raise table.error(name, missing, f"add {name} to it")
     return settings

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from ml_assets.project.settings.table import Table, wrong
+from ml_assets.project.settings.table import LONGEST
+from security.content.table import Table
 
 T = TypeVar("T")
 
@@ -80,40 +81,37 @@ class WatchSettings:
         return any(fnmatch.fnmatchcase(path, pattern) for pattern in self.ignore)
 
 
-def parse_watch_settings(table: Mapping[str, Any], where: str) -> WatchSettings:
+def parse_watch_settings(table: Table) -> WatchSettings:
     """Parse the table.
 
     Raises:
         ConfigurationError: a setting is unknown, or of another type or range.
     """
-    reader = Table(table, where)
     default = WatchSettings()
     settings = WatchSettings(
-        repository=reader.text("repository") or default.repository,
-        branches=_branches(reader, default.branches),
-        interval=reader.seconds("interval", default.interval),
-        commits=reader.choice("commits", default.commits),
-        older=reader.choice("older", default.older),
-        first=reader.choice("first", default.first),
-        ignore=reader.texts("ignore"),
-        signed=reader.flag("signed"),
-        runs=reader.whole_number("runs") or default.runs,
-        write_back=reader.choice("write-back", default.write_back),
-        keep=reader.seconds("keep-days", default.keep),
-        keep_size=reader.seconds("keep-size", default.keep_size),
+        repository=table.text("repository") or default.repository,
+        branches=_branches(table, default.branches),
+        interval=float(table.number("interval", default.interval, 1, LONGEST)),
+        commits=table.choice("commits", default.commits),
+        older=table.choice("older", default.older),
+        first=table.choice("first", default.first),
+        ignore=table.texts("ignore"),
+        signed=table.flag("signed"),
+        runs=table.whole_number("runs", 0, 0) or default.runs,
+        write_back=table.choice("write-back", default.write_back),
+        keep=float(table.number("keep-days", default.keep, 0, LONGEST)),
+        keep_size=float(table.number("keep-size", default.keep_size, 0, LONGEST)),
     )
-    reader.refuse_unknown()
-    if settings.interval < 1:
-        raise wrong(where, "interval", "a number of seconds, 1 or more")
+    table.refuse_unknown()
     return settings
 
 
-def _branches(reader: Table, default: tuple[str, ...]) -> tuple[str, ...]:
+def _branches(table: Table, default: tuple[str, ...]) -> tuple[str, ...]:
     """Read names of branches; an empty list watches none."""
-    names = reader.texts("branches")
+    names = table.texts("branches")
     for name in names:
         parts = name.split("/")
         strange = set(name) & set(" ~^:?*[\\") or ".." in name or "@{" in name
         if strange or not all(parts) or any(one[:1] in ".-" for one in parts):
-            raise wrong(reader.where, "branches", "names of branches")
-    return tuple(dict.fromkeys(names)) if "branches" in reader else default
+            raise table.unlike("branches", "a list of names of branches")
+    return tuple(dict.fromkeys(names)) if "branches" in table else default

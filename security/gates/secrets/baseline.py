@@ -13,12 +13,12 @@ detectors and files that it says to leave out, and call services. Instead:
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from security.content.document import parse_json
 from security.gates.secrets.detectors import PLUGINS, Hit
 
 _FILTERS = "detect_secrets.filters."
@@ -103,10 +103,7 @@ def parse_baseline(data: bytes) -> Baseline:
     Raises:
         ValueError: it is not one, or it asks for what is not done here.
     """
-    try:
-        document = json.loads(data, object_pairs_hook=_no_duplicates)
-    except RecursionError as error:
-        raise ValueError("too deep") from error
+    document = parse_json(data)
     if not isinstance(document, dict) or not str(document.get("version", "")).startswith("1."):
         raise ValueError("not of version 1")
     plugins = _objects(document, "plugins_used")
@@ -132,12 +129,6 @@ def parse_baseline(data: bytes) -> Baseline:
 def drop_hashes(lines: list[str]) -> list[str]:
     """Return a baseline's lines without the hashes, which are no secrets but look like some."""
     return ["" if _HASH_LINE.fullmatch(line) else line for line in lines]
-
-
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    if len(dict(pairs)) != len(pairs):
-        raise ValueError("a key is there twice")
-    return dict(pairs)
 
 
 def _objects(document: Mapping[str, Any], key: str) -> list[dict[str, Any]]:

@@ -7,12 +7,9 @@ callable: a document that has one is not judged here.
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
+from security.content.document import DocumentError, parse_json
 from security.model_scan.byte_stream import Content
 from security.model_scan.examination import Examination
-from security.model_scan.formats.safetensors_header import unique
 from security.model_scan.report import Format, Location, UnjudgedError
 
 #: Keys by which some loader finds what to make, in lower case.
@@ -52,22 +49,12 @@ def judge_document(examination: Examination, content: Content, where: Location) 
     if size is None or size > examination.limits.header:
         raise UnjudgedError("a JSON document is longer than the limit", where)
     try:
-        json.loads(  # 1
-            content.open().read(size).decode("utf-8"),
-            object_pairs_hook=_refuse_naming,
-            parse_constant=_refuse_constant,
-        )
-    except (ValueError, RecursionError) as error:
+        parse_json(content.open().read(size), size, check_key=_refuse_naming)  # 1
+    except DocumentError as error:
         raise UnjudgedError("not JSON with unique keys and finite numbers", where) from error
     return Format.JSON
 
 
-def _refuse_naming(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    for key, _ in pairs:  # 2
-        if key.lower() in _NAMING or key.lower().startswith(_PICKLED):
-            raise UnjudgedError(f"a JSON document names what a loader is to make: {key[:40]!a}")
-    return unique(pairs)
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"not a number of JSON: {name}")
+def _refuse_naming(key: str) -> None:
+    if key.lower() in _NAMING or key.lower().startswith(_PICKLED):  # 2
+        raise UnjudgedError(f"a JSON document names what a loader is to make: {key[:40]!a}")

@@ -5,10 +5,10 @@ The rules are those of the format's own documentation: no duplicate keys, no hol
 
 from __future__ import annotations
 
-import json
 import math
 from typing import Any
 
+from security.content.document import DocumentError, parse_json
 from security.model_scan.byte_stream import Content
 from security.model_scan.examination import Examination
 from security.model_scan.pickle.pickle_reader import check_end
@@ -77,8 +77,8 @@ def judge_tensors(examination: Examination, content: Content, where: Location) -
 def _parse_header(raw: bytes) -> dict[str, dict[str, Any]]:
     """Parse the JSON header without its metadata."""
     try:
-        header = json.loads(raw.decode("utf-8"), object_pairs_hook=unique)
-    except (ValueError, RecursionError) as error:
+        header = parse_json(raw, len(raw))
+    except DocumentError as error:
         raise UnjudgedError("a safetensors header is not JSON with unique keys") from error
     if not isinstance(header, dict):
         raise UnjudgedError("a safetensors header is not an object")
@@ -104,15 +104,3 @@ def _read_range(name: str, entry: Any) -> tuple[int, int]:
     if math.prod(shape) * bits != (stop - start) * 8:
         raise UnjudgedError("a safetensors entry has a shape and offsets that disagree")
     return start, stop
-
-
-def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Make a JSON object of its pairs, refusing a key that comes twice.
-
-    Raises:
-        ValueError: readers would disagree about which of the two counts.
-    """
-    entries = dict(pairs)
-    if len(entries) != len(pairs):
-        raise ValueError("duplicate keys")
-    return entries

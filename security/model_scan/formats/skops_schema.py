@@ -6,12 +6,11 @@ schema's names are judged like a pickle's.
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
+from security.content.document import DocumentError, parse_json
 from security.model_scan.byte_stream import Content
 from security.model_scan.examination import Examination
-from security.model_scan.formats.safetensors_header import unique
 from security.model_scan.pickle.allowed_globals import ALLOWED
 from security.model_scan.pickle.pickle_values import Global, is_special
 from security.model_scan.report import Location, Severity, UnjudgedError, quote
@@ -52,8 +51,8 @@ def judge_schema(examination: Examination, content: Content, where: Location) ->
         if len(raw) > examination.limits.header:
             raise UnjudgedError("a skops schema is longer than the limit", where)
     try:
-        schema = json.loads(raw.decode("utf-8"), object_pairs_hook=unique)  # 1
-    except (ValueError, RecursionError) as error:
+        schema = parse_json(bytes(raw), len(raw))  # 1
+    except DocumentError as error:
         raise UnjudgedError("a skops schema is not JSON with unique keys", where) from error
     if not isinstance(schema, dict) or "__loader__" not in schema:
         raise UnjudgedError("a skops schema without a first node", where)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from security.content.toml_table import PolicyError
+from security.content.table import PolicyError
 from security.signing.public_key import SignatureError
 from security.signing.signature import verify_bundle
 from security.signing.trust import parse_trust

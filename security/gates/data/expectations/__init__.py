@@ -26,8 +26,7 @@
 Of a directory, each file has to be such a table.
 """
 
-from security.gates.data.expectations.fields import ExpectationError
-from security.gates.data.expectations.parser import parse_expectations
+from security.gates.data.expectations.parser import ExpectationError, parse_expectations
 from security.gates.data.expectations.table_expectations import (
     Column,
     DataExpectations,

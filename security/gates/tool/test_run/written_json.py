@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import stat
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
+from security.content.document import parse_json
 from security.content.printable import printable
 from security.gates.interface import GateError
 
@@ -30,13 +30,11 @@ def load_json(path: Path, *, follow: bool = False) -> Any:
             if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
                 raise ValueError("not a file")
             content = stream.read(_MOST_BYTES + 1)
-        if len(content) > _MOST_BYTES:
-            raise ValueError(f"larger than {_MOST_BYTES} bytes")
-        return json.loads(content, object_pairs_hook=_once, parse_constant=_refuse)
+        return parse_json(content, _MOST_BYTES, byte_order_mark=True)
     except OSError as error:
         why = f"{error.strerror}: {printable(path.name)}"
         raise GateError(why.lower(), "look at what writes it") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         why = f"{printable(path.name)}: {printable(str(error))}"
         raise GateError(f"unreadable JSON: {why}", "look at what writes it") from error
 
@@ -49,14 +47,3 @@ def as_number(value: object) -> float | None:
         return float(value) if math.isfinite(value) else None
     except OverflowError:
         return None
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    values = dict(pairs)
-    if len(values) != len(pairs):
-        raise ValueError("a name is there twice")
-    return values
-
-
-def _refuse(name: str) -> NoReturn:
-    raise ValueError(f"not a number: {name}")

@@ -13,6 +13,7 @@ from ml_assets.project.settings.gates import (
     SuiteSettings,
     parse_gate_settings,
 )
+from ml_assets.project.settings.table import settings_table
 from resources.errors import ConfigurationError
 
 EVERYTHING = """
@@ -44,7 +45,7 @@ output = "sarif"
 
 
 def parse(text: str) -> GateSettings:
-    return parse_gate_settings(tomllib.loads(text), "gates")
+    return parse_gate_settings(settings_table(tomllib.loads(text), "gates"))
 
 
 def test_every_setting_is_read() -> None:

@@ -12,6 +12,7 @@ from ml_assets.project.settings.model_cards import (
     parse_model_cards,
 )
 from ml_assets.project.settings.settings import parse_settings, read_settings
+from ml_assets.project.settings.table import settings_table
 from resources.errors import ConfigurationError
 
 EVERYTHING = """
@@ -53,11 +54,13 @@ PARSED = ModelCardSettings(
 
 
 def test_every_key_is_read() -> None:
-    assert parse_model_cards(tomllib.loads(EVERYTHING), "x") == {"models/*.onnx": PARSED}
+    assert parse_model_cards(settings_table(tomllib.loads(EVERYTHING), "x")) == {
+        "models/*.onnx": PARSED
+    }
 
 
 def test_settings_hold_the_model_cards() -> None:
-    settings = parse_settings({"model-cards": tomllib.loads(EVERYTHING)}, "ml-assets.toml")
+    settings = parse_settings(settings_table({"model-cards": tomllib.loads(EVERYTHING)}, "x"))
     assert settings.model_cards == {"models/*.onnx": PARSED}
 
 
@@ -71,25 +74,28 @@ def test_first_pattern_that_matches_counts() -> None:
 
 @pytest.mark.parametrize("approach", APPROACHES)
 def test_every_approach_of_cyclonedx_is_known(approach: str) -> None:
-    assert parse_model_cards({"m": {"approach": approach}}, "x")["m"].approach == approach
+    assert (
+        parse_model_cards(settings_table({"m": {"approach": approach}}, "x"))["m"].approach
+        == approach
+    )
 
 
 @pytest.mark.parametrize(
     ("card", "said"),
     [
-        ("text", "wrong setting in x: m"),
-        ({"taks": "classification"}, "unknown setting in x: m: taks"),
-        ({"task": 1}, "wrong setting in x: m: task"),
-        ({"users": "one"}, "wrong setting in x: m: users"),
-        ({"approach": "magic"}, "wrong setting in x: m: approach"),
-        ({"risks": ["unfair"]}, "wrong setting in x: m: risks"),
-        ({"risks": {"unfair": 1}}, "wrong setting in x: m: risks: unfair"),
+        ("text", "x: m: not a table: text"),
+        ({"taks": "classification"}, "x: m.taks: unknown key"),
+        ({"task": 1}, "x: m.task: not a string: 1"),
+        ({"users": "one"}, "x: m.users: not a list of strings: one"),
+        ({"approach": "magic"}, "x: m.approach: not one of supervised, "),
+        ({"risks": ["unfair"]}, "x: m.risks: not a table: a list"),
+        ({"risks": {"unfair": 1}}, "x: m.risks.unfair: not a string: 1"),
     ],
 )
 def test_wrong_card_is_refused(card: object, said: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
-        parse_model_cards({"m": card}, "x")
-    assert caught.value.message == said
+        parse_model_cards(settings_table({"m": card}, "x"))
+    assert caught.value.message.startswith(said)
 
 
 def test_documented_settings_are_accepted() -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from ml_assets.project.settings.table import settings_table
 from ml_assets.project.settings.watch import (
     Commits,
     First,
@@ -16,7 +17,7 @@ from resources.errors import ConfigurationError
 
 
 def test_defaults_watch_main_and_develop_of_origin() -> None:
-    settings = parse_watch_settings({}, "here")
+    settings = parse_watch_settings(settings_table({}, "here"))
     assert settings == WatchSettings()
     assert settings.branches == ("main", "develop")
     assert settings.repository == "origin"
@@ -37,7 +38,7 @@ def test_all_settings_are_read() -> None:
         "keep-days": 1.5,
         "keep-size": 0.5,
     }
-    settings = parse_watch_settings(table, "here")
+    settings = parse_watch_settings(settings_table(table, "here"))
     assert settings.branches == ("release/1.0", "main")
     assert (settings.commits, settings.older, settings.first, settings.write_back) == (
         Commits.EACH,
@@ -51,7 +52,7 @@ def test_all_settings_are_read() -> None:
 
 
 def test_empty_list_of_branches_watches_none() -> None:
-    assert parse_watch_settings({"branches": []}, "here").branches == ()
+    assert parse_watch_settings(settings_table({"branches": []}, "here")).branches == ()
 
 
 @pytest.mark.parametrize(
@@ -74,5 +75,5 @@ def test_empty_list_of_branches_watches_none() -> None:
     ],
 )
 def test_wrong_setting_is_refused(table: dict[str, Any]) -> None:
-    with pytest.raises(ConfigurationError, match=r"wrong setting|unknown setting"):
-        parse_watch_settings(table, "here")
+    with pytest.raises(ConfigurationError, match=r"here: [\w.-]+: (not|unknown)"):
+        parse_watch_settings(settings_table(table, "here"))

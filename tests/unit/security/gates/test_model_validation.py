@@ -102,7 +102,7 @@ def test_name_that_holds_a_dot_is_found(tmp_path: Path) -> None:
     [
         ("", "unreadable JSON"),
         ('{"loss": 0', "unreadable JSON"),
-        ('{"loss": 9, "loss": 0, "test": {"auc": 1}}', "a name is there twice"),
+        ('{"loss": 9, "loss": 0, "test": {"auc": 1}}', "duplicate key: loss"),
         ("[" * 100000, "unreadable JSON"),
         ("[]", "no finite number"),
         (None, "no such file"),

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from security.content.toml_table import PolicyError
+from security.content.table import PolicyError
 from security.signing.bundle import Bundle, parse_bundle
 from security.signing.public_key import PublicKeyError, SignatureError, load_public_key
 from security.signing.signature import verify_bundle

@@ -153,8 +153,8 @@ def test_baseline_that_detect_secrets_has_written_is_understood(tmp_path: Path) 
     [
         ("", "Expecting value"),
         ("[]", "not of version 1"),
-        ("[" * 100_000, "too deep"),
-        ('{"version": "1.5.0", "version": "1.5.0"}', "a key is there twice"),
+        ("[" * 100_000, "nested too deeply"),
+        ('{"version": "1.5.0", "version": "1.5.0"}', "duplicate key: version"),
         (build_baseline(version="0.13.1"), "not of version 1"),
         (build_baseline(plugins_used={}), "plugins_used: not a list"),
         (build_baseline(plugins_used=[{"name": "Mine"}]), "not one of detect-secrets: Mine"),

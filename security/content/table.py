@@ -1,0 +1,184 @@
+"""Table: settings that a person has written, read key by key; unknown keys are refused."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Collection
+from dataclasses import replace
+from enum import Enum
+from typing import ClassVar, TypeVar
+
+from security.content.document import DocumentError, parse_toml
+from security.content.field import FURTHEST, Field
+from security.errors import SecurityError
+
+#: Bytes of the largest policy. One with a thousand waivers has 200,000.
+MOST_BYTES = 1 << 18
+_Choice = TypeVar("_Choice", bound=Enum)
+_Number = TypeVar("_Number", bound=float | None)
+_Whole = TypeVar("_Whole", bound=int | None)
+
+
+class PolicyError(SecurityError):
+    """A policy cannot be read, or does not have what was asked of it."""
+
+    kind: ClassVar[str] = "policy"
+    exit_code: ClassVar[int] = 2
+
+
+def load_policy(content: bytes, where: str) -> Table:
+    """Read the TOML document of a policy or of a list of signers.
+
+    Args:
+        where: the file's name, for messages.
+
+    Raises:
+        PolicyError: it is malformed or too large.
+    """
+
+    def complain(place: str, what: str, hint: str) -> PolicyError:
+        return PolicyError(f"{where}: {place}: {what}", hint)
+
+    try:
+        return Table(Field(parse_toml(content, MOST_BYTES), complain))
+    except DocumentError as error:
+        raise PolicyError(f"cannot parse: {where}: {error.message}", f"mend it: {where}") from error
+
+
+class Table:
+    """A table, which remembers the keys that were read. Every value has a default: a missing key.
+
+    The errors that its methods raise are those that its field makes.
+    """
+
+    def __init__(self, field: Field) -> None:
+        if not isinstance(field.value, dict):
+            raise field.unlike("a table")
+        self._field = field
+        self._known: dict[str, None] = {}
+
+    def __contains__(self, key: str) -> bool:
+        """Whether a key is given."""
+        return key in self._field.value
+
+    @property
+    def place(self) -> str:
+        """The keys that lead to it, joined by dots; empty for the document itself."""
+        return self._field.place
+
+    def get(self, key: str) -> Field:
+        """Return a field, and count its key as known."""
+        self._known[key] = None
+        return self._field.get(key)
+
+    def error(self, key: str, what: str, hint: str = "") -> Exception:
+        """Return the error about a key."""
+        return self._field.get(key).wrong(what, hint)
+
+    def wrong(self, what: str, hint: str) -> Exception:
+        """Return the error about the table itself."""
+        return self._field.wrong(what, hint)
+
+    def unlike(self, key: str, wanted: str) -> Exception:
+        """Return the error about a key whose value is not what it should be."""
+        return self._field.get(key).unlike(wanted)
+
+    def refuse_unknown(self, known: Collection[str] | None = None) -> None:
+        """Refuse other keys, so that a misspelt one cannot silently do nothing.
+
+        Args:
+            known: the keys that may be there; None for those that were read.
+        """
+        allowed = self._known if known is None else known
+        for key in self._field.value:
+            if key not in allowed:
+                raise self.error(key, "unknown key", f"known here: {', '.join(sorted(allowed))}")
+
+    def require(self, *keys: str) -> None:
+        """Refuse a table in which a key is missing."""
+        for key in keys:
+            if key not in self:
+                raise self.error(key, "missing", f"add {key} to it")
+
+    def keys(self) -> list[str]:
+        """Return the keys."""
+        return self._field.keys()
+
+    def unread(self) -> list[str]:
+        """Return the keys that were not read yet."""
+        return [key for key in self.keys() if key not in self._known]
+
+    def text(self, key: str) -> str | None:
+        """Return a string."""
+        return self.get(key).optional_text()
+
+    def line(self, key: str, default: str = "") -> str:
+        """Return a text of one line that is not blank."""
+        field = self.get(key)
+        return field.line() if field.exists else default
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        """Return a list of strings."""
+        value = self.get(key).value
+        if value is None:
+            return ()
+        if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+            raise self.unlike(key, "a list of strings")
+        return tuple(value)
+
+    def all_texts(self) -> dict[str, tuple[str, ...]]:
+        """Return the lists of strings of all keys."""
+        return {key: self.texts(key) for key in self.keys()}
+
+    def flag(self, key: str, default: bool = False) -> bool:
+        """Return true or false."""
+        field = self.get(key)
+        return field.flag() if field.exists else default
+
+    def number(
+        self,
+        key: str,
+        default: _Number,
+        lowest: float = -FURTHEST,
+        highest: float = FURTHEST,
+    ) -> float | _Number:
+        """Return a number in a range."""
+        field = self.get(key)
+        return field.number(lowest, highest) if field.exists else default
+
+    def whole_number(
+        self, key: str, default: _Whole, lowest: int, highest: int | None = None
+    ) -> int | _Whole:
+        """Return a whole number in a range, which may be written as ``30.0``."""
+        field = self.get(key)
+        if isinstance(field.value, float) and field.value.is_integer():
+            field = replace(field, value=int(field.value))
+        return field.whole_number(lowest, highest) if field.exists else default
+
+    def choice(self, key: str, default: _Choice) -> _Choice:
+        """Return a member of the enumeration of the default."""
+        field = self.get(key)
+        return field.choice(type(default)) if field.exists else default
+
+    def day(self, key: str) -> datetime.date:
+        """Return a day, which has to be given."""
+        return self.get(key).day()
+
+    def table(self, key: str) -> Table:
+        """Return a table in it; without the key an empty one."""
+        field = self.get(key)
+        return Table(field if field.exists else replace(field, value={}))
+
+    def tables(self, key: str | None = None) -> dict[str, Table]:
+        """Return the tables below a key, or all values of this table, by name."""
+        inner = self if key is None else self.table(key)
+        return {name: inner.table(name) for name in inner.keys()}
+
+    def list_of_tables(self, key: str) -> list[Table]:
+        """Return an array of tables."""
+        field = self.get(key)
+        if field.exists and not isinstance(field.value, list):
+            raise field.unlike(f"an array of tables: [[{key}]]")
+        if not all(isinstance(one, dict) for one in field.value or ()):
+            raise field.unlike(f"an array of tables: [[{key}]]")
+        return [Table(one) for one in field.objects()]
