@@ -1,16 +1,17 @@
-"""The gate of a command: anything that a project wants to judge with, by configuration.
+"""The gate of a command: any program that a project configures as a check.
 
-The words of the command may hold ``{out}``, the path of the out that is judged, and ``{report}``,
-where a report is to be written; without ``{report}`` it is read from standard output. There is no
-shell. What is believed:
+The words of the command may hold ``{out}``, the path of the out under test, and ``{report}``, the
+path to write a report to. Without ``{report}`` the report is read from standard output. No shell is
+involved.
 
-1. a program is found on the PATH in directories with absolute names, first in the project's
-   environment; one with a ``/`` in its name is a file of the source tree that the gate reads;
-2. a file of the source tree that is a word of the command is configuration: the judged branch does
-   not say how it is judged;
-3. by exit code: 0 finds nothing, 1 is one finding, any other could not judge;
-4. by report: it has to be written by this run and readable; exit code 1 without a finding, or an
-   exit code that the tool is not known to have, is a contradiction.
+1. The program is searched on the PATH, only in directories with absolute names, and first in the
+   project's environment. A program with a ``/`` in its name is a file of the source tree that the
+   gate reads.
+2. A file of the source tree that is a word of the command is configuration, so the branch under
+   test cannot change its own check.
+3. Output ``exit-code``: 0 is no finding, 1 is one finding, any other code is an error.
+4. Output ``sarif`` or ``junit``: this run must have written a readable report. Exit code 1 without
+   a finding, or an exit code that is not listed in ``exit_codes``, is an error.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import fnmatch
 import hashlib
 import os
 import re
+import shlex
 import shutil
 import stat
 import tempfile
@@ -38,12 +40,11 @@ from security.gates.tool.sarif_log import parse_sarif
 from security.gates.tool.tool_process import ToolCommand, ToolExit, run_tool
 
 _MOST_REPORT = 64 << 20
-_SHOWN_LINES = 5
 _PLACEHOLDER = re.compile(r"\{(out|report)\}")
 
 
 class Output(Enum):
-    """How what a command says is read."""
+    """Where the findings of a command come from."""
 
     EXIT_CODE = "exit-code"
     SARIF = "sarif"
@@ -52,15 +53,15 @@ class Output(Enum):
 
 @dataclass(frozen=True, slots=True)
 class CommandGate:
-    """Judges by a command.
+    """Check a subject with a command.
 
     Attributes:
         command: the program and its arguments.
-        reads_patterns: of the files of the source tree that it reads, as ``fnmatch`` has them;
-            empty takes all. Files that the command names are read in any case.
-        configuration: patterns of further files that are taken from the protected branch.
-        exit_codes: those that a tool with a report ends with when it could judge.
-        timeout: seconds; None takes the task's.
+        reads_patterns: ``fnmatch`` patterns of the source files that the command reads; empty
+            matches all. Files that the command names are always read.
+        configuration: patterns of more files to read from the protected branch.
+        exit_codes: exit codes of a complete check, for a tool that writes a report.
+        timeout: seconds; None takes the timeout of the task.
     """
 
     name: str
@@ -78,14 +79,14 @@ class CommandGate:
         return _matches(path, self.reads_patterns or ("*",)) or self.configures(path)
 
     def configures(self, path: str) -> bool:
-        """Say whether a file is a word of the command, or was declared to be configuration."""  # 2
+        """Say whether a file is a word of the command, or declared as configuration."""  # 2
         return path in map(_normal, self.command) or _matches(path, self.configuration)
 
     def tool(self, task: Task) -> Tool:
-        """Return the command, with digests of its program and of the environment it is from.
+        """Return the command, with the digests of its program and of its environment.
 
         Raises:
-            GateError: the program is not there, or the command does not say what it judges.
+            GateError: the program is missing, or ``{out}`` is missing or out of place.
         """
         self._check()
         program = self._find_program(task)
@@ -104,14 +105,15 @@ class CommandGate:
         return Tool(self.name, f"sha256:{version}", {**options, **within})
 
     def judge(self, task: Task) -> Report:
-        """Run the command and read what it says.
+        """Run the command and read its findings.
 
         Raises:
-            GateError: it could not judge.
+            GateError: the check could not be completed.
         """
         self._check()
         if self.kind is Kind.SOURCE and not task.files:
-            raise GateError(f"{self.name} reads no file", "change reads of this gate")
+            hint = f"change the setting reads of the gate {self.name}"
+            raise GateError(f"no source file matches the gate: {self.name}", hint)
         report = Path(tempfile.mkdtemp(prefix="command-", dir=task.scratch)) / "report"
         ended = run_tool(
             ToolCommand(
@@ -133,14 +135,17 @@ class CommandGate:
                 assert_never(self.output)
 
     def _check(self) -> None:
-        """Refuse a command that does not say what it judges."""
+        """Refuse ``{out}`` in a check of source files, and its absence in any other."""
         names_out = any("{out}" in word for word in self.command)
         if names_out == (self.kind is Kind.SOURCE):
-            problem = "names {out}, and judges source" if names_out else "does not name {out}"
-            raise GateError(f"command of {self.name} {problem}", "put {out} where its path belongs")
+            if names_out:
+                hint = f"remove {{out}} from the command of the gate {self.name}"
+                raise GateError(f"no out in a check of source files: {self.name}", hint)
+            hint = f"put {{out}} into the command of the gate {self.name}"
+            raise GateError(f"command without {{out}}: {self.name}", hint)
 
     def _find_program(self, task: Task) -> Path | None:
-        """Find the program; None stands for a file of the source tree that the gate reads."""  # 1
+        """Find the program; return None for a file of the source tree."""  # 1
         name = self.command[0]
         if "/" in name and not name.startswith("/"):
             if _normal(name) not in task.files:
@@ -154,13 +159,16 @@ class CommandGate:
 
     def _missing(self) -> GateError:
         name = printable(self.command[0])
-        return GateError(f"tool missing: {name}", f"install {name}, or change gate {self.name}")
+        return GateError(
+            f"tool missing: {name}",
+            f"install {name}, or change the command of the gate {self.name}",
+        )
 
     def _arguments(self, task: Task, report: Path) -> tuple[str, ...]:
         program = self._find_program(task) or task.directory / _normal(self.command[0])
         if not os.access(program, os.X_OK):
-            hint = f'give it to an interpreter: ["sh", "{printable(self.command[0])}"]'
-            raise GateError(f"cannot be run: {printable(self.command[0])}", hint)
+            hint = f'name an interpreter: command = ["sh", "{printable(self.command[0])}"]'
+            raise GateError(f"not executable: {printable(self.command[0])}", hint)
         paths = {"out": str(task.out), "report": str(report)}
         words = (_PLACEHOLDER.sub(lambda it: paths[it[1]], word) for word in self.command[1:])
         return (str(program), *words)
@@ -171,7 +179,7 @@ class CommandGate:
         if ended.exit_code == 0:
             return Report((), 1)
         path = task.subject if self.kind is not Kind.SOURCE else ""
-        message = f"{printable(self.command[0])} exits with 1: {_last_lines(ended)}"
+        message = f"{printable(self.command[0])} exited with 1: {ended.last_lines()}"
         return Report((Finding(self.name, message, Severity.HIGH, path=path),), 1)
 
     def _by_sarif(self, task: Task, ended: ToolExit, data: bytes) -> Report:
@@ -186,37 +194,37 @@ class CommandGate:
         return self._weigh(ended, Report(tests.findings(), ran, None, counts))
 
     def _weigh(self, ended: ToolExit, report: Report) -> Report:
-        """Return a report where the exit code does not contradict it."""  # 4
+        """Return the report, with the exit code taken into account."""  # 4
         loud = any(finding.silenced is None for finding in report.findings)
         if ended.exit_code in self.exit_codes and (loud or ended.exit_code == 0):
             return report
         if not report.findings:
-            said = f"exit code {ended.exit_code} and a report without findings"
-            raise self._failure(ended, said)
-        doubts = (report.unjudged, f"{self.name} ended with exit code {ended.exit_code}")
-        why = "; ".join(doubt for doubt in doubts if doubt)
+            what = f"exit code {ended.exit_code} with a report without findings"
+            raise self._failure(ended, what)
+        reasons = (report.unjudged, f"unexpected exit code of {self.name}: {ended.exit_code}")
+        why = "; ".join(reason for reason in reasons if reason)
         return Report(report.findings, report.judged, why, report.facts)
 
     def _read_report(self, report: Path, ended: ToolExit) -> bytes:
-        """Return the report that this run has written: its directory was made for it, empty."""
+        """Return the report of this run, whose directory was empty before."""
         if not any("{report}" in word for word in self.command):
             return ended.output
         try:
             if not stat.S_ISREG(report.lstat().st_mode):
-                raise self._failure(ended, "its report is not a file")
+                raise self._failure(ended, "the report is not a regular file")
             with open(report, "rb") as file:
                 data = file.read(_MOST_REPORT + 1)
         except OSError as error:
-            said = f"no readable report ({error.strerror}), exit code {ended.exit_code}"
-            raise self._failure(ended, said) from error
+            what = f"unreadable report: {error.strerror}, exit code {ended.exit_code}"
+            raise self._failure(ended, what) from error
         if len(data) > _MOST_REPORT:
-            raise self._failure(ended, f"its report is longer than {_MOST_REPORT} bytes")
+            raise self._failure(ended, f"the report is larger than {_MOST_REPORT} bytes")
         return data
 
     def _failure(self, ended: ToolExit, what: str) -> GateError:
         return GateError(
-            f"{self.name} could not judge: {what}: {_last_lines(ended)}",
-            f"see what this says: {printable(' '.join(self.command), 300)}",
+            f"{self.name} could not complete: {what}: {ended.last_lines()}",
+            f"run this to see its output: {printable(shlex.join(self.command), 300)}",
         )
 
 
@@ -225,7 +233,7 @@ def _matches(path: str, patterns: tuple[str, ...]) -> bool:
 
 
 def _normal(word: str) -> str:
-    """Return a word as the path that it would be in the source tree."""
+    """Return a word as a path in the source tree."""
     return str(PurePosixPath(word))
 
 
@@ -238,24 +246,17 @@ def _with_path(task: Task) -> Mapping[str, str]:
     return {**task.environment, "PATH": _path(task)}
 
 
-def _last_lines(ended: ToolExit) -> str:
-    """Return the last lines of what a tool has said, on one line."""
-    said = f"{ended.output[-8192:].decode('utf-8', 'replace')}\n{ended.errors[-8192:]}"
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
-    return printable(" | ".join(lines[-_SHOWN_LINES:]) or "it said nothing", 500)
-
-
 def _digest_program(program: Path) -> str:
     try:
         status = program.stat()
         return _digest_file(str(program), status.st_size, status.st_mtime_ns, status.st_ino)
     except OSError as error:
-        detail = f"cannot be read: {printable(str(program))}: {error.strerror}"
-        raise GateError(detail, "make it readable") from error
+        message = f"unreadable program: {printable(str(program))}: {error.strerror}"
+        raise GateError(message, f"chmod +r {printable(str(program))}") from error
 
 
 @lru_cache(maxsize=64)
 def _digest_file(path: str, size: int, modified: int, inode: int) -> str:
-    """Digest a file; once for as long as it looks the same."""
+    """Digest a file, once until its size, time or inode changes."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

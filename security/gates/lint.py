@@ -1,15 +1,15 @@
-"""The gate ``lint``: what flake8 finds.
+"""The gate ``lint``: findings of flake8 in Python files.
 
-1. Flake8 gets a configuration that we write: the protected branch's section ``[flake8]`` without
-   what would load plugins from the checkout (``[flake8:local-plugins]`` executes its code), start
-   nothing, write files, or hide that a file could not be parsed.
-2. It runs with ``--disable-noqa``. Where that finds something in files that hold such a comment, it
-   runs again on these without: what is then missing has been silenced by a comment.
-3. Names and texts are printed as Python literals, so that none can pass for another line. The
-   number of files processed is printed with them, and must be that of the files handed over less
-   those that the configuration leaves out by flake8's own rules.
-4. E902 and E999 mean that the rest of a file was not looked at: it is unjudged. Anything on the
-   output that is neither a finding nor a count is a crash.
+1. Flake8 gets a configuration file that we write: the section ``[flake8]`` of the protected branch
+   without options that load plugins from the checkout (``[flake8:local-plugins]`` executes its
+   code), start programs, write files or hide that a file could not be parsed.
+2. Flake8 runs with ``--disable-noqa``. Files that have findings and a ``noqa`` comment are checked
+   again without that option. A finding missing from the second output is silenced by a comment.
+3. Paths and messages are printed as Python literals, so that none can pass for another line. The
+   number of processed files is printed too. It must equal the number of files that the
+   configuration does not exclude by flake8's own rules.
+4. E902 and E999 mean that the rest of a file was not checked. A line of output that is neither a
+   finding nor a count means that flake8 crashed.
 """
 
 from __future__ import annotations
@@ -30,8 +30,11 @@ from typing import TypeAlias
 from security.content.printable import printable
 from security.finding import Finding, Severity, Silencing
 from security.gates.interface import GateError, Json, Kind, Place, Report, Task, Tool
-from security.gates.tool.own_tools import own_module, own_version
-from security.gates.tool.tool_process import ToolCommand, ToolExit, run_tool
+from security.gates.tool.file_copies import unwritable_scratch
+from security.gates.tool.own_tools import own_module, own_version, run_linter
+from security.gates.tool.reason_list import file_reasons, join_reasons
+from security.gates.tool.silencing_comments import find_commented_files, path_arguments
+from security.gates.tool.tool_process import ToolExit
 
 # Flake8 takes the first of these that has such a section.
 _CONFIGURATION = ("setup.cfg", "tox.ini", ".flake8")
@@ -39,21 +42,21 @@ _PARTS = ("flake8", "mccabe", "pycodestyle", "pyflakes")
 _FORMAT = "(%(path)r, %(row)d, %(col)d, %(code)r, %(text)r)"
 _SELECT = "--extend-select=E902,E999"
 _OPTIONS = ("--benchmark", "--color=never", f"--format={_FORMAT}", _SELECT)
-# Ours to decide: what is looked at (given apart), how it is reported, what is written.
+# The gate sets these itself: which files flake8 checks (as arguments), how it reports, what it
+# writes.
 _OURS = frozenset(
     ("benchmark", "bug-report", "color", "count", "disable-noqa", "exclude", "exit-zero")
     + ("extend-exclude", "extend-select", "format", "jobs", "output-file", "quiet", "show-source")
     + ("statistics", "stdin-display-name", "tee", "verbose")
 )
 _UNPARSED = ("E902", "E999")
-_MOST_ARGUMENTS = 500_000
-_HINT = "run flake8 on the project and see what it says"
-_Place: TypeAlias = tuple[str, int, int, str, str]
+_HINT = "run flake8 in the project to see its output"
+_Entry: TypeAlias = tuple[str, int, int, str, str]  # path, row, column, code, text
 
 
 @dataclass(frozen=True, slots=True)
 class _Settings:
-    """The protected branch's settings: what flake8 gets, by a file and by arguments."""
+    """Settings of the protected branch, which flake8 gets as a file and as arguments."""
 
     text: str = "[flake8]\n"
     excluded: tuple[str, ...] = ()
@@ -63,11 +66,11 @@ class _Settings:
 
     @property
     def arguments(self) -> tuple[str, ...]:
-        """Return what flake8 gets by arguments; with no list of its own, nothing is left out."""
+        """Return the arguments; an empty list of patterns replaces the one that flake8 has."""
         return f"--exclude={','.join(self.excluded)}", f"{_SELECT},{self.selected}"
 
-    def leaves_out(self, directory: str, path: str) -> bool:
-        """Say whether a file is left out, or a directory that it is in, as flake8 decides it."""
+    def excludes(self, directory: str, path: str) -> bool:
+        """Say whether a file, or a directory above it, is excluded, by flake8's rules."""
         patterns = [
             os.path.normpath(os.path.join(directory, pattern)) if "/" in pattern else pattern
             for pattern in self.excluded
@@ -81,22 +84,22 @@ class _Settings:
 
 
 @dataclass(frozen=True, slots=True)
-class _Said:
-    """What flake8 has said: its findings, and how many files it processed."""
+class _Flake8Output:
+    """The output of flake8: its findings, and the number of files that it processed."""
 
-    places: tuple[_Place, ...]
+    entries: tuple[_Entry, ...]
     files: int
 
 
 class LintGate:
-    """Judge Python files by flake8's rules."""
+    """Check Python files with flake8."""
 
     name = "lint"
     kind = Kind.SOURCE
     place = Place.COPY
 
     def reads(self, path: str) -> bool:
-        """Say whether it reads a file: Python files, and the configuration."""
+        """Say whether the gate reads a file: Python files and the configuration."""
         return path.endswith(".py") or path in _CONFIGURATION
 
     def configures(self, path: str) -> bool:
@@ -104,10 +107,10 @@ class LintGate:
         return path in _CONFIGURATION
 
     def tool(self, task: Task) -> Tool:
-        """Return flake8, the versions of its parts, and how it is called.
+        """Return flake8, the versions of its parts and its options.
 
         Raises:
-            GateError: it is not there.
+            GateError: flake8 is not installed.
         """
         own_module("flake8")
         version = ", ".join(f"{part} {own_version(part)}" for part in _PARTS)
@@ -118,23 +121,24 @@ class LintGate:
         return Tool("flake8", version, configuration)
 
     def judge(self, task: Task) -> Report:
-        """Find what flake8 minds, silenced or not.
+        """Report every finding of flake8, and mark those that a comment silences.
 
         Raises:
-            GateError: flake8 is missing, crashed, or said what does not add up.
+            GateError: flake8 is missing, crashed, or its output contradicts itself.
         """
         settings = _load_settings(task.directory)
         sources = [path for path in task.files if not self.configures(path)]
         real = os.path.realpath(task.directory)
-        wanted = sum(not settings.leaves_out(real, path) for path in sources)
+        wanted = sum(not settings.excludes(real, path) for path in sources)
         facts = {
             "left_out": len(sources) - wanted,
             "local_plugins_not_loaded": settings.local_plugins,
         }
         if not wanted:
             return Report((), 0, facts=facts)
-        said = _run_flake8(task, settings, ("--disable-noqa", "."))
-        return replace(_report(said, _find_silenced(task, settings, said), wanted), facts=facts)
+        output = _run_flake8(task, settings, ("--disable-noqa", "."))
+        commented = _find_commented(task, settings, output)
+        return replace(_build_report(output, commented, wanted), facts=facts)
 
 
 def _load_settings(directory: Path) -> _Settings:
@@ -143,22 +147,22 @@ def _load_settings(directory: Path) -> _Settings:
         try:
             parser.read(directory / name, encoding="utf-8")
         except (configparser.Error, UnicodeDecodeError, OSError) as error:
-            message = f"{name} cannot be read: {printable(str(error))}"
-            raise GateError(message, f"correct {name} of the protected branch") from error
+            message = f"unreadable configuration of flake8: {name}: {printable(str(error))}"
+            raise GateError(message, f"correct {name} on the protected branch") from error
         if parser.has_section("flake8") or parser.has_section("flake8:local-plugins"):
             return _translate(parser)
     return _Settings()
 
 
 def _translate(parser: configparser.RawConfigParser) -> _Settings:
-    """Take over what flake8 may be told."""
+    """Step 1: keep the options that are safe."""
     section = dict(parser["flake8"]) if parser.has_section("flake8") else {}
     given = {key.replace("_", "-"): value for key, value in section.items()}
     lines = ["[flake8]"]
     for key in given.keys() - _OURS:
         value = given[key]
         if key in ("ignore", "extend-ignore", "per-file-ignores"):
-            # The shorter code loses against ours, which select these two.
+            # Ignoring the shorter code has no effect on these two, which --extend-select names.
             value = re.sub(r"\bE(?:902|999)\b", "E9", value)
         lines.append(f"{key} = " + value.replace("\n", "\n    "))
     local = 0
@@ -178,92 +182,81 @@ def _items(value: str) -> tuple[str, ...]:
     return tuple(filter(None, re.split(r"[,\s]", value)))
 
 
-def _run_flake8(task: Task, settings: _Settings, arguments: Sequence[str]) -> _Said:
+def _run_flake8(task: Task, settings: _Settings, arguments: Sequence[str]) -> _Flake8Output:
     configuration = task.scratch / "flake8.cfg"
     try:
         configuration.write_text(settings.text, "utf-8")
     except (OSError, UnicodeEncodeError) as error:
-        raise GateError(f"scratch directory: {error}", "make room, and try again") from error
-    private = dict.fromkeys(("HOME", "XDG_CACHE_HOME", "TMPDIR"), str(task.scratch))
+        raise unwritable_scratch(error) from error
     options = (*_OPTIONS, *settings.arguments, f"--config={configuration}")
     flake8 = own_module("flake8", *options, *arguments)
-    environment = {**task.environment, **private}
-    command = ToolCommand(flake8, task.directory, environment, task.timeout, task.denied)
-    return _parse(run_tool(replace(command, unconfined_ok=True)))  # it runs nothing that it reads
+    return _parse_output(run_linter(task, flake8, task.directory))
 
 
-def _parse(done: ToolExit) -> _Said:
-    """Read flake8's output: findings, then counts, and nothing else.
+def _parse_output(ended: ToolExit) -> _Flake8Output:
+    """Parse findings, then counts, and nothing else.
 
     Raises:
-        GateError: there is something else, or the exit code is not that of the findings.
+        GateError: there is another line, or the exit code does not agree with the findings.
     """
-    places, files = [], None
-    for line in done.output.decode("utf-8", "replace").split("\n")[:-1]:
+    entries, files = [], None
+    for line in ended.output.decode("utf-8", "replace").split("\n")[:-1]:
         count = re.fullmatch(r"(\d+) +total files processed", line)
         if count:
             files = int(count[1])
         elif not re.fullmatch(r"[\d.]+ +[a-z ]+", line):
-            places.append(_parse_place(line, done))
-    if files is None or done.exit_code != bool(places):
-        last = printable(done.errors.strip()[-300:], 300)
-        raise GateError(f"flake8 ended early, exit code {done.exit_code}: {last}", _HINT)
-    return _Said(tuple(places), files)
+            entries.append(_parse_entry(line, ended))
+    if files is None or ended.exit_code != bool(entries):
+        why = f"exit code {ended.exit_code} with {len(entries)} findings: {ended.last_lines()}"
+        raise GateError(f"incomplete output of flake8, {why}", _HINT)
+    return _Flake8Output(tuple(entries), files)
 
 
-def _parse_place(line: str, done: ToolExit) -> _Place:
+def _parse_entry(line: str, ended: ToolExit) -> _Entry:
     try:
         path, row, column, code, text = ast.literal_eval(line)
         return normpath(path), int(row), int(column), str(code), str(text)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
-        said = printable(f"{line} {done.errors.strip()[-200:]}", 400)
-        raise GateError(f"flake8 said what is no finding: {said}", _HINT) from error
+        shown = printable(f"{line} {ended.errors.strip()[-200:]}", 400)
+        raise GateError(f"unreadable output of flake8: {shown}", _HINT) from error
 
 
-def _find_silenced(task: Task, settings: _Settings, said: _Said) -> Counter[_Place]:
-    """Return the findings that comments silence: those that are gone when comments are heeded."""
-    found = {path for path, *_ in said.places}
-    paths = sorted(path for path in found if _mentions_noqa(task.directory / path))
+def _find_commented(task: Task, settings: _Settings, output: _Flake8Output) -> Counter[_Entry]:
+    """Step 2: return the findings that comments silence."""
+    found = {path for path, *_ in output.entries}
+    paths = find_commented_files(task.directory, found, b"noqa")
     if not paths:
         return Counter()
-    short = sum(len(path) + 3 for path in paths) < _MOST_ARGUMENTS
-    heeding = _run_flake8(task, settings, [f"./{path}" for path in paths] if short else ["."])
+    second = _run_flake8(task, settings, path_arguments(paths))
     within = set(paths)
-    loud = Counter(place for place in said.places if place[0] in within)
-    heard = Counter(place for place in heeding.places if place[0] in within)
-    if heard - loud or heeding.files < len(paths):
-        raise GateError("flake8 looked at something else when it heeded comments", _HINT)
-    return loud - heard
+    loud = Counter(entry for entry in output.entries if entry[0] in within)
+    left = Counter(entry for entry in second.entries if entry[0] in within)
+    if left - loud or second.files < len(paths):
+        raise GateError("flake8 checked other files in its second run", _HINT)
+    return loud - left
 
 
-def _mentions_noqa(path: Path) -> bool:
-    try:
-        return b"noqa" in path.read_bytes().lower()
-    except OSError:
-        return False  # flake8 could not read it either: E902
-
-
-def _report(said: _Said, silenced: Counter[_Place], wanted: int) -> Report:
-    unparsed = {place[0]: place[4] for place in said.places if place[3] in _UNPARSED}
+def _build_report(output: _Flake8Output, commented: Counter[_Entry], wanted: int) -> Report:
+    """Steps 3 and 4: account for every file."""
+    unparsed = {entry[0]: entry[4] for entry in output.entries if entry[3] in _UNPARSED}
     findings = []
-    for place in said.places:
-        if place[3] in _UNPARSED:
+    for entry in output.entries:
+        if entry[3] in _UNPARSED:
             continue
-        findings.append(_finding(place, silenced[place] > 0))
-        silenced[place] -= 1
-    reasons = [f"{printable(path)}: {printable(unparsed[path])}" for path in sorted(unparsed)]
-    if said.files != wanted:
-        reasons.insert(0, f"{said.files} files looked at, not {wanted}")
-    more = f" and {len(reasons) - 5} more" if len(reasons) > 5 else ""
+        findings.append(_build_finding(entry, commented[entry] > 0))
+        commented[entry] -= 1
+    reasons = file_reasons(unparsed)
+    if output.files != wanted:
+        reasons.insert(0, f"{output.files} of {wanted} files were processed")
     return Report(
         tuple(findings),
-        judged=said.files - len(unparsed),
-        unjudged=f"not judged by flake8: {'; '.join(reasons[:5])}{more}" if reasons else None,
+        judged=output.files - len(unparsed),
+        unjudged=join_reasons(reasons, "flake8 did not check: "),
     )
 
 
-def _finding(place: _Place, silenced: bool) -> Finding:
-    path, row, column, code, text = place
+def _build_finding(entry: _Entry, silenced: bool) -> Finding:
+    path, row, column, code, text = entry
     return Finding(
         id=code,
         message=text,
@@ -276,7 +269,7 @@ def _finding(place: _Place, silenced: bool) -> Finding:
 
 
 def _severity(code: str) -> Severity | None:
-    """Rank a code: pyflakes finds defects, the others of flake8 style; of plugins nobody says."""
+    """Rank a code: pyflakes finds defects, flake8's other parts style; plugins are unranked."""
     if re.fullmatch(r"F\d+", code):
         return Severity.MEDIUM
     return Severity.LOW if re.fullmatch(r"[EW]\d+|C90\d", code) else None

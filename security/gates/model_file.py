@@ -1,18 +1,18 @@
-"""Model files: whether loading one can run code, judged by a reader that never loads it.
+"""The gate ``model-file``: model files that can run code when they are loaded.
 
-A file is judged by its content (``security/model_scan``), whatever its name says. Beside the models
-of a directory there may be texts and pictures: a name that says so, content that keeps to it, and
-nothing in it that a loader of models could read; they are counted, not judged. Everything else that
-is not known is unjudged. That includes a model that is itself a text, such as LightGBM's: alone it
-is no format that can be judged, and beside others it is not one of the models. A JSON document is
-judged where it is the out itself; in a directory it counts as a text beside the models.
+The scanner never loads a model. It detects the format of a file from its content
+(``security/model_scan``), not from its name. A directory may also hold companion files, such as
+texts and pictures: files with a matching name and content, and with nothing that a model loader
+could read. They are counted and not scanned. Any other file of unknown format is an error. So is a
+model in a text format, such as LightGBM's: alone its format is unknown, and in a directory it
+counts as a companion. A JSON document is scanned if it is the out itself; in a directory it counts
+as a companion.
 """
 
 from __future__ import annotations
 
 import functools
 import hashlib
-import os
 import sys
 import threading
 from collections.abc import Iterator, Mapping
@@ -26,8 +26,15 @@ from security.content.out_files import OutFile, RefusedFile, identify, is_behind
 from security.content.printable import printable
 from security.finding import Finding, Severity
 from security.gates.interface import GateError, Json, Kind, Place, Report, Task, Tool
+from security.gates.tool.out_bytes import (
+    digest_descriptor,
+    digest_fact,
+    linked_out,
+    unreadable_out,
+)
 from security.gates.tool.own_tools import own_version
-from security.gates.tool.tool_process import ToolCommand, run_tool
+from security.gates.tool.reason_list import join_reasons
+from security.gates.tool.tool_process import REINSTALL, ToolCommand, run_tool
 from security.model_scan import report as scans
 from security.model_scan.byte_stream import Stored
 from security.model_scan.child import scan_open_in_child
@@ -43,30 +50,28 @@ _START = (
     " from security.model_scan.second_opinion import answer; answer(sys.argv[2:])"
 )
 _NO_PICKLES = (Format.ONNX, Format.SAFETENSORS)
-_CHUNK = 1 << 20
-_MOST_PATHS = 100  # of one process
-_MOST_REASONS = 5
+_MOST_PATHS = 100  # for one process
 
 
 @dataclass(slots=True)
-class _Notes:
-    """What has been learnt of an out so far."""
+class _Progress:
+    """The report while the files of an out are scanned."""
 
     findings: list[Finding] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
     digests: list[tuple[str, str]] = field(default_factory=list)
-    judged: dict[str, OutFile] = field(default_factory=dict)
+    scanned: dict[str, OutFile] = field(default_factory=dict)
     skipped: int = 0
     size: int = 0
     formats: set[str] = field(default_factory=set)
 
 
 class ModelFileGate:
-    """The reader of model files, with picklescan as a second opinion.
+    """Scan model files, with picklescan as a second opinion.
 
     Args:
-        limits: of the reader's process, for one file.
-        most_files: of one out.
+        limits: limits of the scanner process, for one file.
+        most_files: largest number of files in an out.
     """
 
     name = "model-file"
@@ -86,7 +91,7 @@ class ModelFileGate:
         return False
 
     def tool(self, task: Task) -> Tool:
-        """Name the reader, by its own source text, and picklescan, also where it is missing."""
+        """Return the scanner, with the digest of its source, and picklescan, even if missing."""
         configuration: dict[str, Json] = {
             "limits": asdict(self._limits),
             "most-files": self._most_files,
@@ -95,78 +100,79 @@ class ModelFileGate:
         return Tool(self.name, version, configuration)
 
     def judge(self, task: Task) -> Report:
-        """Judge every file of the out.
+        """Scan every file of the out.
 
-        1. What lies behind a link is not the out.
-        2. picklescan reads the files in which a pickle can be, while
-        3. our reader judges one after another, each from the descriptor that is digested too.
-        4. Both have seen the same files, and these have not changed.
+        1. Refuse an out behind a symbolic link.
+        2. Run picklescan on the files that may hold a pickle.
+        3. Meanwhile scan one file after another, from the descriptor that is also digested.
+        4. Check that both have read the same files, and that no file has changed.
 
         Raises:
-            GateError: there is no out, or it took too long.
+            GateError: the out is missing, or the scan exceeds its time limit.
         """
         if task.out is None:
-            raise GateError("no model was given", "name the out to judge")
+            raise GateError("no model to scan", "name the out of a model")
         if is_behind_link(task.out, task.directory):  # 1
-            raise GateError(f"behind a symbolic link: {printable(task.subject)}", "remove the link")
-        notes = _Notes()
+            raise linked_out(task)
+        progress = _Progress()
         try:
-            _compare(task, self._judge_files(task, task.out, notes), notes)  # 4
+            _compare(task, self._scan_files(task, task.out, progress), progress)  # 4
         except OSError as error:
-            what = error.strerror or type(error).__name__
-            raise GateError(f"cannot be read: {what.lower()}", "look at the out") from error
-        return _report(notes)
+            raise unreadable_out(task, error) from error
+        return _report(progress)
 
-    def _judge_files(self, task: Task, out: Path, notes: _Notes) -> Mapping[str, Opinion] | str:
-        """Judge every file; return picklescan's opinions, or why there are none."""
+    def _scan_files(
+        self, task: Task, out: Path, progress: _Progress
+    ) -> Mapping[str, Opinion] | str:
+        """Scan every file; return picklescan's opinions, or why they are missing."""
         with ThreadPoolExecutor(2) as pool, _alarm(task.timeout) as late:
-            asked = pool.submit(_ask_picklescan, task, self._find_pickles(out))  # 2
+            opinions = pool.submit(_read_opinions, task, self._find_pickles(out))  # 2
             for file in open_files(out, self._most_files):
                 if late.is_set():
                     raise GateError(f"still running after {task.timeout:g} s", "raise timeout")
-                self._judge_file(task, file, notes, pool)  # 3
-            return asked.result()
+                self._scan_file(task, file, progress, pool)  # 3
+            return opinions.result()
 
-    def _judge_file(
-        self, task: Task, file: OutFile | RefusedFile, notes: _Notes, pool: ThreadPoolExecutor
+    def _scan_file(
+        self, task: Task, file: OutFile | RefusedFile, progress: _Progress, pool: ThreadPoolExecutor
     ) -> None:
-        """Judge and digest one file."""
+        """Scan and digest one file."""
         if isinstance(file, RefusedFile):
-            notes.reasons.append(_about(file.path, file.reason))
+            progress.reasons.append(_about(file.path, file.reason))
             return
-        digest = pool.submit(_digest, file.descriptor)
+        digest = pool.submit(digest_descriptor, file.descriptor)
         bystander = is_bystander(file.path, file.descriptor, file.identity[2])
         limits = replace(self._limits, wall=min(self._limits.wall, task.timeout))
         scan = scan_open_in_child(file.descriptor, limits, bystander=bystander)
-        notes.digests.append((file.path, digest.result()))
-        notes.size += scan.size
+        progress.digests.append((file.path, digest.result()))
+        progress.size += scan.size
         if identify(file.descriptor) != file.identity:
-            notes.reasons.append(_about(file.path, "the file changed while it was judged"))
+            progress.reasons.append(_about(file.path, "the file changed during the scan"))
         if scan.unjudged is not None:
-            notes.reasons.append(_about(file.path, scan.unjudged))
-        notes.findings += [_finding(task, file.path, one) for one in scan.findings]
+            progress.reasons.append(_about(file.path, scan.unjudged))
+        progress.findings += [_finding(task, file.path, one) for one in scan.findings]
         if bystander and not scan.findings:
-            notes.skipped += 1
+            progress.skipped += 1
         elif scan.findings or scan.unjudged is None:
-            notes.formats.add(scan.format.value)
-            notes.judged[file.path] = file
+            progress.formats.add(scan.format.value)
+            progress.scanned[file.path] = file
 
     def _find_pickles(self, out: Path) -> tuple[str, ...]:
-        """Return the files in which a pickle can be: where picklescan has something to say."""
+        """Return the files that may hold a pickle, which picklescan reads."""
         files = (one for one in open_files(out, self._most_files) if isinstance(one, OutFile))
         return tuple(file.path for file in files if _may_hold_pickle(file))
 
 
 def _may_hold_pickle(file: OutFile) -> bool:
-    """Say whether a file is of a format that is, or holds, or packs pickles."""
+    """Say whether the format of a file is a pickle, or may contain one."""
     try:
         return recognise(Stored(file.descriptor, 0, file.identity[2])) not in _NO_PICKLES
     except UnjudgedError:
         return False
 
 
-def _ask_picklescan(task: Task, paths: tuple[str, ...]) -> Mapping[str, Opinion] | str:
-    """Return what picklescan says of files, or why it says nothing."""
+def _read_opinions(task: Task, paths: tuple[str, ...]) -> Mapping[str, Opinion] | str:
+    """Return picklescan's opinions of files, or why they are missing."""
     if _picklescan_version() is None:
         return "tool missing: picklescan"
     opinions: dict[str, Opinion] = {}
@@ -180,10 +186,10 @@ def _ask_picklescan(task: Task, paths: tuple[str, ...]) -> Mapping[str, Opinion]
 
 
 def _run_picklescan(task: Task, paths: tuple[str, ...]) -> tuple[Opinion, ...]:
-    """Start picklescan on some files.
+    """Run picklescan on some files.
 
     Raises:
-        GateError: it did not answer.
+        GateError: picklescan failed, or its output is unreadable.
     """
     out = task.out or task.directory
     files = [str(out / path) if path else str(out) for path in paths]
@@ -192,27 +198,27 @@ def _run_picklescan(task: Task, paths: tuple[str, ...]) -> tuple[Opinion, ...]:
     limits = (task.timeout, task.denied, 4 * MEBI, 2048 * MEBI)
     ended = run_tool(ToolCommand(arguments, task.scratch, environment, *limits))
     if ended.exit_code != 0:
-        raise GateError(f"exit code {ended.exit_code}", "install ml-assets again")
+        raise GateError(f"picklescan failed, exit code {ended.exit_code}", REINSTALL)
     try:
         return parse_opinions(ended.output, len(paths))
     except ValueError as error:
-        raise GateError(f"unreadable answer: {error}", "install ml-assets again") from error
+        raise GateError(f"unreadable output of picklescan: {error}", REINSTALL) from error
 
 
-def _compare(task: Task, opinions: Mapping[str, Opinion] | str, notes: _Notes) -> None:
-    """Add what picklescan calls dangerous, and see that it has read what we have."""
+def _compare(task: Task, opinions: Mapping[str, Opinion] | str, progress: _Progress) -> None:
+    """Add the findings of picklescan, and check that it has read the same files."""
     if isinstance(opinions, str):
-        notes.reasons.append(f"no second opinion: {opinions}")
+        progress.reasons.append(f"no second opinion: {opinions}")
         return
     for path, opinion in opinions.items():
-        notes.findings += [_second_finding(task, path, name) for name in opinion.dangerous]
-        file = notes.judged.get(path)
+        progress.findings += [_second_finding(task, path, name) for name in opinion.dangerous]
+        file = progress.scanned.get(path)
         if file is not None and opinion.identity != file.identity:
-            notes.reasons.append(_about(path, "picklescan has read another file, or none"))
+            progress.reasons.append(_about(path, "picklescan did not read this file"))
 
 
 def _finding(task: Task, path: str, found: scans.Finding) -> Finding:
-    """Turn the reader's finding into one of ours."""
+    """Convert a finding of the scanner."""
     return Finding(
         found.rule,
         f"{found.message} ({found.location})",
@@ -226,7 +232,7 @@ def _second_finding(task: Task, path: str, name: str) -> Finding:
     shown = printable(name)
     return Finding(
         f"picklescan:{shown}",
-        f"picklescan calls an import of it dangerous: {shown}",
+        f"dangerous import, according to picklescan: {shown}",
         Severity.HIGH,
         path=_project_path(task, path),
     )
@@ -236,46 +242,29 @@ def _project_path(task: Task, path: str) -> str:
     return printable(f"{task.subject}/{path}" if path else task.subject, 4096)
 
 
-def _report(notes: _Notes) -> Report:
-    """Sum up."""
+def _report(progress: _Progress) -> Report:
+    """Build the report."""
     facts: dict[str, str | int | float] = {
-        "formats": ", ".join(sorted(notes.formats)),
-        "bytes": notes.size,
-        "files": len(notes.digests),
-        "skipped": notes.skipped,
+        "formats": ", ".join(sorted(progress.formats)),
+        "bytes": progress.size,
+        "files": len(progress.digests),
+        "skipped": progress.skipped,
     }
-    if [path for path, _ in notes.digests] == [""]:
-        facts["sha256"] = notes.digests[0][1]
-    elif notes.digests:
-        facts["sha256"] = digest_tree(notes.digests)
-    if not notes.judged and not notes.reasons:
-        notes.reasons.append("no model file in it")
-    return Report(tuple(notes.findings), len(notes.judged), _join(notes.reasons), facts)
-
-
-def _join(reasons: list[str]) -> str | None:
-    """Tell the first reasons and how many more there are."""
-    more = len(reasons) - _MOST_REASONS
-    told = reasons[:_MOST_REASONS] + ([f"{more} more"] if more > 0 else [])
-    return "; ".join(told) or None
+    facts |= digest_fact(progress.digests)
+    if not progress.scanned and not progress.reasons:
+        progress.reasons.append("no model file in the out")
+    return Report(
+        tuple(progress.findings), len(progress.scanned), join_reasons(progress.reasons), facts
+    )
 
 
 def _about(path: str, reason: str) -> str:
     return f"{printable(path)}: {reason}" if path else reason
 
 
-def _digest(descriptor: int) -> str:
-    """Return the sha256 of an open file, read by position."""
-    sha256, offset = hashlib.sha256(), 0
-    while chunk := os.pread(descriptor, _CHUNK, offset):
-        sha256.update(chunk)
-        offset += len(chunk)
-    return sha256.hexdigest()
-
-
 @contextmanager
 def _alarm(seconds: float) -> Iterator[threading.Event]:
-    """Set an event after some time."""
+    """Set an event after a time."""
     late = threading.Event()
     timer = threading.Timer(seconds, late.set)
     timer.daemon = True
@@ -295,7 +284,7 @@ def _picklescan_version() -> str | None:
 
 @functools.cache
 def _reader_sha256() -> str:
-    """Return the digest of the reader's source text: a rule that changes makes it another tool."""
+    """Return the digest of the scanner's source: a changed rule makes a different tool."""
     sources = sorted(_PACKAGE.rglob("*.py"))
     return digest_tree(
         (one.relative_to(_PACKAGE).as_posix(), hashlib.sha256(one.read_bytes()).hexdigest())

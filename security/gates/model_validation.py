@@ -1,11 +1,11 @@
-"""The gate ``model-validation``: is the model good enough, and no worse than what is deployed.
+"""The gate ``model-validation``: model tests, bounds of metrics, and no regression.
 
-1. The project's tests of its model have to pass (``test_run``).
-2. Metrics of the working tree have to be within their bounds.
-3. They may not be worse than those of the deployed model by more than a margin.
+1. The project's model tests must pass (``tool/test_run``).
+2. The metrics of the working tree must be within their bounds.
+3. No metric may be worse than that of the deployed model by more than its margin.
 
-A metric that is not there, is no number or is not finite is neither within its bounds nor beyond
-them: it could not be judged. Where nothing is deployed, nothing is compared.
+A metric that is missing or is not a finite number is an error. If no model is deployed, step 3 does
+not apply.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _HINT = "correct the settings of the gate model-validation"
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """What a metric has to be, both ends included; None sets no end."""
+    """The inclusive bounds of a metric; None leaves a side open."""
 
     least: float | None = None
     most: float | None = None
@@ -34,11 +34,11 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class Margin:
-    """By how much a metric may be worse than the deployed model's.
+    """How much worse a metric may be than that of the deployed model.
 
     Attributes:
-        most: the difference that is allowed, in the metric's unit.
-        better: which direction is better.
+        most: the largest difference allowed, in the unit of the metric.
+        better: the direction that is better.
     """
 
     most: float
@@ -46,8 +46,8 @@ class Margin:
 
 
 @dataclass(slots=True)
-class _Judgement:
-    """What has been found so far."""
+class _Progress:
+    """The report while the steps run."""
 
     findings: list[Finding] = field(default_factory=list)
     judged: int = 0
@@ -57,16 +57,16 @@ class _Judgement:
 
 @dataclass(frozen=True, slots=True)
 class ModelValidationGate:
-    """Judges a model by tests, by bounds of its metrics, and against the deployed one.
+    """Check a model with tests, with bounds of its metrics, and against the deployed model.
 
     Attributes:
-        paths: of tests, relative to the project's root; empty runs none.
-        arguments: further ones for pytest.
-        metrics: a JSON file of the working tree, relative to the project's root.
-        thresholds: bounds by metric; ``.`` goes a level down.
-        deployed: the deployed model's metrics, named likewise; None if there is none.
+        paths: of tests, relative to the project's root; empty skips step 1.
+        arguments: more arguments for pytest.
+        metrics: path of a JSON file in the working tree, relative to the project's root.
+        thresholds: bounds by metric; ``.`` in a name descends a level.
+        deployed: metrics of the deployed model, with the same names; None if none is deployed.
         margins: by metric.
-        ignores: patterns of source files that tests do not read; code is read in any case.
+        ignores: patterns of source files that tests do not read; code is always read.
     """
 
     paths: tuple[str, ...] = ("tests/model_tests",)
@@ -81,18 +81,18 @@ class ModelValidationGate:
     place: Place = field(default=Place.CHECKOUT, init=False)
 
     def reads(self, path: str) -> bool:
-        """Say whether tests may read a file: anything that is not documentation."""
+        """Say whether the gate reads a file: the metrics, and any file but documentation."""
         return path == self.metrics or may_be_read(path, self.ignores)
 
     def configures(self, path: str) -> bool:
-        """Say no: the tests of a commit are judged with its own settings, which are digested."""
+        """Return False: tests run with the settings of their commit, which are in the result."""
         return False
 
     def tool(self, task: Task) -> Tool:
-        """Return pytest, the bounds, and digests of the metrics on both sides.
+        """Return pytest, the bounds, the digest of the metrics and those of the deployed model.
 
         Raises:
-            GateError: pytest is not there, or there is nothing to judge by.
+            GateError: pytest is missing, or the settings check nothing.
         """
         self._check()
         tests = self._tests.tool(task) if self.paths else Tool("metrics", "1")
@@ -110,16 +110,16 @@ class ModelValidationGate:
         """Run the tests and compare the metrics.
 
         Raises:
-            GateError: nothing could be judged.
+            GateError: nothing could be checked.
         """
         self._check()
-        so_far = _Judgement()
+        so_far = _Progress()
         if self.paths:
             self._run_tests(task, so_far)
         if self.metrics is not None:
             self._compare(task, so_far)
         if not so_far.judged and not so_far.findings:
-            raise GateError("; ".join(so_far.doubts) or "nothing was judged", _HINT)
+            raise GateError("; ".join(so_far.doubts) or "nothing was checked", _HINT)
         unjudged = "; ".join(so_far.doubts) or None
         return Report(tuple(so_far.findings), so_far.judged, unjudged, so_far.facts)
 
@@ -128,18 +128,18 @@ class ModelValidationGate:
         return PytestRun(self.paths, arguments=self.arguments)
 
     def _check(self) -> None:
-        """Refuse settings that judge nothing."""
+        """Refuse settings that check nothing."""
         if not self.paths and not self.thresholds and not self.margins:
-            raise GateError("neither tests nor thresholds for the model", _HINT)
+            raise GateError("no tests and no thresholds for the model", _HINT)
         if (self.thresholds or self.margins) and self.metrics is None:
-            raise GateError("thresholds for the model, but no file of metrics", _HINT)
+            raise GateError("thresholds without a metrics file", _HINT)
         for name, bound in self.thresholds.items():
             ends = [end for end in (bound.least, bound.most) if end is not None]
             if not ends or not all(math.isfinite(end) for end in ends) or ends != sorted(ends):
-                raise GateError(f"threshold that bounds nothing: {printable(name)}", _HINT)
+                raise GateError(f"invalid threshold: {printable(name)}", _HINT)
         for name, margin in self.margins.items():
             if not math.isfinite(margin.most) or margin.most < 0:
-                raise GateError(f"margin that bounds nothing: {printable(name)}", _HINT)
+                raise GateError(f"invalid margin: {printable(name)}", _HINT)
 
     def _digest(self, task: Task) -> str | None:
         try:
@@ -148,8 +148,8 @@ class ModelValidationGate:
             return None
         return hashlib.sha256(content).hexdigest()
 
-    def _run_tests(self, task: Task, so_far: _Judgement) -> None:
-        """Step 1: metrics are judged also where the tests could not be."""
+    def _run_tests(self, task: Task, so_far: _Progress) -> None:
+        """Run step 1; its error does not stop the other steps."""
         try:
             report = self._tests.judge(task)
         except GateError as error:
@@ -160,7 +160,7 @@ class ModelValidationGate:
         so_far.doubts += [report.unjudged] if report.unjudged else []
         so_far.facts |= report.facts
 
-    def _compare(self, task: Task, so_far: _Judgement) -> None:
+    def _compare(self, task: Task, so_far: _Progress) -> None:
         """Compare metrics with bounds (step 2) and with the deployed model's (step 3)."""
         try:
             document = load_json(task.directory / str(self.metrics), follow=True)
@@ -186,28 +186,28 @@ class ModelValidationGate:
         if bound.most is not None and value > bound.most:
             yield self._finding("metric", name, f"is {value:g}, more than {bound.most:g}")
 
-    def _judge_margin(self, name: str, value: float, so_far: _Judgement) -> None:
+    def _judge_margin(self, name: str, value: float, so_far: _Progress) -> None:
         if self.deployed is None:
             so_far.facts["deployed"] = "none"
             return
         before, margin = as_number(self.deployed.get(name)), self.margins[name]
         if before is None:
-            so_far.doubts.append(f"the deployed model has no such metric: {printable(name)}")
+            so_far.doubts.append(f"metric missing in the deployed model: {printable(name)}")
             return
         so_far.judged += 1
         so_far.facts[f"difference.{name}"] = value - before
         worse = before - value if margin.better == "higher" else value - before
         if worse > margin.most and not math.isclose(worse, margin.most, abs_tol=1e-12):
-            said = f"is {value:g}, worse than {before:g} by more than {margin.most:g}"
-            so_far.findings.append(self._finding("regression", name, said))
+            what = f"is {value:g}, worse than {before:g} by more than {margin.most:g}"
+            so_far.findings.append(self._finding("regression", name, what))
 
-    def _finding(self, kind: str, name: str, said: str) -> Finding:
+    def _finding(self, kind: str, name: str, what: str) -> Finding:
         shown = printable(name)
-        return Finding(f"{kind}:{shown}", f"{shown} {said}", Severity.HIGH, path=self.metrics or "")
+        return Finding(f"{kind}:{shown}", f"{shown} {what}", Severity.HIGH, path=self.metrics or "")
 
 
 def _find(document: Any, name: str) -> object:
-    """Return a value by its dotted name; a name that holds dots itself comes first."""
+    """Return a value by its dotted name; a key that itself holds dots comes first."""
     if not isinstance(document, dict):
         return None
     if name in document:

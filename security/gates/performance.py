@@ -1,9 +1,12 @@
-"""The gate ``performance``: a model's latency, throughput, memory and size on this machine.
+"""The gate ``performance``: latency, throughput, memory and size of a model on this machine.
 
-The project's own test measures. Its command is told the model and where to write the report,
-``{"verdict": "passed" | "failed", "metrics": {name: number}, "failures": [text]}``. Only a report
-and an exit code that agree count: 0 and passed without failures, or 1 and failed. There has to be
-a metric, and each has to be a finite number. Bounds of ours come on top of the project's.
+The project's own performance test measures. Its command gets the path of the model and the path to
+write the report to:
+``{"verdict": "passed" | "failed", "metrics": {name: number}, "failures": [text]}``.
+
+1. The report and the exit code must agree: 0 with ``passed`` and no failures, or 1 with ``failed``.
+2. The report must hold at least one metric, and every metric must be a finite number.
+3. The bounds of the settings apply in addition to those of the project's test.
 """
 
 from __future__ import annotations
@@ -31,26 +34,25 @@ from security.gates.tool.test_run import (
 )
 from security.gates.tool.tool_process import ToolCommand, ToolExit, run_tool
 
-#: What is run where a project says nothing else.
+#: The command of a project that sets none.
 DEFAULT_COMMAND = "python scripts/performance_tests.py --model {model} --report {report}"
 
 _EXIT_CODES = {"passed": 0, "failed": 1}
-_SHOWN_LINES = 5
-_HINT = "run the performance test and see what it says"
+_HINT = "run the performance test by hand to see its output"
 
 
 @dataclass(frozen=True, slots=True)
 class PerformanceGate:
-    """Judges a model by the project's performance test.
+    """Run the performance test of the project for a model.
 
     Attributes:
-        command: run in the project's root; ``{model}`` and ``{report}`` are replaced by paths.
-        starter: the shell and its options, the command follows; None starts the program itself.
-        machine: what the measurement depends on, as whoever runs it calls it.
-        most: by metric, the most that it may be.
-        least: by metric, the least that it has to be.
-        timeout: seconds; None takes the task's.
-        ignores: patterns of source files that it does not read; code is read in any case.
+        command: runs in the project's root; ``{model}`` and ``{report}`` are replaced by paths.
+        starter: the shell and its options; None starts the program without a shell.
+        machine: a name for the machine, because results of another machine do not count.
+        most: upper bounds, by metric.
+        least: lower bounds, by metric.
+        timeout: seconds; None takes the timeout of the task.
+        ignores: patterns of source files that the test does not read; code is always read.
     """
 
     command: str = DEFAULT_COMMAND
@@ -69,11 +71,11 @@ class PerformanceGate:
         return may_be_read(path, self.ignores)
 
     def configures(self, path: str) -> bool:
-        """Say no: a commit is measured by its own test, which is digested."""
+        """Return False: a commit is measured with its own test, which the result is bound to."""
         return False
 
     def tool(self, task: Task) -> Tool:
-        """Return the command, with the machine and the environment that it runs in.
+        """Return the command, the machine and the digest of the environment.
 
         Raises:
             GateError: the environment cannot be read.
@@ -89,14 +91,16 @@ class PerformanceGate:
         return Tool("performance test", "1", options)
 
     def judge(self, task: Task) -> Report:
-        """Measure; each failure and each bound that is not kept is a finding.
+        """Measure, and report each failure and each metric out of bounds.
 
         Raises:
-            GateError: it could not be measured.
+            GateError: the test did not complete, or its report contradicts itself.
         """
         bounds = [*self.most.values(), *self.least.values()]
         if not all(map(math.isfinite, bounds)):
-            raise GateError("a bound is not finite", "correct the settings of the gate performance")
+            raise GateError(
+                "bound that is not finite", "correct the settings of the gate performance"
+            )
         scratch = Path(tempfile.mkdtemp(prefix="performance-", dir=task.scratch))
         report = scratch / "performance.json"
         variables = project_variables(task, scratch)
@@ -107,7 +111,7 @@ class PerformanceGate:
         findings = [Finding("performance", text, Severity.HIGH) for text in failures]
         findings += self._judge_bounds(metrics)
         missing = sorted({*self.most, *self.least} - metrics.keys())
-        unjudged = f"not measured: {printable(', '.join(missing))}" if missing else None
+        unjudged = f"metrics not measured: {printable(', '.join(missing))}" if missing else None
         return Report(tuple(findings), len(metrics), unjudged, metrics)
 
     def _arguments(self, task: Task, report: Path, path: str) -> tuple[str, ...]:
@@ -118,21 +122,23 @@ class PerformanceGate:
         try:
             words = [_fill(word, places) for word in shlex.split(self.command)]
         except ValueError as error:
-            raise GateError(f"command cannot be read: {error}", "correct its quotes") from error
+            hint = "correct the quotes in the command of the gate performance"
+            raise GateError(f"unreadable command: {error}", hint) from error
         program = shutil.which(words[0], path=path) if words else None
         if program is None:
-            raise GateError(f"tool missing: {printable(' '.join(words[:1]))}", "install it")
+            name = printable(" ".join(words[:1]))
+            raise GateError(f"tool missing: {name}", f"install {name} in the project's environment")
         return (str(task.directory / program), *words[1:])
 
     def _judge_bounds(self, metrics: Mapping[str, float]) -> Iterator[Finding]:
         for name in sorted(metrics):
             value, shown = metrics[name], printable(name)
             if name in self.most and value > self.most[name]:
-                said = f"{shown} is {value:g}, more than {self.most[name]:g}"
-                yield Finding(f"metric:{shown}", said, Severity.HIGH)
+                message = f"{shown} is {value:g}, more than {self.most[name]:g}"
+                yield Finding(f"metric:{shown}", message, Severity.HIGH)
             if name in self.least and value < self.least[name]:
-                said = f"{shown} is {value:g}, less than {self.least[name]:g}"
-                yield Finding(f"metric:{shown}", said, Severity.HIGH)
+                message = f"{shown} is {value:g}, less than {self.least[name]:g}"
+                yield Finding(f"metric:{shown}", message, Severity.HIGH)
 
 
 def _quoted(places: Mapping[str, str]) -> dict[str, str]:
@@ -147,36 +153,31 @@ def _read_report(path: Path, ended: ToolExit) -> tuple[dict[str, float], list[st
     """Return metrics and failures of a report that agrees with the exit code.
 
     Raises:
-        GateError: there is none, it cannot be read, or it contradicts itself or the exit code.
+        GateError: the report is missing, unreadable, or contradicts the exit code or itself.
     """
-    how = f"exit code {ended.exit_code}: {_tail(ended)}"
+    how = f"exit code {ended.exit_code}: {ended.last_lines()}"
     try:
         document = load_json(path)
     except GateError as error:
-        raise GateError(f"no readable report: {error.message}; {how}", _HINT) from error
+        raise GateError(f"unreadable report: {error.message}; {how}", _HINT) from error
     if not isinstance(document, dict):
-        raise GateError(f"no readable report: not an object; {how}", _HINT)
+        raise GateError(f"unreadable report: not an object; {how}", _HINT)
     metrics, failures = _parse_metrics(document.get("metrics")), document.get("failures", [])
     verdict = document.get("verdict")
     if not metrics or not isinstance(failures, list) or not isinstance(verdict, str):
-        raise GateError(f"no readable report: metrics, failures or verdict; {how}", _HINT)
+        raise GateError(f"unreadable report: metrics, failures or verdict; {how}", _HINT)
     expected = _EXIT_CODES.get(verdict)
     if expected is None or expected != ended.exit_code or (expected == 0 and failures):
-        said = f"{printable(verdict)} with {len(failures)} failures"
-        raise GateError(f"the report says {said}, {how}", _HINT)
+        what = f"{printable(verdict)} with {len(failures)} failures"
+        raise GateError(f"report contradicts the exit code: {what}, {how}", _HINT)
     shown = [printable(str(failure), 500) for failure in failures]
     return metrics, shown or ["the performance test failed"] * expected
 
 
 def _parse_metrics(values: Any) -> dict[str, float]:
-    """Return the metrics; none at all if one of them is not a finite number."""
+    """Return the metrics; empty if one of them is not a finite number."""
     if not isinstance(values, dict):
         return {}
     numbers = {name: as_number(value) for name, value in values.items()}
     metrics = {printable(name): value for name, value in numbers.items() if value is not None}
     return metrics if len(metrics) == len(values) else {}
-
-
-def _tail(ended: ToolExit) -> str:
-    text = ended.output[-4096:].decode("utf-8", "replace") + ended.errors[-4096:]
-    return printable("; ".join(text.strip().splitlines()[-_SHOWN_LINES:]), 500) or "nothing said"

@@ -11,18 +11,18 @@ from security.gates.tool.test_run import DOCUMENTATION, PytestRun, may_be_read
 
 @dataclass(frozen=True, slots=True)
 class TestSuiteGate:
-    """Judges the source tree by its tests; see ``test_run`` for what they could lie about.
+    """Run tests of the project; ``tool/test_run`` says what a hostile test can fake.
 
     Attributes:
         name: ``unit-tests`` or ``integration-tests``.
         paths: of the tests, relative to the project's root.
-        sources: packages or directories whose coverage is measured, where pytest-cov is there.
-        arguments: further ones for pytest.
-        minimum_coverage: percent; less is a finding, and no measure is no judgement.
-        ignores: patterns of files that tests do not read; code is read in any case.
+        sources: packages or directories to measure coverage of, if pytest-cov is installed.
+        arguments: more arguments for pytest.
+        minimum_coverage: percent; less is a finding, and coverage not measured is an error.
+        ignores: patterns of files that tests do not read; code is always read.
     """
 
-    __test__: ClassVar[bool] = False  # pytest would take it for a class of tests
+    __test__: ClassVar[bool] = False  # so that pytest does not collect this class
 
     name: str
     paths: tuple[str, ...]
@@ -34,26 +34,26 @@ class TestSuiteGate:
     place: Place = field(default=Place.CHECKOUT, init=False)
 
     def reads(self, path: str) -> bool:
-        """Say whether tests may read a file: anything that is not documentation."""
+        """Say whether tests may read a file: any file but documentation."""
         return may_be_read(path, self.ignores)
 
     def configures(self, path: str) -> bool:
-        """Say no: the tests of a commit are judged with its own settings, which are digested."""
+        """Return False: tests run with the settings of their commit, which are in the result."""
         return False
 
     def tool(self, task: Task) -> Tool:
-        """Return pytest as it is installed in the project's environment.
+        """Return the pytest of the project's environment.
 
         Raises:
-            GateError: it is not, or there is no environment.
+            GateError: pytest is not installed there, or the project has no environment.
         """
         return self._run.tool(task)
 
     def judge(self, task: Task) -> Report:
-        """Run the tests; each that fails is a finding.
+        """Run the tests and report each that fails.
 
         Raises:
-            GateError: none ran, or what is said of them cannot be believed.
+            GateError: no test ran, or the run contradicts its report.
         """
         return self._run.judge(task)
 

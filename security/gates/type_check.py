@@ -1,17 +1,17 @@
-"""The gate ``types``: what the project's own mypy finds.
+"""The gate ``types``: type errors that the project's own mypy finds.
 
-1. Mypy comes from the project's environment, for it has to see the packages that are installed
-   there. It is started isolated and without ``site``, with the environment's directories as they
-   were read from its files: no module of the tree is taken for one of mypy's, and no line of code
-   in a ``.pth`` file, and no ``sitecustomize.py`` of a tree that is installed as editable, runs.
-2. It gets one configuration, the protected branch's, by name. With none it gets none: not that of
-   a directory above, nor that of the user.
-3. A plugin is code that decides what is found. One that the configuration names by path, or that is
-   a module of the tree, has to be configuration itself (``configuration``), or nothing is judged.
-4. Mypy ends well although it did not understand its configuration: what it complains of counts.
-5. Text is read, for JSON does not say how many files were checked and how many errors there are.
-   The last line has to, and its numbers have to agree with what is read and the exit code.
-6. Nothing is taken from a cache, unless one is given that no judged code can write to.
+1. Mypy comes from the project's environment, because it needs the packages installed there. It
+   starts in isolated mode and without ``site``, with the directories of the environment read from
+   its files. So no module of the tree can replace one of mypy's, and no code runs from a ``.pth``
+   file or from the ``sitecustomize.py`` of an editable installation.
+2. Mypy gets exactly one configuration file, that of the protected branch. Without one it gets none:
+   neither that of a parent directory nor that of the user.
+3. A plugin is code that decides what mypy finds. If the configuration names it by path, or if it is
+   a module of the tree, it must be listed in ``configuration``; otherwise the gate is in error.
+4. Mypy exits with 0 even if it does not understand its configuration, so its complaints count.
+5. The gate reads text, because mypy's JSON does not hold the numbers of checked files and errors.
+   The last line must hold them, and they must agree with the errors read and the exit code.
+6. Mypy uses no cache, unless a directory is given that no code under test can write to.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from typing import Any
 from security.content.printable import printable
 from security.finding import Finding, Severity
 from security.gates.interface import GateError, Kind, Place, Report, Task, Tool
-from security.gates.tool.python_environment import environment_of
+from security.gates.tool.python_environment import environment_of, tool_missing
 from security.gates.tool.tool_process import ToolCommand, ToolExit, run_tool
 
 _SOURCES = (".py", ".pyi")
@@ -54,12 +54,12 @@ _CODE = re.compile(r"  \[(?P<code>[a-z][a-z0-9-]*)\]$")
 _CLEAN = re.compile(r"Success: no issues found in (\d+) source files?")
 _DIRTY = re.compile(r"Found (\d+) errors? in \d+ files? \(checked (\d+) source files?\)")
 _SILENCING = re.compile(rb"#\s*(?:type:\s*ignore|mypy:)")
-_HINT = "run mypy in the project's environment and see what it says"
+_HINT = "run mypy in the project's environment to see its output"
 
 
 @dataclass(frozen=True, slots=True)
 class _Settings:
-    """What the protected branch's configuration means for how mypy is called."""
+    """Settings of the protected branch that decide how mypy is called."""
 
     path: str = ""
     has_targets: bool = False
@@ -68,12 +68,11 @@ class _Settings:
 
 @dataclass(frozen=True, slots=True)
 class TypeCheckGate:
-    """Judges the source tree by mypy.
+    """Check the types of the source tree with mypy.
 
     Attributes:
-        configuration: patterns of further files that are taken from the protected branch, such as
-            plugins.
-        cache: a directory for mypy's cache that no judged code can write to; None uses none.
+        configuration: patterns of more files to read from the protected branch, such as plugins.
+        cache: directory of mypy's cache, which no code under test can write to; None uses none.
     """
 
     configuration: tuple[str, ...] = ()
@@ -87,38 +86,37 @@ class TypeCheckGate:
         return _is_source(path) or path.split("/")[-1] == "py.typed" or self.configures(path)
 
     def configures(self, path: str) -> bool:
-        """Say whether a file tells mypy what to find."""
+        """Say whether a file decides what mypy finds."""
         return path in _CONFIGURATION or any(
             fnmatch.fnmatchcase(path, pattern) for pattern in self.configuration
         )
 
     def tool(self, task: Task) -> Tool:
-        """Return mypy as it is installed in the project's environment.
+        """Return the mypy of the project's environment.
 
         Raises:
-            GateError: it is not, or there is no environment.
+            GateError: mypy is not installed there, or the project has no environment.
         """
         environment = environment_of(task)
         version = environment.version_of("mypy")
         if version is None:
-            hint = "pip install mypy there, or set another interpreter: gates.python"
-            raise GateError(f"no mypy in {printable(environment.prefix)}", hint)
+            raise tool_missing("mypy", environment)
         return Tool("mypy", version, {"environment": environment.sha256})
 
     def judge(self, task: Task) -> Report:
-        """Run mypy; each of its errors is a finding.
+        """Run mypy and report each of its errors.
 
         Raises:
-            GateError: it could not judge.
+            GateError: mypy is missing, crashed, or its output contradicts itself.
         """
         self.tool(task)
         sources = [path for path in task.files if _is_source(path)]
         if not sources:
-            raise GateError("no Python files to check", "leave the gate types out of the policy")
+            raise GateError("no Python files to check", "remove the gate types from the policy")
         settings = _load_settings(task.directory)
-        self._refuse_plugins(settings, task.files)
+        self._refuse_tree_plugins(settings, task.files)
         ended = run_tool(self._command(task, settings))
-        findings, checked = _read(ended, frozenset(task.files), settings.path)
+        findings, checked = _parse_output(ended, frozenset(task.files), settings.path)
         facts = {
             "checked_files": checked,
             "files": len(sources),
@@ -140,14 +138,14 @@ class TypeCheckGate:
         variables = {**kept, "TMPDIR": scratch}
         return ToolCommand(arguments, task.directory, variables, task.timeout, task.denied)
 
-    def _refuse_plugins(self, settings: _Settings, files: tuple[str, ...]) -> None:
-        """Step 3: no code of the judged branch decides what is found."""
+    def _refuse_tree_plugins(self, settings: _Settings, files: tuple[str, ...]) -> None:
+        """Step 3: refuse plugins that the branch under test can change."""
         for plugin in settings.plugins:
             for path in _plugin_files(plugin, files):
                 if not self.configures(path):
                     shown = printable(path)
-                    hint = f"add {shown} to the configuration of the gate types"
-                    raise GateError(f"a plugin of mypy is in the judged tree: {shown}", hint)
+                    hint = f"add {shown} to the setting configuration of the gate types"
+                    raise GateError(f"mypy plugin in the source tree: {shown}", hint)
 
 
 def _is_source(path: str) -> bool:
@@ -155,7 +153,7 @@ def _is_source(path: str) -> bool:
 
 
 def _plugin_files(plugin: str, files: tuple[str, ...]) -> list[str]:
-    """Return which files of the tree a plugin may be loaded from."""
+    """Return the files of the tree that a plugin may be loaded from."""
     name = re.sub(r":\w+$", "", plugin)
     if name.endswith(".py"):
         return [posixpath.normpath(name)]
@@ -165,14 +163,14 @@ def _plugin_files(plugin: str, files: tuple[str, ...]) -> list[str]:
 
 
 def _load_settings(directory: Path) -> _Settings:
-    """Return the settings of the file that mypy would take, by its own order."""
+    """Return the settings of the first configuration file in mypy's order."""
     for name in _CONFIGURATION:
         try:
             text = (directory / name).read_text(encoding="utf-8")
         except FileNotFoundError:
             continue
         except (OSError, ValueError) as error:
-            raise _misunderstood(name, error) from error
+            raise _bad_configuration(name, error) from error
         values = _parse_settings(name, text)
         if values is not None:
             return _Settings(
@@ -182,7 +180,7 @@ def _load_settings(directory: Path) -> _Settings:
 
 
 def _parse_settings(name: str, text: str) -> Mapping[str, Any] | None:
-    """Return the section of mypy; None if a file that is not its own says nothing about it."""
+    """Return mypy's section; None if a file shared with other tools has no such section."""
     try:
         if name.endswith(".toml"):
             section = tomllib.loads(text).get("tool", {}).get("mypy")
@@ -190,48 +188,50 @@ def _parse_settings(name: str, text: str) -> Mapping[str, Any] | None:
         parser = configparser.RawConfigParser()
         parser.read_string(text)
     except (ValueError, TypeError, configparser.Error, AttributeError, RecursionError) as error:
-        raise _misunderstood(name, error) from error
+        raise _bad_configuration(name, error) from error
     if parser.has_section("mypy"):
         return dict(parser["mypy"])
     return None if name == "setup.cfg" else {}
 
 
-def _misunderstood(name: str, error: Exception) -> GateError:
+def _bad_configuration(name: str, error: Exception) -> GateError:
     why = printable(str(error).splitlines()[0] if str(error) else type(error).__name__)
-    return GateError(f"configuration of mypy is not understood: {name}: {why}", f"correct {name}")
+    return GateError(f"unreadable configuration of mypy: {name}: {why}", f"correct {name}")
 
 
 def _split(value: object) -> tuple[str, ...]:
     words = re.split(r"[,\n]", value) if isinstance(value, str) else value
     if not isinstance(words, list | tuple):
-        raise GateError("configuration of mypy is not understood: plugins", "make it a list")
+        raise GateError("unreadable configuration of mypy: plugins", "make plugins a list")
     return tuple(word.strip() for word in map(str, words) if word.strip())
 
 
-def _read(ended: ToolExit, files: frozenset[str], config: str) -> tuple[tuple[Finding, ...], int]:
-    """Steps 4 and 5: believe output, numbers and exit code where they agree."""
+def _parse_output(
+    ended: ToolExit, files: frozenset[str], config: str
+) -> tuple[tuple[Finding, ...], int]:
+    """Steps 4 and 5: return findings and the number of checked files, if everything agrees."""
     complaints = [line for line in ended.errors.splitlines() if line.startswith(f"{config}:")]
     if config and complaints:
-        raise _misunderstood(config, ValueError(complaints[0][len(config) + 2 :]))
+        raise _bad_configuration(config, ValueError(complaints[0][len(config) + 2 :]))
     lines = ended.output.decode("utf-8", "replace").strip("\n").split("\n")
     summary = lines.pop()
     if match := _CLEAN.fullmatch(summary):
-        said, checked, expected = 0, int(match[1]), 0
+        count, checked, expected = 0, int(match[1]), 0
     elif match := _DIRTY.fullmatch(summary):
-        said, checked, expected = int(match[1]), int(match[2]), 1
+        count, checked, expected = int(match[1]), int(match[2]), 1
     else:
         complaint = ended.errors.strip().splitlines()[-1:] or [*lines, summary][:1]
-        why = printable(complaint[0] or "nothing was said")
-        raise GateError(f"mypy could not judge: exit code {ended.exit_code}: {why}", _HINT)
+        why = printable(complaint[0] or "no output")
+        raise GateError(f"mypy failed, exit code {ended.exit_code}: {why}", _HINT)
     findings = tuple(_parse_errors(lines, files))
-    if ended.exit_code != expected or said != len(findings) or not checked:
-        read = f"{len(findings)} of {said} errors read, {checked} files checked"
+    if ended.exit_code != expected or count != len(findings) or not checked:
+        read = f"{len(findings)} of {count} errors read, {checked} files checked"
         raise GateError(f"mypy contradicts itself: {read}, exit code {ended.exit_code}", _HINT)
     return findings, checked
 
 
 def _parse_errors(lines: list[str], files: frozenset[str]) -> list[Finding]:
-    """Read errors; a line that begins like none belongs to the message before it."""
+    """Parse errors; any other line continues the message before it."""
     findings: list[Finding] = []
     for text in lines:
         match = _LINE.match(text)
@@ -249,8 +249,9 @@ def _parse_errors(lines: list[str], files: frozenset[str]) -> list[Finding]:
 
 
 def _count_silencing(path: Path) -> int:
-    """Count the comments that silence mypy; what they hide, it does not tell."""
+    """Count the comments that silence mypy, which does not report what they hide."""
     try:
         return len(_SILENCING.findall(path.read_bytes()))
     except OSError as error:
-        raise GateError(f"cannot be read: {printable(path.name)}", "check the file") from error
+        message = f"unreadable file: {printable(path.name)}: {error.strerror}"
+        raise GateError(message, "run the gate again") from error

@@ -1,16 +1,14 @@
-"""The gate ``workflows``: what zizmor finds in GitHub's workflows, actions and Dependabot settings.
+"""The gate ``workflows``: findings of zizmor in GitHub workflows, actions and Dependabot settings.
 
-Zizmor only logs which files it has audited, between texts of others. So it is given copies in a
-directory that is named after the digest of them all: no text in them can hold that name, and so no
-text in them can pass for a record. Parts of names that are not printable are replaced there.
+1. Zizmor gets copies of the files (``security.gates.tool.file_copies``), because it only logs which
+   files it has audited, between quoted text. Unprintable parts of names are replaced.
+2. Zizmor runs offline and with ``--no-ignores``, so that it also reports findings that a comment or
+   the configuration silences. If the protected branch has a configuration, zizmor runs again
+   without that option. A finding missing from the second output is silenced by the configuration.
+3. A file that zizmor does not log as completed has not been checked.
+4. The exit code must be that of the worst finding.
 
-1. It works offline, with ``--no-ignores``: what a comment or the protected branch's configuration
-   silences is reported all the same. With a configuration it runs again without: what is then
-   missing is silenced by it.
-2. Every file handed over must be logged as completed; the others are unjudged.
-3. The exit code must be that of the worst finding.
-
-Workflows of other systems, such as GitLab's, are not read.
+Workflows of other systems, such as GitLab, are not read.
 """
 
 from __future__ import annotations
@@ -23,11 +21,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from security.content.printable import printable
 from security.finding import Confidence, Finding, Severity, Silencing
 from security.gates.interface import GateError, Kind, Place, Report, Task, Tool
-from security.gates.tool.own_tools import own_program, own_version
-from security.gates.tool.tool_process import ToolCommand, run_tool
+from security.gates.tool.file_copies import FileCopies, copy_files
+from security.gates.tool.own_tools import own_program, own_version, run_linter
+from security.gates.tool.reason_list import file_reasons, join_reasons
+from security.gates.tool.tool_process import ToolExit
 
 # Zizmor takes the first of these.
 _CONFIGURATION = tuple(
@@ -40,36 +39,27 @@ _OPTIONS = ("--offline", "--no-progress", "--color=never", "--collect=all", "--f
 _SEVERITIES = {"informational": Severity.LOW, "unknown": None}
 _EXIT_CODES = {"informational": 11, "unknown": 11, "low": 12, "medium": 13, "high": 14}
 _NOTHING_COLLECTED = 3
-_MOST_LOG = 64 << 20
-_HINT = "run zizmor --offline on the project and see what it says"
+_DROPPED = ("GH_", "GITHUB_", "ZIZMOR_", "RUST_")
+_HINT = "run zizmor --offline . in the project to see its output"
 
 
 @dataclass(frozen=True, slots=True)
-class _Handed:
-    """Copies of the files to judge: where, which file each is, and what could not be copied."""
-
-    directory: Path
-    names: Mapping[str, str]
-    refused: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class _Said:
-    """What zizmor has said: its findings, and the files that it has audited."""
+class _Audit:
+    """The result of one run of zizmor: its findings, and the files that it completed."""
 
     findings: tuple[Finding, ...]
     completed: frozenset[str]
 
 
 class WorkflowsGate:
-    """Judge GitHub workflows, actions and Dependabot settings."""
+    """Audit GitHub workflows, actions and Dependabot settings with zizmor."""
 
     name = "workflows"
     kind = Kind.SOURCE
     place = Place.COPY
 
     def reads(self, path: str) -> bool:
-        """Say whether it reads a file."""
+        """Say whether the gate reads a file."""
         return self.configures(path) or _READ.fullmatch(path) is not None
 
     def configures(self, path: str) -> bool:
@@ -77,131 +67,80 @@ class WorkflowsGate:
         return path in _CONFIGURATION
 
     def tool(self, task: Task) -> Tool:
-        """Return zizmor, its version, and how it is called.
+        """Return zizmor, its version and its options.
 
         Raises:
-            GateError: it is not there.
+            GateError: zizmor is not installed.
         """
         own_program("zizmor")
         return Tool("zizmor", own_version("zizmor"), {"options": list(_OPTIONS)})
 
     def judge(self, task: Task) -> Report:
-        """Find what zizmor minds, silenced or not.
+        """Report every finding of zizmor, and mark those that are silenced.
 
         Raises:
-            GateError: zizmor is missing, crashed, or said what does not add up.
+            GateError: zizmor is missing, crashed, or its output contradicts itself.
         """
         sources = [path for path in task.files if not self.configures(path)]
-        try:
-            handed = _hand_over(task, sources)
-        except OSError as error:
-            raise GateError(f"scratch directory: {error}", "make room, and try again") from error
-        if not handed.names:
-            return _report(_Said((), frozenset()), handed)
+        copies = copy_files(task, {path: _plain_name(path) for path in sources}, utf8=True)  # 1
+        if not copies.originals:
+            return _build_report(_Audit((), frozenset()), copies)
         present = (task.directory / path for path in _CONFIGURATION)
         configuration = next((path for path in present if path.exists()), None)
-        said = _run_zizmor(task, handed, configuration, "--no-ignores")
+        audit = _run_zizmor(task, copies, configuration, "--no-ignores")
         if configuration is not None:
-            heeding = _run_zizmor(task, handed, configuration)
-            said = _silence(said, heeding)
-        return _report(said, handed)
+            audit = _mark_silenced(audit, _run_zizmor(task, copies, configuration))
+        return _build_report(audit, copies)
 
 
-def _hand_over(task: Task, sources: list[str]) -> _Handed:
-    """Copy the files into a directory that nothing in them can name."""
-    new = task.scratch / "workflows"
-    new.mkdir()
-    digest = hashlib.sha256()
-    names, refused = {}, {}
-    for path in sources:
-        name = "/".join(map(_plain, path.split("/")))
-        try:
-            content = _read_regular(task.directory / path)
-            content.decode("utf-8")  # zizmor gives all others up with one that is not
-            (new / name).parent.mkdir(parents=True, exist_ok=True)
-            with (new / name).open("xb") as copy:
-                copy.write(content)
-        except UnicodeDecodeError:
-            refused[path] = "not UTF-8"
-        except (FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError):
-            refused[path] = "no regular file"
-        else:
-            digest.update(hashlib.sha256(content).digest() + name.encode())
-            names[name] = path
-    return _Handed(new.rename(task.scratch / digest.hexdigest()), names, refused)
+def _plain_name(path: str) -> str:
+    return "/".join(map(_plain_part, path.split("/")))
 
 
-def _plain(part: str) -> str:
+def _plain_part(part: str) -> str:
     if part.isprintable():
         return part
     hidden = hashlib.sha256(part.encode("utf-8", "surrogatepass")).hexdigest()
     return hidden + (PurePosixPath(part).suffix if part.endswith((".yml", ".yaml")) else "")
 
 
-def _read_regular(path: Path) -> bytes:
-    if path.is_symlink():
-        raise FileNotFoundError(0, "a symbolic link")
-    return path.read_bytes()
-
-
-def _run_zizmor(task: Task, handed: _Handed, configuration: Path | None, *more: str) -> _Said:
-    log = task.scratch / f"zizmor{len(more)}.log"
+def _run_zizmor(task: Task, copies: FileCopies, configuration: Path | None, *more: str) -> _Audit:
+    """Run zizmor, which writes its findings to standard output and its log to standard error."""
     settings = f"--config={configuration}" if configuration else "--no-config"
-    zizmor = own_program("zizmor", *_OPTIONS, settings, *more, "--", str(handed.directory))
-    private = dict.fromkeys(("HOME", "XDG_CACHE_HOME", "TMPDIR"), str(task.scratch))
-    kept = {
-        name: value
-        for name, value in task.environment.items()
-        if not name.startswith(("GH_", "GITHUB_", "ZIZMOR_", "RUST_"))
-    }
-    # The log goes to standard error, of which only the end is kept.
-    arguments = ("/bin/sh", "-c", 'exec "$@" 2>"$0"', str(log), *zizmor)
-    command = ToolCommand(arguments, task.scratch, {**kept, **private}, task.timeout, task.denied)
-    done = run_tool(replace(command, unconfined_ok=True))  # it runs nothing of what it reads
-    text = _read_log(log)
-    completed = frozenset(_completed(text, handed))
-    if done.exit_code == _NOTHING_COLLECTED and not completed and not done.output:
-        return _Said((), completed)
-    findings, expected = _parse_output(done.output, done.exit_code, text, handed)
-    if done.exit_code != expected:
-        raise GateError(f"exit code of zizmor: {done.exit_code}, not {expected}", _HINT)
+    zizmor = own_program("zizmor", *_OPTIONS, settings, *more, "--", str(copies.directory))
+    ended = run_linter(task, zizmor, task.scratch, dropped=_DROPPED)
+    completed = frozenset(_parse_log(ended.errors, copies))
+    if ended.exit_code == _NOTHING_COLLECTED and not completed and not ended.output:
+        return _Audit((), completed)
+    findings, expected = _parse_output(ended, copies)
+    if ended.exit_code != expected:  # 4
+        codes = f"exit code {ended.exit_code}, not {expected}"
+        raise GateError(f"zizmor contradicts its findings: {codes}", _HINT)
     if not {finding.path for finding in findings} <= completed:
-        raise GateError("zizmor found something in files that it has not audited", _HINT)
-    return _Said(findings, completed)
+        raise GateError("zizmor reports findings in files that it did not complete", _HINT)
+    return _Audit(findings, completed)
 
 
-def _read_log(path: Path) -> str:
-    try:
-        if path.stat().st_size > _MOST_LOG:
-            raise GateError("the log of zizmor is too long", _HINT)
-        return path.read_text("utf-8", "replace")
-    except OSError as error:
-        raise GateError(f"no log of zizmor: {error.strerror}", _HINT) from error
+def _parse_log(log: str, copies: FileCopies) -> list[str]:
+    """Return the files that the log records as completed."""
+    record = re.compile(rf"^ *INFO audit: zizmor: .* completed .*?/{copies.directory.name}/(.*)$")
+    matches = filter(None, map(record.match, log.split("\n")))
+    return [copies.originals[match[1]] for match in matches if match[1] in copies.originals]
 
 
-def _completed(text: str, handed: _Handed) -> list[str]:
-    """Return the files that are logged as audited."""
-    record = re.compile(rf"^ *INFO audit: zizmor: .* completed .*?/{handed.directory.name}/(.*)$")
-    matches = filter(None, map(record.match, text.split("\n")))
-    return [handed.names[match[1]] for match in matches if match[1] in handed.names]
-
-
-def _parse_output(
-    output: bytes, exit_code: int, log: str, handed: _Handed
-) -> tuple[tuple[Finding, ...], int]:
+def _parse_output(ended: ToolExit, copies: FileCopies) -> tuple[tuple[Finding, ...], int]:
     """Return the findings, and the exit code that belongs to them."""
     try:
-        values = json.loads(output)
-        findings = tuple(_finding(one, handed) for one in values)
+        values = json.loads(ended.output)
+        findings = tuple(_build_finding(one, copies) for one in values)
         levels = (one["determinations"]["severity"].lower() for one in values)
         return findings, max((_EXIT_CODES[level] for level in levels), default=0)
     except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
-        said = printable(" ".join(log[-300:].split()), 300)
-        message = f"output of zizmor cannot be read, exit code {exit_code}: {said}"
-        raise GateError(message, _HINT) from error
+        why = f"exit code {ended.exit_code}: {ended.last_lines()}"
+        raise GateError(f"unreadable output of zizmor, {why}", _HINT) from error
 
 
-def _finding(one: Mapping[str, Any], handed: _Handed) -> Finding:
+def _build_finding(one: Mapping[str, Any], copies: FileCopies) -> Finding:
     locations = one["locations"]
     primary = [place for place in locations if place["symbolic"]["kind"] == "Primary"]
     place = (primary or locations)[0]
@@ -214,38 +153,31 @@ def _finding(one: Mapping[str, Any], handed: _Handed) -> Finding:
         message=f"{one['desc']}: {place['symbolic']['annotation']}",
         severity=_SEVERITIES[severity] if severity in _SEVERITIES else Severity(severity),
         confidence=None if confidence == "unknown" else Confidence(confidence),
-        path=handed.names[path.partition(f"{handed.directory.name}/")[2]],
+        path=copies.originals[path.partition(f"{copies.directory.name}/")[2]],
         line=start["row"] + 1,
         column=start["column"] + 1,
         silenced=Silencing.COMMENT if one["ignored"] else None,
     )
 
 
-def _silence(said: _Said, heeding: _Said) -> _Said:
-    """Mark what is gone when the configuration's ignore rules are heeded."""
-    if said.completed != heeding.completed:
-        raise GateError("zizmor audited other files the second time", _HINT)
-    heard = set(heeding.findings)
-    findings = tuple(
-        (
-            finding
-            if finding.silenced or finding in heard
-            else replace(finding, silenced=Silencing.BASELINE)
-        )
-        for finding in said.findings
+def _mark_silenced(audit: _Audit, second: _Audit) -> _Audit:
+    """Step 2: mark the findings that the ignore rules of the configuration silence."""
+    if audit.completed != second.completed:
+        raise GateError("zizmor completed other files in its second run", _HINT)
+    loud = set(second.findings)
+    findings = (
+        one if one.silenced or one in loud else replace(one, silenced=Silencing.BASELINE)
+        for one in audit.findings
     )
-    return _Said(findings, said.completed)
+    return _Audit(tuple(findings), audit.completed)
 
 
-def _report(said: _Said, handed: _Handed) -> Report:
-    unjudged = dict(handed.refused)
-    for path in handed.names.values():
-        if path not in said.completed:
-            unjudged[path] = "not readable as what its name says"
-    reasons = [f"{printable(path)}: {unjudged[path]}" for path in sorted(unjudged)]
-    more = f" and {len(reasons) - 5} more" if len(reasons) > 5 else ""
+def _build_report(audit: _Audit, copies: FileCopies) -> Report:
+    """Step 3: account for every file."""
+    left = set(copies.originals.values()) - audit.completed
+    reasons = {**copies.refused, **dict.fromkeys(left, "not a valid file of this kind")}
     return Report(
-        said.findings,
-        judged=len(said.completed),
-        unjudged=f"not audited by zizmor: {'; '.join(reasons[:5])}{more}" if reasons else None,
+        audit.findings,
+        judged=len(audit.completed),
+        unjudged=join_reasons(file_reasons(reasons), "zizmor did not check: "),
     )

@@ -1,23 +1,22 @@
-"""Datasets: whether their bytes are the recorded ones, and their tables what is expected of them.
+"""The gate ``data``: recorded hashes and declared expectations of datasets.
 
-Two things are judged. The hash that DVC has recorded of an out has to be the one that it has now;
-both are given. And what the settings expect of its columns, rows and files has to hold, judged by
-a process of its own (``security/gates/data_reader``). A dataset of which nothing is expected is
-judged by its hash alone; with no recorded hash either there is nothing to judge it by.
+1. The hash that DVC has recorded for an out must equal its current hash; the caller provides both.
+2. The expectations of the settings about columns, rows and files must hold. A process of its own
+   checks them (``security/gates/data/reader``).
+
+A dataset without expectations is checked by its hash only. A dataset without expectations and
+without a recorded hash is an error.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from sys import executable
 
-from security.content.digest import digest_tree
 from security.content.out_files import Identity, OutFile, identify, is_behind_link, open_files
 from security.content.printable import printable
 from security.finding import Finding, Severity
@@ -25,8 +24,14 @@ from security.gates.data import reader
 from security.gates.data.expectations import DataExpectations, TableExpectations
 from security.gates.data.reader.reading import Failure, Reading, parse_reading
 from security.gates.interface import GateError, Json, Kind, Place, Report, Task, Tool
+from security.gates.tool.out_bytes import (
+    digest_descriptor,
+    digest_fact,
+    linked_out,
+    unreadable_out,
+)
 from security.gates.tool.own_tools import own_version
-from security.gates.tool.tool_process import ToolCommand, run_tool
+from security.gates.tool.tool_process import REINSTALL, ToolCommand, run_tool
 
 _PACKAGE = Path(reader.__file__).parent
 _ROOT = _PACKAGE.parents[3]
@@ -35,22 +40,20 @@ _START = (
     " from security.gates.data.reader.child import answer; answer(sys.argv[2:])"
 )
 _TOOLS = ("pandas", "pandera", "pyarrow")
-# Threads of these take address space, which is limited, and processors, which gates share.
-_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-_ALONE = {**dict.fromkeys(_ONE_THREAD, "1"), "ARROW_DEFAULT_MEMORY_POOL": "system"}
+# Their threads take address space, which is limited, and processors, which gates share.
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_ONE_THREAD = {**dict.fromkeys(_THREADS, "1"), "ARROW_DEFAULT_MEMORY_POOL": "system"}
 _MOST_OUTPUT = 32 << 20
 _MOST_FILES = 10_000
-_CHUNK = 1 << 20
-_HINT = "install ml-assets again, with all that it needs"
 
 
 @dataclass(frozen=True, slots=True)
 class Hashes:
-    """The hashes of an out, as DVC writes them: md5, of a directory with ``.dir`` at its end.
+    """The hashes of an out in DVC's notation: md5, with the suffix ``.dir`` for a directory.
 
     Attributes:
-        recorded: in its stage or lock file; None where there is none.
-        observed: of the bytes that it has now; None where nobody has computed it.
+        recorded: hash in the stage or lock file; None if there is none.
+        observed: hash of the current bytes; None if it was not computed.
     """
 
     recorded: str | None = None
@@ -58,8 +61,8 @@ class Hashes:
 
 
 @dataclass(slots=True)
-class _Judged:
-    """What has been found so far."""
+class _Progress:
+    """The report while the checks run."""
 
     count: int = 0
     findings: list[Finding] = field(default_factory=list)
@@ -68,12 +71,12 @@ class _Judged:
 
 
 class DataGate:
-    """Recorded hashes and declared expectations.
+    """Check the recorded hash and the expectations of a dataset.
 
     Args:
-        expectations: of all datasets of the project.
+        expectations: expectations of all datasets of the project.
         hashes: by location.
-        memory: address space of the reader's process, in bytes.
+        memory: address space of the reader process, in bytes.
     """
 
     name = "data"
@@ -99,10 +102,10 @@ class DataGate:
         return False
 
     def tool(self, task: Task) -> Tool:
-        """Name the readers, with what is expected of this out and which hash is recorded.
+        """Return the reader's libraries, with the expectations and the recorded hash of the out.
 
         Raises:
-            GateError: one is missing, or it is not clear what is expected.
+            GateError: a library is missing, or several expectations match the out.
         """
         table = self._expectations.of(task.subject)
         hashes = self._hashes.get(task.subject, Hashes())
@@ -114,79 +117,78 @@ class DataGate:
         return Tool(self.name, version, configuration)
 
     def judge(self, task: Task) -> Report:
-        """Judge one out.
+        """Check one out.
 
         Raises:
-            GateError: there is nothing to judge it by, or its reader did not answer.
+            GateError: nothing is recorded or expected of the out, or the reader failed.
         """
         table = self._expectations.of(task.subject)
         hashes = self._hashes.get(task.subject, Hashes())
         if table is None and hashes.recorded is None:
-            hint = f"declare what is expected of it: [tool.ml-assets.gates.data.'{task.subject}']"
-            raise GateError(f"nothing to judge it by: {printable(task.subject)}", hint)
-        judged = _Judged(facts={"expectations": 0})
-        _compare_hashes(task.subject, hashes, judged)
+            hint = f"declare expectations: [tool.ml-assets.gates.data.'{task.subject}']"
+            raise GateError(f"no hash and no expectations: {printable(task.subject)}", hint)
+        progress = _Progress(facts={"expectations": 0})
+        _compare_hashes(task.subject, hashes, progress)
         if table is not None:
             try:
-                _judge_tables(task, table, self._memory, judged)
+                _check_tables(task, table, self._memory, progress)
             except GateError as error:
-                if not judged.findings:  # what was found stays found
+                if not progress.findings:  # a finding outranks the error
                     raise
-                judged.reasons.append(error.message)
-        unjudged = "; ".join(judged.reasons) or None
-        return Report(tuple(judged.findings), judged.count, unjudged, judged.facts)
+                progress.reasons.append(error.message)
+        unjudged = "; ".join(progress.reasons) or None
+        return Report(tuple(progress.findings), progress.count, unjudged, progress.facts)
 
 
-def _compare_hashes(subject: str, hashes: Hashes, judged: _Judged) -> None:
-    """See that the bytes are the recorded ones."""
+def _compare_hashes(subject: str, hashes: Hashes, progress: _Progress) -> None:
+    """Compare the recorded hash with that of the current bytes."""
     if hashes.recorded is None:
         return
     if hashes.observed is None:
-        judged.reasons.append("its hash was not computed")
+        progress.reasons.append("hash not computed")
         return
-    judged.count += 1
+    progress.count += 1
     if hashes.observed != hashes.recorded:
         shown = printable(f"{hashes.observed}, recorded: {hashes.recorded}")
-        message = f"its bytes are not the recorded ones: {shown}"
+        message = f"hash differs from the recorded one: {shown}"
         path = printable(subject, 4096)
-        judged.findings.append(Finding("recorded-hash", message, Severity.CRITICAL, path=path))
+        progress.findings.append(Finding("recorded-hash", message, Severity.CRITICAL, path=path))
 
 
-def _judge_tables(task: Task, table: TableExpectations, memory: int, judged: _Judged) -> None:
-    """Let the reader judge an out, and digest the very files that it reads.
+def _check_tables(task: Task, table: TableExpectations, memory: int, progress: _Progress) -> None:
+    """Check an out with the reader, and digest the same files.
 
-    1. What lies behind a link is not the out.
-    2. The reader answers for all files, while they are digested here.
-    3. Both have seen the same files, and these have not changed.
+    1. Refuse an out behind a symbolic link.
+    2. Run the reader on all files, and digest them meanwhile.
+    3. Check that both have read the same files, and that no file has changed.
 
     Raises:
-        GateError: there is no out, or the reader did not answer.
+        GateError: the out is missing, or the reader failed.
     """
     if task.out is None:
-        raise GateError("no dataset was given", "name the out to judge")
+        raise GateError("no dataset to check", "name the out of a dataset")
     if is_behind_link(task.out, task.directory):  # 1
-        raise GateError(f"behind a symbolic link: {printable(task.subject)}", "remove the link")
+        raise linked_out(task)
     with ThreadPoolExecutor(1) as pool:
         digested = pool.submit(_digest_files, task.out)
-        reading = _read(task, table, memory)  # 2
+        reading = _run_reader(task, table, memory)  # 2
         try:
             seen = digested.result()
         except OSError as error:
-            what = (error.strerror or type(error).__name__).lower()
-            raise GateError(f"cannot be read: {what}", "look at the out") from error
-    judged.reasons += [printable(reason, 400) for reason in reading.unjudged]
+            raise unreadable_out(task, error) from error
+    progress.reasons += [printable(reason, 400) for reason in reading.unjudged]
     if dict(reading.files) != {path: identity for path, identity, _ in seen}:  # 3
-        judged.reasons.append("files changed while they were judged")
-    judged.findings += [_finding(task.subject, one) for one in reading.failures]
-    judged.count += reading.rows or (0 if reading.unjudged else len(reading.files))
-    judged.facts.update(_facts(reading, [(path, sha256) for path, _, sha256 in seen]))
+        progress.reasons.append("files changed during the check")
+    progress.findings += [_finding(task.subject, one) for one in reading.failures]
+    progress.count += reading.rows or (0 if reading.unjudged else len(reading.files))
+    progress.facts.update(_facts(reading, [(path, sha256) for path, _, sha256 in seen]))
 
 
-def _read(task: Task, table: TableExpectations, memory: int) -> Reading:
-    """Start the reader.
+def _run_reader(task: Task, table: TableExpectations, memory: int) -> Reading:
+    """Run the reader.
 
     Raises:
-        GateError: it did not answer.
+        GateError: the reader failed, or its output is unreadable.
     """
     request = {
         "out": str(task.out),
@@ -195,25 +197,25 @@ def _read(task: Task, table: TableExpectations, memory: int) -> Reading:
         "cpu": max(1, int(task.timeout)),
         "most_files": _MOST_FILES,
     }
-    asked = task.scratch / "data-request.json"
-    asked.write_text(json.dumps(request, ensure_ascii=True), "ascii")
-    arguments = (executable, "-I", "-c", _START, str(_ROOT), str(asked))
-    # pandera can be told by its variables to check nothing.
-    given = {name: one for name, one in task.environment.items() if not name.startswith("PANDERA")}
-    environment = {**given, **_ALONE}
+    request_file = task.scratch / "data-request.json"
+    request_file.write_text(json.dumps(request, ensure_ascii=True), "ascii")
+    arguments = (executable, "-I", "-c", _START, str(_ROOT), str(request_file))
+    # Environment variables of pandera can switch its checks off.
+    kept = {name: one for name, one in task.environment.items() if not name.startswith("PANDERA")}
+    environment = {**kept, **_ONE_THREAD}
     limits = (task.timeout, task.denied, _MOST_OUTPUT)
     ended = run_tool(ToolCommand(arguments, task.scratch, environment, *limits))
     if ended.exit_code != 0:
-        # The kind of the error alone: its message can quote the data.
+        # Only the type of the error, because its message can quote the data.
         kind = printable((ended.errors.strip().splitlines() or [""])[-1].partition(":")[0])
-        raise GateError(f"the reader ended with exit code {ended.exit_code} {kind}", _HINT)
+        raise GateError(f"data reader failed, exit code {ended.exit_code}: {kind}", REINSTALL)
     text = ended.output.decode("ascii", "replace")
     try:
         if text.count("\n") != 1 or not text.endswith("\n"):
             raise ValueError("not one line")
         return parse_reading(text[:-1])
     except ValueError as error:
-        raise GateError(f"the reader's answer cannot be read: {error}", _HINT) from error
+        raise GateError(f"unreadable output of the data reader: {error}", REINSTALL) from error
 
 
 def _digest_files(out: Path) -> list[tuple[str, Identity, str]]:
@@ -226,21 +228,18 @@ def _digest_files(out: Path) -> list[tuple[str, Identity, str]]:
 
 
 def _digest(file: OutFile) -> tuple[Identity, str]:
-    """Return what a file was when its last byte had been digested, and its sha256."""
-    sha256, offset = hashlib.sha256(), 0
-    while chunk := os.pread(file.descriptor, _CHUNK, offset):
-        sha256.update(chunk)
-        offset += len(chunk)
-    return identify(file.descriptor), sha256.hexdigest()
+    """Return the sha256 of a file, and its identity after the last byte was read."""
+    sha256 = digest_descriptor(file.descriptor)
+    return identify(file.descriptor), sha256
 
 
 def _finding(subject: str, failure: Failure) -> Finding:
-    """Say what does not hold, without the values unless the reader was told to give them."""
+    """Describe a failure; the values are only in it if the settings show them."""
     column = printable(failure.column)
     place = f"column {column}" if failure.column else "the table"
     more = ", …" if failure.count > len(failure.rows) else ""
     rows = f" (rows {', '.join(map(str, failure.rows))}{more})" if failure.rows else ""
-    message = f"{failure.check} does not hold for {place}: {failure.count}"
+    message = f"{failure.check} fails for {place}: {failure.count}"
     detail = f": {failure.detail}" if failure.detail else ""
     return Finding(
         f"{failure.check}:{column}" if column else failure.check,
@@ -250,17 +249,12 @@ def _finding(subject: str, failure: Failure) -> Finding:
     )
 
 
-def _facts(reading: Reading, digests: Iterable[tuple[str, str]]) -> dict[str, str | int | float]:
-    """Return what may be shown or compared."""
-    listed = list(digests)
+def _facts(reading: Reading, digests: Sequence[tuple[str, str]]) -> dict[str, str | int | float]:
+    """Return numbers and the digest of the out."""
     facts: dict[str, str | int | float] = {
         "expectations": reading.checks,
         "files": len(reading.files),
         "rows": reading.rows,
         "columns": reading.columns,
     }
-    if [path for path, _ in listed] == [""]:
-        facts["sha256"] = listed[0][1]
-    elif listed:
-        facts["sha256"] = digest_tree(listed)
-    return facts
+    return {**facts, **digest_fact(digests)}

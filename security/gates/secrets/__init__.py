@@ -1,15 +1,15 @@
-"""The secrets gate: passwords, tokens and keys in the source tree, with detect-secrets.
+"""The gate ``secrets``: passwords, tokens and keys in the source tree, found by detect-secrets.
 
-Every file is looked at, notebooks, lock files, CI files and DVC's configuration among them; of a
-binary one the printable strings. What cannot be looked at is not clean: it is named. Of a secret
-only its kind and its place are told: a digest of a short one would be the secret itself to whoever
-tries a dictionary.
+Every file is scanned, including notebooks, lock files, CI files and DVC's configuration. Of a
+binary file the printable strings are scanned. A file that cannot be scanned is named in the report
+and counts as an error. A finding holds the kind and the place of a secret. It holds no digest,
+because a dictionary attack on the digest of a short secret reveals the secret.
 
-1. The scan runs in a process of its own, by ``security.gates.secrets.scan``; it answers for every
-   file by name, and the names have to be those that it was given.
-2. Nothing of the checkout is executed, and nobody is asked on the network: neither by a baseline
-   that names plugins nor by plugins that try secrets out.
-3. A baseline and comments silence; what they silence is reported as silenced.
+1. The scan runs in a process of its own (``security.gates.secrets.scan``). Its report must list
+   exactly the files that it was given.
+2. The scan executes no code of the checkout and uses no network: a baseline cannot load plugins,
+   and plugins cannot test whether a secret works.
+3. A baseline and comments silence findings, which are reported as silenced.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ import tempfile
 from dataclasses import dataclass
 
 from security.gates.interface import GateError, Kind, Place, Report, Task, Tool
-from security.gates.secrets.scan_report import BASELINE, parse_answer
+from security.gates.secrets.scan_report import BASELINE, parse_scan
 from security.gates.tool.own_tools import own_module, own_version
 from security.gates.tool.tool_process import ToolCommand, run_tool
 
 _SCAN = "security.gates.secrets.scan"
 
-#: Raised when the rules change, so that nothing is taken from results by the old ones.
+#: The version of our rules. A new version makes earlier results invalid.
 _RULES = 1
 _MOST_OUTPUT = 256 << 20
 _MEMORY = 4 << 30
@@ -33,11 +33,11 @@ _MEMORY = 4 << 30
 
 @dataclass(frozen=True, slots=True)
 class SecretsGate:
-    """Finds secrets in the source tree.
+    """Scan the source tree for secrets.
 
     Attributes:
-        most_text: bytes of the largest text that is looked at.
-        most_binary: bytes of the largest binary file that is.
+        most_text: size limit of a text file, in bytes.
+        most_binary: size limit of a binary file, in bytes.
     """
 
     name: str = "secrets"
@@ -47,46 +47,46 @@ class SecretsGate:
     most_binary: int = 64 << 20
 
     def reads(self, path: str) -> bool:
-        """Say that it reads every file: a secret may be in any."""
+        """Return True: any file may hold a secret."""
         return True
 
     def configures(self, path: str) -> bool:
-        """Say whether it is the baseline."""
+        """Say whether a file is the baseline."""
         return path == BASELINE
 
     def tool(self, task: Task) -> Tool:
-        """Return detect-secrets, and the bounds and rules it is used with.
+        """Return detect-secrets, with the size limits and the version of our rules.
 
         Raises:
-            GateError: it is not installed.
+            GateError: detect-secrets is not installed.
         """
         bounds = {"text": self.most_text, "binary": self.most_binary, "rules": _RULES}
         return Tool("detect-secrets", own_version("detect-secrets"), bounds)
 
     def judge(self, task: Task) -> Report:
-        """Scan.
+        """Scan all files and report each secret.
 
         Raises:
-            GateError: the scan did not come to its end, or did not look at what it was given.
+            GateError: the scan did not complete, or scanned other files.
         """
         if not task.files:
-            raise GateError("no file to look for secrets in", "add files to Git")
+            raise GateError("no files to scan for secrets", "git add the files of the project")
         own_version("detect-secrets")
-        with tempfile.NamedTemporaryFile("w", dir=task.scratch, suffix=".json") as order:
+        with tempfile.NamedTemporaryFile("w", dir=task.scratch, suffix=".json") as request:
             known = BASELINE if BASELINE in task.files else None
             bounds = {"text": self.most_text, "binary": self.most_binary}
-            json.dump({"files": task.files, "baseline": known, **bounds}, order)
-            order.flush()
+            json.dump({"files": task.files, "baseline": known, **bounds}, request)
+            request.flush()
             ended = run_tool(
                 ToolCommand(
-                    own_module(_SCAN, order.name),
+                    own_module(_SCAN, request.name),
                     task.directory,
                     task.environment,
                     task.timeout,
                     task.denied,
                     most_output=_MOST_OUTPUT,
                     memory=_MEMORY,
-                    unconfined_ok=True,  # it runs our own code only
+                    unconfined_ok=True,  # the scan executes only our own code
                 )
             )
-        return parse_answer(ended, task.files)
+        return parse_scan(ended, task.files)

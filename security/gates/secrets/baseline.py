@@ -1,14 +1,14 @@
-"""The baseline: ``.secrets.baseline`` of detect-secrets, what is known and how it was looked for.
+"""The baseline ``.secrets.baseline`` of detect-secrets: known secrets and settings of its scan.
 
-It is data here and nothing else. detect-secrets would load code that a baseline names, leave out
-detectors and files that it says to leave out, and call services. Instead:
+The baseline is read as data only. detect-secrets itself would load code that a baseline names, skip
+detectors and files, and call network services. Here instead:
 
-1. a detector or filter that is not one of its own, and one with a path, is refused;
-2. all detectors run; what one finds that the baseline leaves out is silenced, not missing;
-3. the same holds for lines, files and secrets that it excludes by a pattern;
-4. an entry that somebody has labelled a real secret silences nothing;
-5. where detect-secrets takes down only a part of a secret that many share (``ghp``, the first line
-   of a key), an entry silences that line only: another key in the file is new.
+1. A detector or filter that is not part of detect-secrets, or that has a path, is refused.
+2. All detectors run. A finding of a detector that the baseline omits is silenced, not dropped.
+3. The same applies to lines, files and secrets that a pattern of the baseline excludes.
+4. An entry that is labelled as a real secret silences nothing.
+5. For some kinds, detect-secrets records only a part that many secrets share (``ghp``, the first
+   line of a key). Such an entry silences its line only, so another key in the file is new.
 """
 
 from __future__ import annotations
@@ -57,15 +57,15 @@ _HASH_LINE = re.compile(r"\s*\"hashed_secret\": \"[0-9a-f]{40}\",?\s*")
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """What a baseline says; without one, nothing.
+    """The content of a baseline; empty without one.
 
     Attributes:
-        entries: the lines of what is known, by path, type and hash.
-        plugins: names of the detectors that it uses; None stands for all.
-        limits: of entropy, by detector.
-        excluded_names: of the keyword detector.
-        exclusions: patterns by what they exclude: ``file``, ``line`` or ``secret``.
-        comments: whether comments silence.
+        entries: lines of the known secrets, by path, type and hash.
+        plugins: names of the detectors in use; None stands for all.
+        limits: entropy limits, by detector.
+        excluded_names: pattern of names that the keyword detector ignores.
+        exclusions: patterns, by the part that they match: ``file``, ``line`` or ``secret``.
+        comments: whether comments silence findings.
     """
 
     entries: Mapping[tuple[str, str, str], frozenset[int]] = field(default_factory=dict)
@@ -76,12 +76,12 @@ class Baseline:
     comments: bool = True
 
     def knows(self, path: str, hit: Hit, number: int) -> bool:
-        """Say whether a hit is an entry."""
+        """Say whether an entry matches a hit."""
         lines = self.entries.get((path, hit.type, hit.secret_hash))
         return lines is not None and (hit.type not in _SHARED or number in lines)  # 5
 
     def leaves_out(self, path: str, hit: Hit, line: str) -> bool:
-        """Say whether the baseline's settings keep detect-secrets from reporting a hit."""  # 2, 3
+        """Say whether the settings of the baseline exclude a hit."""  # 2, 3
         if self.plugins is not None and hit.detector in PLUGINS - self.plugins:
             return True
         if hit.entropy is not None and hit.entropy <= self.limits.get(hit.detector, 0.0):
@@ -98,10 +98,10 @@ class Baseline:
 
 
 def parse_baseline(data: bytes) -> Baseline:
-    """Read a baseline.
+    """Parse a baseline.
 
     Raises:
-        ValueError: it is not one, or it asks for what is not done here.
+        ValueError: the content is not a baseline, or needs an unsupported detector or filter.
     """
     document = parse_json(data)
     if not isinstance(document, dict) or not str(document.get("version", "")).startswith("1."):
@@ -112,7 +112,7 @@ def parse_baseline(data: bytes) -> Baseline:
         _check_plugin(plugin)
     for one in filters:
         if one.get("path") not in _OURS_INSTEAD and one.get("path") not in _EXCLUSIONS:  # 1
-            raise ValueError(f"filter that is not used here: {one.get('path')}")
+            raise ValueError(f"unsupported filter: {one.get('path')}")
     excluded = next((one["keyword_exclude"] for one in plugins if one.get("keyword_exclude")), None)
     return Baseline(
         entries=_parse_entries(document.get("results", {})),
@@ -127,7 +127,7 @@ def parse_baseline(data: bytes) -> Baseline:
 
 
 def drop_hashes(lines: list[str]) -> list[str]:
-    """Return a baseline's lines without the hashes, which are no secrets but look like some."""
+    """Return the lines of a baseline without its hashes, which detectors take for secrets."""
     return ["" if _HASH_LINE.fullmatch(line) else line for line in lines]
 
 
@@ -141,10 +141,10 @@ def _objects(document: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
 def _check_plugin(plugin: Mapping[str, Any]) -> None:
     name, limit = plugin.get("name"), plugin.get("limit", 0)
     if name not in PLUGINS:  # 1
-        raise ValueError(f"detector that is not one of detect-secrets: {name}")
+        raise ValueError(f"unknown detector: {name}")
     if not plugin.keys() <= _OPTIONS:  # 1
-        strange = ", ".join(sorted(plugin.keys() - _OPTIONS))
-        raise ValueError(f"option of {name} that is not used here: {strange}")
+        unknown = ", ".join(sorted(plugin.keys() - _OPTIONS))
+        raise ValueError(f"unsupported option of {name}: {unknown}")
     if isinstance(limit, bool) or not isinstance(limit, int | float) or not 0 <= limit <= 8:
         raise ValueError(f"limit of {name}: not a number from 0 to 8")
 
@@ -172,9 +172,9 @@ def _parse_entries(results: object) -> dict[tuple[str, str, str], frozenset[int]
             kind, digest = entry.get("type"), entry.get("hashed_secret")
             number, label = entry.get("line_number", 0), entry.get("is_secret")
             if not isinstance(kind, str) or not _HASH.fullmatch(str(digest)):
-                raise ValueError(f"results: {path}: an entry without type and hashed_secret")
+                raise ValueError(f"results: {path}: entry without type or hashed_secret")
             if type(number) is not int or label not in (None, True, False):
-                raise ValueError(f"results: {path}: an entry of another form")
+                raise ValueError(f"results: {path}: invalid line_number or is_secret")
             if label is not True:  # 4
                 key = (path, kind, str(digest))
                 entries[key] = entries.get(key, frozenset()) | {number}

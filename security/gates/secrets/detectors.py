@@ -1,12 +1,11 @@
-"""Detectors: what secrets look like, by the plugins of detect-secrets and a few of ours.
+"""Detectors of secrets: the plugins of detect-secrets, and a few of ours.
 
-Each plugin is asked about single lines, as detect-secrets does. Which lines are worth asking about
-is found first, by its own patterns over the whole text at once, which is many times faster. That
-is not narrower: a pattern that matches in a line matches there in the text, because ``^`` and ``$``
-stand for the line's ends in both, and a line break is neither a word nor any other character that
-the patterns around a secret ask for.
+A plugin analyses single lines, as in detect-secrets. To save time, its patterns first search the
+whole text at once, and the plugin analyses only the lines that they match. No secret is lost: a
+pattern that matches in a line matches there in the text too, because ``^`` and ``$`` stand for the
+ends of a line in both, and no pattern requires a character that a line break could take away.
 
-Plugins can ask a service on the network whether a secret works. Nothing here asks them to.
+Plugins can ask a network service whether a secret works. They are never told to here.
 """
 
 from __future__ import annotations
@@ -27,33 +26,33 @@ from security.gates.secrets.readable_text import View
 
 
 class HuggingFaceTokenDetector(RegexBasedDetector):
-    """Finds access tokens of the Hugging Face Hub."""
+    """Detect access tokens of the Hugging Face Hub."""
 
     @property
     def secret_type(self) -> str:
-        """Name what is found."""
+        """Return the kind of secret."""
         return "Hugging Face Token"
 
     denylist = (re.compile(r"\bhf_[A-Za-z0-9]{34}\b"),)
 
 
 class GoogleApiKeyDetector(RegexBasedDetector):
-    """Finds API keys of Google's services."""
+    """Detect API keys of Google services."""
 
     @property
     def secret_type(self) -> str:
-        """Name what is found."""
+        """Return the kind of secret."""
         return "Google API Key"
 
     denylist = (re.compile(r"\bAIza[0-9A-Za-z_-]{35}(?![0-9A-Za-z_-])"),)
 
 
 class DvcRemoteDetector(RegexBasedDetector):
-    """Finds what DVC's configuration has to say to a remote that others must not know."""
+    """Detect credentials of remotes in DVC's configuration."""
 
     @property
     def secret_type(self) -> str:
-        """Name what is found."""
+        """Return the kind of secret."""
         return "DVC Remote Credential"
 
     denylist = (
@@ -65,8 +64,8 @@ class DvcRemoteDetector(RegexBasedDetector):
     )
 
 
-#: Names of the classes of detect-secrets. Taken before there are any settings, so that no custom
-#: plugin is among them.
+#: The plugin classes of detect-secrets. They are listed before any settings are read, so that no
+#: custom plugin is among them.
 _KINDS: list[type[BasePlugin]] = list(get_mapping_from_secret_type_to_class().values())
 _CLASSES = {kind.__name__: kind for kind in _KINDS}
 PLUGINS = frozenset(_CLASSES)
@@ -77,15 +76,15 @@ _PUBLIC_ADDRESS = "Public IP (ipv4)"
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A secret that a detector sees.
+    """A possible secret that a detector found.
 
     Attributes:
-        detector: the name of the plugin's class.
-        type: as detect-secrets calls what it is.
-        text: the line, or the part of it, that it was seen in.
-        line: the index of the line in its view.
-        quoted: whether the secret stands in quotes in the file.
-        entropy: bits a character, where the detector goes by it.
+        detector: class name of the plugin.
+        type: kind of secret, by detect-secrets.
+        text: the line, or the part of a line, with the secret.
+        line: index of the line in its view.
+        quoted: whether the secret is quoted in the file.
+        entropy: bits per character, for detectors that measure it.
     """
 
     detector: str
@@ -99,11 +98,10 @@ class Hit:
 
 
 class Detectors:
-    """All plugins that detect-secrets brings, and ours; none from anywhere else.
+    """The plugins of detect-secrets, and ours; no others.
 
     Args:
-        limits: of entropy, by the name of a plugin's class; they only take effect where they are
-            lower than the usual ones.
+        limits: entropy limits, by class name of the plugin; one above the default has no effect.
     """
 
     def __init__(self, limits: Mapping[str, float]) -> None:
@@ -112,14 +110,14 @@ class Detectors:
         self._patterns = [(plugin, _first_patterns(plugin)) for plugin in plugins]
 
     def search(self, path: str, view: View) -> Iterator[Hit]:
-        """Find what looks like a secret in one view of a file."""
+        """Find possible secrets in one view of a file."""
         text = "\n".join(view.pieces)
         starts = [0, *accumulate(len(piece) + 1 for piece in view.pieces)]
         for plugin, patterns in self._patterns:
             if not _applies(plugin, path, view):
                 continue
             for index in sorted(_candidates(patterns, text, starts)):
-                yield from _ask(plugin, path, view, index)
+                yield from _analyse(plugin, path, view, index)
 
 
 def _make(kind: type[BasePlugin], limits: Mapping[str, float]) -> BasePlugin:
@@ -136,26 +134,28 @@ def _applies(plugin: BasePlugin, path: str, view: View) -> bool:
         return view.words
     if isinstance(plugin, DvcRemoteDetector):
         return _DVC_CONFIG.search(path) is not None
-    return view.entropy or plugin.secret_type != _PUBLIC_ADDRESS  # versions look like addresses
+    return (
+        view.entropy or plugin.secret_type != _PUBLIC_ADDRESS
+    )  # version numbers look like addresses
 
 
 def _first_patterns(plugin: BasePlugin) -> list[re.Pattern[str]]:
-    """Return what every text matches that the plugin could see a secret in."""
+    """Return patterns that match wherever the plugin could find a secret."""
     if isinstance(plugin, NpmDetector):
-        return [re.compile(":_authToken=")]  # its own takes time by the square of a line
+        return [re.compile(":_authToken=")]  # its own pattern takes quadratic time
     if isinstance(plugin, RegexBasedDetector):
         return [re.compile(one.pattern, one.flags | re.MULTILINE) for one in plugin.denylist]
     if isinstance(plugin, KeywordDetector):
         return [re.compile("|".join(DENYLIST), re.IGNORECASE)]
     if isinstance(plugin, HighEntropyStringsPlugin):
-        least = int(2**plugin.entropy_limit) + 1  # so many different characters it takes
+        least = int(2**plugin.entropy_limit) + 1  # the entropy needs that many different characters
         characters = re.escape(plugin.charset)
         return [re.compile(f"['\"][{characters}]{{{least},}}['\"]")]
-    raise TypeError(f"a plugin of another kind: {type(plugin).__name__}")
+    raise TypeError(f"unsupported plugin: {type(plugin).__name__}")
 
 
 def _candidates(patterns: list[re.Pattern[str]], text: str, starts: list[int]) -> set[int]:
-    """Return the indices of the pieces that a pattern touches."""
+    """Return the indices of the pieces that a pattern matches."""
     touched: set[int] = set()
     for pattern in patterns:
         for match in pattern.finditer(text):
@@ -165,7 +165,7 @@ def _candidates(patterns: list[re.Pattern[str]], text: str, starts: list[int]) -
     return touched
 
 
-def _ask(plugin: BasePlugin, path: str, view: View, index: int) -> Iterator[Hit]:
+def _analyse(plugin: BasePlugin, path: str, view: View, index: int) -> Iterator[Hit]:
     text = view.pieces[index].rstrip()
     for found in plugin.analyze_line(filename=path, line=text, line_number=1):
         secret = found.secret_value

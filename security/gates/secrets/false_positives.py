@@ -1,12 +1,12 @@
-"""Noise: what looks like a secret to detectors that guess, and is none.
+"""False positives: hits of guessing detectors that are not secrets.
 
-Two detectors guess: by a name such as ``password``, and by how random a string is. Only what they
-see is sorted out here, and (for templates) credentials in addresses; what has the exact form of an
-AWS key, a token or a private key is never noise, whatever stands around it.
+Two detectors guess: one by a name such as ``password``, one by the randomness of a string. Only
+their hits, and templates of credentials in URLs, can be false positives. A hit with the exact form
+of an AWS key, a token or a private key never is.
 
-detect-secrets has rules for this too. Left out are those that hide much more than they should:
-whole files by suffix or name (``.lock``, ``package-lock.json``, ``swagger``), each line on which
-anything is called, and whatever follows a word that ends in ``_id``.
+detect-secrets has its own rules for this. Some of them hide too much and are not used: whole files
+by suffix or name (``.lock``, ``package-lock.json``, ``swagger``), every line with a function call,
+and everything after a word that ends in ``_id``.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _REFERENCE = re.compile(r"[\w.:-]+[(\[].*", re.S)
 _PIN = re.compile(r"[=~<>!]=[ \t]*$")
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
-#: Hex digits of a digest, by what the value is called.
+#: Hex digits of a digest, by the name of the value.
 _LENGTHS = {"md5": 32, "etag": 32, "sha1": 40, "sha224": 56, "sha256": 64, "sha384": 96}
 _LENGTHS |= {"sha512": 128, "rev": 40, "lock": 40, "commit": 40, "revision": 40}
 _ANY_LENGTH = frozenset({"digest", "hash", "checksum", "sha"})
@@ -37,45 +37,45 @@ _PICTURE = re.compile(r"\"image/(?:png|jpeg|gif)\"\s*:\s*\"?$")
 _PICTURE_BYTES = ("iVBORw0KGgo", "/9j/", "R0lGOD")
 
 
-class Noise(Enum):
-    """Why a hit is none: by its own form, a digest that is named as one, or a picture."""
+class FalsePositive(Enum):
+    """The reason of a false positive: its form, a digest named as such, or a picture."""
 
     FORM = "form"
     DIGEST = "digest"
     PICTURE = "picture"
 
 
-def find_noise(hit: Hit) -> Noise | None:
-    """Say why a hit is noise; None where it is not."""
+def find_false_positive(hit: Hit) -> FalsePositive | None:
+    """Return why a hit is a false positive; None if it may be a secret."""
     if hit.detector in _TEMPLATED and _TEMPLATE.fullmatch(hit.secret):
-        return Noise.FORM
+        return FalsePositive.FORM
     if hit.detector == "KeywordDetector":
-        return Noise.FORM if _is_no_value(hit) else None
+        return FalsePositive.FORM if _is_no_value(hit) else None
     before = hit.text[: max(hit.text.find(hit.secret), 0)]
     if hit.detector == "IPPublicDetector":
-        return Noise.FORM if _PIN.search(before) else None
+        return FalsePositive.FORM if _PIN.search(before) else None
     if hit.detector not in _ENTROPY:
         return None
     if _UUID.fullmatch(hit.secret) or is_sequential_string(hit.secret):
-        return Noise.FORM
+        return FalsePositive.FORM
     if not any(character.isalpha() for character in hit.secret):
-        return Noise.FORM
+        return FalsePositive.FORM
     if _is_digest(hit.secret, before):
-        return Noise.DIGEST
+        return FalsePositive.DIGEST
     if _PICTURE.search(before) and hit.secret.startswith(_PICTURE_BYTES):
-        return Noise.PICTURE
+        return FalsePositive.PICTURE
     return None
 
 
 def _is_no_value(hit: Hit) -> bool:
-    """Say whether what a name is given is no text that could be secret."""
+    """Say whether the value of a name cannot be a secret, such as ``None`` or a call."""
     if _NOTHING.fullmatch(hit.secret) or not any(one.isalnum() for one in hit.secret):
         return True
     return not hit.quoted and _REFERENCE.fullmatch(hit.secret) is not None
 
 
 def _is_digest(secret: str, before: str) -> bool:
-    """Say whether a value is exactly as long as what it is called: ``md5: <32 hex digits>``."""
+    """Say whether a value has the length that its name implies: ``md5: <32 hex digits>``."""
     if _INTEGRITY.fullmatch(secret):
         return True
     name = _NAME.search(before)

@@ -1,8 +1,8 @@
-"""Readable text: what of a file's bytes can hold a secret, as views made of lines.
+"""Readable text: the views of a file that are searched for secrets.
 
-A view is one way to read a file. The detectors look for quoted values, so that beside the lines as
-they are there may be a view of the strings that JSON escapes (the cells of a notebook, with the
-line of the file that each comes from), and one of the values that are assigned without quotes.
+A view is a list of lines. The first view holds the lines as they are. As detectors search for
+quoted values, there may be a second one: the unescaped strings of JSON (such as the cells of a
+notebook) with their line numbers, or the values assigned without quotes, put in quotes.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-#: Longer lines are looked at in pieces: some patterns take time by the square of a line's length.
+#: Longer lines are split into pieces, because some patterns take quadratic time.
 _PIECE, _OVERLAP = 4096, 1536
 
-#: The share of control characters from which bytes are no text; random ones have eleven percent.
+#: The largest share of control characters in text; random bytes have eleven percent.
 _MOST_CONTROL = 0.05
 _CONTROL = bytes(set(range(32)) - set(b"\t\n\v\f\r\b\x1b")) + b"\x7f"
 _MARKS = (
@@ -27,7 +27,7 @@ _MARKS = (
 )
 
 _JSON = frozenset({".json", ".ipynb", ".jsonl", ".ndjson", ".geojson"})
-#: Without a closing quote it goes on to the end, so that no text is searched again and again.
+#: Without a closing quote it matches to the end, so that no text is searched repeatedly.
 _JSON_STRING = re.compile(r'"(?:[^"\\]|\\.)*+"?')
 _CODE = frozenset(
     ".py .pyi .js .mjs .cjs .jsx .ts .tsx .java .kt .scala .go .c .h .cc .cpp .hpp .m .cs .rs .rb"
@@ -47,13 +47,13 @@ class View:
     """One way to read a file.
 
     Attributes:
-        pieces: what is searched: lines, or parts of long ones.
-        sources: for each piece the index of the line that it is from.
-        lines: whole ones, for comments in them and before them.
-        numbers: for each line its number in the file, from 1; empty where the index tells it.
-        words: whether names such as ``password`` tell something in it: in prose they do not.
-        entropy: whether random-looking strings do: in machine code they do not.
-        quoted: whether quotes are the file's own, and not put around values by the view.
+        pieces: the searched texts: lines, or parts of long lines.
+        sources: for each piece, the index of its line.
+        lines: whole lines, to find comments in them and before them.
+        numbers: for each line, its number in the file, from 1; empty if it follows from the index.
+        words: whether names such as ``password`` are significant, which they are not in prose.
+        entropy: whether randomness is significant, which it is not in machine code.
+        quoted: whether quotes are in the file, not added by the view.
     """
 
     pieces: list[str]
@@ -65,23 +65,23 @@ class View:
     quoted: bool = True
 
     def number(self, line: int) -> int:
-        """Return the number in the file of a line by its index."""
+        """Return the line number in the file for the index of a line."""
         return self.numbers[line] if self.numbers else line + 1
 
 
 @dataclass(frozen=True, slots=True)
 class ReadableText:
-    """A file's views; of a binary one, the printable strings in it."""
+    """The views of a file; for a binary file, one view of its printable strings."""
 
     binary: bool
     views: tuple[View, ...]
 
 
 def read_text(path: str, data: bytes) -> ReadableText:
-    """Read a file's bytes.
+    """Build the views of a file from its bytes.
 
     Args:
-        path: for what its suffix tells of the language.
+        path: its suffix names the language.
     """
     text = decode(data)
     if text is None:
@@ -98,23 +98,23 @@ def read_text(path: str, data: bytes) -> ReadableText:
 
 
 def decode(data: bytes) -> str | None:
-    """Return bytes as text; None where they are none.
+    """Return bytes as text; None if they are binary.
 
-    Every text without control characters can be read: what is not UTF-8 is read byte by byte.
+    Text that is not UTF-8 is decoded as Latin-1.
     """
     encoding = next((encoding for mark, encoding in _MARKS if data.startswith(mark)), None)
     if encoding is not None:
-        return _strictly(data, encoding)
+        return _decode_strictly(data, encoding)
     wide = _wide(data) if b"\0" in data else None
-    if wide is not None and (text := _strictly(data, wide)) is not None:
+    if wide is not None and (text := _decode_strictly(data, wide)) is not None:
         return text
     control = len(data) - len(data.translate(None, _CONTROL))
     if control > len(data) * _MOST_CONTROL:
         return None
-    return _strictly(data, "utf-8-sig") or data.decode("latin-1")
+    return _decode_strictly(data, "utf-8-sig") or data.decode("latin-1")
 
 
-def _strictly(data: bytes, encoding: str) -> str | None:
+def _decode_strictly(data: bytes, encoding: str) -> str | None:
     try:
         return data.decode(encoding)
     except UnicodeDecodeError:
@@ -122,7 +122,7 @@ def _strictly(data: bytes, encoding: str) -> str | None:
 
 
 def _wide(data: bytes) -> str | None:
-    """Return the encoding of text of two bytes a character without a mark at its beginning."""
+    """Return the encoding of UTF-16 text without a byte order mark."""
     even, odd = data[:4096:2].count(0), data[1:4096:2].count(0)
     half = len(data[:4096]) // 2
     if len(data) % 2 or min(even, odd) > half * 0.05 or max(even, odd) < half * 0.4:
@@ -144,7 +144,7 @@ def _view(
 
 
 def _json_strings(lines: list[str]) -> tuple[list[str], list[int]]:
-    """Return the lines of text in strings with escapes, with the number of each one's line."""
+    """Return the lines in strings with escapes, with the number of each string's line."""
     found: list[str] = []
     numbers: list[int] = []
     for number, line in enumerate(lines, 1):
@@ -163,12 +163,12 @@ def _unescaped(line: str) -> Iterator[str]:
         try:
             text = str(json.loads(match[0], strict=False))
         except ValueError:
-            continue  # the line as it is was looked at in any case
+            continue  # the first view holds this line unchanged
         yield from text.splitlines()
 
 
 def _assignments(lines: list[str], words: bool) -> View:
-    """Return a view of the values without quotes, in quotes, with the whole lines beside it."""
+    """Return a view of values without quotes, which it puts in quotes."""
     pieces, sources = [], []
     for index, line in enumerate(lines):
         if "=" not in line and ":" not in line:

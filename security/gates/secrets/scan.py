@@ -1,12 +1,11 @@
-"""The scan: a process that looks for secrets in files of the current directory.
+"""The secrets scan: a process that searches files of the current directory for secrets.
 
-Its one argument names a JSON file with the paths and bounds; its answer, on standard output, is one
-JSON document with an entry for each path, in order: what kind of file it was and what was seen, or
-why it was not looked at. A file that is not in the answer was not scanned, and there is no way to
-leave one out. No secret, and no digest of one, is in the answer.
+Its argument names a JSON file with the paths and size limits. It prints one JSON document with an
+entry for each path, in order: the kind of file and the hits in it, or why it was not scanned. The
+document holds no secret and no digest of one.
 
-The process can open no socket and start no program once it has its own code: a plugin that asks a
-service whether a secret works would end it.
+Once its code is loaded, the process can neither open a socket nor start a program. A plugin that
+asks a network service whether a secret works would end it.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from detect_secrets.util.code_snippet import CodeSnippet
 from security.finding import Silencing
 from security.gates.secrets.baseline import Baseline, drop_hashes, parse_baseline
 from security.gates.secrets.detectors import Detectors, Hit
-from security.gates.secrets.false_positives import find_noise
+from security.gates.secrets.false_positives import find_false_positive
 from security.gates.secrets.readable_text import View, read_text
 from security.gates.secrets.scan_report import BASELINE
 
@@ -35,53 +34,53 @@ _FORBIDDEN = ("socket.", "subprocess.", "os.system", "os.exec", "os.posix_spawn"
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
-    """Bytes of the largest file that is looked at, by what is in it."""
+class SizeLimits:
+    """The size limits of scanned files, in bytes."""
 
     text: int
     binary: int
 
 
 class _Unread(Exception):
-    """A file that was not looked at, and why."""
+    """The reason why a file was not scanned."""
 
 
 @dataclass(slots=True)
 class _Scan:
-    """What goes on while files are looked at.
+    """A scan in progress.
 
     Attributes:
-        used: entries of the baseline that something was found for.
+        used: entries of the baseline that matched a hit.
     """
 
     baseline: Baseline
     detectors: Detectors
-    bounds: Bounds
+    limits: SizeLimits
     used: set[tuple[str, str, str]] = field(default_factory=set)
 
-    def look(self, path: str) -> dict[str, Any]:
-        """Look at one file."""
+    def scan_file(self, path: str) -> dict[str, Any]:
+        """Scan one file and return its entry."""
         try:
-            kind, data = _read(path, self.bounds)
+            kind, data = _read(path, self.limits)
         except _Unread as reason:
             return {"path": path, "unread": str(reason)}
         except OSError as error:
             return {"path": path, "unread": error.strerror or type(error).__name__}
         text = read_text(path, data)
-        if not text.binary and len(data) > self.bounds.text:
-            return {"path": path, "unread": f"text of more than {self.bounds.text} bytes"}
+        if not text.binary and len(data) > self.limits.text:
+            return {"path": path, "unread": f"text larger than {self.limits.text} bytes"}
         noise: Counter[str] = Counter()
         seen: dict[tuple[str, str, int, str], Silencing | None] = {}
         for view in text.views:
             for hit in self._search(path, view):
-                is_noise = find_noise(hit)
-                if is_noise is not None:
-                    noise[is_noise.value] += 1
+                false_positive = find_false_positive(hit)
+                if false_positive is not None:
+                    noise[false_positive.value] += 1
                     continue
                 number = 0 if text.binary else view.number(hit.line)
                 key = (hit.detector, hit.type, number, hit.secret_hash)
                 silenced = self._silencing(path, view, hit, number)
-                # Seen in two ways, with a comment that only one of them shows: silenced.
+                # Found in two views, one of which holds a comment: silenced.
                 seen[key] = silenced or seen.get(key)
         kind = "binary" if text.binary else kind
         return {"path": path, "kind": kind, "hits": _merge(seen), "noise": dict(noise)}
@@ -106,7 +105,7 @@ class _Scan:
 
 
 def _merge(seen: dict[tuple[str, str, int, str], Silencing | None]) -> list[list[Any]]:
-    """Return one hit for all of a kind on a line; silenced only if each of them is."""
+    """Merge the hits of one kind on a line; they are silenced only if each of them is."""
     merged: dict[tuple[str, str, int], Silencing | None] = {}
     for (detector, kind, number, _), silenced in seen.items():
         key = (detector, kind, number)
@@ -117,38 +116,40 @@ def _merge(seen: dict[tuple[str, str, int, str], Silencing | None]) -> list[list
     ]
 
 
-def _read(path: str, bounds: Bounds) -> tuple[str, bytes]:
-    """Return what a path is and its bytes; of a link those of its target's name, as Git has it."""
+def _read(path: str, limits: SizeLimits) -> tuple[str, bytes]:
+    """Return the kind and the bytes of a file; for a link, the target's name as in Git."""
     status = os.lstat(path)
     if stat.S_ISLNK(status.st_mode):
         return "link", os.fsencode(os.readlink(path))
     if not stat.S_ISREG(status.st_mode):
-        raise _Unread("neither a file nor a link")
+        raise _Unread("neither a regular file nor a link")
     with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
-        data = file.read(max(bounds.text, bounds.binary) + 1)
-    if len(data) > max(bounds.text, bounds.binary):
-        raise _Unread(f"more than {max(bounds.text, bounds.binary)} bytes")
+        data = file.read(max(limits.text, limits.binary) + 1)
+    if len(data) > max(limits.text, limits.binary):
+        raise _Unread(f"larger than {max(limits.text, limits.binary)} bytes")
     return "text", data
 
 
 def _forbid(event: str, _arguments: object) -> None:
-    """Refuse what a scan of files has no need for."""
+    """Refuse operations that a scan does not need."""
     if event.startswith(_FORBIDDEN):
-        raise RuntimeError(f"not allowed in a scan: {event}")
+        raise RuntimeError(f"forbidden in a scan: {event}")
 
 
 def main(arguments: list[str]) -> int:
-    """Scan, and print the answer."""
-    task = json.loads(Path(arguments[0]).read_bytes())
+    """Scan the files and print the report."""
+    request = json.loads(Path(arguments[0]).read_bytes())
     sys.addaudithook(_forbid)
     try:
-        known = task["baseline"]
+        known = request["baseline"]
         baseline = Baseline() if known is None else parse_baseline(Path(known).read_bytes())
     except ValueError as error:
         json.dump({"baseline": str(error)}, sys.stdout)
         return 3
-    scan = _Scan(baseline, Detectors(baseline.limits), Bounds(task["text"], task["binary"]))
-    files = [scan.look(path) for path in task["files"]]
+    scan = _Scan(
+        baseline, Detectors(baseline.limits), SizeLimits(request["text"], request["binary"])
+    )
+    files = [scan.scan_file(path) for path in request["files"]]
     entries = len(baseline.entries)
     json.dump({"files": files, "entries": entries, "used": len(scan.used)}, sys.stdout)
     return 0

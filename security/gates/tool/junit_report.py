@@ -1,14 +1,13 @@
-"""JUnit XML reports of tests, read strictly: what does not add up is no report.
+"""JUnit XML reports, read strictly: a report that contradicts itself is refused.
 
-There is no standard; what is read is what pytest writes, and what other writers have in common:
+The format has no standard. The rules hold for pytest and for other common writers:
 
-1. One document, whole and well-formed, without a document type: neither entities that swell nor
-   files that are drawn in.
+1. The report is one complete, well-formed document without a document type, which excludes entity
+   expansion and external files.
 2. The root is ``testsuites`` or ``testsuite``; suites hold suites and ``testcase`` elements.
-3. Each suite says how many tests it has, and that many it has. The same for ``failures``,
-   ``errors`` and ``skipped``, where it says so.
-4. No test is there twice, except with two ways of not passing (a failure, then an error at its
-   teardown).
+3. The attribute ``tests`` of a suite equals the number of its tests. The same applies to
+   ``failures``, ``errors`` and ``skipped`` where they are present.
+4. A test appears once, or several times without passing (a failure, then an error in teardown).
 """
 
 from __future__ import annotations
@@ -32,11 +31,11 @@ _MOST_DEPTH = 32
 _MOST_CHARACTERS = 2000
 _SUITES = ("testsuites", "testsuite")
 _COUNTS = ("tests", "failures", "errors", "skipped")
-_HINT = "look at what the test command writes"
+_HINT = "check the JUnit report that the test command writes"
 
 
 class JunitStatus(Enum):
-    """How a test ended, worst first; the value is the element that says so."""
+    """The status of a test, worst first; the value is the name of the XML element."""
 
     FAILED = "failure"
     ERROR = "error"
@@ -49,13 +48,13 @@ class JunitCase:
     """One test.
 
     Attributes:
-        classname: what it is in, with dots.
+        classname: dotted name of its module and classes.
         file: as written; may be empty.
-        line: as written, where pytest counts from 0.
-        message: the first line of why it did not pass; may be empty.
-        reason: the type of that, as written: ``pytest.xfail``; may be empty.
-        detail: the beginning of what else is said about it.
-        marks: how many elements say that it failed, was in error, or was skipped.
+        line: as written; pytest counts from 0.
+        message: first line of the reason why it did not pass; may be empty.
+        reason: type of that reason, such as ``pytest.xfail``; may be empty.
+        detail: the beginning of the text of the reason.
+        marks: number of elements by status.
     """
 
     classname: str
@@ -70,7 +69,7 @@ class JunitCase:
 
     @property
     def test(self) -> str:
-        """Return its name, and what that is in: ``tests/test_a.py::TestB::test_c`` for pytest."""
+        """Return the full name: ``tests/test_a.py::TestB::test_c`` for pytest."""
         module = self.file.removesuffix(".py").replace("/", ".")
         if not self.classname:
             return self.file if self.file and self.name == module else self.name
@@ -87,22 +86,22 @@ class JunitCase:
 
 @dataclass(frozen=True, slots=True)
 class JunitReport:
-    """What a report says.
+    """The tests of a report.
 
     Attributes:
-        pytest: whether pytest wrote it.
+        pytest: whether pytest wrote the report.
     """
 
     cases: tuple[JunitCase, ...]
     pytest: bool = False
 
     def count(self, status: JunitStatus) -> int:
-        """Return how many tests ended like that."""
+        """Return the number of tests with a status."""
         return sum(case.status is status for case in self.cases)
 
     @property
     def xfailed(self) -> int:
-        """Return how many of the skipped ran, and failed as they should (pytest)."""
+        """Return the number of skipped tests that ran and failed as expected (pytest)."""
         return sum(case.reason == "pytest.xfail" for case in self.cases)
 
     def findings(self) -> tuple[Finding, ...]:
@@ -119,13 +118,13 @@ class JunitReport:
 
 
 def load_report(path: Path, *, pytest: bool = False) -> JunitReport:
-    """Read a report from a file.
+    """Load a report from a file.
 
     Args:
         pytest: as in ``parse_report``.
 
     Raises:
-        GateError: there is none, or it cannot be read.
+        GateError: the file is missing or not a valid report.
     """
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -134,18 +133,18 @@ def load_report(path: Path, *, pytest: bool = False) -> JunitReport:
                 _refuse("not a file")
             return parse_report(stream.read(_MOST_BYTES + 1), pytest=pytest)
     except OSError as error:
-        raise GateError(f"no report of tests: {error.strerror}", _HINT) from error
+        raise GateError(f"unreadable test report: {error.strerror}", _HINT) from error
 
 
 def parse_report(content: bytes, *, pytest: bool = False) -> JunitReport:
-    """Read a report.
+    """Parse a report.
 
     Args:
-        pytest: it is one of pytest, which counts subtests, and a test that fails twice as it
-            likes; so ``tests`` need only be as many as there are names, and all counts are there.
+        pytest: whether pytest wrote it. Pytest counts subtests, and tests that fail twice, in its
+            own way. So ``tests`` may exceed the number of tests, and all four counts are required.
 
     Raises:
-        GateError: it is too large, not well-formed, none of JUnit, or contradicts itself.
+        GateError: the report is too large, not well-formed, not JUnit, or contradicts itself.
     """
     if len(content) > _MOST_BYTES:
         _refuse(f"larger than {_MOST_BYTES} bytes")
@@ -153,28 +152,28 @@ def parse_report(content: bytes, *, pytest: bool = False) -> JunitReport:
     try:
         reader.parser.Parse(content, True)
     except expat.ExpatError as error:
-        raise GateError(f"unreadable report of tests: {error}", _HINT) from error
+        raise GateError(f"unreadable test report: {error}", _HINT) from error
     cases = tuple(reader.cases)
     _refuse_twice(cases)
     return JunitReport(cases, pytest)
 
 
 def _is_inside(path: str) -> bool:
-    """Say whether a path is one of a file in the project, in its one normal form."""
+    """Say whether a path is normalized and stays in the project."""
     parts = path.split("/")
     return bool(path) and not {"", ".", ".."} & set(parts) and path.isprintable()
 
 
 def _refuse(why: str) -> NoReturn:
-    raise GateError(f"unreadable report of tests: {why}", _HINT)
+    raise GateError(f"unreadable test report: {why}", _HINT)
 
 
 def _refuse_twice(cases: tuple[JunitCase, ...]) -> None:
-    """Step 4: the same test does not pass and fail."""
+    """Step 4: refuse a test that both passes and fails."""
     keys = Counter((case.classname, case.name, case.file, case.line) for case in cases)
     for case in cases:
         if keys[case.classname, case.name, case.file, case.line] > 1 and not case.bad:
-            _refuse(f"a test is there twice: {printable(f'{case.classname}.{case.name}')}")
+            _refuse(f"duplicate test: {printable(f'{case.classname}.{case.name}')}")
 
 
 _Mark: TypeAlias = tuple[JunitStatus, str, str, str]  # message, type, text
@@ -182,21 +181,21 @@ _Mark: TypeAlias = tuple[JunitStatus, str, str, str]  # message, type, text
 
 @dataclass(slots=True)
 class _Suite:
-    """A suite that is being read: what it says, and what it holds."""
+    """A suite while it is read: its counts, and the index of its first test."""
 
-    said: dict[str, int]
+    counts: dict[str, int]
     first: int
     is_root: bool
 
 
 class _Reader:
-    """Builds cases while expat reads; stops at the first thing that is not right."""
+    """Builds cases while expat parses; the first violation of a rule stops it."""
 
     def __init__(self, pytest: bool) -> None:
         self.cases: list[JunitCase] = []
         self.parser = expat.ParserCreate()
-        self.parser.StartDoctypeDeclHandler = lambda *_: _refuse("it has a document type")
-        self.parser.EntityDeclHandler = lambda *_: _refuse("it declares an entity")
+        self.parser.StartDoctypeDeclHandler = lambda *_: _refuse("document type")
+        self.parser.EntityDeclHandler = lambda *_: _refuse("entity declaration")
         self.parser.StartElementHandler = self._start
         self.parser.EndElementHandler = self._end
         self.parser.CharacterDataHandler = self._text
@@ -210,16 +209,16 @@ class _Reader:
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
         if len(self._path) >= _MOST_DEPTH:
-            _refuse(f"deeper than {_MOST_DEPTH} elements")
+            _refuse(f"nested deeper than {_MOST_DEPTH} elements")
         parent = self._path[-1] if self._path else ""
         self._path.append(tag)
         if tag in _SUITES:
             self._start_suite(tag, parent, attributes)
         elif not parent:
-            _refuse(f"the root is {printable(tag)}")  # step 2
+            _refuse(f"wrong root element: {printable(tag)}")  # step 2
         elif tag == "testcase":
             if parent != "testsuite":
-                _refuse(f"a test in {printable(parent)}")
+                _refuse(f"testcase in {printable(parent)}")
             self._case, self._marks = attributes, []
         elif parent == "testcase" and tag in _MARKS:
             message, kind = attributes.get("message", ""), attributes.get("type", "")
@@ -231,11 +230,11 @@ class _Reader:
     def _start_suite(self, tag: str, parent: str, attributes: dict[str, str]) -> None:
         if parent and (parent not in _SUITES or tag == "testsuites"):
             _refuse(f"{tag} in {printable(parent)}")
-        said = {name: _number(name, attributes[name]) for name in _COUNTS if name in attributes}
+        counts = {name: _number(name, attributes[name]) for name in _COUNTS if name in attributes}
         needed = _COUNTS if self._pytest else _COUNTS[:1]
-        if tag == "testsuite" and not said.keys() >= set(needed):
-            _refuse("a suite does not say how many tests it has")
-        self._suites.append(_Suite(said, len(self.cases), tag == "testsuites"))
+        if tag == "testsuite" and not counts.keys() >= set(needed):
+            _refuse(f"testsuite without the attributes {', '.join(needed)}")
+        self._suites.append(_Suite(counts, len(self.cases), tag == "testsuites"))
 
     def _text(self, text: str) -> None:
         if self._path[-1] in _MARKS and len(self._characters) < _MOST_CHARACTERS:
@@ -251,17 +250,17 @@ class _Reader:
             self._marks[-1] = (*self._marks[-1][:3], self._characters)
 
     def _end_suite(self, suite: _Suite) -> None:
-        """Step 3: compare what a suite says with what it holds."""
+        """Step 3: compare the counts of a suite with its tests."""
         cases = self.cases[suite.first :]
-        for name, said in suite.said.items():
+        for name, count in suite.counts.items():
             if name == "tests":
                 names = {(case.classname, case.name) for case in cases}
-                right = said == len(cases) or (self._pytest and said >= len(names))
+                right = count == len(cases) or (self._pytest and count >= len(names))
             else:
                 marks = [case.marks.get(_COUNTED[name], 0) for case in cases]
-                right = said in (sum(marks), sum(map(bool, marks)))
+                right = count in (sum(marks), sum(map(bool, marks)))
             if not right:
-                _refuse(f"it says {name}: {said}, and holds {len(cases)} tests that disagree")
+                _refuse(f"wrong count in a suite of {len(cases)} tests: {name}={count}")
 
 
 _MARKS = {one.value: one for one in JunitStatus if one is not JunitStatus.PASSED}
@@ -275,7 +274,7 @@ _COUNTED = {
 
 def _build_case(attributes: Mapping[str, str], marks: list[_Mark]) -> JunitCase:
     if not attributes.get("name"):
-        _refuse("a test without a name")
+        _refuse("testcase without a name")
     order = list(JunitStatus)
     worst = min(marks, key=lambda mark: order.index(mark[0]), default=_NO_MARK)
     line = attributes.get("line")
@@ -294,5 +293,5 @@ def _build_case(attributes: Mapping[str, str], marks: list[_Mark]) -> JunitCase:
 
 def _number(name: str, text: str) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > 9:
-        _refuse(f"{name} is no number: {printable(text, 40)}")
+        _refuse(f"{name} is not a number: {printable(text, 40)}")
     return int(text)

@@ -1,11 +1,11 @@
-"""The project's Python environment: its interpreter and what is installed there, from its files.
+"""The project's Python environment: its interpreter and installed packages, read from its files.
 
-Nothing of the environment is imported. The interpreter is started once, isolated and without
-``site``, so that no ``.pth`` file, ``sitecustomize`` or package runs; it names the directories that
-it would search. Their ``*.dist-info`` and ``*.egg-info`` are then read as text.
+No code of the environment is imported. The interpreter starts once, in isolated mode and without
+``site``, so that no ``.pth`` file, ``sitecustomize`` or package runs. It reports the directories
+that it would search, and the ``*.dist-info`` and ``*.egg-info`` in them are then read as text.
 
-Not seen: directories that only ``PYTHONPATH`` or a line of code in a ``.pth`` file adds, packages
-copied in without metadata, and files changed in place after they were installed.
+Not detected: directories that only ``PYTHONPATH`` or a line of code in a ``.pth`` file adds,
+packages copied without metadata, and files changed after their installation.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ _HINT = "set the interpreter of the project's environment: gates.python"
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _VERSION = re.compile(r"[A-Za-z0-9!+.*_-]{1,128}")
 
-# What `site` would do, without running anything that it finds. `sys.prefix` is set because Debian's
-# getsitepackages() answers for a virtual environment only if it can see that it is one.
+# Does what `site` does, without running code that it finds. `sys.prefix` is set because Debian's
+# getsitepackages() checks it to detect a virtual environment.
 _SCRIPT = f"""
 import os, site, sys
 directory = os.path.dirname(os.path.abspath(sys.executable))
@@ -60,8 +60,8 @@ class InstalledPackage:
     Attributes:
         location: of its ``*.dist-info`` or ``*.egg-info``.
         editable: its code is a working directory, which may change under the same version.
-        direct_url: where it was installed from, if not from an index; may be empty.
-        revision: the commit or archive digest that ``direct_url`` stood for; may be empty.
+        direct_url: its source, if not a package index; may be empty.
+        revision: the commit or archive digest of that source; may be empty.
     """
 
     name: str
@@ -73,23 +73,23 @@ class InstalledPackage:
 
     @property
     def key(self) -> str:
-        """Return the name in its one normal form."""
+        """Return the normalized name."""
         return canonical_name(self.name)
 
 
 @dataclass(frozen=True, slots=True)
 class PythonEnvironment:
-    """An interpreter, and what it can import that was installed with metadata.
+    """An interpreter, and the packages with metadata that it can import.
 
     Attributes:
-        version: of the interpreter: ``3.11.7``, and ``3.11.13+pypy`` if it is not CPython.
+        version: of the interpreter: ``3.11.7``, or ``3.11.13+pypy`` if it is not CPython.
         prefix: the root directory of the environment.
-        paths: the directories that were looked at, the first of which wins.
-        installed: by name; a name twice if one directory has it in two versions.
-        unreadable: metadata that cannot be read, and why. What it stands for is installed all the
-            same: who needs all packages may not pass over it.
-        duplicates: normal names that one directory holds in two versions.
-        sha256: of interpreter version and installed names, versions and revisions.
+        paths: the searched directories; the first that holds a package wins.
+        installed: sorted by name; a name stands twice if one directory holds two versions.
+        unreadable: metadata that cannot be read, with the reason. It belongs to an installed
+            package, so a caller that needs all packages must not ignore it.
+        duplicates: normalized names with two versions in one directory.
+        sha256: digest of the interpreter version and all names, versions and revisions.
     """
 
     python: Path
@@ -102,18 +102,18 @@ class PythonEnvironment:
     sha256: str
 
     def packages(self) -> tuple[InstalledPackage, ...]:
-        """Return what is installed, by name."""
+        """Return the installed packages, sorted by name."""
         return self.installed
 
     def version_of(self, distribution: str) -> str | None:
-        """Return the version that is installed; None if there is none.
+        """Return the installed version of a distribution; None if it is not installed.
 
         Raises:
-            GateError: it is there twice, so that nobody knows which one is imported.
+            GateError: two versions are installed, so the imported one is unknown.
         """
         key = canonical_name(distribution)
         if key in self.duplicates:
-            hint = f"reinstall {key} in that environment"
+            hint = f"reinstall {key} in the environment"
             raise GateError(f"installed twice in {self.prefix}: {key}", hint)
         return next((one.version for one in self.installed if one.key == key), None)
 
@@ -124,36 +124,43 @@ _environments: dict[tuple[object, ...], PythonEnvironment] = {}
 
 
 def canonical_name(name: str) -> str:
-    """Return a distribution's name in its one normal form (name normalization of PyPI)."""
+    """Normalize the name of a distribution (PyPA specification, name normalization)."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def environment_of(task: Task) -> PythonEnvironment:
-    """Return the environment that a task gives.
+    """Return the project's environment.
 
     Raises:
-        GateError: there is none, or it cannot be read.
+        GateError: the project has no environment, or it cannot be read.
     """
     if task.python is None:
-        raise GateError("no environment of the project was found", _HINT)
+        raise GateError("the project has no Python environment", _HINT)
     return read_environment(task.python, task.environment, denied=task.denied)
+
+
+def tool_missing(name: str, environment: PythonEnvironment) -> GateError:
+    """Return the error about a tool that is not installed in the project's environment."""
+    hint = f"pip install {name} in this environment, or set another one: gates.python"
+    return GateError(f"tool missing: {name} in {printable(environment.prefix)}", hint)
 
 
 def read_environment(
     python: Path, variables: Mapping[str, str], denied: tuple[Path, ...] = (), timeout: float = 10.0
 ) -> PythonEnvironment:
-    """Describe an environment; a process is started for the first question only.
+    """Read an environment; the interpreter starts only the first time.
 
-    The answer is kept in memory until the interpreter, or a directory that it searches, changes.
+    The result stays in memory until the interpreter or a directory that it searches changes.
 
     Args:
-        python: its interpreter, absolute.
-        variables: of the process that is started, which has ``timeout`` seconds to answer.
+        python: absolute path of the interpreter.
+        variables: environment variables of the interpreter.
+        timeout: seconds.
 
     Raises:
-        GateError: it is not there, is not a Python, or does not answer.
+        GateError: the interpreter is missing, is not a Python, or does not exit in time.
     """
-    _, prefix, sites = found = _ask(python, variables, denied, timeout)
+    _, prefix, sites = found = _read_interpreter(python, variables, denied, timeout)
     try:
         paths = _search(sites)
         key = (str(python), found, paths, tuple(os.stat(path).st_mtime_ns for path in paths))
@@ -161,15 +168,15 @@ def read_environment(
             _environments[key] = _describe(python, found, paths)
         return _environments[key]
     except OSError as error:
-        raise GateError(f"cannot read {printable(prefix)}: {error}", _HINT) from error
+        raise GateError(f"unreadable environment: {printable(prefix)}: {error}", _HINT) from error
 
 
-def _ask(
+def _read_interpreter(
     python: Path, variables: Mapping[str, str], denied: tuple[Path, ...], timeout: float
 ) -> _Interpreter:
-    """Ask an interpreter for its version and where it looks for packages."""
+    """Return version, prefix and site directories of an interpreter."""
     if not os.access(python, os.X_OK):
-        raise GateError(f"no interpreter: {printable(str(python))}", _HINT)
+        raise GateError(f"interpreter missing: {printable(str(python))}", _HINT)
     status = python.stat()
     home = [variables.get(name) for name in ("HOME", "PYTHONUSERBASE", "PYTHONNOUSERSITE")]
     key = (str(python), status.st_mtime_ns, status.st_size, status.st_ino, *home)
@@ -180,27 +187,28 @@ def _ask(
             ended = run_tool(command)
         except GateError as error:
             raise GateError(f"interpreter {printable(str(python))}: {error}", _HINT) from error
-        _interpreters[key] = _parse_answer(str(python), ended.exit_code, ended.output)
+        _interpreters[key] = _parse_interpreter(str(python), ended.exit_code, ended.output)
     return _interpreters[key]
 
 
-def _parse_answer(python: str, exit_code: int, output: bytes) -> _Interpreter:
+def _parse_interpreter(python: str, exit_code: int, output: bytes) -> _Interpreter:
     fields = [os.fsdecode(field) for field in output.split(b"\0")]
     whole = len(fields) > 4 and fields[0] == fields[-1] == _MARK and _VERSION.fullmatch(fields[1])
     if exit_code != 0 or not whole or not all(map(os.path.isabs, fields[2:-1])):
-        said = printable(fields[0], 80) or "nothing"
-        raise GateError(f"not a Python: {printable(python)}: said {said} ({exit_code})", _HINT)
+        shown = printable(fields[0], 80) or "no output"
+        message = f"not a Python interpreter: {printable(python)}: {shown}, exit code {exit_code}"
+        raise GateError(message, _HINT)
     return fields[1], fields[2], tuple(dict.fromkeys(fields[3:-1]))
 
 
 def _search(sites: tuple[str, ...]) -> tuple[str, ...]:
-    """List what is searched: each directory, then those that its ``.pth`` files name."""
+    """List the searched directories: each site, then those that its ``.pth`` files name."""
     named = (path for site in sites for path in (site, *_named_directories(site)))
     return tuple(path for path in dict.fromkeys(named) if os.path.isdir(path))
 
 
 def _named_directories(site: str) -> Iterator[str]:
-    """List what the ``.pth`` files of a directory name; their lines of code are not run."""
+    """List the directories that ``.pth`` files name; their lines of code do not run."""
     for name in sorted(os.listdir(site)) if os.path.isdir(site) else ():
         if name.endswith(".pth") and not name.startswith("."):
             text = _read(os.path.join(site, name)).decode("utf-8", "surrogateescape")
@@ -218,7 +226,7 @@ def _describe(python: Path, found: _Interpreter, paths: tuple[str, ...]) -> Pyth
             same = here.setdefault(package.key, [])
             if package.version not in {one.version for one in same}:  # Debian writes some twice
                 same.append(package)
-        packages = {**here, **packages}  # what an earlier directory holds hides the later
+        packages = {**here, **packages}  # an earlier directory hides a later one
     installed = tuple(one for key in sorted(packages) for one in packages[key])
     twice = tuple(key for key in sorted(packages) if len(packages[key]) > 1)
     digest = _digest(found[0], installed, unreadable)
@@ -233,20 +241,20 @@ def _digest(version: str, installed: tuple[InstalledPackage, ...], unreadable: l
 
 
 def _read_directory(path: str, site: bool, unreadable: list[str]) -> Iterator[InstalledPackage]:
-    """Read all metadata in a directory, which is a package's working directory if not a site."""
+    """Read all metadata in a site, or in the working directory of an editable package."""
     for name in sorted(os.listdir(path)):
         location = os.path.join(path, name)
         try:
             if name.endswith((".dist-info", ".egg-info")):
                 yield _read_package(location, name, site)
             elif name.endswith(".egg"):
-                unreadable.append(f"{location}: eggs are not read")
+                unreadable.append(f"{location}: eggs are not supported")
         except (OSError, ValueError) as error:
             unreadable.append(f"{location}: {error}")
 
 
 def _read_package(location: str, name: str, site: bool) -> InstalledPackage:
-    """Read one package's metadata; OSError or ValueError if it is none."""
+    """Read the metadata of one package; raise OSError or ValueError if it is invalid."""
     stem, kind = os.path.splitext(name)
     if kind == ".egg-info":
         inner = os.path.join(location, "PKG-INFO") if os.path.isdir(location) else location
@@ -265,7 +273,7 @@ def _parse_metadata(content: bytes) -> tuple[str, str]:
         at = lower.find(field) + len(field)
         value = header[at:].partition(b"\n")[0].strip().decode("utf-8", "replace")
         if lower.count(field) != 1 or not pattern.fullmatch(value):
-            raise ValueError(f"no readable {field[1:-1].decode()} in its metadata")
+            raise ValueError(f"invalid metadata: {field[1:-1].decode()}")
         found.append(value)
     return found[0], found[1]
 
@@ -284,11 +292,11 @@ def _read_origin(location: str) -> tuple[bool, str, str]:
         revision = origin.get("vcs_info", {}).get("commit_id", "") or min(hashes.values())
         return editable, str(origin["url"]), str(revision)
     except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
-        raise ValueError(f"no readable direct_url.json: {type(error).__name__}") from error
+        raise ValueError(f"invalid direct_url.json: {type(error).__name__}") from error
 
 
 def _read(path: str) -> bytes:
-    """Return the first 64 KiB of a regular file; a pipe would hold us for ever."""
+    """Return the first 64 KiB of a regular file; reading a pipe would block forever."""
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         if not stat.S_ISREG(os.fstat(handle).st_mode):

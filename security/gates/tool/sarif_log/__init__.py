@@ -1,14 +1,14 @@
-"""SARIF logs: what a tool reports in the Static Analysis Results Interchange Format, read strictly.
+"""SARIF logs: results in the Static Analysis Results Interchange Format, read strictly.
 
-The format is OASIS SARIF 2.1.0; section numbers are those of its text. What a log leaves open is
-never read as clean:
+The format is OASIS SARIF 2.1.0; the section numbers are those of its specification. An incomplete
+log never counts as clean:
 
-1. another version, a key twice, no runs, too many results: unreadable (``GateError``);
-2. a run without results (3.14.23), with results in other files (3.14.2), that did not succeed
-   (3.20.14) or that notes an error (3.20.21): not judged, whatever results there are;
-3. results that a person has to decide on (``open`` and ``review``, 3.27.9): not judged either;
-4. suppressed results (3.27.23) are findings that somebody has silenced;
-5. a location outside of the directory is not believed; the finding stays, without a path.
+1. Another version, a duplicate key, no runs, or too many results: the log is unreadable.
+2. A run without results (3.14.23), with results in other files (3.14.2), without success (3.20.14)
+   or with an error notification (3.20.21): the check is incomplete, whatever it found.
+3. Results that a person must decide on (``open`` and ``review``, 3.27.9): the same.
+4. Suppressed results (3.27.23) are silenced findings.
+5. A location outside the directory is dropped; the finding stays, without a path.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ _BANDS = ((9.0, Severity.CRITICAL), (7.0, Severity.HIGH), (4.0, Severity.MEDIUM)
 
 @dataclass(frozen=True, slots=True)
 class SarifLog:
-    """What a log says.
+    """The content of a log.
 
     Attributes:
-        findings: of all runs, in their order, suppressed ones too.
-        runs: how many there are; at least one.
-        tools: their names, each once, in order.
-        unjudged: why it does not tell all that there is to tell; None when it does.
+        findings: of all runs in their order, including suppressed ones.
+        runs: number of runs, at least one.
+        tools: names of the tools without duplicates, in their order.
+        unjudged: why the check is incomplete; None if it is complete.
     """
 
     findings: tuple[Finding, ...]
@@ -50,13 +50,13 @@ class SarifLog:
 
 
 def parse_sarif(data: bytes, directory: Path) -> SarifLog:
-    """Read a log.
+    """Parse a log.
 
     Args:
-        directory: where the tool worked, absolute; paths in the findings are relative to it.
+        directory: absolute working directory of the tool; paths in findings are relative to it.
 
     Raises:
-        GateError: it is not a readable log of SARIF 2.1.0.
+        GateError: the log is not valid SARIF 2.1.0.
     """
     document = _parse(data)  # 1
     if document.get("version").optional_text() != "2.1.0":
@@ -68,9 +68,9 @@ def parse_sarif(data: bytes, directory: Path) -> SarifLog:
         raise _unreadable("runs", f"more than {_MOST_RESULTS} results")
     roots = tuple(dict.fromkeys((directory.as_posix(), directory.resolve().as_posix())))
     findings = tuple(finding for run in runs for finding in _read_findings(run, roots))
-    doubts = dict.fromkeys(doubt for run in runs for doubt in _doubts(run))
+    gaps = dict.fromkeys(gap for run in runs for gap in _find_gaps(run))
     tools = tuple(dict.fromkeys(_tool(run) for run in runs))
-    return SarifLog(findings, len(runs), tools, "; ".join(doubts) or None)
+    return SarifLog(findings, len(runs), tools, "; ".join(gaps) or None)
 
 
 def _parse(data: bytes) -> Field:
@@ -81,7 +81,7 @@ def _parse(data: bytes) -> Field:
 
 
 def _unreadable(place: str, what: str, _hint: str = "") -> GateError:
-    hint = "look at the file that the tool has written: it has to be SARIF 2.1.0"
+    hint = "check the report of the tool: it must be SARIF 2.1.0"
     return GateError(f"unreadable SARIF: {place or 'log'}: {printable(what)}", hint)
 
 
@@ -89,22 +89,22 @@ def _tool(run: Field) -> str:
     return printable(run.get("tool").get("driver").get("name").text())
 
 
-def _doubts(run: Field) -> Iterator[str]:
-    """Say what of a run leaves open whether all was judged."""
+def _find_gaps(run: Field) -> Iterator[str]:
+    """Return why the check of a run is incomplete."""
     name = _tool(run)
     if run.get("results").value is None:  # 2
-        yield f"{name} did not come to results"
+        yield f"run without results: {name}"
     if run.get("externalPropertyFileReferences").get("results").value:  # 2
-        yield f"{name} has put results into other files"
+        yield f"results in other files: {name}"
     if any(_kind(result) in ("open", "review") for result in run.get("results").objects()):  # 3
-        yield f"{name} leaves results for a person to decide"
+        yield f"results that need a manual review: {name}"
     for invocation in run.get("invocations").objects():  # 2
         if not invocation.get("executionSuccessful").flag():
-            yield f"{name} did not succeed, it says"
+            yield f"unsuccessful run: {name}"
         for notes in ("toolExecutionNotifications", "toolConfigurationNotifications"):
             for note in invocation.get(notes).objects():
                 if note.get("level").one_of(*_LEVELS, default="warning") == "error":
-                    yield f"{name} notes an error: {_text(note.get('message'), _NOTHING)}"
+                    yield f"error in {name}: {_text(note.get('message'), _NOTHING)}"
 
 
 def _read_findings(run: Field, roots: tuple[str, ...]) -> Iterator[Finding]:
@@ -126,7 +126,7 @@ def _read_finding(result: Field, run: Field, rules: _ToolRules, roots: tuple[str
     location = read_location(result, run, roots)
     return Finding(
         id=identity,
-        message=f"{message} (outside of the project)" if location.outside else message,  # 5
+        message=f"{message} (outside the project)" if location.outside else message,  # 5
         severity=_severity(result, rule),
         path=location.path,
         line=location.line,
@@ -139,7 +139,7 @@ _NOTHING = Field({}, _unreadable).get("rule")
 
 
 class _ToolRules:
-    """The rules of a run's tool: those of its driver, and those of its extensions (3.18, 3.52)."""
+    """The rules of the driver and the extensions of a run's tool (3.18, 3.52)."""
 
     def __init__(self, tool: Field) -> None:
         driver, extensions = tool.get("driver"), list(tool.get("extensions").objects())
@@ -149,7 +149,7 @@ class _ToolRules:
         }
 
     def find(self, result: Field) -> Field:
-        """Return a result's rule: by index where that fits its name (3.27.6), else by name."""
+        """Return the rule of a result: by an index that fits its name (3.27.6), else by name."""
         name, reference = _rule_name(result), result.get("rule")
         extension = reference.get("toolComponent").get("index").optional_number(-1)
         component = 0 if extension is None else extension + 1
@@ -171,7 +171,7 @@ def _rule_name(result: Field) -> str | None:
 
 
 def _severity(result: Field, rule: Field) -> Severity | None:
-    """Return the score that a result or its rule has, else what its level comes to (3.27.10)."""
+    """Return the severity from the score of a result or its rule, else its level (3.27.10)."""
     for properties in (result.get("properties"), rule.get("properties")):
         score = properties.get("security-severity")
         if score.value is not None:
@@ -181,7 +181,7 @@ def _severity(result: Field, rule: Field) -> Severity | None:
 
 
 def _band(score: Field) -> Severity:
-    """Return what a CVSS score comes to, by the bands of its specification."""
+    """Return the severity of a CVSS score, by the bands of its specification."""
     value = score.value
     try:
         number = float(value) if isinstance(value, str | int | float) else math.nan
@@ -193,7 +193,7 @@ def _band(score: Field) -> Severity:
 
 
 def _silencing(result: Field) -> Silencing | None:
-    """Say what suppresses a result: accepted, and nobody still reviews or rejects it."""  # 4
+    """Return the accepted suppression of a result; None if one is not accepted."""  # 4
     kinds = []
     for one in result.get("suppressions").objects():
         kinds.append(one.get("kind").one_of("inSource", "external", default="external"))
@@ -206,7 +206,7 @@ def _silencing(result: Field) -> Silencing | None:
 
 
 def _text(message: Field, rule: Field) -> str:
-    """Return a message in words, with its arguments put in (3.11.5, 3.11.7)."""
+    """Return the text of a message with its arguments inserted (3.11.5, 3.11.7)."""
     text = message.get("text").optional_text() or message.get("markdown").optional_text()
     name = message.get("id").optional_text()
     if text is None and name is not None:

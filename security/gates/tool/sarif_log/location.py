@@ -1,4 +1,4 @@
-"""Locations of a SARIF result: which file, relative to the directory, and where in it."""
+"""The location of a SARIF result: a file relative to the directory, line and column."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from security.content.field import Field
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """Where a result is.
+    """The location of a result.
 
     Attributes:
-        path: relative to the directory; empty where it is about no file.
-        outside: whether the log names a file that is not in the directory.
+        path: relative to the directory; empty if the result names no file in it.
+        outside: whether the log names a file outside the directory.
     """
 
     path: str = ""
@@ -25,13 +25,13 @@ class Location:
 
 
 def read_location(result: Field, run: Field, roots: tuple[str, ...]) -> Location:
-    """Read the first location of a result that is about a file.
+    """Return the first location of a result that names a file.
 
     Args:
-        roots: names of the directory, absolute, with ``/`` between names.
+        roots: absolute names of the directory, with ``/`` between names.
 
     Raises:
-        GateError: it is not written as the format says.
+        GateError: the location violates the format.
     """
     for location in result.get("locations").objects():
         physical = location.get("physicalLocation")
@@ -40,7 +40,7 @@ def read_location(result: Field, run: Field, roots: tuple[str, ...]) -> Location
             continue
         try:
             path = _relative(_uri(artifact, run), roots)
-        except ValueError:  # not a URI at all
+        except ValueError:  # not a URI
             path = None
         if path is None:
             return Location(outside=True)
@@ -51,7 +51,7 @@ def read_location(result: Field, run: Field, roots: tuple[str, ...]) -> Location
 
 
 def _uri(artifact: Field, run: Field) -> str:
-    """Return a location's URI, with its bases before it as far as the run tells them (3.14.14)."""
+    """Return the URI of a location, resolved against the bases of the run (3.14.14)."""
     if artifact.get("uri").value is None:
         index = artifact.get("index").optional_number(-1)
         artifact = run.get("artifacts").at(-1 if index is None else index).get("location")
@@ -66,12 +66,12 @@ def _uri(artifact: Field, run: Field) -> str:
 
 
 def _relative(uri: str, roots: tuple[str, ...]) -> str | None:
-    """Return a path relative to the directory; None where it leads out of it, or nowhere."""
+    """Return a path relative to the directory; None if it leads outside or is not a file."""
     parts = urlsplit(uri)
     path = unquote(parts.path, errors="surrogateescape")
     if parts.scheme not in ("", "file") or parts.netloc not in ("", "localhost") or "\0" in path:
         return None
-    # After decoding, so that %2e%2e is a step up here as well.
+    # After decoding, so that %2e%2e is a parent directory too.
     path = posixpath.normpath(path) if path else "."
     for root in roots:
         if path.startswith(f"{root}/"):

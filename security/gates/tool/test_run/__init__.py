@@ -1,4 +1,4 @@
-"""Runs of a project's own tests and measurements, and what can be believed of them."""
+"""Runs of a project's own tests and measurements, and their reports."""
 
 from security.gates.tool.test_run.pytest_run import PytestRun, project_variables
 from security.gates.tool.test_run.source_files import DOCUMENTATION, may_be_read

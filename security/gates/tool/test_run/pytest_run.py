@@ -1,16 +1,16 @@
-"""A run of pytest in the project's environment, and what can be believed of it.
+"""A run of pytest in the project's environment, and the checks of its report.
 
-1. Pytest is imported before the checkout is on the path: a ``pytest.py`` there is not taken for it.
-2. Variables that change what pytest or coverage does are taken out of the environment.
-3. The report, and an account of how many tests were collected, dropped and brought to their end,
-   are written to a directory that was made for this run.
-4. Exit code, report and account have to agree. No report, a test that ends the process, a run that
-   stops early, nothing collected, everything skipped: could not be judged.
+1. Pytest is imported before the checkout is on the path: a ``pytest.py`` there does not replace it.
+2. Environment variables that change what pytest or coverage.py does are removed.
+3. The report and an account (how many tests were collected, dropped and completed) are written to a
+   new directory of this run.
+4. Exit code, report and account must agree. A missing report, a test that ends the process, a run
+   that stops early, no collected test, and only skipped tests are errors.
 
-What cannot be prevented: tests, ``conftest.py`` and what they import run in the process that says
-how they went. Code that means to can change outcomes before they are reported, write report and
-account itself, or end the process as if all were well. So the result is bound to all of these
-files, and is worth as much as their review. A lie by accident, or by half, is noticed.
+What cannot be prevented: tests, ``conftest.py`` and the code that they import run in the process
+that reports on them. Hostile code can change how tests end, write report and account itself, or end
+the process with exit code 0. So the result is bound to all of these files, and is only worth as
+much as their review. Steps 3 and 4 detect accidents and incomplete manipulation.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from security.content.printable import printable
 from security.finding import Finding, Severity
 from security.gates.interface import GateError, Json, Report, Task, Tool
 from security.gates.tool.junit_report import JunitCase, JunitReport, JunitStatus, load_report
-from security.gates.tool.python_environment import PythonEnvironment, environment_of
+from security.gates.tool.python_environment import PythonEnvironment, environment_of, tool_missing
 from security.gates.tool.test_run.written_json import as_number, load_json
 from security.gates.tool.tool_process import ToolCommand, ToolExit, run_tool
 
 _STEERING = ("PYTEST_", "COV_CORE_", "COVERAGE_")
 _ACCOUNT = ("exit_code", "collected", "ended", "xpassed", "deselected", "dropped")
-_HINT = "run pytest in the project's environment and see what it says"
-_ADD = "put tests there, or change the paths of this gate"
+_HINT = "run pytest in the project's environment to see its output"
+_ADD = "add tests there, or change the setting paths of this gate"
 _SCRIPT = """
 import sys
 sys.path[:] = [path for path in sys.path if path]
@@ -81,13 +81,13 @@ sys.exit(code)
 
 @dataclass(frozen=True, slots=True)
 class PytestRun:
-    """What to run.
+    """The settings of a run.
 
     Attributes:
         paths: of tests, relative to the project's root.
-        sources: packages or directories whose coverage is measured, where pytest-cov is there.
-        arguments: further ones for pytest.
-        minimum_coverage: percent; less is a finding, and no measure is no judgement.
+        sources: packages or directories to measure coverage of, if pytest-cov is installed.
+        arguments: more arguments for pytest.
+        minimum_coverage: percent; less is a finding, and coverage not measured is an error.
     """
 
     paths: tuple[str, ...]
@@ -96,10 +96,10 @@ class PytestRun:
     minimum_coverage: float | None = None
 
     def tool(self, task: Task) -> Tool:
-        """Return pytest as it is installed in the project's environment.
+        """Return the pytest of the project's environment.
 
         Raises:
-            GateError: it is not, or there is no environment.
+            GateError: pytest is not installed there, or the project has no environment.
         """
         environment = environment_of(task)
         options: dict[str, Json] = {
@@ -112,27 +112,27 @@ class PytestRun:
         return Tool("pytest", _require_pytest(environment), options)
 
     def judge(self, task: Task) -> Report:
-        """Run the tests; each that fails is a finding.
+        """Run the tests and report each that fails.
 
         Raises:
-            GateError: none ran, or what is said of them cannot be believed.
+            GateError: no test ran, or exit code, report and account contradict each other.
         """
         environment = environment_of(task)
         _require_pytest(environment)
         missing = [path for path in self.paths if not (task.directory / path).exists()]
         if missing or not self.paths:
-            said = printable(", ".join(missing)) or "no path is set"
-            raise GateError(f"no tests: {said}", _ADD)
+            shown = printable(", ".join(missing)) or "no path is set"
+            raise GateError(f"no tests: {shown}", _ADD)
         scratch = Path(tempfile.mkdtemp(prefix="tests-", dir=task.scratch))
         (scratch / "tmp").mkdir()
         measured = bool(self.sources) and environment.version_of("pytest-cov") is not None
         arguments = (str(task.python), "-c", _SCRIPT, *self._arguments(scratch, measured))
         variables = {**project_variables(task, scratch / "tmp"), "COVERAGE_FILE": f"{scratch}/data"}
         command = ToolCommand(arguments, task.directory, variables, task.timeout, task.denied)
-        return self._read(scratch, run_tool(command), measured)
+        return self._read_report(scratch, run_tool(command), measured)
 
     def _arguments(self, scratch: Path, measured: bool) -> tuple[str, ...]:
-        """Return the account's path and pytest's arguments; the last of these wins."""
+        """Return the path of the account, then pytest's arguments; a later one overrides."""
         ours = (
             f"--junit-xml={scratch / 'junit.xml'}",
             *("-o", "junit_family=xunit1", "-o", "junit_logging=no", "-p", "no:cacheprovider"),
@@ -150,15 +150,15 @@ class PytestRun:
             *(coverage if measured else ()),
         )
 
-    def _read(self, scratch: Path, ended: ToolExit, measured: bool) -> Report:
-        """Step 4: believe what agrees."""
+    def _read_report(self, scratch: Path, ended: ToolExit, measured: bool) -> Report:
+        """Step 4: compare report, account and exit code."""
         try:
             report = load_report(scratch / "junit.xml", pytest=True)
         except GateError as error:
-            why = f"{error.message}; exit code {ended.exit_code}: {_tail(ended)}"
+            why = f"{error.message}; exit code {ended.exit_code}: {ended.last_lines()}"
             raise GateError(why, _HINT) from error
         if not report.cases:
-            raise GateError(f"no tests were collected in {', '.join(self.paths)}", _ADD)
+            raise GateError(f"no tests collected in: {', '.join(self.paths)}", _ADD)
         account = _load_account(scratch / "account.json")
         judged = len(report.cases) - report.count(JunitStatus.SKIPPED) + report.xfailed
         doubts = [*_contradictions(report, ended, account)]
@@ -176,7 +176,7 @@ class PytestRun:
         if self.minimum_coverage is None:
             return ()
         if percent is None:
-            doubts.append("coverage was not measured")
+            doubts.append("coverage not measured")
             return ()
         if percent >= self.minimum_coverage:
             return ()
@@ -185,10 +185,10 @@ class PytestRun:
 
 
 def project_variables(task: Task, temporary: Path) -> dict[str, str]:
-    """Return the environment of a project's tool: its interpreter first on the path.
+    """Return the variables of a tool of the project, with its environment first on the PATH.
 
     Args:
-        temporary: where it puts temporary files.
+        temporary: the directory for temporary files.
     """
     kept = {name: value for name, value in task.environment.items() if not _steers(name)}
     path = task.environment.get("PATH", os.defpath)
@@ -203,13 +203,12 @@ def _steers(name: str) -> bool:
 def _require_pytest(environment: PythonEnvironment) -> str:
     version = environment.version_of("pytest")
     if version is None:
-        hint = "pip install pytest there, or set another interpreter: gates.python"
-        raise GateError(f"no pytest in {printable(environment.prefix)}", hint)
+        raise tool_missing("pytest", environment)
     return version
 
 
 def _load_account(path: Path) -> Mapping[str, int]:
-    """Return the account of a run; it is empty if there is none that can be read."""
+    """Return the account of a run; empty if it is missing or unreadable."""
     try:
         document = load_json(path)
         return {name: int(document[name]) for name in _ACCOUNT}
@@ -218,38 +217,34 @@ def _load_account(path: Path) -> Mapping[str, int]:
 
 
 def _contradictions(report: JunitReport, ended: ToolExit, account: Mapping[str, int]) -> list[str]:
-    """Say what does not agree, or was not run.
+    """Return contradictions, and what was not run.
 
     Raises:
-        GateError: no test that failed would be left to report.
+        GateError: there are contradictions, and no failed test to report.
     """
     doubts = []
     bad = [case for case in report.cases if case.bad]
     uncollected = [case for case in bad if case.message == "collection failure"]
     if uncollected:
-        doubts.append(f"{len(uncollected)} not collected: {_explain(uncollected[0])}")
+        doubts.append(f"{len(uncollected)} files not collected: {_explain(uncollected[0])}")
     if ended.exit_code not in (0, 1) or (ended.exit_code == 1) != bool(bad):
-        doubts.append(f"exit code {ended.exit_code} with {len(bad)} failed tests: {_tail(ended)}")
+        what = f"exit code {ended.exit_code} with {len(bad)} failed tests"
+        doubts.append(f"{what}: {ended.last_lines()}")
     if account.get("exit_code") != ended.exit_code:
-        doubts.append("the process was ended by what ran in it")
+        doubts.append("a test or plugin ended the pytest process")
     elif account["ended"] < account["collected"]:
-        doubts.append(f"{account['ended']} of {account['collected']} tests came to their end")
+        doubts.append(f"{account['ended']} of {account['collected']} tests completed")
     if account.get("dropped"):
-        doubts.append(f"{account['dropped']} tests were collected and dropped without a word")
+        doubts.append(f"{account['dropped']} collected tests dropped without being deselected")
     if doubts and len(bad) == len(uncollected):
         raise GateError("; ".join(doubts), _HINT)
     return doubts
 
 
 def _explain(case: JunitCase) -> str:
-    """Say why a file of tests could not be collected: the last line of its traceback."""
+    """Say why a test file could not be collected: the last line of its traceback."""
     lines = [line[1:].strip() for line in case.detail.splitlines() if line.startswith("E ")]
     return printable(f"{case.test}: {lines[-1] if lines else case.message}")
-
-
-def _tail(ended: ToolExit) -> str:
-    text = ended.errors if ended.errors.strip() else ended.output.decode("utf-8", "replace")
-    return printable(next(iter(text.strip().splitlines()[-1:]), "nothing was said"))
 
 
 def _count(report: JunitReport) -> dict[str, str | int | float]:
@@ -268,7 +263,7 @@ def _shown(account: Mapping[str, int]) -> dict[str, int]:
 
 
 def _load_coverage(path: Path) -> float | None:
-    """Return the percentage that coverage.py reports; None if there is no such report."""
+    """Return the percentage that coverage.py reports; None if its report is unreadable."""
     try:
         percent = as_number(load_json(path)["totals"]["percent_covered"])
     except (GateError, KeyError, TypeError):
@@ -279,5 +274,5 @@ def _load_coverage(path: Path) -> float | None:
 def _coverage_fact(percent: float | None, measured: bool) -> dict[str, str | float]:
     if percent is not None:
         return {"coverage_percent": percent}
-    why = "no source was run" if measured else "pytest-cov is not installed"
+    why = "no source file was executed" if measured else "pytest-cov is not installed"
     return {"coverage": f"not measured: {why}"}

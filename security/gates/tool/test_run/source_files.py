@@ -1,11 +1,11 @@
-"""Source files that a project's tests may read: all of them, documentation aside."""
+"""Source files that a project's tests may read: all except documentation."""
 
 from __future__ import annotations
 
 import fnmatch
 
-#: What tests do not read unless a project says so, by ``fnmatch`` patterns of paths, in which ``*``
-#: also stands for ``/``. A change of these files runs no test again.
+#: ``fnmatch`` patterns of files that tests do not read, unless a project sets others; ``*`` also
+#: matches ``/``. A change of these files does not run tests again.
 DOCUMENTATION = (
     "*.md",
     "*.rst",
@@ -20,12 +20,12 @@ DOCUMENTATION = (
     ".github/CODEOWNERS",
 )
 
-# These run when they are imported, wherever they are.
+# Importing one of these runs it, wherever it is.
 _CODE = (".py", ".pyc", ".pyi", ".pth", ".so")
 
 
 def may_be_read(path: str, ignored: tuple[str, ...]) -> bool:
-    """Say whether tests may read a file: anything that is not ignored, and all code."""
+    """Say whether tests may read a file: all code, and each file that is not ignored."""
     if path.endswith(_CODE):
         return True
     return not any(fnmatch.fnmatchcase(path, pattern) for pattern in ignored)

@@ -131,7 +131,7 @@ def test_second_opinion_that_fails_is_no_silent_pass(
 ) -> None:
     monkeypatch.setattr(model_file, "_START", code)
     report = judge(tmp_path, {"model": pickle.dumps(1)})
-    assert "second opinion" in str(report.unjudged) or "another file" in str(report.unjudged)
+    assert "second opinion" in str(report.unjudged) or "did not read this file" in str(report.unjudged)
 
 
 def test_missing_picklescan_leaves_the_model_unjudged_and_keeps_the_findings(
@@ -238,12 +238,12 @@ def test_directory_without_a_model_is_not_judged(tmp_path: Path, files: dict[str
     task = task_of(tmp_path, files, "model")
     (task.directory / "model").mkdir(exist_ok=True)
     report = ModelFileGate().judge(task)
-    assert (report.judged, report.unjudged) == (0, "no model file in it")
+    assert (report.judged, report.unjudged) == (0, "no model file in the out")
 
 
 def test_missing_model_is_not_judged(tmp_path: Path) -> None:
     assert "no such file" in str(judge(tmp_path, {}).unjudged)
-    with pytest.raises(GateError, match="no model was given"):
+    with pytest.raises(GateError, match="no model to scan"):
         ModelFileGate().judge(build_task(tmp_path, ModelFileGate(), {}))
 
 
@@ -297,7 +297,7 @@ def test_file_that_changes_meanwhile_is_unjudged(
         return digest(descriptor)
 
     monkeypatch.setattr(model_file, "_digest", write_meanwhile)
-    assert "changed while it was judged" in str(ModelFileGate().judge(task).unjudged)
+    assert "changed during the scan" in str(ModelFileGate().judge(task).unjudged)
 
 
 def test_file_that_is_another_one_to_picklescan_is_unjudged(
@@ -306,7 +306,7 @@ def test_file_that_is_another_one_to_picklescan_is_unjudged(
     task = task_of(tmp_path, {"model": pickle.dumps(1), "other": pickle.dumps(1)}, "model")
     code = model_file._START.replace("sys.argv[2:]", "[sys.argv[2].replace('model', 'other')]")
     monkeypatch.setattr(model_file, "_START", code)
-    assert "another file" in str(ModelFileGate().judge(task).unjudged)
+    assert "did not read this file" in str(ModelFileGate().judge(task).unjudged)
 
 
 def test_bomb_is_unjudged(tmp_path: Path) -> None:

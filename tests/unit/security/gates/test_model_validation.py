@@ -152,19 +152,19 @@ def test_deployed_model_without_the_metric_is_no_comparison(
     tmp_path: Path, deployed: dict[str, float]
 ) -> None:
     report = judge(tmp_path, replace(AGAINST, deployed=deployed), {"auc": 0.8, "loss": 1})
-    assert report.unjudged == "the deployed model has no such metric: loss"
+    assert report.unjudged == "metric missing in the deployed model: loss"
 
 
 @pytest.mark.parametrize(
     ("gate", "why"),
     [
-        (ModelValidationGate(paths=()), "neither tests nor thresholds"),
-        (replace(BOUNDS, metrics=None), "no file of metrics"),
-        (replace(BOUNDS, thresholds={"a": Bound()}), "bounds nothing"),
-        (replace(BOUNDS, thresholds={"a": Bound(2, 1)}), "bounds nothing"),
-        (replace(BOUNDS, thresholds={"a": Bound(float("nan"))}), "bounds nothing"),
-        (replace(AGAINST, margins={"a": Margin(float("inf"))}), "bounds nothing"),
-        (replace(AGAINST, margins={"a": Margin(-1)}), "bounds nothing"),
+        (ModelValidationGate(paths=()), "no tests and no thresholds"),
+        (replace(BOUNDS, metrics=None), "without a metrics file"),
+        (replace(BOUNDS, thresholds={"a": Bound()}), "invalid threshold: a"),
+        (replace(BOUNDS, thresholds={"a": Bound(2, 1)}), "invalid threshold: a"),
+        (replace(BOUNDS, thresholds={"a": Bound(float("nan"))}), "invalid threshold: a"),
+        (replace(AGAINST, margins={"a": Margin(float("inf"))}), "invalid margin: a"),
+        (replace(AGAINST, margins={"a": Margin(-1)}), "invalid margin: a"),
     ],
 )
 def test_settings_that_judge_nothing_are_an_error(tmp_path: Path, gate: Gate, why: str) -> None:

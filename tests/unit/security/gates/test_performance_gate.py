@@ -79,7 +79,7 @@ def test_bounds_of_ours_come_on_top(tmp_path: Path) -> None:
         ("metric:p50_ms", "p50_ms is 1.5, more than 1"),
         ("metric:size", "size is 10, less than 11"),
     ]
-    assert report.unjudged == "not measured: absent"
+    assert report.unjudged == "metrics not measured: absent"
     with pytest.raises(GateError, match="not finite"):
         judge(tmp_path / "other", script(PASSED), replace(GATE, most={"a": float("nan")}))
 
@@ -119,8 +119,8 @@ def test_report_that_does_not_add_up_is_an_error(
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("print('all is well')", "no readable report: no such file.*: all is well"),
-        ("import os; os._exit(0)", "no readable report"),
+        ("print('all is well')", "unreadable report: no such file.*: all is well"),
+        ("import os; os._exit(0)", "unreadable report"),
         ("raise SystemExit('cannot load the model')", "cannot load the model"),
         ("import os; os.kill(os.getppid(), 9); os.kill(os.getpid(), 9)", "SIGKILL|exit code 137"),
         (script(PASSED, more="os.symlink('/etc/hostname', path)"), "report|exit code"),
@@ -137,7 +137,7 @@ def test_measurement_that_did_not_end_well_is_an_error(tmp_path: Path, text: str
 
 def test_report_of_an_earlier_run_is_not_read(tmp_path: Path) -> None:
     assert judge(tmp_path, script(PASSED)).judged == 2
-    with pytest.raises(GateError, match="no readable report"):
+    with pytest.raises(GateError, match="unreadable report"):
         judge(tmp_path, "print('nothing')")
 
 
@@ -151,12 +151,16 @@ def test_names_of_models_are_words_and_no_commands(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("command", "why"),
-    [("absent-program {model}", "tool missing"), ("python 'a", "cannot be read"), ("", "missing")],
+    [
+        ("absent-program {model}", "tool missing"),
+        ("python 'a", "unreadable command"),
+        ("", "missing"),
+    ],
 )
 def test_program_that_is_not_there_is_an_error(tmp_path: Path, command: str, why: str) -> None:
     with pytest.raises(GateError, match=why):
         judge(tmp_path, "", replace(GATE, command=command, starter=None))
-    with pytest.raises(GateError, match="no readable report"):
+    with pytest.raises(GateError, match="unreadable report"):
         judge(tmp_path / "shell", "", replace(GATE, command="absent-program {model}"))
 
 

@@ -85,20 +85,23 @@ def test_each_failed_test_is_a_finding_with_its_place(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("files", "why"),
     [
-        ({"tests/test_a.py": "x = 1\n"}, "no tests were collected"),
-        ({"tests/notes.txt": "none\n"}, "no tests were collected"),
+        ({"tests/test_a.py": "x = 1\n"}, "no tests collected in"),
+        ({"tests/notes.txt": "none\n"}, "no tests collected in"),
         ({"other.py": ""}, "no tests: tests"),
-        ({**CLEAN, "pytest.ini": "[pytest]\naddopts = -k nothing\n"}, "no tests were collected"),
+        ({**CLEAN, "pytest.ini": "[pytest]\naddopts = -k nothing\n"}, "no tests collected in"),
         (
             {**CLEAN, "pytest.ini": "[pytest]\naddopts = --collect-only\n"},
-            "no tests were collected",
+            "no tests collected in",
         ),
         ({**CLEAN, "pytest.ini": "[pytest]\naddopts = --unheard-of\n"}, "exit code 4"),
-        ({**CLEAN, "conftest.py": "raise SystemExit(0)\n"}, "no report"),
+        ({**CLEAN, "conftest.py": "raise SystemExit(0)\n"}, "unreadable test report"),
         ({**CLEAN, "tests/test_z.py": "import absent_module\n"}, "absent_module"),
-        ({**CLEAN, "pytest.py": "raise SystemExit(0)\n", "tests/test_a.py": ""}, "no tests were"),
-        ({"tests/test_a.py": "import os\ndef test_a(): os._exit(0)\n"}, "no report"),
-        ({"tests/test_a.py": f"{EXIT}def test_b(): 0\n"}, "a test without a name"),
+        (
+            {**CLEAN, "pytest.py": "raise SystemExit(0)\n", "tests/test_a.py": ""},
+            "no tests collected",
+        ),
+        ({"tests/test_a.py": "import os\ndef test_a(): os._exit(0)\n"}, "unreadable test report"),
+        ({"tests/test_a.py": f"{EXIT}def test_b(): 0\n"}, "testcase without a name"),
         ({"tests/test_a.py": "import os, signal\ndef test_a(): os.kill(os.getpid(), 9)\n"}, "SIGK"),
     ],
 )
@@ -121,21 +124,21 @@ def test_suite_that_is_skipped_as_a_whole_judged_nothing(tmp_path: Path) -> None
     [
         (
             "def pytest_runtest_teardown(): pytest.exit('done', returncode=0)",
-            "0 of 2 tests came to their end",
+            "0 of 2 tests completed",
         ),
         (
             "def pytest_collection_modifyitems(items): del items[1:]",
-            "1 tests were collected and dro",
+            "1 collected tests dropped",
         ),
         (
             "def pytest_runtestloop(session):\n"
             "    one = session.items[0]\n"
             "    return one.ihook.pytest_runtest_protocol(item=one, nextitem=None)",
-            "1 of 2 tests came to their end",
+            "1 of 2 tests completed",
         ),
         (
             "def pytest_runtest_logfinish(): pytest.exit('x', returncode=0)",
-            "0 of 2 tests came to their end",
+            "0 of 2 tests completed",
         ),
     ],
 )
@@ -154,7 +157,7 @@ def test_run_that_stops_at_the_first_failure_says_what_it_left_out(tmp_path: Pat
     files = {**DIRTY, "pytest.ini": "[pytest]\naddopts = -x\n"}
     report = judge(tmp_path, files)
     assert len(report.findings) == 1
-    assert report.unjudged == "3 of 7 tests came to their end"
+    assert report.unjudged == "3 of 7 tests completed"
 
 
 @pytest.mark.parametrize(
@@ -182,7 +185,7 @@ def test_a(request):
     open(request.config.option.xmlpath, "w").write({FORGED!r})
     os._exit(0)
 """
-    with pytest.raises(GateError, match="ended by what ran in it"):
+    with pytest.raises(GateError, match="ended the pytest process"):
         judge(tmp_path, {"tests/test_a.py": test})
 
 
@@ -203,7 +206,7 @@ def pytest_unconfigure(config):
     os.unlink(config.option.xmlpath)
     os.symlink({str(tmp_path / "forged.xml")!r}, config.option.xmlpath)
 """
-    with pytest.raises(GateError, match="no report"):
+    with pytest.raises(GateError, match="unreadable test report"):
         judge(tmp_path, {**CLEAN, "conftest.py": hook})
 
 
@@ -259,8 +262,8 @@ def test_coverage_of_the_projects_sources_is_measured(tmp_path: Path) -> None:
 def test_coverage_that_could_not_be_measured_is_not_enough(tmp_path: Path) -> None:
     gate = TestSuiteGate("unit-tests", ("tests",), ("absent",), minimum_coverage=0)
     report = judge(tmp_path, CLEAN, gate)
-    assert report.unjudged == "coverage was not measured"
-    assert report.facts["coverage"] == "not measured: no source was run"
+    assert report.unjudged == "coverage not measured"
+    assert report.facts["coverage"] == "not measured: no source file was executed"
 
 
 def test_missing_pytest_is_an_error_with_what_to_type(tmp_path: Path) -> None:
@@ -270,10 +273,10 @@ def test_missing_pytest_is_an_error_with_what_to_type(tmp_path: Path) -> None:
     (bare / "pyvenv.cfg").write_text(f"home = {REAL.resolve().parent}\n")
     task = replace(task_of(tmp_path, CLEAN), python=bare / "bin" / "python")
     for ask in (UNIT.tool, UNIT.judge):
-        with pytest.raises(GateError, match="no pytest in") as caught:
+        with pytest.raises(GateError, match="tool missing: pytest in") as caught:
             ask(task)
         assert "pip install pytest" in caught.value.hint
-    with pytest.raises(GateError, match="no environment"):
+    with pytest.raises(GateError, match="no Python environment"):
         UNIT.judge(replace(task, python=None))
 
 

@@ -101,17 +101,17 @@ def test_configuration_that_is_not_in_the_tree_is_not_used(tmp_path: Path, quick
     ("files", "why"),
     [
         ({"README.md": ""}, "no Python files"),
-        ({"a.py": "x: int = (\n"}, r"could not judge: exit code 2: a.py:\d+:\d+: error: "),
-        ({**CLEAN, "mypy.ini": "{\n"}, "not understood: mypy.ini"),
-        ({**CLEAN, "mypy.ini": "[mypy]\nfoo = 1\n"}, "not understood: mypy.ini: .*foo"),
-        ({**CLEAN, "mypy.ini": "[mypy]\nstrict = perhaps\n"}, "not understood: mypy.ini"),
-        ({**CLEAN, "pyproject.toml": "[tool.mypy\n"}, "not understood: pyproject.toml"),
-        ({**CLEAN, "pyproject.toml": "[tool]\nmypy = 1\n"}, "not understood"),
+        ({"a.py": "x: int = (\n"}, r"mypy failed, exit code 2: a.py:\d+:\d+: error: "),
+        ({**CLEAN, "mypy.ini": "{\n"}, "configuration of mypy: mypy.ini"),
+        ({**CLEAN, "mypy.ini": "[mypy]\nfoo = 1\n"}, "configuration of mypy: mypy.ini: .*foo"),
+        ({**CLEAN, "mypy.ini": "[mypy]\nstrict = perhaps\n"}, "configuration of mypy: mypy.ini"),
+        ({**CLEAN, "pyproject.toml": "[tool.mypy\n"}, "configuration of mypy: pyproject.toml"),
+        ({**CLEAN, "pyproject.toml": "[tool]\nmypy = 1\n"}, "configuration of mypy"),
         ({**CLEAN, "pyproject.toml": "[tool.mypy]\nplugins = 1\n"}, "plugins"),
         ({**CLEAN, "mypy.ini": "[mypy]\nplugins = absent\n"}, "importing plugin"),
-        ({**CLEAN, "mypy.ini": "[mypy]\nfiles = absent\n"}, "could not judge: exit code 2"),
-        ({**CLEAN, "mypy.ini": "[mypy]\nexclude = .*\n"}, "could not judge: exit code 2"),
-        ({**CLEAN, "mypy.ini": "[mypy]\noutput = json\n"}, "not understood"),
+        ({**CLEAN, "mypy.ini": "[mypy]\nfiles = absent\n"}, "mypy failed, exit code 2"),
+        ({**CLEAN, "mypy.ini": "[mypy]\nexclude = .*\n"}, "mypy failed, exit code 2"),
+        ({**CLEAN, "mypy.ini": "[mypy]\noutput = json\n"}, "configuration of mypy"),
     ],
 )
 def test_run_that_judged_nothing_is_an_error(
@@ -135,7 +135,7 @@ os._exit(0)
 )
 def test_plugin_from_the_judged_branch_does_not_run(tmp_path: Path, plugin: str, path: str) -> None:
     files = {**DIRTY, "mypy.ini": f"[mypy]\nplugins = {plugin}\n", path: PLUGIN}
-    with pytest.raises(GateError, match=f"plugin of mypy is in the judged tree: {path}"):
+    with pytest.raises(GateError, match=f"mypy plugin in the source tree: {path}"):
         judge(tmp_path, files)
 
 
@@ -178,7 +178,7 @@ def test_silencing_comments_are_counted(tmp_path: Path, quick: Gate) -> None:
 @pytest.mark.parametrize(
     ("script", "why"),
     [
-        ("pass", "nothing was said"),
+        ("pass", "no output"),
         ("print('Success: no issues found in 0 source files')", "contradicts itself"),
         ("print('Success: no issues found in 2 source files'); sys.exit(1)", "contradicts itself"),
         ("print('Found 1 error in 1 file (checked 2 source files)'); sys.exit(1)", "0 of 1 errors"),
@@ -191,9 +191,9 @@ def test_silencing_comments_are_counted(tmp_path: Path, quick: Gate) -> None:
             "Found 1 error in 1 file (checked 2 source files)'); sys.exit(1)",
             "2 of 1 errors",
         ),
-        ("print('Success: no issues found in 2 source files\\nmore')", "could not judge"),
+        ("print('Success: no issues found in 2 source files\\nmore')", "mypy failed"),
         ("raise SystemError('crash')", "exit code 1: SystemError: crash"),
-        ("sys.exit(0)", "nothing was said"),
+        ("sys.exit(0)", "no output"),
         ("import os; os.kill(os.getpid(), 9)", "SIGKILL"),
         ("import time; time.sleep(60)", "still running"),
     ],
@@ -220,10 +220,10 @@ def test_missing_mypy_is_an_error_with_what_to_type(tmp_path: Path) -> None:
     (site / "mypy-1.0.dist-info" / "METADATA").unlink()
     task = replace(task_of(tmp_path, CLEAN), python=python)
     for ask in (TYPES.tool, TYPES.judge):
-        with pytest.raises(GateError, match="no mypy in") as caught:
+        with pytest.raises(GateError, match="tool missing: mypy in") as caught:
             ask(task)
         assert "pip install mypy" in caught.value.hint
-    with pytest.raises(GateError, match="no environment"):
+    with pytest.raises(GateError, match="no Python environment"):
         TYPES.judge(replace(task, python=None))
 
 

@@ -254,7 +254,7 @@ def test_finding_in_a_file_that_was_not_audited_is_no_pass(
     replace_zizmor(monkeypatch, tmp_path, f"{COMPLETED}\n{UNLOGGED}")
     assert len(judge(tmp_path / "1", files).findings) == 1
     replace_zizmor(monkeypatch, tmp_path, UNLOGGED)
-    with pytest.raises(GateError, match="not audited"):
+    with pytest.raises(GateError, match="did not complete"):
         judge(tmp_path / "2", files)
 
 

@@ -178,7 +178,7 @@ def test_installed_package_that_cannot_be_read_is_not_judged(
 
 def test_environment_that_does_not_answer_is_not_judged(judge: Callable[..., Any]) -> None:
     report = judge({"requirements.txt": "victim==1.0\n"}, python=Path("/nowhere/python"))
-    assert len(report.findings) == 1 and "no interpreter: /nowhere/python" in report.unjudged
+    assert len(report.findings) == 1 and "interpreter missing: /nowhere/python" in report.unjudged
 
 
 def test_entry_that_may_hide_a_package_is_not_judged(judge: Callable[..., Any]) -> None:

@@ -131,7 +131,7 @@ def test_exact_forms_weigh_more_than_guesses(tmp_path: Path) -> None:
     aws, entropy = report.findings
     assert aws == Finding(
         "aws-access-key",
-        "looks like a secret: AWS Access Key",
+        "possible secret: AWS Access Key",
         Severity.HIGH,
         Confidence.HIGH,
         path="a.py",

@@ -15,7 +15,7 @@ from security.gates.interface import GateError, Report
 from security.gates.secrets import SecretsGate
 from security.gates.secrets.detectors import Detectors
 from security.gates.secrets.readable_text import decode, read_text
-from security.gates.secrets.scan_report import parse_answer
+from security.gates.secrets.scan_report import parse_scan
 from security.gates.tool.tool_process import ToolExit
 from tests.unit.security.gates.gate_tasks import build_task
 from tests.unit.security.gates.secrets.secret_samples import (
@@ -44,7 +44,7 @@ def test_too_large_a_text_is_named_and_not_clean(tmp_path: Path) -> None:
     report = judge_secrets(tmp_path, files, gate)
     assert report.judged == 2
     assert report.unjudged == (
-        "not looked at: a.txt: text of more than 100 bytes, d.bin: more than 1000 bytes"
+        "not scanned: a.txt: text larger than 100 bytes; d.bin: larger than 1000 bytes"
     )
 
 
@@ -57,7 +57,10 @@ def test_file_that_is_gone_or_a_pipe_is_named_and_not_clean(tmp_path: Path) -> N
     report = gate.judge(task)
     assert report.judged == 1
     assert report.unjudged is not None
-    assert "gone: No such file or directory, pipe: neither a file nor a link" in report.unjudged
+    assert (
+        "gone: No such file or directory; pipe: neither a regular file nor a link"
+        in report.unjudged
+    )
 
 
 def test_many_unread_files_do_not_flood_the_reason(tmp_path: Path) -> None:
@@ -66,11 +69,11 @@ def test_many_unread_files_do_not_flood_the_reason(tmp_path: Path) -> None:
     )
     assert report.judged == 0
     assert report.unjudged is not None
-    assert report.unjudged.endswith(", and 4 more")
+    assert report.unjudged.endswith("; and 4 more")
 
 
 def test_nothing_to_scan_is_not_clean(tmp_path: Path) -> None:
-    with pytest.raises(GateError, match="no file to look for secrets in"):
+    with pytest.raises(GateError, match="no files to scan for secrets"):
         judge_secrets(tmp_path, {})
 
 
@@ -88,28 +91,28 @@ ANSWER = {
 
 
 def test_whole_answer_is_believed() -> None:
-    assert parse_answer(ToolExit(0, json.dumps(ANSWER).encode(), ""), ["a"]).judged == 1
+    assert parse_scan(ToolExit(0, json.dumps(ANSWER).encode(), ""), ["a"]).judged == 1
 
 
 @pytest.mark.parametrize(
     ("exit_code", "output", "files", "match"),
     [
-        (0, "", ["a"], "ended with exit code 0: it said nothing"),
-        (0, json.dumps(ANSWER)[:-1], ["a"], "ended with exit code 0"),
-        (0, "[]", ["a"], "ended with exit code 0"),
-        (0, "{}", ["a"], "gave no answer"),
-        (1, json.dumps(ANSWER), ["a"], "ended with exit code 1"),
-        (0, json.dumps(ANSWER), ["a", "b"], "looked at other files"),
-        (0, json.dumps(ANSWER), ["b"], "looked at other files"),
-        (0, json.dumps({**ANSWER, "files": []}), ["a"], "looked at other files"),
-        (0, json.dumps({**ANSWER, "files": [{"path": "a"}]}), ["a"], "gave no answer"),
+        (0, "", ["a"], "failed, exit code 0: no output"),
+        (0, json.dumps(ANSWER)[:-1], ["a"], "failed, exit code 0"),
+        (0, "[]", ["a"], "failed, exit code 0"),
+        (0, "{}", ["a"], "unreadable report"),
+        (1, json.dumps(ANSWER), ["a"], "failed, exit code 1"),
+        (0, json.dumps(ANSWER), ["a", "b"], "reported other files"),
+        (0, json.dumps(ANSWER), ["b"], "reported other files"),
+        (0, json.dumps({**ANSWER, "files": []}), ["a"], "reported other files"),
+        (0, json.dumps({**ANSWER, "files": [{"path": "a"}]}), ["a"], "unreadable report"),
     ],
 )
 def test_answer_that_is_not_whole_is_refused(
     exit_code: int, output: str, files: list[str], match: str
 ) -> None:
     with pytest.raises(GateError, match=match):
-        parse_answer(ToolExit(exit_code, output.encode(), ""), files)
+        parse_scan(ToolExit(exit_code, output.encode(), ""), files)
 
 
 def test_code_of_the_checkout_does_not_run(tmp_path: Path) -> None:
@@ -170,7 +173,7 @@ def test_scan_can_open_no_socket_and_start_no_program(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-I", "-c", _FORBIDDEN], cwd=tmp_path, capture_output=True, text=True
     )
-    assert done.stdout.count("not allowed in a scan") == 4
+    assert done.stdout.count("forbidden in a scan") == 4
 
 
 # --- looking at candidates only is not narrower, and is fast --------------------------------------

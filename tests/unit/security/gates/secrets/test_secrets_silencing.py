@@ -157,16 +157,19 @@ def test_baseline_that_detect_secrets_has_written_is_understood(tmp_path: Path) 
         ('{"version": "1.5.0", "version": "1.5.0"}', "duplicate key: version"),
         (build_baseline(version="0.13.1"), "not of version 1"),
         (build_baseline(plugins_used={}), "plugins_used: not a list"),
-        (build_baseline(plugins_used=[{"name": "Mine"}]), "not one of detect-secrets: Mine"),
-        (build_baseline(plugins_used=[{"name": "KeywordDetector", "x": 1}]), "not used here: x"),
+        (build_baseline(plugins_used=[{"name": "Mine"}]), "unknown detector: Mine"),
+        (
+            build_baseline(plugins_used=[{"name": "KeywordDetector", "x": 1}]),
+            "unsupported option of KeywordDetector: x",
+        ),
         (build_baseline(plugins_used=[{"name": "HexHighEntropyString", "limit": "0"}]), "limit of"),
         (
             build_baseline(filters_used=[{"path": "file://mine.py::f"}]),
-            "not used here: file://mine.py",
+            "unsupported filter: file://mine.py",
         ),
         (
             build_baseline(filters_used=[build_filter("gibberish.should_exclude_secret")]),
-            "not used here",
+            "unsupported filter",
         ),
         (
             build_baseline(filters_used=[build_filter("regex.should_exclude_file", pattern="(")]),
@@ -175,7 +178,7 @@ def test_baseline_that_detect_secrets_has_written_is_understood(tmp_path: Path) 
         (build_baseline(results=[]), "results: not an object"),
         (
             build_baseline(results={"a.py": [{"type": "x"}]}),
-            "an entry without",
+            "entry without",
         ),
     ],
 )
@@ -196,7 +199,7 @@ def test_code_that_a_baseline_names_is_not_loaded(tmp_path: Path) -> None:
         "mine.py": f"open({str(mark)!r}, 'w')\n",
         BASELINE: build_baseline(plugins_used=[plugin]),
     }
-    with pytest.raises(GateError, match="option of AWSKeyDetector that is not used here: path"):
+    with pytest.raises(GateError, match="unsupported option of AWSKeyDetector: path"):
         judge_secrets(tmp_path, files)
     assert not mark.exists()
 

@@ -198,8 +198,8 @@ def test_what_is_no_python_is_an_error(tmp_path: Path, script: str, why: str) ->
 
 
 def test_missing_interpreter_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(GateError, match="no interpreter"):
+    with pytest.raises(GateError, match="interpreter missing"):
         read_environment(tmp_path / "python", VARIABLES)
     task = Task("source", tmp_path, (), tmp_path, VARIABLES)
-    with pytest.raises(GateError, match="no environment of the project"):
+    with pytest.raises(GateError, match="the project has no Python environment"):
         environment_of(task)

@@ -122,7 +122,7 @@ def test_location_is_made_relative_to_the_directory(uri: str, path: str) -> None
 def test_location_outside_is_refused_and_the_finding_stays(uri: str) -> None:
     finding = _finding(locations=_at(uri))
     assert (finding.path, finding.line) == ("", None)
-    assert finding.message == "bad (outside of the project)"
+    assert finding.message == "bad (outside the project)"
 
 
 def test_bases_of_a_location_are_put_before_it() -> None:
@@ -171,7 +171,7 @@ def test_result_that_is_gone_since_a_baseline_is_no_finding() -> None:
 @pytest.mark.parametrize("kind", ["open", "review"])
 def test_result_for_a_person_to_decide_is_not_judged(kind: str) -> None:
     log = _read(_run(_result(kind=kind)))
-    assert log.unjudged == "checker leaves results for a person to decide"
+    assert log.unjudged == "results that need a manual review: checker"
     assert len(log.findings) == 1
 
 
@@ -181,19 +181,19 @@ _ERROR = {"level": "error", "message": {"text": "could not parse a.py"}}
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
-        ({"results": None}, "checker did not come to results"),
+        ({"results": None}, "run without results: checker"),
         (
             {"externalPropertyFileReferences": {"results": [{"location": {"uri": "r"}}]}},
-            "checker has put results into other files",
+            "results in other files: checker",
         ),
-        ({"invocations": [{"executionSuccessful": False}]}, "checker did not succeed, it says"),
+        ({"invocations": [{"executionSuccessful": False}]}, "unsuccessful run: checker"),
         (
             {
                 "invocations": [
                     {"executionSuccessful": True, "toolExecutionNotifications": [_ERROR]}
                 ]
             },
-            "checker notes an error: could not parse a.py",
+            "error in checker: could not parse a.py",
         ),
         (
             {
@@ -201,7 +201,7 @@ _ERROR = {"level": "error", "message": {"text": "could not parse a.py"}}
                     {"executionSuccessful": True, "toolConfigurationNotifications": [_ERROR]}
                 ]
             },
-            "checker notes an error: could not parse a.py",
+            "error in checker: could not parse a.py",
         ),
     ],
 )
