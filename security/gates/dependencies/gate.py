@@ -1,12 +1,12 @@
-"""Dependencies: known vulnerabilities of what the project pins and of what is installed for it.
+"""The gate ``dependencies``: known vulnerabilities of pinned and installed packages.
 
-1. What the dependency files pin (``dependency_files``) and what is installed in
-   the environment that stages run in is one set of packages, each judged once.
-2. Each is matched against the database of advisories; a match that is not certain is a finding too.
-3. What may be installed and cannot be matched is reported as not judged: an entry without a pin, an
-   address, metadata that cannot be read, an ecosystem of which the database knows nothing.
-4. Where a service is given, it is asked as well. It adds to what the database knows and takes
-   nothing away; a service that cannot be asked leaves the thing not judged.
+1. The packages that dependency files pin, and those installed in the environment of the stages,
+   form one set. Each package is checked once.
+2. Each package is matched against the advisory database. An uncertain match is a finding too.
+3. A dependency that cannot be matched is an error: an entry without a pin, a URL, unreadable
+   metadata, an ecosystem that the database does not cover.
+4. With an online service, the packages are also looked up there. Its advisories are added to those
+   of the database and remove none. A failed look-up is an error.
 """
 
 from __future__ import annotations
@@ -25,13 +25,14 @@ from security.advisories.vulnerability import Vulnerability, match_package
 from security.content.printable import printable
 from security.finding import Finding, Severity
 from security.gates.dependencies.online_advisories import (
-    ask_service,
     merge_vulnerabilities,
+    query_service,
     verify_service,
 )
 from security.gates.interface import GateError, Json, Kind, Place, Report, Task, Tool
 from security.gates.tool.own_tools import own_version
 from security.gates.tool.python_environment import PythonEnvironment, environment_of
+from security.gates.tool.reason_list import join_reasons
 
 MOST_PACKAGES = 10_000
 MOST_FINDINGS = 20_000
@@ -49,7 +50,7 @@ _SEVERITIES = {
 
 @dataclass(frozen=True, slots=True)
 class _Spot:
-    """Where a package is listed; without a path it is installed in the environment."""
+    """The place that lists a package: a file, or the environment if the path is empty."""
 
     path: str
     line: int | None
@@ -60,7 +61,7 @@ class _Spot:
 
 @dataclass(frozen=True, slots=True)
 class _Collected:
-    """All packages, each with where it is listed, and what is not among them."""
+    """All packages with their places, the reasons of missing ones, and the number of own ones."""
 
     packages: Mapping[Package, tuple[_Spot, ...]]
     hidden: tuple[str, ...]
@@ -68,15 +69,15 @@ class _Collected:
 
 
 class DependenciesGate:
-    """Judges what a project depends on by a database of advisories.
+    """Match the dependencies of a project against advisories.
 
     Args:
-        advisories: gives the open database; it is called only when something has to be judged, and
-            whoever gives it closes it.
-        identify: gives the sha256 of the database's records, cheaply: it is asked for each time.
-        at: now: records withdrawn by then count no more. It has no part in what a result is bound
-            to, because a record that is withdrawn later only takes a finding away.
-        online: address of a service that answers OSV's queries; None asks nobody.
+        advisories: opens the database; called only if there is something to check. The caller
+            closes the database.
+        identify: returns the sha256 of the database's records; called often, so it must be cheap.
+        at: the current time; records withdrawn before it do not count. A result is not bound to
+            it, because a record withdrawn later can only remove a finding.
+        online: URL of a service with OSV's API; None uses no service.
     """
 
     name = "dependencies"
@@ -101,16 +102,16 @@ class DependenciesGate:
         return is_dependency_file(path)
 
     def configures(self, path: str) -> bool:
-        """Say that none is configuration: all of them are what is judged."""
+        """Return False: all files that the gate reads are under test."""
         return False
 
     def tool(self, task: Task) -> Tool:
         """Return the matcher, with the digests of its advisories and of the environment.
 
-        What a service answers is another thing each day, so its day is a part of it.
+        A service knows new advisories each day, so the date of the look-up is included.
 
         Raises:
-            GateError: there is no database, or pip-audit is missing.
+            GateError: the database or pip-audit is missing.
         """
         version = f"ml-assets {own_version('ml-assets')}, packaging {own_version('packaging')}"
         configuration: dict[str, Json] = {
@@ -125,33 +126,33 @@ class DependenciesGate:
         return Tool("osv-matcher", version, configuration)
 
     def judge(self, task: Task) -> Report:
-        """Match all packages.
+        """Match all packages and report each vulnerability.
 
         Raises:
-            GateError: nothing lists any, or the database cannot be used.
+            GateError: no package is listed, or the database cannot be used.
         """
         collected = _collect(task)
         try:
             database = self._advisories()
             if database.status.sha256 != self._sha256():
-                raise GateError("the advisories changed meanwhile", "run it again")
+                raise GateError("advisories changed during the check", "run the gate again")
             matched = _match(database, collected.packages, self._at)  # 2
         except AdvisoryError as error:
             raise GateError(error.message, error.hint) from error
         reasons = [*collected.hidden, *matched.unjudged]  # 3
         known = matched.vulnerabilities
-        answer = self._ask(task, collected.packages, reasons)  # 4
-        if answer is not None:
-            known = merge_vulnerabilities(known, answer)
+        online = self._look_up(task, collected.packages, reasons)  # 4
+        if online is not None:
+            known = merge_vulnerabilities(known, online)
         return Report(
-            findings=tuple(_describe(one, collected.packages[one.package]) for one in known),
+            findings=tuple(_build_finding(one, collected.packages[one.package]) for one in known),
             judged=matched.judged,
-            unjudged=_summarize(reasons) if reasons else None,
+            unjudged=join_reasons(reasons, f"{len(reasons)} dependencies not checked: "),
             facts={
                 "packages": len(collected.packages),
                 "own_directories": collected.own,
                 "vulnerabilities": len(known),
-                **self._date(database, matched, answer is not None),
+                **self._date(database, matched, online is not None),
             },
         )
 
@@ -161,24 +162,24 @@ class DependenciesGate:
         except AdvisoryError as error:
             raise GateError(error.message, error.hint) from error
 
-    def _ask(
+    def _look_up(
         self, task: Task, packages: Iterable[Package], reasons: list[str]
     ) -> list[Vulnerability] | None:
-        """Ask the service; None where there is none, or where it has not answered for all."""
+        """Look packages up in the service; return None without one, or if the look-up failed."""
         if self._online is None:
             return None
         try:
-            return ask_service(self._online, packages, task)
+            return query_service(self._online, packages, task)
         except GateError as error:
-            reasons.append(f"the online service: {error.message}")
+            reasons.append(f"online service: {error.message}")
             return None
 
     def _date(
-        self, database: AdvisoryDatabase, matched: _Matched, answered: bool
+        self, database: AdvisoryDatabase, matched: _Matched, looked_up: bool
     ) -> dict[str, str | int | float]:
-        """Say by which advisories it was judged, and how old they are.
+        """Return the digest and the age of the advisories.
 
-        A service that has answered for each package knows what is known today.
+        After a complete look-up in a service they are as new as today.
         """
         facts: dict[str, str | int | float] = {
             "advisories": database.status.advisories,
@@ -186,7 +187,7 @@ class DependenciesGate:
         }
         ages = [database.status.age(one, self._at) for one in matched.ecosystems]
         known = [age for age in ages if age is not None]
-        if answered:
+        if looked_up:
             facts["service"] = printable(self._online or "")
             facts["advisories_newest"] = f"{self._at:%Y-%m-%d}"
         elif known:
@@ -195,7 +196,7 @@ class DependenciesGate:
 
 
 def _read_environment(task: Task) -> PythonEnvironment | GateError | None:
-    """Return the environment, or why it cannot be read; None where the task gives none."""
+    """Return the environment, or why it cannot be read; None if the project has none."""
     try:
         return environment_of(task) if task.python is not None else None
     except GateError as error:
@@ -205,17 +206,17 @@ def _read_environment(task: Task) -> PythonEnvironment | GateError | None:
 def _digest_environment(task: Task) -> str | None:
     environment = _read_environment(task)
     if isinstance(environment, GateError):
-        return f"cannot be read: {environment.message}"
+        return f"unreadable: {environment.message}"
     return environment.sha256 if environment is not None else None
 
 
 def _collect(task: Task) -> _Collected:
-    """Collect the packages of files and environment."""  # 1
+    """Collect the packages of dependency files and of the environment."""  # 1
     environment = _read_environment(task)
     if not task.files and environment is None:
         raise GateError(
-            "nothing lists any package: no lock file, no requirements file, no environment",
-            "lock the dependencies, or set the interpreter of the project: gates.python",
+            "no packages listed: no lock file, no requirements file, no environment",
+            "add a lock file, or set the interpreter of the project: gates.python",
         )
     listing = read_dependency_files(task.directory, task.files)
     pinned = [(one.package, _Spot(one.path, one.package.line)) for one in listing.packages]
@@ -231,13 +232,13 @@ def _collect(task: Task) -> _Collected:
     elif environment is not None:
         hidden += [f"{_ENVIRONMENT}: {printable(one)}" for one in environment.unreadable]
     if not packages and not hidden:
-        hidden.append("no package is listed")
+        hidden.append("no packages listed")
     kept = {packages[key]: tuple(places) for key, places in spots.items()}
     return _Collected(kept, tuple(hidden), listing.own)
 
 
 def _installed(environment: PythonEnvironment | GateError | None) -> list[tuple[Package, _Spot]]:
-    """Return what is installed. Wherever it came from, its name and version are what is judged."""
+    """Return the installed packages; their source does not matter, only name and version."""
     if not isinstance(environment, PythonEnvironment):
         return []
     spot = _Spot("", None)
@@ -246,6 +247,8 @@ def _installed(environment: PythonEnvironment | GateError | None) -> list[tuple[
 
 @dataclass(frozen=True, slots=True)
 class _Matched:
+    """The matches of all packages."""
+
     vulnerabilities: list[Vulnerability]
     judged: int
     ecosystems: frozenset[str]
@@ -255,14 +258,16 @@ class _Matched:
 def _match(
     database: AdvisoryDatabase, packages: Mapping[Package, tuple[_Spot, ...]], at: datetime
 ) -> _Matched:
-    """Match packages, as many as anybody has, until there are more findings than anybody reads."""
+    """Step 2: match packages, up to a limit of packages and of findings."""
     found: list[Vulnerability] = []
     unjudged: list[str] = []
     judged = 0
     for package, spots in packages.items():
         if judged >= MOST_PACKAGES or len(found) >= MOST_FINDINGS:
             rest = len(packages) - judged
-            unjudged.append(f"{rest} packages more: {judged} have {len(found)} vulnerabilities")
+            unjudged.append(
+                f"{rest} more packages: limit reached with {len(found)} vulnerabilities"
+            )
             break
         if not database.covers(package.ecosystem):
             unjudged.append(f"{spots[0]}: {package.name} (no advisories for {package.ecosystem})")
@@ -272,7 +277,7 @@ def _match(
     return _Matched(found, judged, frozenset(one.ecosystem for one in packages), tuple(unjudged))
 
 
-def _describe(one: Vulnerability, spots: Sequence[_Spot]) -> Finding:
+def _build_finding(one: Vulnerability, spots: Sequence[_Spot]) -> Finding:
     summary = one.summary or "vulnerable"
     parts = [
         summary if one.certain else f"may be affected: {summary}",
@@ -296,8 +301,3 @@ def _message(parts: Sequence[str], spots: Sequence[_Spot]) -> str:
         more = f" and {len(spots) - 1 - _SHOWN} more" if len(spots) - 1 > _SHOWN else ""
         where.append(f"also in {', '.join(map(str, spots[1 : _SHOWN + 1]))}{more}")
     return printable("; ".join([*parts, *where]), _LONGEST_MESSAGE)
-
-
-def _summarize(reasons: Sequence[str]) -> str:
-    more = f"; and {len(reasons) - _SHOWN} more" if len(reasons) > _SHOWN else ""
-    return f"not judged: {len(reasons)}: {'; '.join(reasons[:_SHOWN])}{more}"

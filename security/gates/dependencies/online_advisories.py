@@ -1,14 +1,14 @@
-"""The online service of advisories, asked through pip-audit in a process of its own.
+"""The online advisory service, queried with pip-audit in a process of its own.
 
-pip-audit's exit code alone says nothing: it is 1 for a vulnerability, for a package that it left
-out and for a crash alike. An answer counts only if
+The exit code of pip-audit is ambiguous: it is 1 for a vulnerability, for a skipped package and for
+a crash. So its report only counts if
 
-1. the exit code, the document and the number of vulnerabilities in it agree;
-2. each package that was asked for is in it, with the version asked for, and no other;
-3. nothing was left out on the way: what pip-audit warns of is an error here.
+1. the exit code agrees with the number of vulnerabilities in the report;
+2. the report lists exactly the packages of the query, each with its version;
+3. pip-audit warned of nothing, because it only warns when it skips a package.
 
-The process works in an empty directory. pip-audit asks ``python -m pip`` for its version, which
-would execute a ``pip.py`` lying there; and no ``pip.conf`` or ``PIP_…`` variable has a say.
+The process runs in an empty directory: pip-audit calls ``python -m pip``, which would execute a
+``pip.py`` in the working directory. No ``pip.conf`` and no ``PIP_…`` variable takes effect.
 """
 
 from __future__ import annotations
@@ -36,23 +36,27 @@ _MOST_ROUNDS = 8
 _LONGEST_SUMMARY = 240
 _DROPPED = ("PIP", "PYTHON", "XDG_")
 _EXPECTED_WARNINGS = ("--no-deps is supported", "Consider using a tool like")
-_AGAIN = "look whether the service can be reached, then run again"
+_HTTPS = "set a URL that starts with https://"
+_AGAIN = "check the connection to the service, then run the gate again"
 
 
 def verify_service(url: str) -> None:
-    """Refuse an address whose answers somebody on the way could change.
+    """Refuse a URL whose responses can be changed in transit.
 
     Raises:
-        GateError: it is neither https nor on this machine, or has a password in it.
+        GateError: the URL is neither https nor local, or holds a password.
     """
     parts = urlsplit(url)
     shown = printable(url)
     if parts.username or parts.password:
-        raise GateError("the service's address has a password in it", "leave it out")
+        raise GateError(
+            "password in the URL of the service",
+            "remove the password from the setting online of the policy",
+        )
     if not parts.hostname or not url.isprintable() or " " in url:
-        raise GateError(f"not the address of a service: {shown}", "give https://…")
+        raise GateError(f"not a URL of a service: {shown}", _HTTPS)
     if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(parts.hostname)):
-        raise GateError(f"can be changed on its way: {shown}", "give https://…")
+        raise GateError(f"unencrypted URL of the service: {shown}", _HTTPS)
 
 
 def _is_loopback(host: str) -> bool:
@@ -62,28 +66,28 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def ask_service(url: str, packages: Iterable[Package], task: Task) -> list[Vulnerability]:
-    """Ask a service for the vulnerabilities of packages. It does not say how severe they are.
+def query_service(url: str, packages: Iterable[Package], task: Task) -> list[Vulnerability]:
+    """Return the vulnerabilities of packages, which have no severity here.
 
     Args:
-        url: where it answers queries of OSV's API.
+        url: of a service with OSV's API.
 
     Raises:
-        GateError: a package could not be looked up, or the answer is not one.
+        GateError: a package could not be looked up, or the report contradicts itself.
     """
     verify_service(url)
     found: list[Vulnerability] = []
-    for number, asked in enumerate(_share_out(packages)):
+    for number, query in enumerate(_split(packages)):
         directory = task.scratch / f"online-{number}"
         directory.mkdir(parents=True)
-        found += _ask(url, asked, task, directory)
+        found += _run_query(url, query, task, directory)
     return found
 
 
 def merge_vulnerabilities(
     known: Sequence[Vulnerability], more: Iterable[Vulnerability]
 ) -> list[Vulnerability]:
-    """Add vulnerabilities to those that are known; the same one of a package is told once."""
+    """Merge vulnerabilities of two sources by package and identifier."""
     merged = list(known)
     places: dict[tuple[str, str, str], int] = {}
     for place, one in enumerate(merged):
@@ -100,8 +104,8 @@ def merge_vulnerabilities(
     return merged
 
 
-def _share_out(packages: Iterable[Package]) -> list[dict[str, Package]]:
-    """Share packages out so that each name is asked for once: pip-audit refuses two versions."""
+def _split(packages: Iterable[Package]) -> list[dict[str, Package]]:
+    """Split packages into queries with each name once, because pip-audit requires that."""
     rounds: list[dict[str, Package]] = []
     for package in packages:
         try:
@@ -111,23 +115,21 @@ def _share_out(packages: Iterable[Package]) -> list[dict[str, Package]]:
             valid = False
         if not valid:
             shown = printable(f"{package.name}=={package.version}")
-            raise GateError(f"cannot be looked up: {shown}", "pin a version of PEP 440")
+            raise GateError(f"not a PEP 440 name and version: {shown}", "pin a valid version")
         place = next((one for one in rounds if name not in one), None)
         if place is None:
             rounds.append(place := {})
         place[name] = package
     if len(rounds) > _MOST_ROUNDS:
-        raise GateError(
-            f"a package in more than {_MOST_ROUNDS} versions", "leave old lock files out"
-        )
+        raise GateError(f"a package has more than {_MOST_ROUNDS} versions", "remove old lock files")
     return rounds
 
 
-def _ask(
-    url: str, asked: Mapping[str, Package], task: Task, directory: Path
+def _run_query(
+    url: str, query: Mapping[str, Package], task: Task, directory: Path
 ) -> list[Vulnerability]:
     requirements = directory / "requirements.txt"
-    requirements.write_text("".join(f"{name}=={one.version}\n" for name, one in asked.items()))
+    requirements.write_text("".join(f"{name}=={one.version}\n" for name, one in query.items()))
     command = ToolCommand(
         arguments=own_module(
             "pip_audit",
@@ -141,7 +143,7 @@ def _ask(
         timeout=task.timeout,
         denied=task.denied,
     )
-    return _read_answer(run_tool(command), asked)
+    return _parse_report(run_tool(command), query)
 
 
 def _environment(variables: Mapping[str, str], directory: Path) -> dict[str, str]:
@@ -149,23 +151,25 @@ def _environment(variables: Mapping[str, str], directory: Path) -> dict[str, str
     return {**kept, "HOME": str(directory), "PIP_CONFIG_FILE": os.devnull}
 
 
-def _read_answer(ended: ToolExit, asked: Mapping[str, Package]) -> list[Vulnerability]:
+def _parse_report(ended: ToolExit, query: Mapping[str, Package]) -> list[Vulnerability]:
     try:
         listed = json.loads(ended.output)["dependencies"]
-        answered = sorted((str(one["name"]), str(one["version"])) for one in listed)
-        if answered != sorted((one.name, one.version) for one in asked.values()):  # 2
-            raise GateError(f"answers for {len(answered)} of {len(asked)} packages", _AGAIN)
+        found_packages = sorted((str(one["name"]), str(one["version"])) for one in listed)
+        if found_packages != sorted((one.name, one.version) for one in query.values()):  # 2
+            counts = f"{len(found_packages)} packages instead of {len(query)}"
+            raise GateError(f"pip-audit reported other packages: {counts}", _AGAIN)
         found = [
-            _build_vulnerability(asked[one["name"]], vulnerability)
+            _build_vulnerability(query[one["name"]], vulnerability)
             for one in listed
             for vulnerability in one["vulns"]
         ]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise GateError(f"no answer: {_last_line(ended)}", _AGAIN) from error
+        raise GateError(f"unreadable report of pip-audit: {_last_line(ended)}", _AGAIN) from error
     if ended.exit_code != (1 if found else 0):  # 1
-        raise GateError(f"exit code {ended.exit_code} with {len(found)} findings", _AGAIN)
+        what = f"exit code {ended.exit_code} with {len(found)} vulnerabilities"
+        raise GateError(f"pip-audit contradicts its report: {what}", _AGAIN)
     if warned := _find_warning(ended.errors):  # 3
-        raise GateError(f"left something out: {printable(warned)}", _AGAIN)
+        raise GateError(f"warning of pip-audit: {printable(warned)}", _AGAIN)
     return found
 
 
@@ -176,7 +180,7 @@ def _build_vulnerability(package: Package, entry: Mapping[str, Any]) -> Vulnerab
         ids=tuple(sorted(names, key=lambda name: (not name.startswith("CVE-"), name))),
         advisories=(str(entry["id"]),),
         certain=True,
-        reason="by the online service",
+        reason="reported by the online service",
         fixed=tuple(map(str, entry["fix_versions"])),
         severities=(),
         summary=" ".join(str(entry["description"])[:_LONGEST_SUMMARY].split()),
@@ -184,7 +188,7 @@ def _build_vulnerability(package: Package, entry: Mapping[str, Any]) -> Vulnerab
 
 
 def _find_warning(errors: str) -> str | None:
-    """Return the first warning that does not come with every run."""
+    """Return the first warning that does not appear in every run."""
     for line in errors.splitlines():
         level, _, rest = line.partition(":")
         message = rest.partition(":")[2]

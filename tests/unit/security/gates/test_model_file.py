@@ -131,7 +131,9 @@ def test_second_opinion_that_fails_is_no_silent_pass(
 ) -> None:
     monkeypatch.setattr(model_file, "_START", code)
     report = judge(tmp_path, {"model": pickle.dumps(1)})
-    assert "second opinion" in str(report.unjudged) or "did not read this file" in str(report.unjudged)
+    assert "second opinion" in str(report.unjudged) or "did not read this file" in str(
+        report.unjudged
+    )
 
 
 def test_missing_picklescan_leaves_the_model_unjudged_and_keeps_the_findings(
@@ -296,7 +298,7 @@ def test_file_that_changes_meanwhile_is_unjudged(
         os.utime(task.directory / "model", ns=(told.st_atime_ns, told.st_mtime_ns))
         return digest(descriptor)
 
-    monkeypatch.setattr(model_file, "_digest", write_meanwhile)
+    monkeypatch.setattr(model_file, "digest_descriptor", write_meanwhile)
     assert "changed during the scan" in str(ModelFileGate().judge(task).unjudged)
 
 

@@ -63,7 +63,7 @@ def read_here(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
         return parse_reading(format_reading(read_out(task.out, expected, 10_000)))
 
     if "child" not in request.fixturenames:
-        monkeypatch.setattr(data, "_read", read)
+        monkeypatch.setattr(data, "_run_reader", read)
 
 
 def task_of(directory: Path, files: Mapping[str, str | bytes], out: str, **more: Any) -> Task:
@@ -112,16 +112,16 @@ def test_dirty_table_has_one_finding_a_column_and_check(tmp_path: Path) -> None:
     dirty = "flight,carrier,delay\n1,AA,0\n1,XX,900\n0,XX,-99\nsecret,,\n"
     report = judge(tmp_path, dirty, ROWS)
     assert {(one.id, one.message) for one in report.findings} == {
-        ("dtype:flight", "dtype does not hold for column flight: 1 (rows 4): not of dtype int"),
-        ("min:flight", "min does not hold for column flight: 1 (rows 3): less than 1"),
+        ("dtype:flight", "dtype fails for column flight: 1 (rows 4): not of dtype int"),
+        ("min:flight", "min fails for column flight: 1 (rows 3): less than 1"),
         (
             "unique:flight",
-            "unique does not hold for column flight: 1 (rows 2): equal to a row before",
+            "unique fails for column flight: 1 (rows 2): equal to a row before",
         ),
-        ("values:carrier", "values does not hold for column carrier: 2 (rows 2, 3): not allowed"),
-        ("not-null:carrier", "not-null does not hold for column carrier: 1 (rows 4)"),
-        ("min:delay", "min does not hold for column delay: 1 (rows 3): less than -60"),
-        ("max:delay", "max does not hold for column delay: 1 (rows 2): more than 600"),
+        ("values:carrier", "values fails for column carrier: 2 (rows 2, 3): not allowed"),
+        ("not-null:carrier", "not-null fails for column carrier: 1 (rows 4)"),
+        ("min:delay", "min fails for column delay: 1 (rows 3): less than -60"),
+        ("max:delay", "max fails for column delay: 1 (rows 2): more than 600"),
     }
     assert {one.path for one in report.findings} == {"a.csv"}
     assert {one.severity for one in report.findings} == {Severity.HIGH}
@@ -284,7 +284,7 @@ def test_equal_values_in_different_pieces_are_found(tmp_path: Path, dtype: str |
     column = {"unique": True, "nullable": True} | ({} if dtype is None else {"dtype": dtype})
     report = judge(tmp_path, content, of_column(**column))
     assert ids(report) == {"unique:x"}
-    assert report.findings[0].message.startswith("unique does not hold for column x: 90 (")
+    assert report.findings[0].message.startswith("unique fails for column x: 90 (")
 
 
 def test_row_numbers_count_over_all_pieces(tmp_path: Path) -> None:

@@ -19,8 +19,8 @@ from security.advisories.vulnerability import Vulnerability
 from security.gates.dependencies import online_advisories
 from security.gates.dependencies.gate import DependenciesGate
 from security.gates.dependencies.online_advisories import (
-    ask_service,
     merge_vulnerabilities,
+    query_service,
     verify_service,
 )
 from security.gates.interface import GateError, Task
@@ -68,7 +68,7 @@ def test_what_the_service_knows_is_found_and_nobody_else_has_a_say(
     service: OsvService, task: Task, tmp_path: Path
 ) -> None:
     asked = packages("Victim==1.0", "other_one==2.0+local")
-    (found,) = ask_service(service.url, asked, task)
+    (found,) = query_service(service.url, asked, task)
     assert found.package == asked[0] and found.certain and found.rating is None
     assert found.ids == ("CVE-2025-7", "GHSA-aaaa", "PYSEC-2025-7")
     assert found.fixed == ("2.0",) and found.summary == "a package breaks"
@@ -78,13 +78,13 @@ def test_what_the_service_knows_is_found_and_nobody_else_has_a_say(
 
 
 def test_nothing_known_is_an_answer_too(service: OsvService, task: Task) -> None:
-    assert ask_service(service.url, packages("victim==2.0"), task) == []
+    assert query_service(service.url, packages("victim==2.0"), task) == []
     assert service.asked == [("victim", "2.0")]
 
 
 def test_one_name_in_two_versions_is_asked_for_twice(service: OsvService, task: Task) -> None:
     asked = packages("victim==1.0", "victim==2.0", "other==1.0")
-    found = ask_service(service.url, asked, task)
+    found = query_service(service.url, asked, task)
     assert [one.package.version for one in found] == ["1.0"]
     assert sorted(service.asked) == [("other", "1.0"), ("victim", "1.0"), ("victim", "2.0")]
 
@@ -107,25 +107,25 @@ def test_answer_that_is_none_is_an_error(
 ) -> None:
     service.status, service.body = status, body
     with pytest.raises(GateError):
-        ask_service(service.url, packages("other==1.0"), task)
+        query_service(service.url, packages("other==1.0"), task)
     assert service.asked
 
 
 def test_service_that_is_down_is_an_error(task: Task) -> None:
-    with pytest.raises(GateError, match="no answer: .*Max retries exceeded"):
-        ask_service("http://127.0.0.1:9/v1/query", packages("victim==1.0"), task)
+    with pytest.raises(GateError, match="unreadable report of pip-audit: .*Max retries exceeded"):
+        query_service("http://127.0.0.1:9/v1/query", packages("victim==1.0"), task)
 
 
 def test_version_that_cannot_be_looked_up_is_an_error(service: OsvService, task: Task) -> None:
-    with pytest.raises(GateError, match="cannot be looked up: victim==not-a-version"):
-        ask_service(service.url, packages("other==1", "victim==not-a-version"), task)
+    with pytest.raises(GateError, match="not a PEP 440 name and version: victim==not-a-version"):
+        query_service(service.url, packages("other==1", "victim==not-a-version"), task)
     assert not service.asked
 
 
 def test_missing_pip_audit_is_an_error(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(GateError, match="tool missing: pip_audit"):
-        ask_service("http://127.0.0.1:9/v1/query", packages("victim==1.0"), task)
+        query_service("http://127.0.0.1:9/v1/query", packages("victim==1.0"), task)
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_address_that_may_not_be_used_is_refused(url: str) -> None:
 def test_refused_address_is_not_asked(service: OsvService, task: Task) -> None:
     url = service.url.replace("127.0.0.1", "user@127.0.0.1")
     with pytest.raises(GateError, match="password"):
-        ask_service(url, packages("victim==1.0"), task)
+        query_service(url, packages("victim==1.0"), task)
     assert not service.asked
 
 
@@ -164,18 +164,23 @@ FOUND = {"id": "X-1", "aliases": [], "fix_versions": [], "description": ""}
 @pytest.mark.parametrize(
     ("code", "dependencies", "errors", "message"),
     [
-        (1, [ENTRY], "", "exit code 1 with 0 findings"),
-        (0, [{**ENTRY, "vulns": [FOUND]}], "", "exit code 0 with 1 findings"),
+        (1, [ENTRY], "", "exit code 1 with 0 vulnerabilities"),
+        (0, [{**ENTRY, "vulns": [FOUND]}], "", "exit code 0 with 1 vulnerabilities"),
         (2, [{**ENTRY, "vulns": [FOUND]}], "", "exit code 2"),
-        (0, [], "", "answers for 0 of 1 packages"),
-        (0, [ENTRY, ENTRY], "", "answers for 2 of 1 packages"),
-        (0, [{**ENTRY, "version": "1.1"}], "", "answers for 1 of 1"),
-        (0, [{"name": "victim", "skip_reason": "unknown"}], "", "no answer"),
-        (0, [ENTRY], "WARNING:pip_audit._service.osv:is missing 'affected' list", "left something"),
-        (0, [ENTRY], "ERROR:pip_audit._cli:anything", "left something out: anything"),
-        (0, None, "", "no answer"),
-        (1, "victim", "", "no answer"),
-        (1, [{**ENTRY, "vulns": [{"id": "X-1"}]}], "", "no answer"),
+        (0, [], "", "0 packages instead of 1"),
+        (0, [ENTRY, ENTRY], "", "2 packages instead of 1"),
+        (0, [{**ENTRY, "version": "1.1"}], "", "1 packages instead of 1"),
+        (0, [{"name": "victim", "skip_reason": "unknown"}], "", "unreadable report"),
+        (
+            0,
+            [ENTRY],
+            "WARNING:pip_audit._service.osv:is missing 'affected' list",
+            "warning of pip-audit",
+        ),
+        (0, [ENTRY], "ERROR:pip_audit._cli:anything", "warning of pip-audit: anything"),
+        (0, None, "", "unreadable report"),
+        (1, "victim", "", "unreadable report"),
+        (1, [{**ENTRY, "vulns": [{"id": "X-1"}]}], "", "unreadable report"),
     ],
 )
 def test_document_that_contradicts_itself_is_no_answer(
@@ -184,20 +189,20 @@ def test_document_that_contradicts_itself_is_no_answer(
     output = json.dumps({"dependencies": dependencies, "fixes": []}).encode()
     (victim,) = packages("victim==1.0")
     with pytest.raises(GateError, match=message):
-        online_advisories._read_answer(ToolExit(code, output, errors), {"victim": victim})
+        online_advisories._parse_report(ToolExit(code, output, errors), {"victim": victim})
 
 
 def test_warnings_of_every_run_are_none() -> None:
     output = json.dumps({"dependencies": [ENTRY], "fixes": []}).encode()
     errors = "WARNING:pip_audit._cli:--no-deps is supported, but\nNo known vulnerabilities found\n"
     (victim,) = packages("victim==1.0")
-    assert online_advisories._read_answer(ToolExit(0, output, errors), {"victim": victim}) == []
+    assert online_advisories._parse_report(ToolExit(0, output, errors), {"victim": victim}) == []
 
 
 def test_more_versions_than_anybody_locks_are_refused(task: Task) -> None:
     asked = packages(*(f"victim==1.{n}" for n in range(9)))
     with pytest.raises(GateError, match="more than 8 versions"):
-        ask_service("http://127.0.0.1:9/v1/query", asked, task)
+        query_service("http://127.0.0.1:9/v1/query", asked, task)
 
 
 def vulnerability(package: Package, *ids: str) -> Vulnerability:
@@ -224,7 +229,7 @@ def test_vulnerability_that_is_known_is_told_once() -> None:
 def test_withdrawn_record_is_none(service: OsvService, task: Task) -> None:
     gone = osv_record("X-2", withdrawn="2025-12-31T00:00:00Z", affected=[affected("other")])
     service.records["other", "1.0"] = [gone]
-    assert ask_service(service.url, packages("other==1.0"), task) == []
+    assert query_service(service.url, packages("other==1.0"), task) == []
 
 
 @pytest.fixture(scope="module")
@@ -251,7 +256,7 @@ def test_online_result_holds_for_its_day_and_service(
     same = {online(NOW, one), online(NOW.replace(hour=23), one)}
     assert len(same) == 1
     assert len(same | {online(NOW.replace(day=3), one), online(NOW, other), online(NOW, None)}) == 4
-    with pytest.raises(GateError, match="changed on its way"):
+    with pytest.raises(GateError, match="unencrypted URL"):
         online(NOW, "http://one.invalid/v1/query")
 
 
