@@ -289,7 +289,7 @@ def test_file_that_changes_meanwhile_is_unjudged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = task_of(tmp_path, {"model": pickle.dumps(1)}, "model")
-    digest = model_file._digest
+    digest = model_file.digest_descriptor
 
     def write_meanwhile(descriptor: int) -> str:
         told = os.stat(task.directory / "model")

@@ -486,14 +486,14 @@ def test_file_swapped_between_digest_and_reading_is_unjudged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = task_of(tmp_path, {"a.csv": CLEAN, "b.csv": CLEAN}, "a.csv")
-    read = data._read
+    read = data._run_reader
 
     def swap(*arguments: Any) -> Reading:
         time.sleep(0.2)  # the digest is taken meanwhile
         os.replace(task.directory / "b.csv", task.directory / "a.csv")
         return read(*arguments)
 
-    monkeypatch.setattr(data, "_read", swap)
+    monkeypatch.setattr(data, "_run_reader", swap)
     assert gate_of("a.csv", ROWS).judge(task).unjudged == "files changed during the check"
 
 
@@ -514,7 +514,7 @@ def test_other_bytes_than_recorded_are_found(tmp_path: Path) -> None:
 def test_hash_that_nobody_computed_is_no_pass(tmp_path: Path) -> None:
     task = task_of(tmp_path, {"a.csv": CLEAN}, "a.csv")
     report = DataGate(hashes={"a.csv": Hashes(MD5, None)}).judge(task)
-    assert (report.judged, report.unjudged) == (0, "its hash was not computed")
+    assert (report.judged, report.unjudged) == (0, "hash not computed")
 
 
 @pytest.mark.parametrize("hashes", [{}, {"a.csv": Hashes(None, MD5)}, {"b.csv": Hashes(MD5, MD5)}])

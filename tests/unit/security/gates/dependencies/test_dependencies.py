@@ -185,7 +185,9 @@ def test_entry_that_may_hide_a_package_is_not_judged(judge: Callable[..., Any]) 
     entries = "".join(f"hidden-{n}\n" for n in range(7))
     report = judge({"requirements.txt": f"{entries}victim==1.0\n"})
     assert len(report.findings) == 1 and report.judged == 1
-    assert report.unjudged.startswith("not judged: 7: requirements.txt:1: hidden-0 (not pinned")
+    assert report.unjudged.startswith(
+        "7 dependencies not checked: requirements.txt:1: hidden-0 (not pinned"
+    )
     assert report.unjudged.endswith("hidden-4 (not pinned to one version); and 2 more")
 
 

@@ -284,5 +284,7 @@ def test_service_that_does_not_answer_leaves_it_not_judged(
     url = "http://127.0.0.1:9/v1/query"
     gate = DependenciesGate(lambda: database, lambda: database.status.sha256, at=NOW, online=url)
     report = gate.judge(build_task(tmp_path, gate, {"requirements.txt": "victim==1.0\n"}))
-    assert len(report.findings) == 1 and "the online service: no answer" in (report.unjudged or "")
+    assert len(report.findings) == 1 and "online service: unreadable report" in (
+        report.unjudged or ""
+    )
     assert report.facts["advisories_newest"] == "2025-12-31" and "service" not in report.facts
