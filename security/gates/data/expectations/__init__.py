@@ -1,29 +1,29 @@
-"""Expectations of datasets: what the settings say that a table has to be, parsed once and strictly.
+"""Expectations of datasets: the settings of the gate ``data``, parsed once and strictly.
 
 ::
 
-    ["data/raw/*.csv"]                    # a location, or a pattern: * within a name, ** over names
-    strict = true                         # no other columns
-    rows = {min = 1, max = 1_000_000}     # of each file; min = 0 allows an empty table
-    unique = [["year", "flight"]]         # no two rows are equal in all of these columns
-    files = {min = 1, max = 12}           # of a directory
-    suffixes = [".csv"]                   # of the files of a directory
-    format = "csv"                        # where the name does not say it
-    show-values = false                   # whether findings quote the data
+    ["data/raw/*.csv"]                    # a path, or a pattern: * within a name, ** across names
+    strict = true                         # refuse other columns
+    rows = {min = 1, max = 1_000_000}     # rows of each file; min = 0 allows none
+    unique = [["year", "flight"]]         # no two rows share these values
+    files = {min = 1, max = 12}           # files of a directory
+    suffixes = [".csv"]                   # suffixes of the files of a directory
+    format = "csv"                        # if the suffix does not tell it
+    show-values = false                   # whether findings quote data
 
     ["data/raw/*.csv".columns.delay]
     dtype = "float"                       # or int, bool, str, datetime, int8 … uint64, float32 …
     nullable = true                       # default false; NaN is null
-    unique = false                        # null counts as a value
+    unique = false                        # two nulls are duplicates
     required = true
     min = -60                             # with int, float and datetime
     max = 3000
-    infinite = false                      # whether a float may be infinite
+    infinite = false                      # whether floats may be infinite
     values = [1.0, 2.0]
-    regex = "[A-Z]+"                      # with str: of the whole value
+    regex = "[A-Z]+"                      # with str: matches the whole value
     length = {min = 1, max = 3}           # with str: in characters
 
-Of a directory, each file has to be such a table.
+In a directory, the expectations apply to each file.
 """
 
 from security.gates.data.expectations.parser import ExpectationError, parse_expectations

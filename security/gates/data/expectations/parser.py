@@ -1,4 +1,4 @@
-"""Parsing expectations: what the settings say of datasets, refused where nobody can check it."""
+"""Parser of expectations: settings that cannot be checked are refused."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ class ExpectationError(SecurityError, ValueError):
 
 
 def parse_expectations(table: Mapping[str, object], where: str) -> DataExpectations:
-    """Read the settings of all datasets: one table a location or pattern.
+    """Parse the expectations of all datasets: one table for each location or pattern.
 
     Args:
-        where: what the table is called in the settings, for messages.
+        where: name of the table in the settings, for messages.
 
     Raises:
-        ExpectationError: a key is unknown, or a value is not what it has to be.
+        ExpectationError: a key is unknown, or a value is invalid.
     """
 
     def complain(place: str, what: str, _hint: str) -> ExpectationError:
-        hint = "the keys are in the documentation of the data gate"
+        hint = "see the settings of the data gate: ml-assets explain data"
         return ExpectationError(f"{where}.{place}: {what}", hint)
 
     tables = Table(Field(table, complain)).tables()
@@ -48,7 +48,7 @@ def parse_expectations(table: Mapping[str, object], where: str) -> DataExpectati
 
 
 def _parse_table(pattern: str, fields: Table) -> TableExpectations:
-    """Read the expectations of one location or pattern."""
+    """Parse the expectations of one location or pattern."""
     table = TableExpectations(
         pattern,
         {name: _parse_column(inner) for name, inner in fields.tables("columns").items()},
@@ -62,16 +62,16 @@ def _parse_table(pattern: str, fields: Table) -> TableExpectations:
     )
     fields.refuse_unknown()
     if table == TableExpectations(pattern, format=table.format, show_values=table.show_values):
-        raise fields.error("columns", "nothing is expected of it")
+        raise fields.error("columns", "no expectations")
     if not all(table.unique):
-        raise fields.error("unique", "a key without columns")
+        raise fields.error("unique", "empty list of columns")
     if any(not one.startswith(".") for one in table.suffixes):
-        raise fields.error("suffixes", "a suffix starts with a dot")
+        raise fields.error("suffixes", "suffix without a leading dot")
     return table
 
 
 def _parse_column(fields: Table) -> Column:
-    """Read the expectations of one column."""
+    """Parse the expectations of one column."""
     dtype = _parse_word(fields, "dtype", DTYPES)
     column = Column(
         dtype,
@@ -96,7 +96,7 @@ def _parse_column(fields: Table) -> Column:
 
 
 def _parse_limit(fields: Table, key: str, dtype: str | None) -> int | float | str | None:
-    """Take the smallest or largest value of a column, of the type that its values have."""
+    """Parse the smallest or largest value of a column, which must have the column's type."""
     value = fields.get(key).value
     if value is None:
         return None
@@ -104,7 +104,7 @@ def _parse_limit(fields: Table, key: str, dtype: str | None) -> int | float | st
         return _parse_date(fields, key, value)
     if dtype not in (*INTEGERS, *FLOATS):
         raise fields.error(key, "needs a dtype of numbers or dates")
-    # A whole number is not compared with a float, which has no digits left for the large ones.
+    # An integer column needs an integer limit, because floats are inexact for large numbers.
     if type(value) is int or (
         dtype in FLOATS and isinstance(value, float) and math.isfinite(value)
     ):
@@ -113,7 +113,7 @@ def _parse_limit(fields: Table, key: str, dtype: str | None) -> int | float | st
 
 
 def _parse_date(fields: Table, key: str, value: object) -> str:
-    """Return a date in ISO 8601; without a zone it is taken for UTC."""
+    """Return a date in ISO 8601 and UTC, which is also assumed without a time zone."""
     try:
         if isinstance(value, str):
             value = datetime.datetime.fromisoformat(value)
@@ -129,7 +129,7 @@ def _parse_date(fields: Table, key: str, value: object) -> str:
 
 
 def _parse_values(fields: Table, dtype: str | None) -> tuple[str | int | float | bool, ...] | None:
-    """Take the only values that a column may have, all of its type."""
+    """Parse the allowed values of a column, which must have the column's type."""
     value = fields.get("values").value
     if value is None:
         return None
@@ -145,21 +145,21 @@ def _parse_values(fields: Table, dtype: str | None) -> tuple[str | int | float |
 
 
 def _parse_regex(fields: Table, dtype: str | None) -> str | None:
-    """Take the expression that the texts of a column have to match."""
+    """Parse the regular expression for the texts of a column."""
     value = fields.get("regex").value
     if value is None:
         return None
     if dtype != "str" or not isinstance(value, str):
-        raise fields.error("regex", "not a text, or without: dtype = 'str'")
+        raise fields.error("regex", "not a string, or dtype is not 'str'")
     try:
         re.compile(value)
     except re.error as error:
-        raise fields.error("regex", f"not an expression: {error}") from error
+        raise fields.error("regex", f"not a regular expression: {error}") from error
     return value
 
 
 def _parse_keys(fields: Table) -> tuple[tuple[str, ...], ...]:
-    """Return the lists of columns in which no two rows may be equal."""
+    """Return the groups of columns that must be unique."""
     return tuple(_parse_texts(one) for one in fields.get("unique").items())
 
 
@@ -175,7 +175,7 @@ def _parse_word(fields: Table, key: str, words: tuple[str, ...]) -> str | None:
 
 
 def _parse_range(fields: Table, key: str) -> Range | None:
-    """Return the range of a table with ``min`` and ``max``."""
+    """Parse a table with ``min`` and ``max``."""
     if key not in fields:
         return None
     ends = fields.table(key)
@@ -187,7 +187,7 @@ def _parse_range(fields: Table, key: str) -> Range | None:
 
 
 def _is_more(least: int | float | str | None, most: int | float | str | None) -> bool:
-    """Compare two limits of the same type; dates are all written in the same zone."""
+    """Compare two limits of the same type; all dates are in UTC."""
     if isinstance(least, str) or isinstance(most, str):
         return datetime.datetime.fromisoformat(str(least)) > datetime.datetime.fromisoformat(
             str(most)

@@ -1,4 +1,4 @@
-"""What is expected of datasets, as values."""
+"""Expectations of datasets, as values."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ FORMATS = ("csv", "tsv", "parquet", "jsonl", "feather")
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """A number of things: at least, at most; None leaves a side open."""
+    """An inclusive range of a count; None leaves a side open."""
 
     least: int | None = None
     most: int | None = None
 
     def to_json(self) -> Json:
-        """Return it as plain values."""
+        """Return plain JSON values."""
         return [self.least, self.most]
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """What a column has to be.
+    """The expectations of a column.
 
     Attributes:
-        dtype: one of ``DTYPES``; None takes any.
-        least: smallest value; of dates, in ISO 8601.
-        most: largest value.
-        values: the only ones allowed; None allows all.
-        regex: of the whole text.
+        dtype: one of ``DTYPES``; None allows any type.
+        least: smallest value; a date in ISO 8601.
+        most: largest value; a date in ISO 8601.
+        values: the allowed values; None allows all.
+        regex: matches the whole text.
     """
 
     dtype: str | None = None
@@ -51,7 +51,7 @@ class Column:
     length: Range = Range()
 
     def to_json(self) -> dict[str, Json]:
-        """Return it as plain values."""
+        """Return plain JSON values."""
         return {
             "dtype": self.dtype,
             "nullable": self.nullable,
@@ -68,15 +68,15 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class TableExpectations:
-    """What a dataset has to be.
+    """The expectations of a dataset.
 
     Attributes:
-        pattern: of the locations it is about.
+        pattern: matches the locations of the dataset.
         columns: by name.
-        unique: columns that together tell rows apart.
-        files: how many a directory holds; None where the out may be a file as well.
-        suffixes: of a directory's files; empty allows all that can be read.
-        format: one of ``FORMATS``; None goes by the suffix.
+        unique: groups of columns that identify a row.
+        files: number of files in a directory; None also allows a single file.
+        suffixes: allowed suffixes of files in a directory; empty allows every known one.
+        format: one of ``FORMATS``; None derives it from the suffix.
     """
 
     pattern: str
@@ -90,7 +90,7 @@ class TableExpectations:
     show_values: bool = False
 
     def to_json(self) -> dict[str, Json]:
-        """Return it as plain values, which is what the reader's process gets."""
+        """Return plain JSON values for the reader process."""
         return {
             "columns": {name: column.to_json() for name, column in self.columns.items()},
             "strict": self.strict,
@@ -110,9 +110,9 @@ class DataExpectations:
     tables: tuple[TableExpectations, ...] = ()
 
     def of(self, location: str) -> TableExpectations | None:
-        """Return what is expected of a location; None where nothing is.
+        """Return the expectations of a location; None without any.
 
-        A table of just this name comes before patterns.
+        An exact name takes precedence over patterns.
 
         Raises:
             GateError: several patterns match.
@@ -123,14 +123,14 @@ class DataExpectations:
         found = [one for one in self.tables if _translate(one.pattern).fullmatch(location)]
         if len(found) > 1:
             shown = ", ".join(table.pattern for table in found)
-            hint = f"add a table of its own: {location}"
-            raise GateError(f"{location}: several tables of expectations match: {shown}", hint)
+            hint = f"add expectations for exactly this path: {location}"
+            raise GateError(f"several patterns of expectations match {location}: {shown}", hint)
         return found[0] if found else None
 
 
 @functools.cache
 def _translate(pattern: str) -> re.Pattern[str]:
-    """Return the expression of a pattern: ``*`` and ``?`` stay within a name, ``**`` does not."""
+    """Translate a pattern: ``*`` and ``?`` match within a name, ``**`` across names."""
     parts = re.split(r"(\*\*/|\*\*|\*|\?)", pattern)
     wild = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
     return re.compile("".join(wild.get(part, re.escape(part)) for part in parts), re.DOTALL)

@@ -1,8 +1,7 @@
-"""The reader of datasets: a process of its own that reads tables, never objects, and judges them.
+"""The data reader: a process of its own that reads tables and checks expectations.
 
-It reads CSV, TSV, Parquet, JSON lines and Feather with pyarrow, piece by piece, and lets pandera
-judge each piece by what is expected of its columns. It runs nothing of the data: formats that can
-hold code (pickle, joblib, NumPy's arrays of objects) are refused. What a format leaves open is read
-in one way: text columns are read as texts first, so that no piece can have another type than the
-last; a column is what its declaration says or it has wrong values.
+It reads CSV, TSV, Parquet, JSON lines and Feather with pyarrow, batch by batch, and checks each
+batch with pandera. It executes nothing in the data: formats that can hold code (pickle, joblib,
+NumPy's object arrays) are refused. Text columns are read as text and then converted to the declared
+type, so that every batch has the same type; a value that cannot be converted is a finding.
 """

@@ -1,4 +1,4 @@
-"""Checks of tables: pandera for the values of each piece, and our own over all pieces of a file."""
+"""Checks of tables: with pandera for each batch, and our own across all batches of a file."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _REASONS = (SchemaErrorReason.SERIES_CONTAINS_NULLS, SchemaErrorReason.DATAFRAME
 
 @dataclass(slots=True)
 class _Tally:
-    """What a check has counted so far."""
+    """The failures of one check so far."""
 
     count: int = 0
     rows: list[int] = field(default_factory=list)
@@ -34,10 +34,10 @@ class _Tally:
 
 
 class TableChecks:
-    """The checks of one file, fed with one piece of it after another.
+    """The checks of one file, batch by batch.
 
     Args:
-        path: of the file relative to the out.
+        path: path of the file relative to the out.
     """
 
     def __init__(self, path: str, table: OpenTable, expected: Expected) -> None:
@@ -49,13 +49,13 @@ class TableChecks:
         self._hashes: dict[tuple[str, ...], list[Any]] = {key: [] for key in expected.keys}
         self._seen: set[str] = set()
         self._checks = {name: _checks(column) for name, column in expected.columns.items()}
-        self._look_at_names()
+        self._check_names()
 
     def add(self, batch: Any) -> None:
-        """Check one piece.
+        """Check one batch.
 
         Raises:
-            UnreadableError: a check cannot be made.
+            UnreadableError: a check cannot run.
         """
         frame, wrong = self._convert(batch)
         self._validate(frame, wrong)
@@ -65,7 +65,7 @@ class TableChecks:
         self.rows += batch.num_rows
 
     def finish(self) -> tuple[Failure, ...]:
-        """Check what only all pieces together tell, and return what does not hold."""
+        """Run the checks across all batches, and return every failure."""
         for key, hashes in self._hashes.items():
             self._find_equal_rows(key, hashes)
         least, most = self._expected.rows
@@ -79,8 +79,8 @@ class TableChecks:
             for (column, check), one in self._tallies.items()
         )
 
-    def _look_at_names(self) -> None:
-        """Find columns that are missing, there twice, or not declared."""
+    def _check_names(self) -> None:
+        """Find missing, duplicate and undeclared columns."""
         names = self._table.names
         for name in dict.fromkeys(names):
             if names.count(name) > 1:
@@ -93,7 +93,7 @@ class TableChecks:
                 self._note(name, "required", 1)
 
     def _convert(self, batch: Any) -> tuple[dict[str, pd.Series[Any]], dict[str, Any]]:
-        """Return the needed columns of a piece, and which of their values are of a wrong type."""
+        """Return the needed columns of a batch, and which of their values have a wrong type."""
         frame, wrong = {}, {}
         for name in self._expected.needed:
             if name not in batch.schema.names:
@@ -117,7 +117,7 @@ class TableChecks:
         return frame, wrong
 
     def _check_nulls(self, name: str, column: ExpectedColumn, data: Any) -> None:
-        """Check a column of any type, of which nothing else can be said."""
+        """Check a column without a declared type for nulls."""
         null = data.is_null(nan_is_null=True).to_numpy(zero_copy_only=False)
         if not null.all():
             self._seen.add(name)
@@ -125,7 +125,7 @@ class TableChecks:
             self._note(name, "not-null", int(null.sum()), np.flatnonzero(null))
 
     def _validate(self, frame: dict[str, pd.Series[Any]], wrong: dict[str, Any]) -> None:
-        """Let pandera judge the columns of a piece."""
+        """Check the columns of a batch with pandera."""
         declared = {name: one for name, one in frame.items() if name in self._expected.columns}
         if not declared:
             return
@@ -136,16 +136,16 @@ class TableChecks:
             for name in declared
         }
         try:
-            with config_context(True, ValidationDepth.SCHEMA_AND_DATA):  # whatever else says no
+            with config_context(True, ValidationDepth.SCHEMA_AND_DATA):  # overrides other settings
                 pandera.DataFrameSchema(columns).validate(pd.DataFrame(declared), lazy=True)
         except SchemaErrors as errors:
             for error in errors.schema_errors:
                 self._note_error(error, wrong)
 
     def _note_error(self, error: SchemaError, wrong: dict[str, Any]) -> None:
-        """Count what pandera has found, without what is null only because its type is wrong."""
+        """Count a failure of pandera, except for nulls that stand for a wrong type."""
         if error.reason_code not in _REASONS:
-            raise UnreadableError(f"pandera could not check it: {error.reason_code}")
+            raise UnreadableError(f"pandera check failed: {error.reason_code}")
         name = str(error.schema.name)
         is_null = error.reason_code is SchemaErrorReason.SERIES_CONTAINS_NULLS
         cases = error.failure_cases
@@ -158,14 +158,14 @@ class TableChecks:
         self._note(name, check, len(rows), rows, shown, expected)
 
     def _find_equal_rows(self, key: tuple[str, ...], hashes: list[Any]) -> None:
-        """Find rows that are equal in some columns to one before."""
+        """Find rows that repeat the key of an earlier row."""
         if not hashes:
             return
         every = np.concatenate(hashes)
         order = np.argsort(every, kind="stable")
         equal = every[order][1:] == every[order][:-1]
         rows = np.sort(order[1:][equal])
-        what = "equal to a row before"
+        what = "duplicate of an earlier row"
         self._note(" + ".join(key), "unique", len(rows), rows - self.rows, expected=what)
 
     def _note(
@@ -177,7 +177,7 @@ class TableChecks:
         values: list[str] | None = None,
         expected: str = "",
     ) -> None:
-        """Count failures; rows are those of the present piece, from 0."""
+        """Count failures; rows are indices in the current batch."""
         if not count:
             return
         tally = self._tallies.setdefault((column, check), _Tally())
@@ -188,7 +188,7 @@ class TableChecks:
         tally.expected = tally.expected or expected
 
     def _detail(self, tally: _Tally) -> str:
-        """Say what was expected, and what was found where that may be shown."""
+        """Return the expectation, and the failing values if the settings show them."""
         shown = ", ".join(printable(value, _LONGEST_VALUE) for value in tally.values)
         if not self._expected.show_values or not shown:
             return tally.expected
@@ -196,7 +196,7 @@ class TableChecks:
 
 
 def _checks(column: ExpectedColumn) -> list[pandera.Check]:
-    """Return pandera's checks of a column, with names of ours."""
+    """Build the pandera checks of a column, with our own names."""
     found = []
     dates = column.dtype == "datetime"
     if column.least is not None:
@@ -218,7 +218,7 @@ def _checks(column: ExpectedColumn) -> list[pandera.Check]:
 
 
 def _matches(regex: str) -> pandera.Check:
-    """Return the check that all of a text matches; Python's own matching, in all of its syntax."""
+    """Build a check that the whole text matches, in Python's own syntax."""
     compiled = re.compile(regex)
 
     def check(texts: pd.Series[Any]) -> pd.Series[Any]:
@@ -234,9 +234,9 @@ def _span(least: int | None, most: int | None) -> str:
 
 
 def _hash(frame: pd.DataFrame) -> Any:
-    """Return a number for each row; equal rows have equal ones in every piece.
+    """Return a hash for each row; equal rows have equal hashes in every batch.
 
-    Zero has two signs and a missing number many patterns, which are made one each.
+    The two signs of zero, and the many bit patterns of NaN, are normalized first.
     """
     for name, column in frame.items():
         if column.dtype == np.float64:

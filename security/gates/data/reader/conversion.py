@@ -1,4 +1,4 @@
-"""Columns of pyarrow, turned into what pandera judges; values that are not what was declared."""
+"""Conversion of pyarrow columns to pandas series, with the values of a wrong type."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ _TRUE, _FALSE = ("True", "TRUE", "true"), ("False", "FALSE", "false")
 
 
 class WrongTypeError(Exception):
-    """All of a column is of another type than declared."""
+    """The whole column has another type than declared."""
 
 
 def convert(column: Any, dtype: str | None, texts: bool) -> tuple[pd.Series[Any], Any]:
-    """Return a column for pandera, and which of its values are not of the declared type.
+    """Return a column as a series, and which of its values are not of the declared type.
 
-    What is not of its type is null in the series: its other checks have nothing to say of it.
+    A value of a wrong type is null in the series, so that no other check applies to it.
 
     Args:
-        texts: whether the file holds nothing but texts.
+        texts: whether the file holds only texts.
 
     Raises:
-        WrongTypeError: the file says that it is of another type.
-        UnreadableError: it has no type that rows can be told apart by.
+        WrongTypeError: the file declares another type for the column.
+        UnreadableError: values of this type cannot be compared.
     """
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
@@ -49,11 +49,11 @@ def convert(column: Any, dtype: str | None, texts: bool) -> tuple[pd.Series[Any]
 
 
 def _natural(kind: Any) -> str:
-    """Return the declared type that a type of Arrow's is judged as where none is declared."""
+    """Return the type to use for an Arrow type without a declaration."""
     for name, is_such in _KINDS.items():
         if is_such(kind):
             return name
-    raise UnreadableError(f"rows cannot be told apart by a column of type: {kind}")
+    raise UnreadableError(f"values cannot be compared in a column of type: {kind}")
 
 
 def _is_text(kind: Any) -> bool:
@@ -76,7 +76,7 @@ _KINDS = {
 
 
 def _check_type(kind: Any, dtype: str) -> None:
-    """Refuse another type; one with a width has to be just that."""
+    """Refuse another type; a type with a width must match exactly."""
     name = {"double": "float64", "float": "float32", "halffloat": "float16"}.get(str(kind), "")
     exact = dtype in (name or str(kind),) and dtype not in _KINDS
     if not (_KINDS[dtype](kind) if dtype in _KINDS else exact):
@@ -84,7 +84,7 @@ def _check_type(kind: Any, dtype: str) -> None:
 
 
 def _parse(column: Any, dtype: str) -> tuple[Any, Any]:
-    """Read texts as values of a type; return these and which texts are none."""
+    """Parse texts as values of a type; return the values and which texts are invalid."""
     present = pc.is_valid(column)
     if dtype == "bool":
         true, false = pc.is_in(column, pa.array(_TRUE)), pc.is_in(column, pa.array(_FALSE))
@@ -102,7 +102,7 @@ def _parse(column: Any, dtype: str) -> tuple[Any, Any]:
 
 
 def _parse_integers(column: Any, dtype: str) -> Any:
-    """Read texts as whole numbers; those that no 64 bits hold are null."""
+    """Parse texts as integers; those that do not fit into 64 bits are null."""
     kind = pa.uint64() if dtype == "uint64" else pa.int64()
     short = pc.if_else(pc.match_substring_regex(column, _INTEGER), column, None)
     values = pc.cast(short, pa.int64())
@@ -120,13 +120,13 @@ def _parse_integers(column: Any, dtype: str) -> Any:
 
 
 def _span(dtype: str) -> tuple[int, int]:
-    """Return the smallest and the largest number of a type."""
+    """Return the smallest and the largest number of an integer type."""
     info = np.iinfo("int64" if dtype == "int" else dtype)
     return int(info.min), int(info.max)
 
 
 def _series(column: Any, dtype: str) -> tuple[pd.Series[Any], Any]:
-    """Return a series, and which numbers a declared width does not hold."""
+    """Return a series, and which numbers do not fit the declared width."""
     null = column.is_null().to_numpy(zero_copy_only=False)
     inside = np.zeros(len(column), dtype=bool)
     if dtype == "str":
@@ -150,7 +150,7 @@ def _series(column: Any, dtype: str) -> tuple[pd.Series[Any], Any]:
 
 
 def _dates(column: Any) -> tuple[pd.Series[Any], Any]:
-    """Return moments in UTC; without a zone they are taken for it."""
+    """Return timestamps in UTC, which is also assumed without a time zone."""
     if _is_text(column.type):
         texts = pd.Series(column.to_pandas(), dtype="str")
         dates = pd.to_datetime(texts, format="ISO8601", utc=True, errors="coerce")

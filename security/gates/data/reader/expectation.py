@@ -1,4 +1,4 @@
-"""What the reader is asked to check, read back from the plain values that the gate sends."""
+"""The expectations as the reader process gets them from the gate."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Limits = tuple[int | None, int | None]
 
 @dataclass(frozen=True, slots=True)
 class ExpectedColumn:
-    """What a column has to be; the attributes are those of the settings."""
+    """The expectations of a column; the attributes are those of the settings."""
 
     dtype: str | None
     nullable: bool
@@ -27,7 +27,7 @@ class ExpectedColumn:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What a table, or each of a directory, has to be."""
+    """The expectations of a table, or of each table in a directory."""
 
     columns: Mapping[str, ExpectedColumn]
     strict: bool
@@ -40,27 +40,27 @@ class Expected:
 
     @property
     def of_tables(self) -> bool:
-        """Whether anything is said of what is in the files, not only of their number and names."""
+        """Whether the content of files is checked, not only their number and names."""
         return bool(self.columns or self.strict or self.unique or self.rows != (None, None))
 
     @property
     def needed(self) -> tuple[str, ...]:
-        """The columns that have to be read."""
+        """The columns that the checks need."""
         keys = (name for key in self.unique for name in key)
         return tuple(dict.fromkeys((*self.columns, *keys)))
 
     @property
     def keys(self) -> tuple[tuple[str, ...], ...]:
-        """The columns that together, or alone, tell rows apart."""
+        """The groups of columns that must be unique."""
         alone = ((name,) for name, column in self.columns.items() if column.unique)
         return tuple(dict.fromkeys((*self.unique, *alone)))
 
 
 def read_expected(values: Mapping[str, Any]) -> Expected:
-    """Put the plain values in their places.
+    """Build expectations from the plain values of the gate.
 
     Raises:
-        KeyError, TypeError: they are not those of the gate.
+        KeyError, TypeError: the values are not from the gate.
     """
     columns = {
         name: ExpectedColumn(**{**column, "length": tuple(column["length"])})

@@ -1,4 +1,4 @@
-"""Answers of the reader's process, written and read as one line of JSON."""
+"""The report of the reader process, written and parsed as one line of JSON."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from security.content.out_files import Identity
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """One check that does not hold for one column, or for a file as a whole.
+    """A check that fails for a column, or for a whole file.
 
     Attributes:
-        path: of the file relative to the out; empty for the out itself.
-        column: empty where it is about the rows or the file.
+        path: path of the file relative to the out; empty for the out itself.
+        column: empty if the check is about rows or the file.
         check: a short, stable name.
-        count: of values, rows or files that it does not hold for.
-        rows: the first ones, counted from 1 without the header.
-        detail: what was expected, and the values of these rows where they may be shown.
+        count: number of values, rows or files that fail.
+        rows: the first failing rows, counted from 1 without the header.
+        detail: the expectation, and the values of these rows if the settings show them.
     """
 
     path: str
@@ -33,14 +33,14 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What the reader has read of an out.
+    """The report about an out.
 
     Attributes:
-        files: each that was read, with its identity then.
-        rows: of all files.
-        columns: of the file with the most.
-        checks: that were declared for what was read.
-        unjudged: why something could not be judged.
+        files: path and identity of each file that was read.
+        rows: number of rows in all files.
+        columns: largest number of columns in a file.
+        checks: number of declared checks.
+        unjudged: reasons why something could not be checked.
     """
 
     files: tuple[tuple[str, Identity], ...]
@@ -52,7 +52,7 @@ class Reading:
 
 
 def format_reading(reading: Reading) -> str:
-    """Return a reading as one line of JSON."""
+    """Format a reading as one line of JSON."""
     record = {
         "files": [[path, list(identity)] for path, identity in reading.files],
         "rows": reading.rows,
@@ -68,10 +68,10 @@ def format_reading(reading: Reading) -> str:
 
 
 def parse_reading(line: str) -> Reading:
-    """Read what ``format_reading`` has written, and nothing else.
+    """Parse a line of ``format_reading``.
 
     Raises:
-        ValueError: the text is not exactly such a line.
+        ValueError: ``format_reading`` cannot have written this line.
     """
     try:
         record = json.loads(line)
@@ -92,7 +92,7 @@ def parse_reading(line: str) -> Reading:
 
 
 def _build_reading(record: Mapping[str, Any]) -> Reading:
-    """Put the fields in their places; the caller looks at their types."""
+    """Build a reading; the caller checks the types."""
     files = tuple((path, _identity(numbers)) for path, numbers in record["files"])
     failures = tuple(
         Failure(path, column, check, count, tuple(rows), detail)

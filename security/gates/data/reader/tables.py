@@ -1,4 +1,4 @@
-"""Tables in files: opened by format, and read in pieces of bounded size."""
+"""Tables in files: opened by format, and read in batches of limited size."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _SUFFIXES = {
 }
 _CODE = (".pkl", ".pickle", ".joblib", ".npy", ".npz", ".pt", ".pth", ".h5", ".hdf5")
 _MAGIC = {"parquet": b"PAR1", "feather": b"ARROW1"}
-# What is not a text: the beginnings of pickles, archives, compressed files and of our own binaries.
+# Beginnings of files that are not text: pickles, archives, compressed files, binary tables.
 _BINARY = (b"\x80", b"\x93NUMPY", b"PK", b"\x1f\x8b", b"PAR1", b"ARROW1", b"FEA1", b"\x89", b"ZF")
-# What pandas takes for missing, which is what most programs read these files with.
+# The texts that pandas reads as missing values.
 _NULLS = ["", " ", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND"] + [
     "1.#QNAN",
     "<NA>",
@@ -43,7 +43,7 @@ _THRIFT_TEXT, _THRIFT_ITEMS = 64 << 20, 1_000_000
 
 
 class UnreadableError(Exception):
-    """A file that cannot be read as a table, or not all of it."""
+    """A file that cannot be read completely as a table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +51,11 @@ class OpenTable:
     """An open table.
 
     Attributes:
-        names: of its columns, as the file has them: some may be there twice.
-        batches: its rows, piece by piece; each piece has columns of these names, or of those asked
-            for.
-        texts: whether numbers and dates are given as texts.
-        rows: how many the file says it has; None where it does not say.
-        loose: whether a column that was asked for is there, filled with nulls, though the file has
-            no such field.
+        names: column names as in the file, possibly with duplicates.
+        batches: rows in batches; each batch has these columns, or the requested ones.
+        texts: whether numbers and dates are texts.
+        rows: number of rows that the file declares; None if it declares none.
+        loose: whether a requested column that the file lacks is present and filled with nulls.
     """
 
     names: tuple[str, ...]
@@ -68,20 +66,20 @@ class OpenTable:
 
 
 def open_table(
-    path: str, descriptor: int, asked: str | None, types: dict[str, str | None]
+    path: str, descriptor: int, declared: str | None, types: dict[str, str | None]
 ) -> OpenTable:
     """Open the table in an open file.
 
     Args:
-        path: for its suffix.
-        asked: the format that the settings name.
-        types: of the columns that are needed, as declared.
+        path: its suffix names the format.
+        declared: the format in the settings.
+        types: declared types of the needed columns.
 
     Raises:
-        UnreadableError: the format is none that can be read, or the content is another one.
+        UnreadableError: the format is not supported, or the content has another one.
         pa.ArrowException, OSError: the content is damaged.
     """
-    found = asked or _find_format(path)
+    found = declared or _find_format(path)
     _check_head(os.pread(descriptor, 4096, 0), found)
     stream = os.fdopen(os.dup(descriptor), "rb")
     stream.seek(0)
@@ -96,27 +94,27 @@ def open_table(
 
 
 def _find_format(path: str) -> str:
-    """Return the format that a name promises."""
+    """Return the format by the suffix of a name."""
     suffix = PurePosixPath(path).suffix.lower()
     if suffix in _CODE:
-        raise UnreadableError(f"a format that can hold code is not read as data: {suffix}")
+        raise UnreadableError(f"refused format, which can hold code: {suffix}")
     if suffix not in _SUFFIXES:
-        raise UnreadableError("no format of tables that is read here; set: format")
+        raise UnreadableError("unknown table format; set format in the expectations")
     return _SUFFIXES[suffix]
 
 
 def _check_head(head: bytes, found: str) -> None:
-    """Refuse content that is not what name or settings say."""
+    """Refuse content of another format than the suffix or the settings say."""
     if not head:
-        raise UnreadableError("the file is empty")
+        raise UnreadableError("empty file")
     magic = _MAGIC.get(found)
     agrees = head.startswith(magic) if magic else not head.startswith(_BINARY) and b"\0" not in head
     if not agrees:
-        raise UnreadableError(f"the content is not {found}")
+        raise UnreadableError(f"content is not {found}")
 
 
 def _open_text(stream: BinaryIO, delimiter: str) -> OpenTable:
-    """Open comma or tab separated values; a row with more or fewer fields is an error."""
+    """Open CSV or TSV; a row with more or fewer fields is an error."""
     from pyarrow import csv
 
     def read(types: dict[str, Any]) -> Any:
@@ -150,7 +148,7 @@ def _open_lines(stream: BinaryIO, types: dict[str, str | None]) -> OpenTable:
 
 
 def _line_type(dtype: str) -> Any:
-    """Return how a declared type is written in JSON."""
+    """Return the JSON type of a declared type."""
     if dtype == "bool":
         return pa.bool_()
     if dtype in ("str", "datetime"):
@@ -163,7 +161,7 @@ def _integer(dtype: str) -> Any:
 
 
 def _open_parquet(stream: BinaryIO, needed: tuple[str, ...]) -> OpenTable:
-    """Open Parquet; what its footer may make us allocate is limited."""
+    """Open Parquet, with a limit on the memory that its footer can request."""
     from pyarrow import parquet
 
     file = parquet.ParquetFile(
@@ -181,7 +179,7 @@ def _open_parquet(stream: BinaryIO, needed: tuple[str, ...]) -> OpenTable:
 
 
 def _open_feather(stream: BinaryIO) -> OpenTable:
-    """Open Feather, which is Arrow's own file format."""
+    """Open Feather, the file format of Arrow."""
     file = pa.ipc.open_file(stream)
 
     def read() -> Iterator[pa.RecordBatch]:

@@ -2,7 +2,7 @@
 
 from security.gates.tool.test_run.pytest_run import PytestRun, project_variables
 from security.gates.tool.test_run.source_files import DOCUMENTATION, may_be_read
-from security.gates.tool.test_run.written_json import as_number, load_json
+from security.gates.tool.test_run.json_report import as_number, load_json
 
 __all__ = [
     "DOCUMENTATION",

@@ -26,7 +26,7 @@ from security.finding import Finding, Severity
 from security.gates.interface import GateError, Json, Report, Task, Tool
 from security.gates.tool.junit_report import JunitCase, JunitReport, JunitStatus, load_report
 from security.gates.tool.python_environment import PythonEnvironment, environment_of, tool_missing
-from security.gates.tool.test_run.written_json import as_number, load_json
+from security.gates.tool.test_run.json_report import as_number, load_json
 from security.gates.tool.tool_process import ToolCommand, ToolExit, run_tool
 
 _STEERING = ("PYTEST_", "COV_CORE_", "COVERAGE_")

@@ -124,7 +124,7 @@ def test_report_that_does_not_add_up_is_an_error(
         ("raise SystemExit('cannot load the model')", "cannot load the model"),
         ("import os; os.kill(os.getppid(), 9); os.kill(os.getpid(), 9)", "SIGKILL|exit code 137"),
         (script(PASSED, more="os.symlink('/etc/hostname', path)"), "report|exit code"),
-        (script(PASSED, more="os.mkfifo(path); sys.exit(0)"), "not a file"),
+        (script(PASSED, more="os.mkfifo(path); sys.exit(0)"), "not a regular file"),
         ("import time; time.sleep(60)", "still running"),
         ("while True: print('x' * 100000)", "wrote more|still running"),
     ],

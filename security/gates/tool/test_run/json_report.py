@@ -1,4 +1,4 @@
-"""JSON that a project's code has written, read with suspicion."""
+"""JSON reports that code of the project writes, which may be hostile."""
 
 from __future__ import annotations
 
@@ -16,31 +16,35 @@ _MOST_BYTES = 16 << 20
 
 
 def load_json(path: Path, *, follow: bool = False) -> Any:
-    """Read a JSON file.
+    """Load a JSON file.
 
     Args:
-        follow: whether it may be a symbolic link, as DVC's are.
+        follow: follow symbolic links, which DVC makes for cached files.
 
     Raises:
-        GateError: there is none, it is too large, not JSON by RFC 8259, or names something twice.
+        GateError: the file is missing, too large, not JSON by RFC 8259, or has a duplicate key.
     """
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW)
     try:
         with os.fdopen(os.open(path, flags), "rb") as stream:
             if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-                raise ValueError("not a file")
+                raise ValueError("not a regular file")
             content = stream.read(_MOST_BYTES + 1)
         return parse_json(content, _MOST_BYTES, byte_order_mark=True)
     except OSError as error:
         why = f"{error.strerror}: {printable(path.name)}"
-        raise GateError(why.lower(), "look at what writes it") from error
+        raise GateError(
+            why.lower(), f"check the program that writes {printable(path.name)}"
+        ) from error
     except ValueError as error:
         why = f"{printable(path.name)}: {printable(str(error))}"
-        raise GateError(f"unreadable JSON: {why}", "look at what writes it") from error
+        raise GateError(
+            f"unreadable JSON: {why}", f"check the program that writes {printable(path.name)}"
+        ) from error
 
 
 def as_number(value: object) -> float | None:
-    """Return a value as a finite number; None if it is none (a truth value, a text, too large)."""
+    """Return a finite number; None for any other value, such as a boolean or a string."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
