@@ -32,10 +32,10 @@ from security.signing.model_signature import PREDICATE, root_digest, verify_mode
 from security.signing.signer import KeySigner
 from security.signing.trust import Trust, TrustedKey
 from security.statements.provenance import (
-    Action,
     Builder,
     Conditions,
     Provenance,
+    ProvenanceAction,
     write_provenance,
 )
 from security.statements.statement import Subject
@@ -114,7 +114,7 @@ def _state(
         params={},
         variables=(),
         materials=(),
-        action=Action.RAN,
+        action=ProvenanceAction.RAN,
         conditions=Conditions(confined=True),
         builder=Builder("urn:ml-assets:builder:local", {"ml-assets": "0"}),
         invocation="benchmark",

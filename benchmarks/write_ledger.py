@@ -18,11 +18,11 @@ from ml_assets.project.project import find_configuration, find_project
 from resources.signing.keyring import Keyring
 from security.ledger.ledger import Ledger, LedgerDirectory
 from security.statements.provenance import (
-    Action,
     Builder,
     Conditions,
     Material,
     Provenance,
+    ProvenanceAction,
     Role,
     write_provenance,
 )
@@ -58,7 +58,7 @@ def _run(number: int) -> Provenance:
         params={},
         variables=(),
         materials=(code, used),
-        action=Action.RAN,
+        action=ProvenanceAction.RAN,
         conditions=Conditions(confined=True),
         builder=Builder("urn:ml-assets:builder:local", {"ml-assets": "0"}),
         invocation=f"run {number}",

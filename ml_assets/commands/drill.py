@@ -1,4 +1,4 @@
-"""``ml-assets drill``: attack a throw-away copy of the project, and say what nobody noticed."""
+"""``ml-assets drill``: attack a copy of the project, and report attacks that go unnoticed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from ml_assets.project.project import find_project
-from ml_assets.proof.drill import Drill, Outcome
+from ml_assets.proof.drill import AttackOutcome, Drill
 from ml_assets.reporting.console import write_table
 from security.content.printable import printable
 from security.verdict import Verdict
@@ -23,14 +23,14 @@ _WORDS = {Verdict.PASSED: "caught", Verdict.FAILED: "NOT CAUGHT", Verdict.ERROR:
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the options of this command: there are none but those of all."""
+    """Add the options of this command."""
     parser.epilog = _EPILOG
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """Attack, and print what came of it."""
+    """Run the attacks, and print the outcome of each."""
     checkout = find_project(arguments.project).open_checkout()
-    outcomes: list[Outcome] = []
+    outcomes: list[AttackOutcome] = []
     with tempfile.TemporaryDirectory(prefix="ml-assets-drill-") as place:
         for outcome in Drill(checkout, Path(place)).run():
             sys.stderr.write(f"{_WORDS[outcome.verdict]}: {outcome.attack}\n")
@@ -54,7 +54,7 @@ def execute(arguments: argparse.Namespace) -> int:
             (one.attack, _WORDS[one.verdict], one.by, printable(one.detail, 300))
             for one in outcomes
         ]
-        write_table(rows, ("attack", "outcome", "by", "what it said"), sys.stdout)
+        write_table(rows, ("attack", "outcome", "command", "its message"), sys.stdout)
         print(", ".join(f"{count} {word}" for word, count in counts.items()))
     if counts[_WORDS[Verdict.FAILED]]:
         return 1

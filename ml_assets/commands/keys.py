@@ -1,4 +1,4 @@
-"""``ml-assets keys``: the user's own signing key, and the project's list of who may sign."""
+"""``ml-assets keys``: the user's signing key, and the project's list of trusted keys."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ examples:
   ml-assets keys revoke 0123456789abcdef
 """
 _ACTIONS = {
-    "generate": "make a key unless there is one, and add its public half to the project's list",
-    "show": "say which key signs, and where it is trusted",
-    "rotate": "sign with a new key from now on; what the old one signed stays good",
-    "revoke": "believe nothing that a key has signed, whenever that was",
+    "generate": "create a key if you have none, and add its public half to the project's list",
+    "show": "show the signing key, and whether it is trusted",
+    "rotate": "replace the signing key; signatures of the old key stay valid",
+    "revoke": "revoke a key: all of its signatures become invalid",
 }
 
 
@@ -58,19 +58,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
             action.add_argument(
                 "--passphrase",
                 action="store_true",
-                help=f"ask for one that protects the key (else: ${PASSPHRASE_VARIABLE})",
+                help=f"ask for a passphrase that protects the key (or set {PASSPHRASE_VARIABLE})",
             )
-            action.add_argument("--name", metavar="NAME", help="what people shall call the key")
+            action.add_argument(
+                "--name", metavar="NAME", help="name of the key in the project's list"
+            )
         if name == "revoke":
-            action.add_argument("key", metavar="KEY", help="its id, or how that begins")
+            action.add_argument("key", metavar="KEY", help="id of the key, or the start of it")
 
 
 @dataclass(frozen=True)
 class _State:
-    """A key, and what is known of it.
+    """The state of a key after an action.
 
     Attributes:
-        token: the URI of the key, where it lies in a token.
+        token: the key's URI, if it is in a token.
     """
 
     action: str
@@ -81,7 +83,7 @@ class _State:
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """Do what the action says, and print how things stand."""
+    """Run the action, and print the state of the key."""
     project = find_project(arguments.project)
     keyring = Keyring(find_configuration())
     files = TrustFiles(project.root / DIRECTORY)
@@ -114,16 +116,16 @@ def _look_at_token(
     arguments: argparse.Namespace,
     now: datetime.datetime,
 ) -> _State:
-    """Show the token's key, or add its public half to the list; keys are made with its own tools.
+    """Show the token's key, or add its public half to the list.
 
-    It is listed from now on: when it was made no token says in a way that can be believed.
+    The key is valid from now on: a token gives no trustworthy time of creation.
     """
     if arguments.action == "show":
         return _State("show", read_token_key(project, signing), token=signing.uri)
     if arguments.action == "rotate":
         raise ConfigurationError(
-            "a token's key is not made here",
-            "make one in the token, name it in signing.uri, then: ml-assets keys generate",
+            "cannot create a key in a token",
+            "create it with the token's tools, set signing.uri, then: ml-assets keys generate",
         )
     key = open_token_signer(project, signing).public_key
     changed = files.add(key, arguments.name or _default_name(), now)
@@ -133,8 +135,10 @@ def _look_at_token(
 def _revoke(files: TrustFiles, wanted: str, now: datetime.datetime) -> _State:
     found = [one for one in files.read().keys.values() if one.key.id.startswith(wanted)]
     if len(found) != 1:
-        many = "several start so" if found else "none in the list starts so"
-        raise ConfigurationError(f"not a key: {wanted}: {many}", "look: ml-assets keys show")
+        problem = "ambiguous key id" if found else "unknown key id"
+        raise ConfigurationError(
+            f"{problem}: {wanted}", "list the keys: .ml-assets/trust/trust.toml"
+        )
     files.revoke(found[0].key.id, now)
     return _State("revoke", None, found[0].key, True)
 
@@ -145,7 +149,7 @@ def _passphrase(arguments: argparse.Namespace) -> str | None:
         return named or None
     if not sys.stdin.isatty():
         raise ConfigurationError(
-            "nobody can be asked for a passphrase", f"set {PASSPHRASE_VARIABLE}"
+            "cannot ask for a passphrase without a terminal", f"set {PASSPHRASE_VARIABLE}"
         )
     return getpass.getpass("passphrase: ") or None
 
@@ -176,12 +180,12 @@ def _print(project: Project, keyring: Keyring, state: _State, as_json: bool) -> 
         print(f"key: {state.key.id}")
         print(f"token: {state.token}" if state.token else f"file: {keyring.file}")
     elif state.action == "show":
-        print("no key yet: ml-assets keys generate, or the next run makes one")
+        print("no key yet; create one: ml-assets keys generate")
     if state.changed:
-        print(f"changed: {Path(DIRECTORY)}; it rules once it is on the protected branch: commit it")
+        print(f"changed: {Path(DIRECTORY)}; to trust the key, commit it to the protected branch")
     elif state.key is not None and not ruling:
-        where = "listed here, not yet on the protected branch" if listed else "not in its list"
-        print(f"trusted by nobody{'' if state.token else ' but you'}: {where}")
+        where = "listed here, but not on the protected branch" if listed else "not in the list"
+        print(f"not trusted{'' if state.token else ' by other users'}: {where}")
 
 
 def _is_listed(project: Project, key: PublicKey | None) -> bool:
@@ -189,5 +193,5 @@ def _is_listed(project: Project, key: PublicKey | None) -> bool:
 
 
 def _is_ruling(project: Project, key: PublicKey | None) -> bool:
-    """Whether the protected branch trusts a key, not only the one who holds it."""
+    """Return whether the protected branch trusts a key."""
     return key is not None and key.id in find_trust(project, with_own=False).keys

@@ -1,4 +1,4 @@
-"""``ml-assets sbom``: the bill of materials of the environment, or of a model."""
+"""``ml-assets sbom``: print the bill of materials of the environment or of a model."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="the path of a model, or its name under artifacts: (default: the environment)",
     )
     parser.add_argument(
-        "--output", type=Path, metavar="FILE", help="write it there, and nothing to the output"
+        "--output", type=Path, metavar="FILE", help="write the bill to a file instead"
     )
 
 
@@ -64,17 +64,17 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def find_provenance(project: Project, checkout: Checkout, location: str) -> tuple[str, ...]:
-    """Return the digests of the statements of provenance about a model that can be believed."""
+    """Return the digests of the verified provenance of a model."""
     content = checkout.read(location)
     if content is None:
-        return ()  # that it is not there is told when it is read for the bill
+        return ()  # reading it for the bill reports the missing file
     with Proofs(project, write_notice).records() as records:
         found = records.about(content.sha256, PREDICATE)
     return tuple(one.bundle.sha256 for one in found)
 
 
 def find_location(manifest: Manifest, root: Path, subject: str) -> str:
-    """Return the location that somebody means: an artifact by name, else a path from here."""
+    """Return the location of an artifact's name or of a path."""
     named = [one.path for one in manifest.artifacts if one.name == subject]
     if len(named) == 1:
         return named[0]
@@ -84,7 +84,7 @@ def find_location(manifest: Manifest, root: Path, subject: str) -> str:
 
 
 def summarize(bill: Bill, about: str) -> str:
-    """Say on one line what the bill holds, and what it does not state."""
+    """Return one line with the bill's counts and gaps."""
     document: dict[str, Any] = json.loads(bill.content)
     kinds: dict[str, int] = {}
     missing: dict[str, int] = {}

@@ -1,4 +1,4 @@
-"""``ml-assets sign``: sign a model that has passed what an environment asks for."""
+"""``ml-assets sign``: sign a model that passes the gates of an environment."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ _STAGING = "staging"
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
     parser.epilog = _EPILOG
-    parser.add_argument("path", metavar="PATH", help="a model among the outs of the project")
+    parser.add_argument("path", metavar="PATH", help="a model that is an out of the project")
     parser.add_argument(
         "--environment",
         metavar="NAME",
         default=_STAGING,
-        help=f"whose gates it has to have passed (default: {_STAGING})",
+        help=f"policy environment whose gates the model must pass (default: {_STAGING})",
     )
     parser.add_argument(
         "--output", metavar="FILE", type=Path, help="also write the signature as a Sigstore bundle"
@@ -44,19 +44,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """Judge, and sign where nothing blocks."""
+    """Run the gates, and sign the model if none blocks."""
     project = find_project(arguments.project)
     location = _find(project, arguments.path)
     checkout = project.open_checkout()
     gating = Gating(project, checkout, environment=arguments.environment)
     if location not in gating.kit.models:
         raise ConfigurationError(
-            f"not a model among the outs: {location}", "say so in dvc.yaml: artifacts, type: model"
+            f"not a model: {location}", "declare it in dvc.yaml: artifacts, type: model"
         )
     checkout.supply(location)
     content = checkout.read(location)
     if content is None:
-        raise ConfigurationError(f"not there: {location}", "make it: ml-assets run")
+        raise ConfigurationError(f"no such file: {location}", "create it: ml-assets run")
     decisions = run_gates(gating, (), project.settings.capacity)
     proofs = Proofs(project, write_notice)
     signed = Conclusion(project, proofs, gating, write_notice).prove(decisions, {location: content})
@@ -68,8 +68,8 @@ def execute(arguments: argparse.Namespace) -> int:
         print(json.dumps(document))
     else:
         write_verdicts(decisions)
-        outcome = "signed" if signed else f"not signed, {arguments.environment} refuses it"
-        print(f"{outcome}: {location}")
+        outcome = "signed" if signed else f"not signed: gates of {arguments.environment} block it"
+        print(f"{location}: {outcome}")
     if blocking:
         return combine(one.verdict for one in blocking).exit_code
     return 0 if signed else 3

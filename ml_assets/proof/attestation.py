@@ -24,11 +24,11 @@ from resources.git.repository import list_changed, list_tracked, read_remote_url
 from security.errors import SecurityError
 from security.statements.directory_listing import ListedFile, write_listing
 from security.statements.provenance import (
-    Action,
     Builder,
     Conditions,
     Material,
     Provenance,
+    ProvenanceAction,
     Role,
     join_params,
     sort_materials,
@@ -133,7 +133,7 @@ class StageAttestation:
             params=join_params((result.entry or {}).get("params", {})),
             variables=self._variables,
             materials=sort_materials(materials),
-            action=Action.RESTORED if restored else Action.RAN,
+            action=ProvenanceAction.RESTORED if restored else ProvenanceAction.RAN,
             conditions=Conditions(
                 observed.confined, self._uncommitted(stage), tuple(observed.changed)
             ),

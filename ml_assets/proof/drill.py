@@ -1,7 +1,6 @@
-"""The drill: attacks on a throw-away copy of a project, one at a time, and who noticed each.
+"""The drill: attacks on a copy of a project, one at a time, each with the command that notices it.
 
-Every attack comes with the command that has to notice it. It counts as caught only if that command
-passes before the attack, and fails or refuses after it.
+An attack is caught only if the command passes before it, and fails or refuses after it.
 """
 
 from __future__ import annotations
@@ -26,20 +25,20 @@ from resources.dvc.checkout.checkout import Checkout
 from security.content.file_tree import read_tree
 from security.verdict import Verdict
 
-#: What is not copied: it can be made again, and no attack is about it.
+#: Directories that are not copied: they are derived, and no attack changes them.
 _LEFT_OUT = (".venv", "node_modules", "__pycache__", ".mypy_cache", ".pytest_cache")
 _SECONDS = 600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came of an attack.
+class AttackOutcome:
+    """The outcome of an attack.
 
     Attributes:
-        verdict: ``passed`` where it was caught, ``failed`` where nobody noticed, ``error`` where it
-            could not be tried.
-        by: the command that noticed, or should have.
-        detail: what it said.
+        verdict: ``passed`` if it was caught, ``failed`` if it went unnoticed, ``error`` if it could
+            not be tried.
+        by: the command that has to notice it.
+        detail: the command's message.
     """
 
     attack: str
@@ -57,10 +56,11 @@ class _Answer:
 
 @dataclass(frozen=True, slots=True)
 class _Attack:
-    """An attack: what it is called, what it does, and the command that has to notice.
+    """An attack, with the command that has to notice it.
 
     Attributes:
-        noticed: whether it was, by the command's answer.
+        words: the command's arguments.
+        noticed: decides by the command's answer whether it noticed the attack.
     """
 
     name: str
@@ -70,10 +70,10 @@ class _Attack:
 
 
 class Drill:
-    """Attacks on a copy.
+    """Attacks on a copy of a project.
 
     Args:
-        checkout: of the project, which is only read.
+        checkout: the project, which is only read.
         place: an empty directory for the copy.
     """
 
@@ -85,15 +85,17 @@ class Drill:
             (one for one in find_models(checkout.manifest) if checkout.read(one) is not None), None
         )
 
-    def run(self) -> Iterator[Outcome]:
-        """Make the copy, attack it, and yield what came of each attack."""
+    def run(self) -> Iterator[AttackOutcome]:
+        """Copy the project, run each attack on the copy, and yield its outcome."""
         _copy(self._checkout.root, self._root)
         if self._model is None:
-            yield Outcome("all", Verdict.ERROR, "", "there is no model: make one: ml-assets run")
+            yield AttackOutcome(
+                "all", Verdict.ERROR, "", "no model in the project; create one: ml-assets run"
+            )
             return
         for one in self._attacks(self._model):
             yield self._try(one)
-        yield Outcome("a registry entry", Verdict.ERROR, "", "there is no registry to attack yet")
+        yield AttackOutcome("a registry entry", Verdict.ERROR, "", "no model registry yet")
 
     def _attacks(self, model: str) -> Sequence[_Attack]:
         verify = ("verify", model)
@@ -111,12 +113,12 @@ class Drill:
             _Attack("the event log", ("run", "--quiet"), self._forge_events),
         )
 
-    def _try(self, one: _Attack) -> Outcome:
+    def _try(self, one: _Attack) -> AttackOutcome:
         by = " ".join(("ml-assets", *one.words))
         before = self._ask(one.words)
         if before.code != 0:
-            detail = f"it did not pass before either: {before.said}"
-            return Outcome(one.name, Verdict.ERROR, by, detail)
+            detail = f"the command failed before the attack: {before.said}"
+            return AttackOutcome(one.name, Verdict.ERROR, by, detail)
         kept = self._place / "kept"
         _copy(self._root, kept)
         try:
@@ -124,11 +126,13 @@ class Drill:
             after = self._ask(one.words)
             noticed = one.noticed(after)
         except (OSError, LookupError, ValueError) as error:
-            return Outcome(one.name, Verdict.ERROR, by, f"cannot be tried: {error}")
+            return AttackOutcome(one.name, Verdict.ERROR, by, f"could not be tried: {error}")
         finally:
             shutil.rmtree(self._root)
             kept.rename(self._root)
-        return Outcome(one.name, Verdict.PASSED if noticed else Verdict.FAILED, by, after.said)
+        return AttackOutcome(
+            one.name, Verdict.PASSED if noticed else Verdict.FAILED, by, after.said
+        )
 
     def _ask(self, words: Sequence[str]) -> _Answer:
         """Run a command of this program on the copy."""
@@ -138,7 +142,7 @@ class Drill:
         return _Answer(done.returncode, said or f"exit code {done.returncode}", done.stdout)
 
     def _is_unharmed(self, answer: _Answer) -> bool:
-        """Whether bytes that were damaged in the cache are refused, or made anew: never used."""
+        """Return whether damaged bytes of the cache are refused or replaced, and never used."""
         if answer.code != 0:
             return True
         before = self._checkout.read(str(self._model))
@@ -146,7 +150,7 @@ class Drill:
         return before is not None and before.sha256 in after.values()
 
     def _edit_lock(self, model: str) -> None:
-        """Record another hash of the model than it has."""
+        """Record a wrong hash of the model."""
         stage = self._checkout.manifest.producer[model]
         path = self._root / stage.lock_path
         content = self._content(model)
@@ -157,24 +161,24 @@ class Drill:
     def _content(self, model: str) -> Content:
         content = self._checkout.read(model)
         if content is None:
-            raise LookupError(f"not there any more: {model}")
+            raise LookupError(f"no such file: {model}")
         return content
 
     def _flip_object(self, model: str) -> None:
-        """Change the model in DVC's cache, and take it out of the working tree."""
+        """Change the model in DVC's cache, and delete it from the working tree."""
         content = self._content(model)
         entries = content.entries
         md5 = content.md5 if entries is None else entries[0].md5
         found = list((self._root / ".dvc" / "cache").rglob(md5[2:]))
         if not found:
-            raise LookupError("the model is not in a cache inside of the project")
+            raise LookupError("the model is not in a cache inside the project")
         for path in found:
             _flip(path)
         target = self._root / model
         shutil.rmtree(target) if target.is_dir() else target.unlink()
 
     def _flip_remote(self, model: str) -> None:
-        """Push the model, change it where it was pushed to, and pull it as another would."""
+        """Push the model, change it in the remote, and pull it as another user would."""
         remote = self._place / "remote"
         self._dvc("remote", "add", "--force", "--default", "drill", str(remote))
         self._dvc("push", model)
@@ -189,11 +193,13 @@ class Drill:
     def _dvc(self, *words: str) -> None:
         """Run DVC in the copy."""
         done = _call(self._root, "dvc", *words)
-        if done.returncode != 0 and words[0] != "pull":  # what pull refuses, verify misses
+        if (
+            done.returncode != 0 and words[0] != "pull"
+        ):  # a file that pull refuses is missing for verify
             raise LookupError(f"dvc {words[0]}: {done.stderr.strip()[-200:]}")
 
     def _statements(self, kind: str) -> list[Path]:
-        """Return the statements of a kind, wherever they lie in the local ledger."""
+        """Return the statements of a kind in the local ledger."""
         ledger = self._root / ".ml-assets" / "state" / "ledger"
         found = []
         for path in ledger.rglob("*.json"):
@@ -201,11 +207,11 @@ class Drill:
             if kind.encode() in base64.b64decode(payload).partition(b'"predicate":')[0]:
                 found.append(path)
         if not found:
-            raise LookupError("there are no such statements in a ledger inside of the project")
+            raise LookupError("no such statements in a ledger inside the project")
         return found
 
     def _edit_statements(self, kind: str) -> None:
-        """Change what is signed, and let the signature stand."""
+        """Change the payload, and keep its signature."""
         for path in self._statements(kind):
             bundle = json.loads(path.read_bytes())
             payload = bytearray(base64.b64decode(bundle["dsseEnvelope"]["payload"]))
@@ -218,7 +224,7 @@ class Drill:
             path.unlink()
 
     def _plant(self) -> None:
-        """Write what ``code-security`` fails into code that the project has."""
+        """Add code that ``code-security`` fails to a script of the project."""
         dirty = "\nimport subprocess\nsubprocess.call('ls ' + input(), shell=True)\n"
         for stage in self._checkout.manifest.stages:
             for dep in stage.deps:
@@ -226,10 +232,10 @@ class Drill:
                 if not dep.producers and path.suffix == ".py" and path.is_file():
                     path.write_text(path.read_text(encoding="utf-8") + dirty, encoding="utf-8")
                     return
-        raise LookupError("no stage reads Python code that could be attacked")
+        raise LookupError("no stage reads a Python file")
 
     def _loosen_policy(self) -> None:
-        """Turn every gate off in the working tree, and write code that one of them would fail."""
+        """Turn every gate off in the working tree, and add code that a gate fails."""
         self._plant()
         policy = self._root / ".ml-assets" / "policy.toml"
         policy.parent.mkdir(exist_ok=True)
@@ -239,7 +245,7 @@ class Drill:
         )
 
     def _forge_events(self) -> None:
-        """Have Dagster's event log say that the code has passed, which it has not."""
+        """Let Dagster's event log claim that failing code has passed."""
         self._plant()
         changed = 0
         for path in (self._root / ".ml-assets" / "state" / "dagster").rglob("*.db"):
@@ -249,7 +255,7 @@ class Drill:
                     query = "UPDATE asset_check_executions SET execution_status = 'SUCCEEDED'"
                     changed += database.execute(query).rowcount
         if not changed:
-            raise LookupError("no event log inside of the project knows of checks")
+            raise LookupError("no event log with checks inside the project")
 
 
 def _call(directory: Path, module: str, *words: str) -> subprocess.CompletedProcess[str]:
@@ -266,7 +272,7 @@ def _call(directory: Path, module: str, *words: str) -> subprocess.CompletedProc
 
 
 def _is_stale(answer: _Answer) -> bool:
-    """Whether a plan has something to do: what the lock records is not what is there."""
+    """Return whether a plan has work to do: the lock differs from the files."""
     return answer.code != 0 or not re.search(r"\b0 to run, 0 to restore\b", answer.output)
 
 
@@ -279,7 +285,7 @@ def _first_file(path: Path) -> Path:
 
 
 def _set_user_id(path: Path) -> None:
-    """Let a file, or the first file of a directory, run as its owner whoever starts it."""
+    """Set the set-user-ID bit of a file, or of the first file of a directory."""
     path = _first_file(path)
     path.chmod(path.stat().st_mode | stat.S_ISUID)
 

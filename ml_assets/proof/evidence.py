@@ -19,7 +19,7 @@ from ml_assets.proof.lineage.picture import draw
 from ml_assets.proof.package_impact import PREDICATE as BILL
 from ml_assets.proof.trust import DIRECTORY
 from security.policy.policy import builtin_policy_text
-from security.signing.bundle import Kind
+from security.signing.bundle import BundleKind
 from security.signing.model_signature import PREDICATE as MODEL_SIGNATURE
 from security.signing.model_signature import root_digests
 from security.signing.signature import Verified
@@ -130,7 +130,7 @@ def _rules(project: Project) -> dict[str, bytes]:
 
 
 def _keys(statements: VerifiedStatements, used: Iterable[Verified]) -> Mapping[str, bytes]:
-    names = {one.identity.name for one in used if one.identity.kind is Kind.KEY}
+    names = {one.identity.name for one in used if one.identity.kind is BundleKind.KEY}
     keys = {name: statements.trust.find_key(name) for name in sorted(names)}
     return {f"keys/{name[:16]}.pem": key.key_pem for name, key in keys.items()}
 
@@ -194,7 +194,7 @@ def _describe_signature(name: str, signature: Verified | None) -> str:
     if signature is None:
         return "The artifact has no model signature.\n"
     bundle = f"bundles/model-signature-{signature.bundle.sha256[:16]}.sigstore.json"
-    if signature.identity.kind is not Kind.KEY:
+    if signature.identity.kind is not BundleKind.KEY:
         return f"The model signature is `{bundle}`, by {signature.identity}.\n"
     key = f"keys/{signature.identity.name[:16]}.pem"
     return f"""## Model signature (OpenSSF Model Signing v1.0)

@@ -1,7 +1,7 @@
-"""The vulnerable: which environments hold a package, or one that an advisory is about.
+"""The impact of a package or an advisory: the environments that contain an affected package.
 
-It goes by signed bills of materials. A bill is about the lock file and the interpreter that a run's
-provenance names, which is how what was made in that environment is found.
+Signed bills of materials list the packages. The subjects of a bill are the lock files and the
+interpreter, which the provenance of runs names too: so a bill leads to the outs of its environment.
 """
 
 from __future__ import annotations
@@ -27,26 +27,26 @@ _PURL = re.compile(r"pkg:([a-z]+)/([^@?#]+)(?:@([^?#]+))?.*")
 
 
 def names_a_package(text: str) -> bool:
-    """Whether a text is an advisory's id or a package URL."""
+    """Return whether a text is an advisory id or a package URL."""
     return bool(_ADVISORY.fullmatch(text)) or text.startswith("pkg:")
 
 
 def find_bills(records: VerifiedStatements, text: str) -> Iterator[tuple[Node, str]]:
-    """Yield what the bills are about that hold a package, each with the bill's digest.
+    """Yield the subjects of bills with a package, each with the bill's ledger digest.
 
     Args:
-        text: an advisory's id, or a package URL with or without a version.
+        text: an advisory id, or a package URL with or without a version.
 
     Raises:
-        ConfigurationError: a package URL is none.
-        UnavailableError: there is no bill at all: finding nothing would say nothing.
+        ConfigurationError: a package URL is malformed.
+        UnavailableError: the ledger has no bill, so that an empty answer would be wrong.
         SecurityError: the advisories cannot be read.
     """
     bills = [found for one in records.index.of_type(PREDICATE) if (found := records.find(one))]
     if not bills:
         raise UnavailableError(
-            "no bill of materials that can be believed, so that nobody knows what holds it",
-            "make one: ml-assets run --force",
+            "no trusted bill of materials to search",
+            "create one: ml-assets run --force",
         )
     if not text.startswith("pkg:"):
         with open_store().load_or_index(now=datetime.now(UTC)) as database:
@@ -65,7 +65,7 @@ def _search(
     for bill in bills:
         held = [purl for purl in _purls(bill.statement.predicate) if _ask(known, purl, matches)]
         for subject in bill.statement.subjects if held else ():
-            detail = f"holds {', '.join(held[:3])}"
+            detail = f"contains {', '.join(held[:3])}"
             node = Node(subject.digest["sha256"], "environment", subject.name, subject.digest)
             yield Node(
                 node.id, node.kind, node.name, node.digest, detail=detail
@@ -90,7 +90,7 @@ def _is_same(wanted: re.Match[str], purl: re.Match[str]) -> bool:
 
 
 def _is_affected(database: AdvisoryDatabase, purl: re.Match[str], advisory: str) -> bool:
-    """Whether a package has a vulnerability of this name; one in doubt counts."""
+    """Return whether an advisory affects a package; a doubtful match counts."""
     if purl[1] != "pypi" or purl[3] is None:
         return False
     package = build_package(_normal(purl[2]), unquote(purl[3]), 1)

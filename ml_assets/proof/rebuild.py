@@ -1,10 +1,10 @@
-"""Rebuilding: a stage is run again in a clean checkout of its commit, and its outs are compared.
+"""The rebuild: run a stage again in a clean checkout of its commit, and compare its outs.
 
-1. The commit is cloned into an empty directory; nothing that is not in it is there.
-2. What the stage reads comes out of DVC's caches, which the clone shares, and is compared with the
-   provenance: the same inputs, or no rebuild.
-3. The stage's commands run, whatever the caches hold.
-4. The outs are hashed and compared, file by file.
+1. Clone the commit into an empty directory.
+2. Restore the stage's inputs from DVC's caches, which the clone shares, and compare them with the
+   provenance: other inputs are refused.
+3. Run the stage's commands, ignoring cached outs.
+4. Hash the outs and compare them, file by file.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ _SECONDS = 24 * 3600.0
 
 
 def rebuild(project: Project, origin: Origin, place: Path) -> Rebuild:
-    """Run the stage of a provenance again.
+    """Run a provenance's stage again.
 
     Args:
         place: an empty directory.
 
     Raises:
-        ConfigurationError: the run was made of no commit, or of more than is in it.
-        UnavailableError: the commit or an input is not here any more, or the stage fails now.
+        ConfigurationError: the run had no commit, or uncommitted changes.
+        UnavailableError: the commit or an input is missing, or the stage fails.
     """
     run = origin.provenance
     commits = run.of_role(Role.COMMIT)
     if not commits or run.conditions.uncommitted:
         raise ConfigurationError(
-            f"{run.stage} ran on code that is in no commit", "commit it, and run it again"
+            f"{run.stage} ran on uncommitted code", "commit it, and run it again"
         )
     commit = commits[0].digest["gitCommit"]
     clone = Project(_clone(project, commit, place / "checkout"))
@@ -63,7 +63,7 @@ def rebuild(project: Project, origin: Origin, place: Path) -> Rebuild:
 
 
 def _clone(project: Project, commit: str, target: Path) -> Path:
-    """Clone a commit, without anything that is not in it; return the DVC root in it."""
+    """Clone a commit; return its DVC root."""
     top = run_git(project.root, "rev-parse", "--show-toplevel").stdout.decode().strip()
     below = os.path.relpath(os.path.realpath(project.root), os.path.realpath(top))
     for words in (
@@ -96,19 +96,19 @@ def _run(clone: Project, *words: str) -> None:
     if done.returncode != 0:
         said = [line for line in done.stderr.splitlines() if line.startswith("error:")]
         raise UnavailableError(
-            f"the clean checkout does not run: {'; '.join(said)[:300]}",
-            "its inputs have to be in the cache, or in a remote: dvc pull",
+            f"the run in the clean checkout failed: {'; '.join(said)[:300]}",
+            "fetch its inputs: dvc pull",
         )
 
 
 def _compare_inputs(clone: Project, origin: Origin) -> None:
-    """Refuse to compare outs that were made from other inputs."""
+    """Refuse to compare outs of other inputs."""
     checkout = clone.open_checkout()
     for one in origin.provenance.of_role(Role.OUT, Role.DATA, Role.CODE, Role.PARAMS):
         content = checkout.read(one.name) if "://" not in one.name else None
         if content is None or content.sha256 not in one.digest.values():
             raise UnavailableError(
-                f"another input than the run had: {one.name}", "it cannot be rebuilt from here"
+                f"input differs from the run's: {one.name}", "fetch the original: dvc pull"
             )
 
 
@@ -121,7 +121,7 @@ def _read(project: Project, known: Mapping[str, Subject]) -> dict[str, Content]:
 def _differing(
     name: str, out: Subject, before: Content | None, after: Content | None
 ) -> Iterator[str]:
-    """Yield the files of an out that came out otherwise; the out itself where nobody can tell."""
+    """Yield the differing files of an out, or the out itself if its files are unknown."""
     if after is not None and identify_content(after) == dict(out.digest):
         return
     if before is None or after is None or before.entries is None or after.entries is None:

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from resources.errors import ConfigurationError
 from resources.signing.private_key import load_private_key
-from security.signing.bundle import Bundle, Kind, write_certificate_bundle
+from security.signing.bundle import Bundle, BundleKind, write_certificate_bundle
 from security.signing.envelope import Envelope, signed_message
 from security.signing.identity import Identity
 
@@ -33,7 +33,7 @@ class CertificateSigner:
         """The signer: the subject alternative name that the issuer certified."""
         names = self.chain[0].extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         name = next((str(one.value) for one in names), "")
-        return Identity(Kind.CERTIFICATES, name, self.chain[0].issuer.rfc4514_string())
+        return Identity(BundleKind.CERTIFICATES, name, self.chain[0].issuer.rfc4514_string())
 
     def sign(self, payload: bytes) -> Bundle:
         """Sign the bytes of a statement."""

@@ -1,8 +1,7 @@
-"""The hashes that dependency files allow for the packages that they pin.
+"""The file hashes of pinned packages in dependency files.
 
-Which packages those are is told by ``security.advisories``; here the same text is read once more,
-for what advisories have no use for. Formats: requirements files with ``--hash``, pylock.toml,
-uv.lock, poetry.lock and pdm.lock.
+``security.advisories`` reads the packages; this module reads the hashes of the same text. Formats:
+requirements files with ``--hash``, pylock.toml, uv.lock, poetry.lock and pdm.lock.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ Hashes = Mapping[tuple[str, str], frozenset[str]]
 
 
 def find_hashes(text: str) -> Hashes:
-    """Find the hashes that a dependency file allows for what it pins."""
+    """Find the hashes of the packages that a dependency file pins."""
     if parse_lock_file(text).packages:
         pairs = _in_lock_file(tomllib.loads(text))
     else:
@@ -44,7 +43,7 @@ def _in_requirements(text: str) -> Iterator[tuple[tuple[str, str], str]]:
 
 
 def _join(lines: list[str]) -> str:
-    """Join the first line with those that go on with it, in pip's way."""
+    """Join a line with its continuation lines, as pip does."""
     joined: list[str] = []
     for line in lines:
         if line.lstrip().startswith("#"):

@@ -18,11 +18,11 @@ from security.bom.cyclonedx import (
     write_document,
 )
 from security.bom.model_description import (
-    Material,
+    ComponentRole,
     Metric,
     ModelCard,
     ModelDescription,
-    Role,
+    ModelMaterial,
 )
 from security.bom.sbom import describe_licences
 from security.gates.interface import Json
@@ -58,7 +58,7 @@ def write_model_bill(
     )
 
 
-def _describe_model(described: ModelDescription, materials: Sequence[Material]) -> Element:
+def _describe_model(described: ModelDescription, materials: Sequence[ModelMaterial]) -> Element:
     element = _describe(described.model)
     licences = describe_licences([described.card.licence])
     if licences:
@@ -73,7 +73,7 @@ def _describe_model(described: ModelDescription, materials: Sequence[Material]) 
     return element
 
 
-def _describe(material: Material) -> Element:
+def _describe(material: ModelMaterial) -> Element:
     """Describe a component: with its digest, or with the reason why it was not read."""
     element: Element = {
         "type": material.role.value,
@@ -89,13 +89,13 @@ def _describe(material: Material) -> Element:
         element["tags"] = [clean(label, 200) for label in sorted(set(material.labels))]
     if material.files:
         element["components"] = [_describe_file(material, *one) for one in sorted(material.files)]
-    if material.role is Role.DATA:
+    if material.role is ComponentRole.DATA:
         element["data"] = [_describe_data(material)]
     element["properties"] = list_properties(_properties(material))
     return element
 
 
-def _describe_file(material: Material, path: str, sha256: str) -> Element:
+def _describe_file(material: ModelMaterial, path: str, sha256: str) -> Element:
     return {
         "type": "file",
         "bom-ref": _file_ref(material, path),
@@ -105,18 +105,18 @@ def _describe_file(material: Material, path: str, sha256: str) -> Element:
     }
 
 
-def _file_ref(material: Material, path: str) -> str:
+def _file_ref(material: ModelMaterial, path: str) -> str:
     return f"{material.ref}#{clean(path)}"
 
 
-def _describe_data(material: Material) -> Element:
+def _describe_data(material: ModelMaterial) -> Element:
     address = public_address(material.source or material.location)
     if not material.source and "://" not in material.location:
         address = quote(material.location, safe="/", errors="surrogateescape")
     return {"type": "dataset", "name": clean(material.location), "contents": {"url": address}}
 
 
-def _properties(material: Material) -> list[tuple[str, str]]:
+def _properties(material: ModelMaterial) -> list[tuple[str, str]]:
     found = [("artifact", name) for name in material.names] + [
         ("digest", "of its listing" if material.files or material.md5.endswith(".dir") else ""),
         ("dvc:md5", material.md5),
@@ -127,7 +127,7 @@ def _properties(material: Material) -> list[tuple[str, str]]:
     return [(name, value) for name, value in found if value]
 
 
-def _describe_card(described: ModelDescription, materials: Iterable[Material]) -> Element:
+def _describe_card(described: ModelDescription, materials: Iterable[ModelMaterial]) -> Element:
     card = described.card
     parameters = _parameters(card, materials)
     considerations = _considerations(card)
@@ -153,7 +153,7 @@ def _describe_card(described: ModelDescription, materials: Iterable[Material]) -
     return element
 
 
-def _parameters(card: ModelCard, materials: Iterable[Material]) -> Element:
+def _parameters(card: ModelCard, materials: Iterable[ModelMaterial]) -> Element:
     found: Element = {"approach": {"type": card.approach}} if card.approach else {}
     texts = {
         "task": card.task,
@@ -161,7 +161,7 @@ def _parameters(card: ModelCard, materials: Iterable[Material]) -> Element:
         "modelArchitecture": card.algorithm,
     }
     found |= {name: clean(text) for name, text in texts.items() if text}
-    datasets: list[Json] = [{"ref": one.ref} for one in materials if one.role is Role.DATA]
+    datasets: list[Json] = [{"ref": one.ref} for one in materials if one.role is ComponentRole.DATA]
     if datasets:
         found["datasets"] = datasets
     for name, formats in (("inputs", card.inputs), ("outputs", card.outputs)):
@@ -197,7 +197,7 @@ def _describe_metrics(metrics: Iterable[Metric]) -> list[Json]:
     ]
 
 
-def _graph(materials: Sequence[Material]) -> dict[str, set[str]]:
+def _graph(materials: Sequence[ModelMaterial]) -> dict[str, set[str]]:
     refs = {one.location: one.ref for one in materials}
     graph = {
         one.ref: {refs[location] for location in one.made_from if location in refs} - {one.ref}

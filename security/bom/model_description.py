@@ -1,4 +1,4 @@
-"""The description of a model: what its bill of materials says, as values."""
+"""The description of a model: the content of its bill of materials, as values."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from enum import Enum
 from security.bom.cyclonedx import clean
 
 
-class Role(Enum):
-    """What something is to the model, as CycloneDX calls it."""
+class ComponentRole(Enum):
+    """The type of a component in CycloneDX."""
 
     MODEL = "machine-learning-model"
     DATA = "data"
@@ -17,23 +17,23 @@ class Role(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Material:
-    """The model itself, or something that it was made from.
+class ModelMaterial:
+    """The model itself, or an input of it.
 
     Attributes:
         location: relative to the repository, or an address.
-        sha256: of its bytes; of a directory, of its listing. Empty if it was not read.
-        md5: by which DVC knows it; empty if DVC does not.
-        files: of a directory: paths and their sha256.
-        not_read: why it was not read; empty if it was.
-        stage: that wrote it; empty for what no stage wrote.
-        source: the address that it was imported from; empty for anything else.
+        sha256: the digest of its bytes, or of a directory's listing; empty if it was not read.
+        md5: DVC's hash; empty without one.
+        files: a directory's paths and their sha256.
+        not_read: the reason why it was not read; empty if it was.
+        stage: the stage that wrote it; empty for an input of the project.
+        source: the address that it was imported from; may be empty.
         revision: the commit of that source.
-        names: of ``artifacts:`` that it goes by.
-        made_from: locations of what the stage that wrote it has read.
+        names: its names in ``artifacts:``.
+        made_from: locations that its stage read.
     """
 
-    role: Role
+    role: ComponentRole
     location: str
     sha256: str = ""
     md5: str = ""
@@ -49,7 +49,7 @@ class Material:
 
     @property
     def ref(self) -> str:
-        """Return what the rest of the bill calls it."""
+        """Return its reference in the bill."""
         return f"{self.role.value}:{clean(self.location)}"
 
 
@@ -58,7 +58,7 @@ class Metric:
     """A number about the model.
 
     Attributes:
-        slice: what part of the data it is about; empty for all.
+        slice: the part of the data; empty for all.
     """
 
     type: str
@@ -68,14 +68,14 @@ class Metric:
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """What somebody has to state about a model, because no file says it.
+    """Statements about a model that no file contains.
 
     Attributes:
         approach: ``supervised``, ``unsupervised``, ``reinforcement-learning``, ``semi-supervised``
             or ``self-supervised``; empty if not stated.
-        algorithm: the model's architecture, such as a class of a library.
+        algorithm: the model's architecture, such as the class of a library.
         family: the kind of algorithm.
-        risks: ethical considerations, with what is done about each.
+        risks: ethical considerations, each with its mitigation.
     """
 
     task: str = ""
@@ -94,18 +94,18 @@ class ModelCard:
 
 @dataclass(frozen=True, slots=True)
 class ModelDescription:
-    """All that the bill says.
+    """The content of a model's bill.
 
     Attributes:
-        materials: what the model was made from, itself left out.
-        parameters: names and values of what the stages that made it have read.
-        facts: further things to say on the card, by name.
+        materials: the inputs of the model.
+        parameters: names and values that its stages read.
+        facts: further properties of the card, by name.
         provenance: the sha256 of statements about the model.
     """
 
-    model: Material
+    model: ModelMaterial
     card: ModelCard
-    materials: tuple[Material, ...] = ()
+    materials: tuple[ModelMaterial, ...] = ()
     parameters: tuple[tuple[str, str], ...] = ()
     metrics: tuple[Metric, ...] = ()
     facts: tuple[tuple[str, str], ...] = ()

@@ -1,7 +1,7 @@
-"""The metadata of installed packages: licences and requirements, read as text from their files.
+"""The metadata of installed packages: licences and requirements, from their files.
 
-What they say is somebody else's word. Bytes that are no UTF-8 are shown as escapes and dropped
-nowhere; a requirement that cannot be parsed is kept as one.
+Metadata are foreign text. Bytes outside UTF-8 become escapes, and malformed requirements are kept
+as such.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ _NAME = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
 
 @dataclass(frozen=True, slots=True)
 class PackageMetadata:
-    """What a package says of itself.
+    """The metadata of a package.
 
     Attributes:
-        licences: one expression of SPDX, or names; empty if it states none.
-        requirements: of other packages, as they stand there.
+        licences: one SPDX expression, or names; may be empty.
+        requirements: requirements of other packages, unparsed.
     """
 
     licences: tuple[str, ...]
@@ -38,7 +38,7 @@ class PackageMetadata:
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What a package needs in one environment, by name, and what of it cannot be parsed."""
+    """The packages that a package needs in one environment, and its malformed requirements."""
 
     names: tuple[str, ...]
     unreadable: tuple[str, ...]
@@ -49,7 +49,7 @@ def read_metadata(location: str) -> PackageMetadata:
 
     Raises:
         OSError: they cannot be read.
-        ValueError: there is more of them than any package has.
+        ValueError: they are too large.
     """
     inner = "METADATA" if location.endswith(".dist-info") else "PKG-INFO"
     path = os.path.join(location, inner) if os.path.isdir(location) else location
@@ -73,7 +73,7 @@ def parse_metadata(header: bytes) -> PackageMetadata:
 
 
 def _fields(text: str) -> Iterator[tuple[str, str]]:
-    """Yield the fields, each with the lines that go on with it."""
+    """Yield the fields, each with its continuation lines."""
     name, lines = "", list[str]()
     for line in text.split("\n"):
         if line[:1] in (" ", "\t"):
@@ -88,7 +88,7 @@ def _fields(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _find_licences(fields: Mapping[str, list[str]]) -> tuple[str, ...]:
-    """Find licences: an expression, else a name of one line, else classifiers, else a text."""
+    """Find licences: an expression, or a one-line name, or classifiers, or a text."""
     expressions = [one for one in fields.get("license-expression", ()) if one]
     if expressions:
         return tuple(expressions)
@@ -105,13 +105,13 @@ def _find_licences(fields: Mapping[str, list[str]]) -> tuple[str, ...]:
 def resolve_needs(
     requirements: Mapping[str, tuple[str, ...]], environment: Mapping[str, str]
 ) -> dict[str, Needs]:
-    """Say of each installed package which other installed ones it needs.
+    """Return the installed packages that each installed package needs.
 
-    An extra counts where another installed package asks for it by name.
+    An extra counts if another installed package requires it.
 
     Args:
-        requirements: as the metadata state them, by normal name.
-        environment: what markers are evaluated with.
+        requirements: requirements in the metadata, by normalized name.
+        environment: the environment of markers.
     """
     extras: dict[str, set[str]] = {name: {""} for name in requirements}
     needs: dict[str, Needs] = {}
@@ -140,7 +140,7 @@ def _add_need(
 ) -> None:
     named = _NAME.match(text[:_LONGEST_REQUIREMENT])
     if named and canonical_name(named[1]) not in installed:
-        return  # most are; parsing them would take most of the time
+        return  # the usual case; parsing takes long
     try:
         if len(text) > _LONGEST_REQUIREMENT:
             raise InvalidRequirement("too long")

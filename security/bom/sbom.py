@@ -1,6 +1,6 @@
-"""The SBOM of a Python environment: from what the lock allows and what is installed, to bytes.
+"""The SBOM of a Python environment: locked and installed packages, written as bytes.
 
-It takes values and reads nothing. Whatever order they come in, the bytes are the same.
+The writer takes values and reads nothing. The order of values does not change the bytes.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from security.bom.cyclonedx import (
 )
 from security.gates.interface import Json
 
-#: Algorithms of a lock's hashes, as CycloneDX calls them. Weaker ones are no evidence.
+#: Algorithms of a lock's hashes with their names in CycloneDX. Weaker ones are left out.
 ALGORITHMS = {"sha256": "SHA-256", "sha384": "SHA-384", "sha512": "SHA-512"}
 _SUBJECT = "environment"
 _LONGEST_LICENCE = 200
 
 
 @dataclass(frozen=True, slots=True)
-class LockFile:
-    """A file that pins packages, by its path in the project."""
+class LockFileDigest:
+    """A lock file: its path in the project, and its digest."""
 
     path: str
     sha256: str
@@ -40,18 +40,18 @@ class EnvironmentPackage:
     """One package of one version.
 
     Attributes:
-        name: in its one normal form (PEP 503).
-        version: in its one normal form (PEP 440), where it has one.
+        name: normalized (PEP 503).
+        version: normalized (PEP 440) if possible.
         locks: the paths of the lock files that pin this version.
-        hashes: of the files that these allow, as ``algorithm:hex``.
-        installed: it is there in the environment.
-        licences: as its metadata state them: one expression of SPDX, or names.
+        hashes: the file hashes in those lock files, as ``algorithm:hex``.
+        installed: whether the environment contains it.
+        licences: from its metadata: one SPDX expression, or names.
         depends_on: the names of the packages that it needs here.
-        unreadable: requirements in its metadata that nobody can parse.
-        origin: the address that it was installed from, if from no index: ``local`` for one of this
-            machine, whose path is nobody's business.
-        revision: the commit or digest that the address stood for.
-        editable: its code is a working directory, which may change under the same version.
+        unreadable: malformed requirements in its metadata.
+        origin: the address of its source if it is from no index; ``local`` for a path of this
+            machine, which stays private.
+        revision: the commit or digest of that address.
+        editable: whether its code is a working directory that may change under the same version.
     """
 
     name: str
@@ -68,7 +68,7 @@ class EnvironmentPackage:
 
     @property
     def purl(self) -> str:
-        """Return its package URL. What is from no index is not PyPI's package of that name."""
+        """Return its package URL. A package from no index is not PyPI's package of that name."""
         version = quote(self.version, safe="")
         if not self.origin:
             return f"pkg:pypi/{self.name}@{version}"
@@ -84,21 +84,21 @@ class EnvironmentPackage:
 
     @property
     def state(self) -> str:
-        """Say where it is: ``locked``, ``installed`` or ``locked-and-installed``."""
+        """Return ``locked``, ``installed`` or ``locked-and-installed``."""
         return "-and-".join(["locked"] * bool(self.locks) + ["installed"] * self.installed)
 
 
 @dataclass(frozen=True, slots=True)
-class Environment:
-    """What the bill is about.
+class EnvironmentDescription:
+    """The environment of a project.
 
     Attributes:
-        project: the name of the project whose environment it is.
-        version: of the project; empty if it has none.
-        implementation: of the interpreter: ``cpython``.
+        project: the project's name.
+        version: the project's version; may be empty.
+        implementation: the interpreter's implementation: ``cpython``.
         python: the interpreter's version.
-        gaps: entries of dependency files that name no package of one version.
-        system: packages of the operating system, if they are known.
+        gaps: entries of dependency files that pin no version.
+        system: packages of the operating system, if known.
     """
 
     project: str
@@ -106,19 +106,21 @@ class Environment:
     implementation: str
     python: str
     packages: tuple[EnvironmentPackage, ...]
-    lock_files: tuple[LockFile, ...] = ()
+    lock_files: tuple[LockFileDigest, ...] = ()
     gaps: tuple[str, ...] = ()
     system: tuple[SystemPackage, ...] = field(default=())
 
 
 def write_environment_bill(
-    environment: Environment, *, tool_version: str, timestamp: str | None = None
+    environment: EnvironmentDescription, *, tool_version: str, timestamp: str | None = None
 ) -> bytes:
     """Write the SBOM of an environment.
 
     Args:
-        timestamp: when it was made (RFC 3339); None leaves it out, so that the same environment
-            gives the same bytes on another day.
+        timestamp: RFC 3339; None leaves it out, so that the bytes do not depend on the day.
+
+    Raises:
+        BillError: two components have one reference.
     """
     packages = environment.packages
     components = [_describe_interpreter(environment), *map(_describe_lock, environment.lock_files)]
@@ -142,7 +144,7 @@ def write_environment_bill(
     )
 
 
-def _describe_interpreter(environment: Environment) -> Element:
+def _describe_interpreter(environment: EnvironmentDescription) -> Element:
     name, version = environment.implementation, environment.python
     element: Element = {
         "type": "platform",
@@ -156,7 +158,7 @@ def _describe_interpreter(environment: Environment) -> Element:
     return element
 
 
-def _describe_lock(file: LockFile) -> Element:
+def _describe_lock(file: LockFileDigest) -> Element:
     return {
         "type": "file",
         "bom-ref": f"lock:{clean(file.path)}",
@@ -226,7 +228,7 @@ def _describe_hashes(hashes: Iterable[str]) -> list[Json]:
 
 
 def describe_licences(texts: Sequence[str]) -> list[Json]:
-    """Return licences as declared: an identifier or expression of SPDX, or names as they are."""
+    """Return declared licences: an SPDX identifier or expression, or plain names."""
     from cyclonedx.spdx import is_supported_id
     from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 
@@ -259,8 +261,10 @@ def _describe_system_package(package: SystemPackage) -> Element:
     }
 
 
-def _graph(environment: Environment, packages: Sequence[EnvironmentPackage]) -> dict[str, set[str]]:
-    """Link packages with what they need here, and the environment with what nothing else needs."""
+def _graph(
+    environment: EnvironmentDescription, packages: Sequence[EnvironmentPackage]
+) -> dict[str, set[str]]:
+    """Link packages with their needs, and the environment with the packages that nothing needs."""
     installed: dict[str, set[str]] = {}
     for package in packages:
         if package.installed:

@@ -1,1 +1,1 @@
-"""The ledger: signed statements by the digest of their bytes, and an index of their subjects."""
+"""The ledger of signed statements, and an index of their subjects."""

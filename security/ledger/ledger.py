@@ -1,9 +1,8 @@
-"""The ledger: all signed statements of a project, each under the digest of its bytes.
+"""The ledger: all signed statements of a project, each stored by the digest of its bytes.
 
-Nothing in it is changed or taken back: what is added lies there once, under a name that follows
-from it. So two writers cannot be in each other's way, a crash leaves at most a part that has no
-name yet, and what was damaged or exchanged shows when it is read. Nothing in it is believed for
-lying there: whoever needs a statement verifies its signature.
+Statements are added and never changed. The name of a statement follows from its content, so two
+writers do not conflict, a crash leaves at most an unnamed part, and damage shows on reading. The
+ledger itself is not trusted: readers verify each statement's signature.
 """
 
 from __future__ import annotations
@@ -23,27 +22,27 @@ _NAME = re.compile(r"[0-9a-f]{64}")
 
 
 class LedgerError(SecurityError):
-    """A statement is not there, or is not what was put there."""
+    """A statement is missing, or has changed since it was added."""
 
     kind = "ledger"
 
 
 class Files(Protocol):
-    """Where statements lie: a directory, a bucket."""
+    """The storage of a ledger: a directory or a bucket."""
 
     def names(self) -> Iterator[str]:
-        """Yield the digests of all that lies there."""
+        """Yield the digests of all stored statements."""
 
     def read(self, name: str) -> bytes:
-        """Return what lies under a digest.
+        """Return the statement with a digest.
 
         Raises:
-            FileNotFoundError: nothing does.
+            FileNotFoundError: it is missing.
             OSError: it cannot be read.
         """
 
     def add(self, name: str, content: bytes) -> None:
-        """Put something under its digest, whole or not at all.
+        """Store a statement by its digest, atomically.
 
         Raises:
             OSError: it cannot be written.
@@ -51,13 +50,13 @@ class Files(Protocol):
 
 
 class Ledger:
-    """Statements that are only ever added. Safe for threads and for several writers."""
+    """An append-only store of statements, safe for threads and several writers."""
 
     def __init__(self, files: Files) -> None:
         self._files = files
 
     def append(self, bundle: Bundle) -> str:
-        """Add a signed statement; return the digest under which it lies.
+        """Add a signed statement; return its digest.
 
         Raises:
             LedgerError: it cannot be written.
@@ -69,7 +68,7 @@ class Ledger:
         return bundle.sha256
 
     def digests(self) -> Iterator[str]:
-        """Yield the digests of all statements, in no order.
+        """Yield the digests of all statements, in any order.
 
         Raises:
             LedgerError: it cannot be listed.
@@ -82,12 +81,12 @@ class Ledger:
     def load(self, digest: str) -> Bundle:
         """Load a signed statement.
 
-        1. Its bytes are those that its name stands for.
-        2. It is a bundle, strictly.
+        1. Its bytes have the digest of its name: a changed statement is refused.
+        2. It is a strict bundle.
 
         Raises:
-            LedgerError: it is not there, or other bytes are.
-            SignatureError: it is no bundle.
+            LedgerError: it is missing, unreadable or changed.
+            SignatureError: it is not a bundle.
         """
         try:
             content = self._files.read(digest)
@@ -95,8 +94,8 @@ class Ledger:
             raise _unreadable(f"statement {digest[:16]}", error) from error
         if hashlib.sha256(content).hexdigest() != digest:  # 1
             raise LedgerError(
-                f"statement {digest[:16]} has other bytes than were put there",
-                "restore it from a copy of the ledger; what it proved is not proven now",
+                f"statement changed in the ledger: {digest[:16]}",
+                "restore it from a copy of the ledger",
             )
         return parse_bundle(content)  # 2
 
@@ -109,7 +108,7 @@ class LedgerDirectory:
         self._made: set[str] = set()
 
     def names(self) -> Iterator[str]:
-        """Yield the digests of all that lies there; parts that a crash has left are none."""
+        """Yield the digests of all statements, without unnamed parts of a crash."""
         try:
             folders = os.listdir(self._root)
         except FileNotFoundError:
@@ -122,13 +121,13 @@ class LedgerDirectory:
                         yield name
 
     def read(self, name: str) -> bytes:
-        """Return what lies under a digest."""
+        """Return the statement with a digest."""
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         with os.fdopen(os.open(self._path(name), flags), "rb") as stream:
             return stream.read()
 
     def add(self, name: str, content: bytes) -> None:
-        """Write beside the place, then rename: a reader finds all of it, or nothing."""
+        """Write a temporary file, then rename it: a reader sees all of it, or nothing."""
         path = self._path(name)
         if name[:2] not in self._made:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -149,9 +148,11 @@ class LedgerDirectory:
 
 def _unreadable(what: str, error: OSError) -> LedgerError:
     reason = (error.strerror or str(error)).lower()
-    return LedgerError(f"cannot read {what}: {reason}", "look where the ledger lies, and who may")
+    return LedgerError(
+        f"cannot read {what}: {reason}", "check the ledger's location and permissions"
+    )
 
 
 def _unwritten(error: OSError) -> LedgerError:
     reason = (error.strerror or str(error)).lower()
-    return LedgerError(f"cannot add to the ledger: {reason}", "free the disk, or mend permissions")
+    return LedgerError(f"cannot add to the ledger: {reason}", "free disk space, or fix permissions")

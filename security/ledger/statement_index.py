@@ -1,8 +1,8 @@
-"""The statement index: which statements speak of a digest, found without reading all of them.
+"""The statement index: statements by the digests that they name, without reading the ledger.
 
-It is made from the ledger and can be lost at any time. It only says where to look: what it finds is
-loaded from the ledger and verified. What the ledger has and it has not is added before it answers;
-what the ledger has lost is dropped.
+It is derived from the ledger and may be deleted at any time. It is not trusted: every statement
+that it finds is loaded from the ledger and verified. ``refresh`` adds new statements and drops
+missing ones.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ CREATE INDEX payloads ON statements (payload);
 
 
 class StatementIndex:
-    """Finds statements of a ledger by what they speak of.
+    """Finds the statements of a ledger by subject and material.
 
     Args:
-        file: the database; None keeps it in memory.
-        on_damage: told of statements of the ledger that cannot be read.
+        file: the database; None for one in memory.
+        on_damage: receives a message for each unreadable statement.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class StatementIndex:
         self._database.close()
 
     def refresh(self) -> int:
-        """Take in what the ledger has and the index has not; return how many that were.
+        """Add new statements of the ledger, drop missing ones; return the number added.
 
         Raises:
             LedgerError: the ledger cannot be listed.
@@ -70,32 +70,32 @@ class StatementIndex:
         return len(there - known)
 
     def add(self, digest: str, statement: Statement) -> None:
-        """Take in a statement that was just added to the ledger."""
+        """Add a statement that was just added to the ledger."""
         with self._database:
             self._insert(digest, statement)
 
     def about(self, digest: str, predicate_type: str | None = None) -> list[str]:
-        """Return the statements among whose subjects a digest is, oldest entry first."""
+        """Return the statements with a digest among their subjects, oldest first."""
         return self._find("subjects", digest, predicate_type)
 
     def made_from(self, digest: str, predicate_type: str | None = None) -> list[str]:
-        """Return the statements that name a digest as something that was used."""
+        """Return the statements with a digest among their materials."""
         return self._find("materials", digest, predicate_type)
 
     def of_type(self, predicate_type: str) -> list[str]:
-        """Return all statements of a type, oldest entry first."""
+        """Return all statements of a type, oldest first."""
         query = "SELECT digest FROM statements WHERE predicate_type = ? ORDER BY id"
         return [row[0] for row in self._database.execute(query, (predicate_type,))]
 
     def having(self, payload: bytes) -> str | None:
-        """Return a statement with just these signed bytes, if there is one."""
+        """Return a statement with exactly this payload, or None."""
         query = "SELECT digest FROM statements WHERE payload = ? ORDER BY id LIMIT 1"
         sha256 = hashlib.sha256(payload).hexdigest()
         row = self._database.execute(query, (sha256,)).fetchone()
         return row[0] if row is not None else None
 
     def starting_with(self, prefix: str) -> list[str]:
-        """Return up to ten digests, of subjects or materials, that start in a certain way."""
+        """Return up to ten digests of subjects or materials with a prefix."""
         query = (
             "SELECT digest FROM subjects WHERE digest >= ?1 AND digest < ?2"
             " UNION SELECT digest FROM materials WHERE digest >= ?1 AND digest < ?2 LIMIT 10"
@@ -143,7 +143,7 @@ class StatementIndex:
 def open_index(
     ledger: Ledger, file: Path | None, on_damage: Callable[[str], None] = lambda _: None
 ) -> Iterator[StatementIndex]:
-    """Open an index that knows all that the ledger has."""
+    """Open an index and refresh it."""
     index = StatementIndex(ledger, file, on_damage)
     try:
         index.refresh()
@@ -153,9 +153,9 @@ def open_index(
 
 
 def used(statement: Statement) -> Iterable[str]:
-    """Return the digests of what a statement says was used: its resolved dependencies.
+    """Return the digests of a statement's resolved dependencies.
 
-    A statement without them has none; what is malformed here is refused where it is parsed.
+    Malformed dependencies are left out here, and refused when the statement is parsed.
     """
     found: set[str] = set()
     definition = statement.predicate.get("buildDefinition")
@@ -175,7 +175,7 @@ def _strong(digests: Any) -> Iterator[str]:
 
 
 def _open(file: Path | None) -> sqlite3.Connection:
-    """Open a database of this schema; what cannot be used is made again."""
+    """Open a database of this schema; an unusable one is created again."""
     if file is None:
         return _make(":memory:")
     try:

@@ -1,7 +1,7 @@
-"""The commit's identity: a keyless signature of a commit, as gitsign makes it in offline mode.
+"""The commit identity: the keyless signature of a commit by gitsign in offline mode.
 
-What is signed, and in the log, are the signed attributes of a CMS signature, which hold the digest
-of the commit. The rest is what any keyless signature has, so that it is verified as one.
+The signed and logged bytes are the signed attributes of a CMS signature, which include the commit's
+digest. Everything else is verified like any keyless signature.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from security.signing.public_key import SignatureError
 from security.signing.signed_commit import SignedCommit
 from security.signing.trust import TrustedIdentity, parse_identities
 
-#: Whose keyless signatures count, beside the trusted roots that it names.
+#: The list of trusted keyless identities; the trusted roots lie next to it.
 FILE = "keyless.toml"
 _KIND, _VERSION = "hashedrekord", "0.0.1"
 
@@ -33,37 +33,37 @@ _KIND, _VERSION = "hashedrekord", "0.0.1"
 def verify_commit_identity(signed: SignedCommit, files: Mapping[str, bytes], where: str) -> str:
     """Verify a commit's keyless signature. The steps, each with the attack that it stops:
 
-    1. It is the signature of these bytes (``security.signing.cms_signature``).
-    2. It has an entry of the log: without one, nobody but the signer says when it was made.
-    3. The certificate names one identity and one issuer, and the pair is in the list.
-    4. Sigstore verifies it as it verifies any (``keyless_signature``). The body of the
-       entry is made anew from what was signed: a log's word on anything else does not fit.
-    5. Who signed is not revoked, and might sign when the log took the entry.
+    1. It is a signature of these bytes (``security.signing.cms_signature``).
+    2. It has a log entry: without one, only the signer states the time.
+    3. The certificate names one identity and one issuer, and the pair is trusted.
+    4. Sigstore verifies it like any keyless signature (``keyless_signature``). The entry's body is
+       rebuilt from the signed bytes: an entry of another signature does not verify.
+    5. The signer is not revoked, and was valid when the log took the entry.
 
     Args:
-        files: the protected branch's, by name.
-        where: they are, for messages.
+        files: the protected branch's files, by name.
+        where: their directory, for messages.
 
     Returns:
-        Who signed, for people to read.
+        The signer, as text for people.
 
     Raises:
-        SignatureError: a step finds something else.
+        SignatureError: a step fails.
         PolicyError: the list cannot be read.
     """
-    hint = f"look at {where}/{FILE} of the protected branch"
+    hint = f"check {where}/{FILE} of the protected branch"
     if FILE not in files:
-        raise SignatureError("nobody is trusted to sign with gitsign", f"add {where}/{FILE}")
+        raise SignatureError("no trusted gitsign identities", f"add {where}/{FILE}")
     identities = parse_identities(files[FILE], files, f"{where}/{FILE}")
     found = parse_cms(signed.signature, signed.payload)  # 1
     if not found.entry:  # 2
         raise SignatureError(
-            "signed by gitsign without an entry of the log, which cannot be judged offline",
+            "gitsign signature without a log entry cannot be verified offline",
             "sign it again with: GITSIGN_REKOR_MODE=offline",
         )
     identity = parse_keyless_certificate(found.certificate)  # 3
     pair = (identity.name, identity.issuer)
-    shown = f"{printable(pair[0])}, vouched for by {printable(pair[1])}"
+    shown = f"{printable(pair[0])}, issued by {printable(pair[1])}"
     trusted = [one for one in identities if (one.identity, one.issuer) == pair]
     if not trusted:
         raise SignatureError(f"not trusted: {shown}", hint)
@@ -75,7 +75,7 @@ def verify_commit_identity(signed: SignedCommit, files: Mapping[str, bytes], whe
 def _verify_any(
     found: CmsSignature, trusted: list[TrustedIdentity], hint: str
 ) -> tuple[TrustedIdentity, datetime.datetime]:
-    """Verify with the first root that does, of those who are revoked first: they stay revoked."""
+    """Verify with the first root that succeeds; revoked entries come first and stay revoked."""
     bundle = _make_bundle(found)
     *others, last = sorted(trusted, key=lambda one: one.revoked is None)
     for one in others:
@@ -87,11 +87,11 @@ def _verify_any(
 
 
 def _check(one: TrustedIdentity, at: datetime.datetime, hint: str) -> None:
-    """Check that somebody might sign at a time; see 5."""
+    """Check that a signer was valid at a time; see 5."""
     if one.revoked is not None:
-        raise SignatureError(f"the signer is revoked: {one.name}", hint)
+        raise SignatureError(f"signer revoked: {one.name}", hint)
     if one.since is not None and at < one.since or one.until is not None and at >= one.until:
-        raise SignatureError(f"signed when {one.name} might not: {at:%F %T}", hint)
+        raise SignatureError(f"signed outside the validity of {one.name}: {at:%F %T}", hint)
 
 
 def _make_bundle(found: CmsSignature) -> bytes:
@@ -100,7 +100,7 @@ def _make_bundle(found: CmsSignature) -> bytes:
         entry = _read_entry(found)
     except ValueError as error:
         raise SignatureError(
-            f"not an entry of the log: {printable(str(error))}", "sign it again"
+            f"not a log entry: {printable(str(error))}", "sign it again"
         ) from error
     digest = hashlib.sha256(found.signed).digest()
     return write_json(
@@ -119,18 +119,18 @@ def _make_bundle(found: CmsSignature) -> bytes:
 
 
 def _read_entry(found: CmsSignature) -> dict[str, object]:
-    """Read the entry (``TransparencyLogEntry`` of protobuf-specs) as JSON has it."""
+    """Return the entry (``TransparencyLogEntry`` of protobuf-specs) as JSON values."""
     entry = Message(found.entry, single=range(1, 8))
     kind = Message(entry.octets(3), single=(1, 2))
     if (kind.text(1), kind.text(2)) != (_KIND, _VERSION):
-        raise ValueError(f"not of the kind {_KIND} {_VERSION}: {kind.text(1)} {kind.text(2)}")
+        raise ValueError(f"not {_KIND} {_VERSION}: {kind.text(1)} {kind.text(2)}")
     body = _make_body(found)
     if entry.octets(7) not in (b"", body):
-        raise ValueError("its body is not of this signature")
+        raise ValueError("body of another signature")
     proof = Message(entry.octets(6), single=(1, 2, 3, 5), repeated=(4,))
     promise = Message(entry.octets(5), single=(1,)).octets(1)
     if not promise:
-        raise ValueError("the log has not promised it, so that nobody says when it was signed")
+        raise ValueError("no promise of the log, and so no time of signing")
     return {
         "logIndex": str(entry.number(1)),
         "logId": {"keyId": _base64(Message(entry.octets(2), single=(1,)).octets(1))},
@@ -149,7 +149,7 @@ def _read_entry(found: CmsSignature) -> dict[str, object]:
 
 
 def _make_body(found: CmsSignature) -> bytes:
-    """Write the body that the entry of this signature has (Rekor, ``hashedrekord`` 0.0.1)."""
+    """Write the body of this signature's entry (Rekor, ``hashedrekord`` 0.0.1)."""
     pem = x509.load_der_x509_certificate(found.certificate).public_bytes(Encoding.PEM)
     digest = hashlib.sha256(found.signed).hexdigest()
     spec = {

@@ -1,4 +1,4 @@
-"""The envelope: a payload, what it is, and one signature over both.
+"""The envelope: a payload, its type, and one signature over both.
 
 Specification: DSSE v1.0.2, *protocol* (PAE) and *envelope*.
 """
@@ -12,20 +12,20 @@ from typing import Any
 
 from security.content.field import Field
 
-#: The type of all payloads here: an in-toto statement.
+#: The type of all payloads: an in-toto statement.
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """A payload with its signature, both as bytes."""
+    """A payload and its signature, as bytes."""
 
     payload: bytes
     signature: bytes
 
     @property
     def message(self) -> bytes:
-        """The bytes that are signed."""
+        """The signed bytes."""
         return signed_message(self.payload)
 
     def to_json(self) -> dict[str, Any]:
@@ -38,7 +38,7 @@ class Envelope:
 
 
 def signed_message(payload: bytes) -> bytes:
-    """Return what is signed of a payload: its pre-authentication encoding (DSSE, PAE)."""
+    """Return the signed bytes of a payload: its pre-authentication encoding (DSSE, PAE)."""
     kind = PAYLOAD_TYPE.encode("ascii")
     return b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(payload), payload)
 
@@ -46,10 +46,10 @@ def signed_message(payload: bytes) -> bytes:
 def parse_envelope(field: Field) -> Envelope:
     """Read an envelope. The steps, each with the attack that it stops:
 
-    1. Just its three fields, and the payload is an in-toto statement: a signature that was made
-       for something else is not taken for one of a statement.
-    2. Exactly one signature: nobody can add his own beside it and have that one looked at.
-    3. Base64 as it would be written: one envelope has one form.
+    1. Exactly three fields, and an in-toto payload: a signature of another type of payload could
+       pass for a statement's.
+    2. Exactly one signature: an attacker could add a second one for readers to choose.
+    3. Canonical base64: one envelope has one form.
 
     Raises:
         ValueError: a step finds something else.
@@ -63,7 +63,7 @@ def parse_envelope(field: Field) -> Envelope:
     (signature,) = signatures
     signature.only(("sig",), ("keyid",))
     if signature.mapping().get("keyid", "") != "":
-        raise signature.get("keyid").wrong("a signature that names a key itself")
+        raise signature.get("keyid").wrong("a signature with a keyid")
     return Envelope(decode(field.get("payload")), decode(signature.get("sig")))
 
 
@@ -71,7 +71,7 @@ def decode(field: Field) -> bytes:
     """Decode base64 (RFC 4648 section 4) that is written as it would be here.  3
 
     Raises:
-        ValueError: it is none, or written otherwise.
+        ValueError: it is malformed, or not canonical.
     """
     try:
         found = base64.b64decode(field.text(), validate=True)

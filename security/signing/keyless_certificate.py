@@ -1,19 +1,19 @@
-"""The keyless certificate: whom it names, who says so, and what it tells of the run.
+"""The keyless certificate: its identity, its issuer and its claims about the run.
 
-Specification: Fulcio's ``docs/certificate-specification.md`` and ``docs/oid-info.md``. Reading is
-not believing: who issued it is verified elsewhere (``security.signing.keyless_signature``).
+Specification: Fulcio's ``docs/certificate-specification.md`` and ``docs/oid-info.md``. The
+issuer's signature is verified elsewhere (``security.signing.keyless_signature``).
 """
 
 from __future__ import annotations
 
 from cryptography import x509
 
-from security.signing.bundle import Kind
+from security.signing.bundle import BundleKind
 from security.signing.identity import Identity
 from security.signing.public_key import SignatureError
 
 _ARC = "1.3.6.1.4.1.57264.1."
-#: What Fulcio writes into a certificate about the run, by the last number of its OID.
+#: Fulcio's claims about the run, by the last number of the OID.
 _CLAIMS = {
     8: "issuer",
     9: "build_signer_uri",
@@ -36,15 +36,15 @@ _LONGEST = 0x8000  # bytes of a claim as it is written
 
 
 def parse_keyless_certificate(der: bytes) -> Identity:
-    """Read whom a certificate names. The steps, each with the attack that it stops:
+    """Read the identity of a certificate. The steps, each with the attack that it stops:
 
-    1. DER, each extension once: no reader sees another value.
-    2. It may not issue certificates: what it vouched for would be in no log.
-    3. Exactly one name, an e-mail address or a URI: of two, each could be the one that is trusted.
-    4. Claims are DER UTF8Strings, as they would be written; the issuer is among them.
+    1. DER, each extension once: two readers could see two values.
+    2. It may not issue certificates: those would be in no log.
+    3. Exactly one name, an e-mail address or a URI: of two, either could be the trusted one.
+    4. Claims are canonical DER UTF8Strings, and include the issuer.
 
     Returns:
-        An e-mail address or the address of a workflow, with who gave it the token.
+        The identity: an e-mail address or the address of a workflow, with its token's issuer.
 
     Raises:
         SignatureError: a step finds something else.
@@ -53,7 +53,7 @@ def parse_keyless_certificate(der: bytes) -> Identity:
         certificate = x509.load_der_x509_certificate(der)  # 1
         extensions = list(certificate.extensions)
         if any(_may_issue(one.value) for one in extensions):  # 2
-            raise ValueError("it may issue others")
+            raise ValueError("it may issue certificates")
         name = _read_name(extensions)  # 3
         claims = {  # 4
             _NAMES[one.oid.dotted_string]: _read_text(one.value)
@@ -61,7 +61,7 @@ def parse_keyless_certificate(der: bytes) -> Identity:
             if one.oid.dotted_string in _NAMES
         }
         if not claims.get("issuer"):
-            raise ValueError("without the issuer of its identity")
+            raise ValueError("no issuer")
     except (
         ValueError,
         TypeError,
@@ -70,9 +70,9 @@ def parse_keyless_certificate(der: bytes) -> Identity:
         x509.UnsupportedGeneralNameType,
     ) as bad:
         raise SignatureError(
-            f"not a certificate of a keyless identity: {bad}", "look who made it, and sign again"
+            f"not a certificate of a keyless identity: {bad}", "check its source, and sign again"
         ) from bad
-    return Identity(Kind.KEYLESS, name, claims["issuer"], claims)
+    return Identity(BundleKind.KEYLESS, name, claims["issuer"], claims)
 
 
 def _may_issue(value: x509.ExtensionType) -> bool:
@@ -92,25 +92,25 @@ def _read_name(extensions: list[x509.Extension[x509.ExtensionType]]) -> str:
         raise ValueError("not exactly one name")
     (name,) = names
     if not isinstance(name, x509.RFC822Name | x509.UniformResourceIdentifier) or not name.value:
-        raise ValueError("a name that is no e-mail address and no URI")
+        raise ValueError("neither an e-mail address nor a URI")
     return name.value
 
 
 def _read_text(value: x509.ExtensionType) -> str:
     """Return a DER UTF8String (X.690 sections 8.23 and 10.1)."""
     if not isinstance(value, x509.UnrecognizedExtension):
-        raise ValueError("a claim that is none")
+        raise ValueError("malformed claim")
     der = value.value
     if len(der) > _LONGEST:
-        raise ValueError("a claim that is too long")
+        raise ValueError("claim too long")
     for start in (2, 3, 4):
         if der == _utf8(der[start:]):
             return der[start:].decode("utf-8")
-    raise ValueError("a claim that is no text")
+    raise ValueError("claim not a text")
 
 
 def _utf8(content: bytes) -> bytes:
-    """Return the header that these bytes have to have as a UTF8String, and them."""
+    """Return bytes as a DER UTF8String."""
     size = len(content)
     if size < 0x80:
         return bytes((0x0C, size)) + content

@@ -1,7 +1,7 @@
-"""The keyless signature: a certificate of a few minutes for an identity, with a public log's word.
+"""The keyless signature: a short-lived certificate of an identity, with an entry in a public log.
 
-Specification: Sigstore client spec, *Verification*. Verified offline, with the trusted root that
-the project's list of signers names for the identity.
+Specification: Sigstore client spec, *Verification*. Verified offline, with the trusted root of
+the identity in the project's list of signers.
 """
 
 from __future__ import annotations
@@ -33,24 +33,22 @@ def verify_keyless(
 ) -> tuple[TrustedIdentity, Identity, datetime.datetime]:
     """Verify a keyless signature. The steps, each with the attack that it stops:
 
-    1. The certificate names one identity and one issuer (``keyless_certificate``), and the
-       pair is in the list: an issuer is never taken for any other, nor an identity that another
-       issuer gave to somebody else.
-    2. There is exactly one entry of the log, with the proof that it is in, and at least one word on
-       the time: a second entry would be one that nobody looks at.
-    3. Sigstore's verifier, with the trusted root of the pair and a policy of just that pair: the
-       certificate's chain at each of the times, the promise of the certificate log (SCT), the
-       proof, the checkpoint and the promise of the signature log, the signature, and that the entry
-       is of this signature.
-    4. What was verified is just the payload that is read afterwards.
-    5. Every word on the time was verified: none of them is there for show.
-    6. Whatever else goes wrong in there is a refusal.
+    1. The certificate names one identity and one issuer (``keyless_certificate``), and the pair is
+       trusted: another issuer could give the same identity to another person.
+    2. Exactly one log entry, with an inclusion proof, and at least one time: a second entry would
+       go unverified.
+    3. Sigstore's verifier, with the trusted root and a policy of exactly this pair, verifies the
+       certificate chain at each time, the certificate log's promise (SCT), the signature log's
+       proof, checkpoint and promise, the signature, and that the entry is of this signature.
+    4. The verified payload is the one that is read afterwards.
+    5. Every time was verified: an unverified one could be forged.
+    6. Any other error is a refusal.
 
-    Of several entries of the list with one pair those that are revoked are asked first: what such
-    a root verifies stays revoked.
+    If the list has a pair several times, revoked entries are tried first: a signature that verifies
+    with a revoked entry stays revoked.
 
     Returns:
-        Who is trusted, who signed, and when.
+        The trusted signer, the identity, and the time of signing.
 
     Raises:
         SignatureError: a step finds something else.
@@ -60,7 +58,7 @@ def verify_keyless(
     pair = (identity.name, identity.issuer)
     trusted = [one for one in trust.identities if (one.identity, one.issuer) == pair]
     if not trusted:
-        shown = f"{printable(pair[0])}, vouched for by {printable(pair[1])}"
+        shown = f"{printable(pair[0])}, issued by {printable(pair[1])}"
         raise SignatureError(f"not trusted: {shown}", _HINT)
     times = _count_times(bundle)  # 2
     trusted.sort(key=lambda one: one.revoked is None)
@@ -69,12 +67,12 @@ def verify_keyless(
 
 
 def _count_times(bundle: Bundle) -> int:
-    """Return how many words on the time a bundle has; see 2."""
+    """Return the number of times in a bundle; see 2."""
     try:
         material = Field(parse_json(bundle.content)).get("verificationMaterial")
         entries = list(material.get("tlogEntries").items())
         if len(entries) != 1:
-            raise ValueError("not exactly one entry of the log")
+            raise ValueError("not exactly one log entry")
         entry = entries[0].only(_ENTRY, _ENTRY_V1)
         stamps = material.get("timestampVerificationData")
         if stamps.exists:
@@ -82,7 +80,7 @@ def _count_times(bundle: Bundle) -> int:
         stamped = list(stamps.get("rfc3161Timestamps").items())
         times = len(stamped) + ("inclusionPromise" in entry.mapping())
         if not times:
-            raise ValueError("nobody says when it was signed")
+            raise ValueError("no time of signing")
     except ValueError as error:
         raise SignatureError(f"not a keyless signature: {error}", "sign it again") from error
     return times
@@ -91,7 +89,7 @@ def _count_times(bundle: Bundle) -> int:
 def _verify_any(
     bundle: Bundle, trusted: list[TrustedIdentity], times: int
 ) -> tuple[TrustedIdentity, datetime.datetime]:
-    """Verify with the first root that does; say of the last one why it does not."""
+    """Verify with the first root that succeeds; report the reason of the last one."""
     *others, last = trusted
     for one in others:
         try:
@@ -108,16 +106,16 @@ def _verify(bundle: Bundle, trusted: TrustedIdentity, times: int) -> datetime.da
         reason = printable(f"{type(error).__name__}: {error}")
         raise SignatureError(f"not verified: {reason}", _HINT) from error
     if payload != bundle.envelope.payload:  # 4
-        raise SignatureError("not verified: another payload than the one that is read", _HINT)
+        raise SignatureError("not verified: sigstore verified another payload", _HINT)
     if len(found) != times:  # 5
-        raise SignatureError("not verified: a time that nobody trusted vouches for", _HINT)
+        raise SignatureError("not verified: a time of an untrusted source", _HINT)
     return max(found).astimezone(datetime.UTC)
 
 
 def _ask_sigstore(
     bundle: Bundle, trusted: TrustedIdentity
 ) -> tuple[bytes, list[datetime.datetime]]:
-    """Return the payload that sigstore has verified, and the times that it went by."""
+    """Return the payload that sigstore verified, and the verified times."""
     verifier, signed, wanted = _open_verifier(bundle.content, trusted)
     _, payload = verifier.verify_dsse(signed, wanted)
     return payload, [one.time for one in verifier._establish_time(signed)]
@@ -126,10 +124,10 @@ def _ask_sigstore(
 def _open_verifier(
     bundle: bytes, trusted: TrustedIdentity
 ) -> tuple[Verifier, SigstoreBundle, Policy]:
-    """Return sigstore's verifier with a root, a bundle, and the policy of just one pair.
+    """Return sigstore's verifier for a root, the bundle, and the policy of exactly one pair.
 
-    What is private of it is used in this module only: it reads a trusted root from files alone, and
-    keeps the times to itself. It is imported when it is first needed, since that takes a second.
+    This module uses private parts of sigstore, which reads trusted roots from files only and does
+    not return the times. The import takes a second, so it is delayed until it is needed.
     """
     from sigstore.models import Bundle as SigstoreBundle
     from sigstore.models import TrustedRoot
@@ -145,19 +143,18 @@ def _open_verifier(
 def verify_keyless_message(
     bundle: bytes, message: bytes, trusted: TrustedIdentity, hint: str
 ) -> datetime.datetime:
-    """Verify a keyless signature of some bytes, which are not in the bundle, as 3 and 6 above say.
+    """Verify a detached keyless signature, by steps 3 and 6 of ``verify_keyless``.
 
     Args:
-        bundle: with one entry of the log that has its promise, and no time stamps: the promise is
-            the one word on the time.
-        trusted: somebody with the identity and the issuer of the certificate.
-        hint: of the error.
+        bundle: with one log entry that has the log's promise, and no time stamps.
+        trusted: a signer with the identity and the issuer of the certificate.
+        hint: the error's hint.
 
     Returns:
-        When it was signed, as the log says.
+        The log's time of signing.
 
     Raises:
-        SignatureError: it is not verified.
+        SignatureError: it does not verify.
     """
     try:
         verifier, signed, wanted = _open_verifier(bundle, trusted)

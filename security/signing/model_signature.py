@@ -1,4 +1,4 @@
-"""The model signature: OpenSSF Model Signing v1.0, written from digests that are known."""
+"""The model signature: OpenSSF Model Signing v1.0, from known digests."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _IGNORED = (".git", ".gitattributes", ".github", ".gitignore")
 
 
 def write_model_statement(name: str, files: Mapping[str, str]) -> Statement:
-    """Write what is signed of a model.
+    """Write the statement that is signed for a model.
 
     Args:
-        name: of its file or directory.
+        name: the name of its file or directory.
         files: sha256 by path relative to it; a single file's path is ``.``.
     """
     resources = [
@@ -38,15 +38,15 @@ def write_model_statement(name: str, files: Mapping[str, str]) -> Statement:
 
 
 def root_digest(files: Mapping[str, str]) -> str:
-    """Return the digest by which a signature names a model: of its files' digests, by path."""
+    """Return the digest of a model in its signature: of its files' digests, sorted by path."""
     return _digest_of(files, sorted(files))
 
 
 def root_digests(files: Mapping[str, str]) -> list[str]:
-    """Return all digests by which a signature of just these files may name a model.
+    """Return all digests that a signature of exactly these files may have.
 
-    The format says that files are sorted, and not how. ``model_signing`` compares paths part by
-    part: to it, ``a/b`` comes before ``a.b``.
+    The format sorts files and does not say how. ``model_signing`` compares paths part by part:
+    there, ``a/b`` comes before ``a.b``.
     """
     by_parts = sorted(files, key=lambda path: path.split("/"))
     return list(dict.fromkeys((root_digest(files), _digest_of(files, by_parts))))
@@ -57,18 +57,17 @@ def _digest_of(files: Mapping[str, str], order: Sequence[str]) -> str:
 
 
 def verify_model_files(statement: Statement, name: str, files: Mapping[str, str]) -> None:
-    """Verify that a verified statement says of a model just what is written here.
+    """Verify that a verified statement is about exactly this model.
 
-    How its JSON is laid out, and in which order its keys and files stand, says nothing:
+    The layout of its JSON, and the order of keys and files, do not matter:
 
     a. It has one subject: this name, and the root digest of these files.
-    b. It has no field beside, and no option of serialization but those that are written here.
-    c. Git's files may be among what the signer left out, and nothing else may. None of them is left
-       out here.
-    d. Each file is listed once, with its digest, and no other one.
+    b. It has no further field, and only our serialization options.
+    c. The signer may have ignored Git's files and no others. They are not ignored here.
+    d. It lists each file exactly once, with its digest, and no further file.
 
     Raises:
-        SignatureError: it was written of another, or in another way.
+        SignatureError: it is about another model, or has other options.
     """
     try:
         listed = _parse_files(statement, name, root_digests(files))
@@ -79,21 +78,21 @@ def verify_model_files(statement: Statement, name: str, files: Mapping[str, str]
 
 
 def _parse_files(statement: Statement, name: str, roots: Sequence[str]) -> dict[str, str]:
-    """Return the files that a statement lists, by path.
+    """Return the files in a statement, by path.
 
     Raises:
-        ValueError: it is not written as it would be here.
+        ValueError: it has another form than ours.
     """
     if statement.subjects not in [(Subject(name, {"sha256": root}),) for root in roots]:  # a
         raise ValueError("another name or digest")
     predicate = Field(statement.predicate).only(("serialization", "resources"))  # b
     options = predicate.get("serialization").only(_OPTIONS, ("ignore_paths",)).mapping()
     chosen = {key: options[key] for key in _OPTIONS}
-    if chosen != _OPTIONS or chosen["allow_symlinks"] is not False:  # 0 is no word of this format
+    if chosen != _OPTIONS or chosen["allow_symlinks"] is not False:  # 0 == False
         raise ValueError("other options")
     ignored = options.get("ignore_paths", [])
     if not isinstance(ignored, list) or not all(one in _IGNORED for one in ignored):  # c
-        raise ValueError("files that the signer left out")
+        raise ValueError("ignored files")
     found: dict[str, str] = {}
     for one in predicate.get("resources").items():
         one.only(_RESOURCE_FIELDS)
@@ -113,25 +112,23 @@ def _another(message: str) -> SignatureError:
 def verify_model_signature(bundle: Bundle, trust: Trust, name: str, model: FileTree) -> Verified:
     """Verify the signature of a model. The steps, each with the attack that it stops:
 
-    1. The model was read by ``file_tree``: no link, special file or empty directory is in
-       it, and nothing is left out for its name, ``.git`` and ``.gitattributes`` included.
-    2. The signature is a trusted signer's, of a statement of this version
-       (``security.signing.signature``): not of the former ``Digests/v0.1``, nor of another kind.
-    3. The statement says just what is written here of this name and these files: no other name, no
-       file more or less or twice, no other option of serialization, no ignored path that the
-       signer chose, no field beside.
-    4. No file or directory has a permission bit that nothing of a model may have
-       (``file_mode``): no statement of this kind holds them, so that setting one would
-       leave the signature good.
+    1. ``file_tree`` read the model: it has no link, special file or empty directory, and no name is
+       left out, ``.git`` and ``.gitattributes`` included.
+    2. A trusted signer signed a statement of this version (``security.signing.signature``): not of
+       the former ``Digests/v0.1``, nor of another type.
+    3. The statement is about exactly this name and these files: a file added, removed, renamed or
+       ignored by the signer's choice is noticed.
+    4. No file or directory has a refused permission bit (``file_mode``): the format does not sign
+       them, so that anybody could set one.
 
-    What happens to the files afterwards is not seen: use a copy (``private_copy``).
+    Later changes to the files go unnoticed: use a copy (``private_copy``).
 
     Raises:
         SignatureError, StatementError, ModeError: a step finds something else.
     """
     verified = verify_bundle(bundle, trust)  # 2
     if verified.statement.predicate_type != PREDICATE:
-        raise SignatureError("not the signature of a model", "sign it: ml-assets sign")
+        raise SignatureError("not a model signature", "sign it: ml-assets sign")
     verify_model_files(verified.statement, name, model.files)  # 1, 3
     verify_modes(name, model.modes)  # 4
     return verified

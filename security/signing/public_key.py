@@ -1,4 +1,4 @@
-"""The public key: an ECDSA key on the curve P-256, known by the digest of its bytes."""
+"""The public key: ECDSA on the curve P-256, identified by the digest of its PEM."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ _LARGEST = 64 << 10  # bytes of a PEM file
 
 
 class PublicKeyError(SecurityError):
-    """A key is none, or none of the kind that is used here."""
+    """A public key is malformed, or of another kind."""
 
     kind = "key"
 
 
 class SignatureError(SecurityError):
-    """A signature is not what it should be. It proves nothing, whatever the reason.
+    """A signature does not verify.
 
     Attributes:
-        exit_code: 1: it was judged, and is wrong.
+        exit_code: 1: it was checked, and is wrong.
     """
 
     kind = "signature"
@@ -45,26 +45,26 @@ class PublicKey:
 
     @cached_property
     def pem(self) -> bytes:
-        """Its bytes: PEM of the SubjectPublicKeyInfo (RFC 7468 section 13)."""
+        """PEM of the SubjectPublicKeyInfo (RFC 7468 section 13)."""
         return self.key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
     @cached_property
     def id(self) -> str:
-        """Its name: the sha256 of its PEM, as ``model_signing`` writes it into bundles."""
+        """The sha256 of its PEM, as in bundles of ``model_signing``."""
         return hashlib.sha256(self.pem).hexdigest()
 
     def verify(self, signature: bytes, message: bytes) -> None:
         """Verify a signature (DER, RFC 3279 section 2.2.3) of a message.
 
         Raises:
-            SignatureError: it is not this key's signature of these bytes.
+            SignatureError: the key did not sign this message.
         """
         try:
             self.key.verify(signature, message, ec.ECDSA(hashes.SHA256()))
         except InvalidSignature as error:
             raise SignatureError(
-                "the signature is not this key's, or other bytes were signed",
-                f"look at what was changed; the key: {self.id}",
+                "signature does not verify: another key, or changed bytes",
+                f"compare with the original; key: {self.id}",
             ) from error
 
 
@@ -72,7 +72,7 @@ def load_public_key(pem: bytes) -> PublicKey:
     """Load a public key from PEM.
 
     Raises:
-        PublicKeyError: it is none, or one of another kind or curve.
+        PublicKeyError: it is malformed, or of another kind or curve.
     """
     hint = "give the PEM of an ECDSA P-256 public key"
     if len(pem) > _LARGEST:
@@ -85,11 +85,11 @@ def load_public_key(pem: bytes) -> PublicKey:
 
 
 def take_public_key(key: object) -> PublicKey:
-    """Take a key that was loaded.
+    """Return a loaded key of the supported kind.
 
     Raises:
         PublicKeyError: it is of another kind or curve.
     """
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
-        raise PublicKeyError("a key of another kind", "use an ECDSA key on the curve P-256")
+        raise PublicKeyError("unsupported kind of key", "use an ECDSA key on the curve P-256")
     return PublicKey(key)

@@ -1,7 +1,7 @@
-"""The signed commit: what of a Git commit is signed, by the bytes of its object.
+"""The signed commit: a Git commit object, split into signed bytes and signature.
 
-Specification: Git's ``gitformat-signature`` (commits). A merge's ``mergetag`` holds a signature of
-a tag; it is part of what is signed, and no signature of the commit.
+Specification: Git's ``gitformat-signature`` (commits). A merge's ``mergetag`` contains a tag's
+signature; it belongs to the signed bytes, and does not sign the commit.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from enum import Enum
 
 from security.signing.public_key import SignatureError
 
-#: Bytes of a commit and of its signature. A long message has thousands; a certificate some, too.
+#: The most bytes of a commit, and of its signature. A long message or certificate has thousands.
 LARGEST = 1 << 20
 _LARGEST_SIGNATURE = 1 << 16
 _HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -22,7 +22,7 @@ _HINT = "sign it: git commit --amend --no-edit -S"
 
 
 class Scheme(Enum):
-    """How commits are signed, by the label of the armour."""
+    """The scheme of a commit signature, by the label of its armour."""
 
     OPENPGP = "PGP SIGNATURE"
     SSH = "SSH SIGNATURE"
@@ -31,10 +31,10 @@ class Scheme(Enum):
 
 @dataclass(frozen=True)
 class SignedCommit:
-    """A commit and its one signature; nobody has verified it yet.
+    """A commit and its only signature, not yet verified.
 
     Attributes:
-        payload: what is signed: the object without the signature.
+        payload: the signed bytes: the object without the signature.
         signature: with its armour.
     """
 
@@ -46,28 +46,36 @@ class SignedCommit:
 def parse_signed_commit(content: bytes, commit: str) -> SignedCommit:
     """Split a commit. The steps, each with the attack that it stops:
 
-    1. It is neither too large nor has it bytes of value 0, where readers end at different places.
-    2. The bytes have the hash that is asked for: no other object in its place. That the hash is
-       SHA-1 is no matter here, since it is the bytes that are signed.
-    3. It starts with its tree and ends with a message, and there is one signature, for the kind of
-       hash that the repository has: of two, each could be the one that somebody looks at.
-    4. The signature is one armoured block of a known kind, with nothing around it.
+    1. It is not too large, and has no zero byte, where some readers stop.
+    2. The bytes have the requested hash: another object could be in its place. A weak SHA-1 does no
+       harm here, since the bytes are signed.
+    3. It starts with its tree and ends with a message, and has one signature, for the repository's
+       hash algorithm: of two, a reader could choose either.
+    4. The signature is exactly one armoured block of a known scheme.
 
     Raises:
         SignatureError: a step finds something else.
     """
     if len(content) > LARGEST:  # 1
-        raise SignatureError(f"commit too large: {len(content)} bytes", f"leave at most {LARGEST}")
+        raise SignatureError(
+            f"commit too large: {len(content)} bytes", f"the limit is {LARGEST} bytes"
+        )
     if b"\0" in content:
-        raise SignatureError("not a commit: a byte of value 0 in it", "look: git fsck")
+        raise SignatureError(
+            "not a commit: it contains a zero byte", "check the repository: git fsck"
+        )
     if not _HASH.fullmatch(commit) or _hash(content, len(commit)) != commit:  # 2
-        raise SignatureError(f"not the object of this hash: {commit[:64]}", "look: git fsck")
+        raise SignatureError(
+            f"not the object of this hash: {commit[:64]}", "check the repository: git fsck"
+        )
     head, end_of_head, message = content.partition(b"\n\n")
     lines = head.split(b"\n")
     name = b"gpgsig" if len(commit) == 40 else b"gpgsig-sha256"
     starts = [i for i, line in enumerate(lines) if line.startswith(b"gpgsig")]
     if not lines[0].startswith(b"tree ") or not end_of_head:  # 3
-        raise SignatureError("not a commit: no tree first, or no message last", "look: git fsck")
+        raise SignatureError(
+            "not a commit: no tree first, or no message last", "check it: git fsck"
+        )
     if not starts:
         raise SignatureError("not signed", _HINT)
     if len(starts) != 1 or not lines[starts[0]].startswith(name + b" "):
@@ -87,7 +95,7 @@ def _hash(content: bytes, length: int) -> str:
 
 
 def _scheme(signature: bytes) -> Scheme:
-    """Return the kind of a signature; see 4."""
+    """Return the scheme of a signature; see 4."""
     found = _ARMOUR.fullmatch(signature) if len(signature) <= _LARGEST_SIGNATURE else None
     label = found[1].decode("ascii") if found else ""
     known = {one.value: one for one in Scheme}

@@ -1,4 +1,4 @@
-"""The signer: what can put a signature under a statement."""
+"""The signer of statements."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from security.signing.bundle import Bundle, Kind, write_key_bundle
+from security.signing.bundle import Bundle, BundleKind, write_key_bundle
 from security.signing.envelope import Envelope, signed_message
 from security.signing.identity import Identity
 from security.signing.public_key import PublicKey
 
 
 class Signer(Protocol):
-    """Signs statements in one name."""
+    """Signs statements with one identity."""
 
     @property
     def identity(self) -> Identity:
-        """Who signs."""
+        """The signer's identity."""
 
     def sign(self, payload: bytes) -> Bundle:
         """Sign a statement's bytes.
 
         Raises:
-            ResourceError, SecurityError: they cannot be signed now.
+            ResourceError, SecurityError: the signer is unavailable or refuses.
         """
 
 
@@ -33,7 +33,7 @@ class KeySigner:
 
     Attributes:
         public_key: its public half.
-        sign_message: gives its ECDSA signature (DER) of some bytes, wherever the key lies.
+        sign_message: returns the key's ECDSA signature (DER) of a message.
     """
 
     public_key: PublicKey
@@ -41,11 +41,11 @@ class KeySigner:
 
     @property
     def identity(self) -> Identity:
-        """Who signs: the key."""
-        return Identity(Kind.KEY, self.public_key.id)
+        """The key's identity."""
+        return Identity(BundleKind.KEY, self.public_key.id)
 
     def sign(self, payload: bytes) -> Bundle:
-        """Sign a statement's bytes; what the key gave is verified before anybody gets it."""
+        """Sign a statement's bytes, and verify the signature before returning it."""
         message = signed_message(payload)
         signature = self.sign_message(message)
         self.public_key.verify(signature, message)

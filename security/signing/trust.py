@@ -1,7 +1,7 @@
-"""The trust: whose signatures count, for what and since when.
+"""The trust: the signers whose signatures count, with their purposes and times.
 
-It is read from ``.ml-assets/trust/trust.toml`` and the files beside it, of the protected branch's
-commit: a branch that is judged cannot name the key that signs for it.
+It is read from ``.ml-assets/trust/trust.toml`` and the files next to it, at the protected branch's
+commit: a branch under review cannot add its own key.
 
 ```toml
 version = 1
@@ -10,9 +10,9 @@ version = 1
 file = "ab12cd34ab12cd34.pem"           # ECDSA P-256, PEM
 name = "ml-platform laptop"
 from = 2026-11-24T09:00:00Z
-until = 2027-01-01T00:00:00Z            # once it is retired; what it signed before stays good
-revoked = 2027-01-05T00:00:00Z          # somebody else may have it: nothing of it counts
-for = ["provenance", "gate-result"]     # optional; nothing else
+until = 2027-01-01T00:00:00Z            # retired; its earlier signatures stay valid
+revoked = 2027-01-05T00:00:00Z          # possibly stolen: no signature of it counts
+for = ["provenance", "gate-result"]     # optional; these purposes only
 
 [[keyless]]
 identity = "https://example.com/acme/ml/.github/workflows/release.yml@refs/heads/main"
@@ -20,7 +20,7 @@ issuer = "https://token.actions.example.com"
 root = "trusted_root.json"              # Sigstore's trusted root that verifies it offline
 
 [[authorities]]
-file = "ca.pem"                         # PEM of the certificates that may vouch
+file = "ca.pem"                         # PEM of the authority's certificates
 identity = "release@example.com"        # a subject alternative name of the signing certificate
 ```
 """
@@ -45,11 +45,11 @@ class Trusted:
     """One signer whose signatures count.
 
     Attributes:
-        name: what people call it.
-        purposes: what it may sign; None: anything.
-        since: when it was first to sign.
-        until: when it stopped, or will.
-        revoked: since when nothing of it counts.
+        name: its name for people.
+        purposes: the purposes that it may sign for; None for all.
+        since: the start of its validity.
+        until: the end of its validity.
+        revoked: the time of revocation; no signature of a revoked signer counts.
     """
 
     name: str
@@ -61,7 +61,7 @@ class Trusted:
 
 @dataclass(frozen=True, kw_only=True)
 class TrustedKey(Trusted):
-    """A key whose signatures count."""
+    """A trusted key."""
 
     key: PublicKey
 
@@ -73,10 +73,10 @@ class TrustedKey(Trusted):
 
 @dataclass(frozen=True)
 class TrustedIdentity(Trusted):
-    """A keyless identity with the issuer that vouches for it, never one without the other.
+    """A trusted keyless identity, always together with its issuer.
 
     Attributes:
-        root: Sigstore's trusted root that verifies it offline, JSON.
+        root: Sigstore's trusted root for offline verification, JSON.
     """
 
     identity: str = ""
@@ -86,7 +86,7 @@ class TrustedIdentity(Trusted):
 
 @dataclass(frozen=True)
 class TrustedAuthority(Trusted):
-    """Certificates that vouch for the key of one identity."""
+    """A trusted authority for one identity."""
 
     certificates: bytes = b""
     identity: str = ""
@@ -94,11 +94,10 @@ class TrustedAuthority(Trusted):
 
 @dataclass(frozen=True)
 class Trust:
-    """Everybody whose signatures count.
+    """All trusted signers.
 
     Attributes:
-        at: the time by which certificates are judged that nobody has stamped with a time; None
-            believes none of them.
+        at: the time to compare certificates without a time stamp with; None refuses them.
     """
 
     keys: Mapping[str, TrustedKey]
@@ -107,7 +106,7 @@ class Trust:
     at: datetime.datetime | None = None
 
     def find_key(self, key_id: str) -> TrustedKey:
-        """Find a key by its id.
+        """Return a key by its id.
 
         Raises:
             SignatureError: it is not trusted.
@@ -115,50 +114,49 @@ class Trust:
         found = self.keys.get(key_id)
         if found is None:
             raise SignatureError(
-                f"signed by a key that is not trusted: {key_id[:16]}",
-                "if it is known: add it to .ml-assets/trust on the protected branch",
+                f"signing key not trusted: {key_id[:16]}",
+                "if you know the key, add it to .ml-assets/trust on the protected branch",
             )
         return found
 
     def with_key(self, key: PublicKey, name: str) -> Trust:
-        """Return the same with one key more, unless that is named already, revoked for instance."""
+        """Return the trust with one more key, unless it lists that key (possibly revoked)."""
         return replace(self, keys={key.id: TrustedKey(name, key=key), **self.keys})
 
 
 def check_signer(trusted: Trusted, purpose: Purpose, at: datetime.datetime | None) -> None:
-    """Check that a signer may say this, and might when it said it.
+    """Check that a signer may sign for a purpose at a time.
 
-    1. It is not revoked: whoever has the key can write any time into what he signs.
+    1. It is not revoked: a thief of the key can state any time.
     2. It may sign for this purpose.
-    3. The time that the signed statement states lies within the time of the signer. That time is
-       the signer's own word: it tells when an honest one signed. A statement without a time counts
-       as long as the signer is not revoked.
+    3. The statement's time lies within the signer's validity. The time is the signer's own claim,
+       so it only binds an honest signer. A statement without a time counts until revocation.
 
     Raises:
-        SignatureError: a step finds something else.
+        SignatureError: a step fails.
     """
-    hint = "look at .ml-assets/trust/trust.toml of the protected branch"
+    hint = "check .ml-assets/trust/trust.toml of the protected branch"
     if trusted.revoked is not None:  # 1
-        raise SignatureError(f"the signer is revoked: {trusted.name}", hint)
+        raise SignatureError(f"signer revoked: {trusted.name}", hint)
     if trusted.purposes is not None and purpose not in trusted.purposes:  # 2
-        raise SignatureError(f"{trusted.name} may not sign this: {purpose.value}", hint)
+        raise SignatureError(f"{trusted.name} may not sign for this purpose: {purpose.value}", hint)
     if at is not None:  # 3
         if trusted.since is not None and at < trusted.since:
-            raise SignatureError(f"signed before {trusted.name} might sign: {at:%F %T}", hint)
+            raise SignatureError(f"signed before the validity of {trusted.name}: {at:%F %T}", hint)
         if trusted.until is not None and at >= trusted.until:
-            raise SignatureError(f"signed after {trusted.name} was retired: {at:%F %T}", hint)
+            raise SignatureError(f"signed after the retirement of {trusted.name}: {at:%F %T}", hint)
 
 
 def parse_trust(files: Mapping[str, bytes], where: str) -> Trust:
-    """Parse the trust; without its file nobody is trusted.
+    """Parse the trust; without ``trust.toml`` it is empty.
 
     Args:
-        files: what the directory holds, by name.
-        where: it is, for messages.
+        files: the files of the directory, by name.
+        where: the directory, for messages.
 
     Raises:
-        PolicyError: a key of the file is missing, unknown or of another type, or names no file.
-        SecurityError: a file is not what it is said to be.
+        PolicyError: a setting is missing, unknown, of another type or names a missing file.
+        SecurityError: a key file is malformed.
     """
     if FILE not in files:
         return Trust({})
@@ -171,7 +169,7 @@ def parse_trust(files: Mapping[str, bytes], where: str) -> Trust:
     by_id: dict[str, TrustedKey] = {}
     for one in keys:
         if by_id.setdefault(one.key.id, one) is not one:
-            raise document.error("keys", f"one key twice: {one.name}", "leave one of them out")
+            raise document.error("keys", f"key listed twice: {one.name}", "remove one entry")
     return Trust(
         by_id,
         tuple(_parse_identity(one, files) for one in document.list_of_tables("keyless")),
@@ -182,14 +180,14 @@ def parse_trust(files: Mapping[str, bytes], where: str) -> Trust:
 def parse_identities(
     text: bytes, files: Mapping[str, bytes], where: str
 ) -> tuple[TrustedIdentity, ...]:
-    """Parse a list of nothing but keyless identities, who may do just one thing.
+    """Parse a list of keyless identities with one fixed purpose.
 
     Args:
-        files: what lies beside it, by name.
-        where: it is, for messages.
+        files: the files next to it, by name.
+        where: its path, for messages.
 
     Raises:
-        PolicyError: a key of the file is missing, unknown or of another type, or names no file.
+        PolicyError: a setting is missing, unknown, of another type or names a missing file.
     """
     document = load_policy(text, where)
     document.refuse_unknown(("version", "keyless"))
@@ -198,7 +196,7 @@ def parse_identities(
         raise document.error("version", f"not {VERSION}", f"write version = {VERSION}")
     found = tuple(_parse_identity(one, files) for one in document.list_of_tables("keyless"))
     if any(one.purposes is not None for one in found):
-        raise document.error("keyless", "for is not known here", "leave it out")
+        raise document.error("keyless", "unknown setting: for", "remove it")
     return found
 
 
@@ -246,7 +244,7 @@ def _file(table: Table, key: str, files: Mapping[str, bytes]) -> bytes:
     table.require(key)
     name = table.line(key)
     if name not in files:
-        raise table.error(key, f"no such file beside it: {name}", "add it, and commit it")
+        raise table.error(key, f"no such file next to it: {name}", "add the file, and commit it")
     return files[name]
 
 
@@ -256,7 +254,7 @@ def _purposes(table: Table) -> frozenset[Purpose] | None:
     known = {one.value: one for one in Purpose}
     named = table.get("for").value
     if not isinstance(named, list) or not named or not all(one in known for one in named):
-        raise table.error("for", "not a list of purposes", f"known are: {', '.join(known)}")
+        raise table.error("for", "not a list of purposes", f"known purposes: {', '.join(known)}")
     return frozenset(known[one] for one in named)
 
 
@@ -265,5 +263,5 @@ def _time(table: Table, key: str) -> datetime.datetime | None:
     if value is None:
         return None
     if not isinstance(value, datetime.datetime) or value.tzinfo is None:
-        raise table.error(key, "not a time with its zone", "write it as 2026-12-31T00:00:00Z")
+        raise table.error(key, "not a time with a zone", "write it as 2026-12-31T00:00:00Z")
     return value.astimezone(datetime.UTC)

@@ -1,8 +1,8 @@
-"""The directory listing: which files a directory's digest stands for, as statements.
+"""The directory listing: the files of a directory, with their digests, as statements.
 
-A directory is a subject by its ``dirHash`` (``digest_tree``). A listing names every
-file in it with its sha256, so that a single file leads to the directory it came in, and from there
-to what made it. The same directory has the same listing, which is signed once.
+A directory is a subject by its ``dirHash`` (``digest_tree``). A listing names every file with its
+sha256, so that a file leads to its directory, and from there to the run that wrote it. The same
+directory has the same listing, which is signed once.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _MOST = 20_000
 
 
 class ListingError(SecurityError):
-    """Statements do not list just the files of a directory."""
+    """Statements do not list exactly the files of a directory."""
 
     kind = "listing"
 
@@ -34,7 +34,7 @@ class ListedFile:
 
 
 def write_listing(name: str, files: Sequence[ListedFile]) -> Iterator[Statement]:
-    """Write the listing of a directory that holds at least one file."""
+    """Write the listing of a directory with at least one file."""
     whole = Subject(name, {"dirHash": digest_tree((one.path, one.sha256) for one in files)})
     parts = range(0, len(files), _MOST)
     for number, start in enumerate(parts):
@@ -49,14 +49,14 @@ def write_listing(name: str, files: Sequence[ListedFile]) -> Iterator[Statement]
 def verify_listing(directory: str, statements: Sequence[Statement]) -> list[ListedFile]:
     """Return the files of a directory from the verified statements of its listing.
 
-    The listing is the directory's because its digest, computed anew from it, is the one asked for:
-    no file is missing, added or exchanged.
+    The digest computed from the listing has to be the directory's: a missing, added or replaced
+    file changes it.
 
     Args:
         directory: its ``dirHash``.
 
     Raises:
-        ListingError: it is that of another directory, or a part is missing.
+        ListingError: a part is missing, or lists another directory.
     """
     by_part: dict[int, list[ListedFile]] = {}
     for statement in statements:

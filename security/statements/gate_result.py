@@ -1,11 +1,11 @@
-"""A gate's result: what was judged by what, and the report, as an in-toto Statement v1.
+"""The result of a gate: its report, bound to the digests of subject and tool, as a statement.
 
-The statement's bytes are opaque once they are written: they are sealed, stored and one day signed
-as they are, and never serialised again. Reading refuses what writing would not have written.
+The statement's bytes are opaque once they are written: sealed, stored and signed as they are, and
+never serialised again. Reading refuses all other forms.
 
 Specification: in-toto Attestation Framework, Statement v1 (``_type``, ``subject``,
 ``predicateType``, ``predicate``). The predicate is our own, because in-toto's ``test-result/v0.1``
-has no word for "could not judge"; ``docs/reference/gates.md`` describes it.
+has no result for "could not check"; ``docs/reference/gates.md`` describes it.
 """
 
 from __future__ import annotations
@@ -26,25 +26,25 @@ STATEMENT = "https://in-toto.io/Statement/v1"
 PREDICATE = "urn:ml-assets:gate-result:v1"
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_HINT = "judge it again: ml-assets check"
+_HINT = "check it again: ml-assets check"
 
 
 class ResultError(SecurityError):
-    """Bytes that should be a gate's result are not."""
+    """Bytes are not a valid gate result."""
 
     kind = "result"
 
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """What a result speaks of. It says nothing about anything else.
+    """The digests that a result is bound to. It says nothing about other digests.
 
     Attributes:
-        gate: its name.
+        gate: the gate's name.
         subject: ``source``, or the location of an out.
-        sha256: of the subject: of the out, or of the listing of the files that the gate reads.
-        inputs: digests of what else the judgement depends on, by name.
-        tool: what judged, with its configuration.
+        sha256: the out's digest, or the digest of the listing of files that the gate reads.
+        inputs: digests of other inputs of the gate, by name.
+        tool: the tool, with its configuration.
     """
 
     gate: str
@@ -69,18 +69,18 @@ class Binding:
 
     @property
     def key(self) -> str:
-        """Return the digest of all of it: the name under which a result is stored."""
+        """Return the digest of the binding, which is the name of the stored result."""
         text = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
         return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class GateResult:
-    """A report, bound.
+    """A bound report.
 
     Attributes:
-        judged_at: when it was judged (RFC 3339, UTC).
-        seconds: how long that took.
+        judged_at: the time of the check (RFC 3339, UTC).
+        seconds: the duration of the check.
     """
 
     binding: Binding
@@ -114,11 +114,10 @@ def write_result(result: GateResult) -> bytes:
 def parse_result(statement: bytes) -> GateResult:
     """Read a result. The steps, each with the attack that it stops:
 
-    1. One JSON object, no key twice: two readers must not see two results.
-    2. Types, statement and predicate type are as written: no other statement passes for a result.
-    3. Exactly one subject, with a sha256, and the one that the binding names: a result cannot be
-       shown for another subject than it was made for.
-    4. What was read, written again, gives the same bytes: no field is ignored.
+    1. One JSON object, no key twice: two readers could see two results.
+    2. Our statement and predicate types: another statement could pass for a result.
+    3. Exactly one subject, with the binding's sha256: a result could be shown for another subject.
+    4. Writing it again gives the same bytes: an unknown field would go unread.
 
     Raises:
         ResultError: a step finds something else.
@@ -129,17 +128,17 @@ def parse_result(statement: bytes) -> GateResult:
         (subject,) = body["subject"]  # 3
         named = {"name": result.binding.subject, "digest": {"sha256": result.binding.sha256}}
         if subject != named or not _SHA256.fullmatch(result.binding.sha256):
-            raise ValueError("its subject is not the one that was judged")
+            raise ValueError("its subject is not the checked one")
         if write_result(result) != statement:  # 4
-            raise ValueError("it does not read back as written")
+            raise ValueError("it is not in our form")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ResultError(f"not a gate's result: {type(error).__name__}: {error}", _HINT) from error
+        raise ResultError(f"not a gate result: {type(error).__name__}: {error}", _HINT) from error
     return result
 
 
 def _build(body: dict[str, Any]) -> GateResult:
     if body["_type"] != STATEMENT or body["predicateType"] != PREDICATE:
-        raise ValueError("another type of statement")
+        raise ValueError("another statement type")
     predicate = body["predicate"]
     bound, said = predicate["binding"], predicate["report"]
     binding = Binding(
@@ -160,11 +159,11 @@ def _build(body: dict[str, Any]) -> GateResult:
         facts=said["facts"],
     )
     if type(report.judged) is not int or report.judged < 0:
-        raise ValueError("a number of things judged that is none")
+        raise ValueError("not a number of checked files")
     return GateResult(binding, report, _text(predicate["judged_at"]), float(predicate["seconds"]))
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise TypeError("a text has another type")
+        raise TypeError("not a text")
     return value

@@ -6,7 +6,7 @@ from enum import Enum
 
 
 class Purpose(Enum):
-    """What a signed statement is for."""
+    """The purpose of a signed statement."""
 
     MODEL_SIGNATURE = "model-signature"
     PROVENANCE = "provenance"
@@ -16,7 +16,7 @@ class Purpose(Enum):
     REBUILD = "rebuild"
 
 
-#: The predicate types that are known here, each with its purpose.
+#: The known predicate types, with their purposes.
 PREDICATES = {
     "https://model_signing/signature/v1.0": Purpose.MODEL_SIGNATURE,
     "https://slsa.dev/provenance/v1": Purpose.PROVENANCE,

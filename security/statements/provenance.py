@@ -1,8 +1,8 @@
-"""The provenance: which run of which stage made some outs, and from what.
+"""The provenance: the run of a stage, with its outs and its inputs.
 
 Specification: SLSA v1.0 *Provenance*, predicate ``https://slsa.dev/provenance/v1``. Our build type
-is described in ``docs/reference/build-type.md``. Subjects are the outs, hashed by us outside of
-the stage's process. md5, by which DVC knows data, stands beside the sha256 of materials only.
+is described in ``docs/reference/build-type.md``. Subjects are the outs, hashed outside
+the stage's process. Materials also carry DVC's md5, next to their sha256.
 """
 
 from __future__ import annotations
@@ -31,38 +31,38 @@ _INNER_FIELDS = ("action", "confined", "uncommitted", "changed")
 
 
 class ProvenanceError(SecurityError):
-    """A statement is not the provenance of a stage's outs."""
+    """A statement is not a stage's provenance."""
 
     kind = "provenance"
 
 
-class Action(Enum):
-    """How outs came to be."""
+class ProvenanceAction(Enum):
+    """Whether a stage ran, or its outs were restored from a cache."""
 
     RAN = "ran"
     RESTORED = "restored"
 
 
 class Role(Enum):
-    """What a material was to the run."""
+    """The role of a material in a run."""
 
     OUT = "out"  # written by another stage
     DATA = "data"  # tracked by DVC, written by no stage
     CODE = "code"  # tracked by Git
     PARAMS = "params"
-    LOCAL = "local"  # tracked by nobody
+    LOCAL = "local"  # tracked by neither DVC nor Git
     COMMIT = "commit"
     LOCK = "lock"
     INTERPRETER = "interpreter"
-    ORIGIN = "origin"  # the provenance of the run that made what was restored
+    ORIGIN = "origin"  # the provenance of the run whose outs were restored
 
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """Something that a run has used (in SLSA's words: a resolved dependency).
+    """An input of a run (in SLSA's words: a resolved dependency).
 
     Attributes:
-        uri: where it can be had, if that is known.
+        uri: its download address, if known.
     """
 
     name: str
@@ -82,11 +82,11 @@ class Material:
 
 @dataclass(frozen=True, slots=True)
 class Builder:
-    """Where a run took place.
+    """The platform of a run.
 
     Attributes:
-        id: ``urn:ml-assets:builder:local``, or that of a CI service.
-        version: of what took part, by name.
+        id: ``urn:ml-assets:builder:local``, or the id of a CI service.
+        version: versions of the programs that took part, by name.
     """
 
     id: str
@@ -95,12 +95,12 @@ class Builder:
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """What is true of a run, as far as its program could see.
+    """Conditions of a run that we observed.
 
     Attributes:
         confined: the stage's process could not reach keys and results.
-        uncommitted: paths that the run read and that were not as in the commit.
-        changed: deps that were others after the run than before.
+        uncommitted: paths that the run read and that differed from the commit.
+        changed: deps that changed during the run.
     """
 
     confined: bool
@@ -110,14 +110,14 @@ class Conditions:
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Where outs come from.
+    """The origin of outs.
 
     Attributes:
-        outs: with the digests that were seen.
-        stage: DVC's address of it.
-        command: its commands, resolved.
+        outs: with their observed digests.
+        stage: DVC's address of the stage.
+        command: its resolved commands.
         params: values by file and key.
-        variables: names of environment variables that its process was given.
+        variables: names of the environment variables of its process.
         invocation: the run's id.
     """
 
@@ -127,7 +127,7 @@ class Provenance:
     params: Mapping[str, Any]
     variables: tuple[str, ...]
     materials: tuple[Material, ...]
-    action: Action
+    action: ProvenanceAction
     conditions: Conditions
     builder: Builder
     invocation: str
@@ -135,7 +135,7 @@ class Provenance:
     finished: datetime.datetime
 
     def of_role(self, *roles: Role) -> list[Material]:
-        """Return its materials of some roles."""
+        """Return the materials with a role."""
         return [one for one in self.materials if one.role in roles]
 
 
@@ -143,7 +143,7 @@ def write_provenance(provenance: Provenance) -> Statement:
     """Write a provenance as a statement.
 
     Raises:
-        StatementError: it has no outs, or a digest is none.
+        StatementError: it has no outs, or a malformed digest.
     """
     conditions = provenance.conditions
     predicate = {
@@ -178,21 +178,20 @@ def write_provenance(provenance: Provenance) -> Statement:
 def parse_provenance(statement: Statement) -> Provenance:
     """Read a provenance. The steps, each with the attack that it stops:
 
-    1. The predicate's type and our build type: another's fields would mean something else.
-    2. Just the fields that are written here: nothing is said where nobody looks.
-    3. Every material has a digest that identifies it, and a role: it cannot be named by an address
-       alone, of which the content changes.
-    4. What was read, written again, gives the same bytes.
+    1. The predicate type and our build type: fields of another type have other meanings.
+    2. Exactly the fields that we write: an unknown field would go unread.
+    3. Every material has an identifying digest and a role: the content of an address can change.
+    4. Writing it again gives the same bytes.
 
     Raises:
         ProvenanceError: a step finds something else.
     """
     try:
         if statement.predicate_type != PREDICATE:  # 1
-            raise ValueError("a statement of another type")
+            raise ValueError("another statement type")
         found = _build(statement)  # 2, 3
         if write_provenance(found).payload != statement.payload:  # 4
-            raise ValueError("it does not read back as written")
+            raise ValueError("it is not in our form")
     except (ValueError, TypeError, SecurityError) as error:
         raise ProvenanceError(
             f"not the provenance of a stage: {error}", "run the stage again: ml-assets run --force"
@@ -218,7 +217,7 @@ def _build(statement: Statement) -> Provenance:
         params=outer.get("params").mapping(),
         variables=outer.get("environment").texts(),
         materials=tuple(_material(one) for one in definition.get("resolvedDependencies").items()),
-        action=inner.get("action").choice(Action),
+        action=inner.get("action").choice(ProvenanceAction),
         conditions=Conditions(
             inner.get("confined").flag(),
             inner.get("uncommitted").texts(),
@@ -261,9 +260,9 @@ def parse_time(field: Field) -> datetime.datetime:
 
 
 def join_params(params: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Return parameters as they are written: by file and key, as values that JSON has.
+    """Return parameters by file and key, as JSON values.
 
-    What YAML and TOML know besides (times, infinite numbers) is written as its text.
+    Other values of YAML and TOML (times, infinite numbers) become text.
     """
     return {
         file: {key: _plain(value) for key, value in sorted(values.items())}
@@ -282,6 +281,6 @@ def _plain(value: Any) -> Any:
 
 
 def sort_materials(materials: Sequence[Material]) -> tuple[Material, ...]:
-    """Return materials in the order in which they are written: by role, then by name."""
+    """Return materials by role, then by name."""
     order = list(Role)
     return tuple(sorted(materials, key=lambda one: (order.index(one.role), one.name)))

@@ -1,7 +1,7 @@
-"""The rebuild: what a stage gave when it was run again in a clean checkout, as a statement.
+"""The rebuild: outs of a stage that ran again in a clean checkout, compared, as a statement.
 
-The predicate is our own (``urn:ml-assets:rebuild:v1``; ``docs/explanation/proof.md``): SLSA has no
-word for it. Its subjects are the outs that were rebuilt, as the run has stated them.
+The predicate is our own (``urn:ml-assets:rebuild:v1``; ``docs/explanation/proof.md``): SLSA has
+no predicate for it. Its subjects are the rebuilt outs, as in the provenance.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ PREDICATE = "urn:ml-assets:rebuild:v1"
 
 @dataclass(frozen=True, slots=True)
 class Rebuild:
-    """What came of running a stage again.
+    """The comparison of a rebuilt stage.
 
     Attributes:
-        outs: as they were.
-        differing: files that came out otherwise, by out; an out that is a file has itself.
-        provenance: the digest of the statement of the run that was repeated.
+        outs: the outs in the provenance.
+        differing: differing files by out; for an out that is a file, the out itself.
+        provenance: the ledger digest of the repeated run's provenance.
     """
 
     outs: tuple[Subject, ...]
@@ -35,15 +35,15 @@ class Rebuild:
 
     @property
     def identical(self) -> tuple[str, ...]:
-        """The outs that came out the same."""
+        """The identical outs."""
         return tuple(one.name for one in self.outs if one.name not in self.differing)
 
 
 def write_rebuild(rebuild: Rebuild) -> Statement:
-    """Write what came of it as a statement.
+    """Write the comparison as a statement.
 
     Raises:
-        StatementError: there are no outs.
+        StatementError: it has no outs.
     """
     predicate = {
         "stage": rebuild.stage,

@@ -1,7 +1,7 @@
-"""The statement: a claim about things that are named by their digests, as opaque bytes.
+"""The statement: a claim about subjects with digests, as opaque bytes.
 
 Specification: in-toto Attestation Framework v1, *Statement* and *DigestSet*. The bytes are written
-once and from then on stored, signed and verified as they are, never serialised again.
+once, and then stored, signed and verified as they are, never serialised again.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from security.errors import SecurityError
 
 TYPE = "https://in-toto.io/Statement/v1"
 
-#: Length in hexadecimal digits of the digests that identify a subject. ``dirHash`` is that of a
-#: directory (``security.content.digest.digest_tree``).
+#: The algorithms that identify a subject, with the digest's length in hexadecimal digits.
+#: ``dirHash`` is the digest of a directory (``security.content.digest.digest_tree``).
 STRONG = {"sha256": 64, "sha512": 128, "dirHash": 64, "gitCommit": 40, "gitTree": 40}
 _HEX = re.compile(r"[0-9a-f]+")
 _FIELDS = ("_type", "subject", "predicateType", "predicate")
@@ -26,17 +26,17 @@ _SUBJECT_FIELDS = ("name", "digest")
 
 
 class StatementError(SecurityError):
-    """Bytes that should be a statement are not one that can be relied on."""
+    """Bytes are not a valid statement."""
 
     kind = "statement"
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What a statement is about.
+    """The subject of a statement.
 
     Attributes:
-        digest: by algorithm, lower-case hex; at least one that identifies it.
+        digest: lower-case hex by algorithm; at least one of ``STRONG``.
     """
 
     name: str
@@ -52,8 +52,8 @@ class Statement:
     """A claim.
 
     Attributes:
-        payload: its bytes, which are what is signed.
-        predicate: what it says, as plain values; its type says how to read them.
+        payload: its bytes, which are signed.
+        predicate: its content as plain values, in the form of its type.
     """
 
     payload: bytes
@@ -62,17 +62,17 @@ class Statement:
     predicate: Mapping[str, Any]
 
     def speaks_of(self, algorithm: str, digest: str) -> bool:
-        """Whether something with this digest is among its subjects."""
+        """Return whether a subject has this digest."""
         return any(subject.digest.get(algorithm) == digest for subject in self.subjects)
 
 
 def write_statement(
     subjects: Iterable[Subject], predicate_type: str, predicate: Mapping[str, Any]
 ) -> Statement:
-    """Write a statement; what ``parse_statement`` refuses is never written.
+    """Write a statement that ``parse_statement`` accepts.
 
     Raises:
-        StatementError: nobody could rely on it.
+        StatementError: it would be invalid.
     """
     payload = write_json(
         {
@@ -88,13 +88,13 @@ def write_statement(
 def parse_statement(payload: bytes) -> Statement:
     """Read a statement. The steps, each with the attack that it stops:
 
-    1. Strict JSON (``security.content.document``): two readers must not see two statements.
-    2. Just the four fields, and the type of this version: nothing is said where nobody looks.
-    3. At least one subject, each with just a name and digests: a claim about nothing convinces
-       nobody, and a subject is not found by what is no digest (``uri``, ``content``).
-    4. Each digest set has one that identifies, and all are well formed: an empty set, or an md5
-       alone, could be put under other bytes.
-    5. No name twice: what is verified under a name is what is used under it.
+    1. Strict JSON (``security.content.document``): two readers could see two statements.
+    2. Exactly four fields, and the type of this version: an unknown field would go unread.
+    3. At least one subject, each with a name and digests only: a subject could be matched by a
+       field that identifies nothing (``uri``, ``content``).
+    4. Each digest set has an identifying digest, and all are well formed: an empty set, or an md5
+       alone, could be moved to other bytes.
+    5. No name twice: the verified subject could differ from the used one.
     6. The predicate has a type, and is an object.
 
     Raises:
@@ -109,7 +109,7 @@ def parse_statement(payload: bytes) -> Statement:
         return Statement(payload, subjects, body.get("predicateType").text(), predicate)
     except ValueError as error:
         raise StatementError(
-            f"not a statement: {error}", "look who made it, and make it again"
+            f"not a statement: {error}", "check its source, and create it again"
         ) from error
 
 
@@ -136,7 +136,7 @@ def parse_digests(field: Field) -> dict[str, str]:
         if not isinstance(digest, str) or not _HEX.fullmatch(digest):
             raise field.get(algorithm).unlike("a digest in lower-case hexadecimal")
         if len(digest) != STRONG.get(algorithm, len(digest)):
-            raise field.get(algorithm).wrong(f"digest of another length: {len(digest)}")
+            raise field.get(algorithm).wrong(f"wrong digest length: {len(digest)}")
     if STRONG.keys().isdisjoint(digests):
-        raise field.wrong("no digest that identifies the subject")
+        raise field.wrong("no identifying digest")
     return digests

@@ -1,1 +1,1 @@
-"""Verification: whether bytes may be used for something, from signed statements alone."""
+"""Verification of artifacts by signed statements alone."""

@@ -1,7 +1,7 @@
-"""The lineage: the way from a digest back to all that it was made from, or on to all made from it.
+"""The lineage of a digest: back to everything it was made from, or on to everything made from it.
 
-Every edge is a verified statement. What nobody trusted has stated is no edge; where one is missing
-on the way back, the node says so.
+Every edge is a verified statement. A statement of an untrusted signer is no edge. A node whose
+provenance is missing says so.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from security.statements.statement import STRONG, Subject
 from security.verdict import Verdict
 from security.verify.verified_statements import Origin, VerifiedStatements
 
-#: Materials that other runs have made, so that the way goes on behind them.
+#: Materials that other runs made: the lineage continues behind them.
 _MADE = (Role.OUT, Role.ORIGIN)
 
 
@@ -23,11 +23,11 @@ class Node:
     """Something with a digest.
 
     Attributes:
-        id: the digest that identifies it.
-        kind: its role to the run that used it; ``out`` for what a run made.
-        verdict: ``failed`` where nothing trusted says what made it, ``warned`` where it is in no
-            commit and no dataset.
-        detail: what there is to say of it, on one line.
+        id: its identifying digest.
+        kind: its role in the run that used it; ``out`` for the out of a run.
+        verdict: ``failed`` without trusted provenance, ``warned`` if neither committed nor a
+            dataset.
+        detail: a remark of one line.
     """
 
     id: str
@@ -40,7 +40,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """From what was used to what was made, with the digest of the statement that says so."""
+    """From an input to an out, with the digest of the statement that links them."""
 
     source: str
     target: str
@@ -49,34 +49,34 @@ class Edge:
 
 @dataclass
 class Lineage:
-    """Nodes by their digests, and edges, in the order in which they were found."""
+    """Nodes by digest, and edges, in the order of discovery."""
 
     nodes: dict[str, Node] = field(default_factory=dict)
     edges: dict[tuple[str, str], Edge] = field(default_factory=dict)
     origins: dict[str, Origin] = field(default_factory=dict)
 
     def add(self, node: Node) -> None:
-        """Add a node; what was made by a run outranks what was only used."""
+        """Add a node; the out of a run replaces the same digest as an input."""
         known = self.nodes.get(node.id)
         if known is None or (known.kind != "out" and node.kind == "out"):
             self.nodes[node.id] = node
 
     def merge(self, other: Lineage) -> None:
-        """Add all of another lineage."""
+        """Add the nodes and edges of another lineage."""
         for node in other.nodes.values():
             self.add(node)
         self.edges = {**other.edges, **self.edges}
         self.origins |= other.origins
 
     def connect(self, source: str, target: str, statement: str) -> None:
-        """Add an edge, once; a run that only copies leads from a digest to itself: to no other."""
+        """Add an edge once. A run that copies a file would lead to itself, and adds none."""
         if source == target:
             return
         self.edges.setdefault((source, target), Edge(source, target, statement))
 
     @property
     def unproven(self) -> list[Node]:
-        """The nodes of which nothing trusted says what made them."""
+        """The nodes without trusted provenance."""
         return [node for node in self.nodes.values() if node.verdict is Verdict.FAILED]
 
     def of_kind(self, kind: str) -> list[Node]:
@@ -85,16 +85,16 @@ class Lineage:
 
 
 def identify(digests: Mapping[str, str]) -> str:
-    """Return the digest of a set that identifies."""
+    """Return the identifying digest of a set."""
     return next(digests[name] for name in STRONG if name in digests)
 
 
 def trace(statements: VerifiedStatements, subject: Subject) -> Lineage:
-    """Go back from something to commits and data.
+    """Follow a subject back to commits and data.
 
-    1. What a trusted run made, by its verified provenance, leads to all that the run has used.
-    2. A file that lies in a directory that a run made, by its verified listing, leads to that.
-    3. What a run used as another's out, and of which no run is known, is unproven.
+    1. Verified provenance leads from an out to all inputs of its run.
+    2. A verified listing leads from a file to its directory.
+    3. An out without trusted provenance is unproven.
     """
     found = Lineage()
     waiting: list[tuple[Subject, bool]] = [(subject, True)]
@@ -116,7 +116,7 @@ def trace(statements: VerifiedStatements, subject: Subject) -> Lineage:
         directories = statements.directories_with(digest) if "sha256" in one.digest else []
         for directory, verified in directories:  # 2
             whole = verified.statement.subjects[0]
-            found.add(Node(digest, "out", one.name, one.digest, detail=f"lies in {whole.name}"))
+            found.add(Node(digest, "out", one.name, one.digest, detail=f"in {whole.name}"))
             found.connect(directory, digest, verified.bundle.sha256)
             waiting.append((whole, True))
         if must and not directories:  # 3
@@ -125,7 +125,7 @@ def trace(statements: VerifiedStatements, subject: Subject) -> Lineage:
 
 
 def _enter(found: Lineage, made: Subject, origin: Origin) -> None:
-    """Add what a run made, and all that it has used."""
+    """Add an out and all inputs of its run."""
     digest, statement = identify(made.digest), origin.verified.bundle.sha256
     run = origin.provenance
     name = next((o.name for o in run.outs if digest in o.digest.values()), made.name)
@@ -147,7 +147,7 @@ def _node(material: Material) -> Node:
         material.name,
         material.digest,
         Verdict.WARNED if local else Verdict.PASSED,
-        "in no commit and no dataset" if local else material.uri,
+        "neither committed nor a dataset" if local else material.uri,
     )
 
 
@@ -162,10 +162,10 @@ def _unproven(subject: Subject, digest: str, statements: VerifiedStatements) -> 
 
 
 def impact(statements: VerifiedStatements, start: Node) -> Lineage:
-    """Go on from something to all that was made from it.
+    """Follow a node to everything that was made from it.
 
-    1. A run that has used it, by its verified provenance, leads to all its outs.
-    2. A file leads to the directories that it lies in, by their verified listings.
+    1. Verified provenance leads from an input to all outs of its run.
+    2. A verified listing leads from a file to its directories.
     """
     found = Lineage({start.id: start})
     waiting, seen = [start.id], {start.id}
@@ -175,7 +175,7 @@ def impact(statements: VerifiedStatements, start: Node) -> Lineage:
             waiting += _follow(found, digest, origin, seen)
         for directory, verified in statements.directories_with(digest):  # 2
             whole = verified.statement.subjects[0]
-            found.add(Node(directory, "out", whole.name, whole.digest, detail="holds it"))
+            found.add(Node(directory, "out", whole.name, whole.digest, detail="contains it"))
             found.connect(digest, directory, verified.bundle.sha256)
             if directory not in seen:
                 seen.add(directory)
@@ -184,7 +184,7 @@ def impact(statements: VerifiedStatements, start: Node) -> Lineage:
 
 
 def _follow(found: Lineage, digest: str, origin: Origin, seen: set[str]) -> list[str]:
-    """Add a run's outs; return those that are new."""
+    """Add the outs of a run; return the new ones."""
     new: list[str] = []
     run = origin.provenance
     for out in run.outs:

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from security.signing.bundle import Kind
+from security.signing.bundle import BundleKind
 from security.signing.identity import Identity
-from security.statements.provenance import Action, Provenance
+from security.statements.provenance import Provenance, ProvenanceAction
 
 #: Fulcio's claim for runners that the platform itself provides.
 _HOSTED = "github-hosted"
@@ -55,7 +55,7 @@ _CLAUSES = (
     _Clause(
         1,
         "the build runner holds the signing key (Build L2, hosted platform)",
-        lambda _, identity: identity.kind is Kind.KEYLESS,
+        lambda _, identity: identity.kind is BundleKind.KEYLESS,
     ),
     _Clause(
         1,
@@ -70,7 +70,7 @@ _CLAUSES = (
     _Clause(
         2,
         "restored from a cache, not built in this run (Build L3, isolated)",
-        lambda provenance, _: provenance.action is Action.RAN,
+        lambda provenance, _: provenance.action is ProvenanceAction.RAN,
     ),
     _Clause(
         2,

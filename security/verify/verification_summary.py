@@ -1,7 +1,7 @@
-"""The verification summary: what a policy has decided about some outs, on what grounds.
+"""The verification summary: the policy's decision about outs, with the statements behind it.
 
-Specification: SLSA v1.0 *Verification Summary Attestation*. There is no word in it for "could not
-judge": of that no summary is made, and who needs one finds none.
+Specification: SLSA v1.0 *Verification Summary Attestation*. It has no result for "could not check",
+so a run that could not check writes no summary.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _VERIFIER = "urn:ml-assets:verifier"
 
 
 class SummaryError(SecurityError):
-    """A statement is not a summary of ours."""
+    """A statement is not one of our summaries."""
 
     kind = "summary"
 
@@ -41,10 +41,10 @@ class Summary:
     """A decision about outs.
 
     Attributes:
-        environment: the policy's name of what they were judged for.
-        policy: sha256 of its text.
-        grounds: digests of the statements that were verified for it, in the ledger.
-        version: of the program that decided.
+        environment: the policy environment of the decision.
+        policy: sha256 of the policy's text.
+        grounds: ledger digests of the gate results behind the decision.
+        version: the version of ml-assets that decided.
     """
 
     outs: tuple[Subject, ...]
@@ -60,10 +60,10 @@ def write_summary(summary: Summary, levels: Sequence[SlsaLevel]) -> Statement:
     """Write a summary.
 
     Args:
-        levels: of the outs, as ``find_level`` found them; the lowest is what holds for all.
+        levels: the outs' levels from ``find_level``; the lowest one is stated.
 
     Raises:
-        StatementError: it is about nothing.
+        StatementError: it has no outs.
     """
     lowest = min((one.level for one in levels), default=0)
     predicate = {
@@ -83,20 +83,20 @@ def write_summary(summary: Summary, levels: Sequence[SlsaLevel]) -> Statement:
 
 
 def parse_summary(statement: Statement) -> Summary:
-    """Read a summary; the level that it states is left alone, since levels are computed.
+    """Read a summary. Its stated level is ignored: levels are computed.
 
     Raises:
-        SummaryError: it is not one of ours.
+        SummaryError: it is not one of our summaries.
     """
     try:
         return _build(statement)
     except (ValueError, TypeError) as error:
-        raise SummaryError(f"not a summary: {error}", "judge again: ml-assets run") from error
+        raise SummaryError(f"not a summary: {error}", "run it again: ml-assets run") from error
 
 
 def _build(statement: Statement) -> Summary:
     if statement.predicate_type != PREDICATE:
-        raise ValueError("a statement of another type")
+        raise ValueError("another statement type")
     body = Field(statement.predicate).only(_FIELDS)
     verifier = body.get("verifier").only(("id", "version"))
     policy = body.get("policy").only(("uri", "digest"))

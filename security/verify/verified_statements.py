@@ -1,8 +1,8 @@
-"""The records: what can be believed of a ledger's statements about a digest.
+"""The verified statements of a ledger, found by the digest of their subjects or materials.
 
-Where a statement lies, or that an index names it, says nothing. Each is loaded by the digest of its
-bytes, its signature is verified, and it is about what was asked for; all else is refused, with the
-reason.
+Neither the place of a statement nor the index is trusted. Each statement is loaded by the digest of
+its bytes, its signature is verified, and its subjects are compared with the digest. All others are
+refused, with the reason.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from security.signing.signature import Verified, verify_bundle
 from security.signing.trust import Trust
 from security.statements import directory_listing, provenance
 from security.statements.directory_listing import ListingError, verify_listing
-from security.statements.provenance import Action, Provenance, parse_provenance
+from security.statements.provenance import Provenance, ProvenanceAction, parse_provenance
 from security.statements.statement import STRONG
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """A provenance, with who signed it."""
+    """A provenance with its verified statement."""
 
     verified: Verified
     provenance: Provenance
@@ -33,8 +33,8 @@ class VerifiedStatements:
     """Verified statements of one ledger.
 
     Attributes:
-        refused: why statements are not believed, by their digests.
-        unreadable: of these, what could not be read at all.
+        refused: the reason for each refused statement, by digest.
+        unreadable: the digests of refused statements that could not be read.
     """
 
     ledger: Ledger
@@ -45,7 +45,7 @@ class VerifiedStatements:
     _verified: dict[str, Verified] = field(default_factory=dict)
 
     def find(self, digest: str) -> Verified | None:
-        """Return a statement by its digest in the ledger; None where it is refused."""
+        """Return a statement by its digest in the ledger; None if it is refused."""
         if digest in self._verified or digest in self.refused:
             return self._verified.get(digest)
         try:
@@ -59,7 +59,7 @@ class VerifiedStatements:
         return verified
 
     def about(self, digest: str, predicate_type: str) -> list[Verified]:
-        """Return the verified statements that have a digest among their subjects, newest first."""
+        """Return the verified statements about a digest, newest first."""
         found = [self.find(one) for one in reversed(self.index.about(digest, predicate_type))]
         return [
             one
@@ -70,18 +70,18 @@ class VerifiedStatements:
         ]
 
     def origin(self, digest: str) -> Origin | None:
-        """Return where something comes from; of several runs one that ran rather than restored."""
+        """Return the provenance of a digest; a run that ran is preferred to one that restored."""
         origins: list[Origin] = []
         for verified in self.about(digest, provenance.PREDICATE):
             try:
                 origins.append(Origin(verified, parse_provenance(verified.statement)))
             except SecurityError as error:
                 self.refused[verified.bundle.sha256] = error.message
-        ran = [one for one in origins if one.provenance.action is Action.RAN]
+        ran = [one for one in origins if one.provenance.action is ProvenanceAction.RAN]
         return next(iter(ran or origins), None)
 
     def made_from(self, digest: str) -> list[Origin]:
-        """Return the verified runs that have used something."""
+        """Return the verified runs that used a digest as an input."""
         found: list[Origin] = []
         for one in self.index.made_from(digest, provenance.PREDICATE):
             verified = self.find(one)
@@ -97,7 +97,7 @@ class VerifiedStatements:
         return found
 
     def directories_with(self, sha256: str) -> list[tuple[str, Verified]]:
-        """Return the directories that a file lies in, by their digests, with what lists it."""
+        """Return the directories that contain a file, by digest, with the listing."""
         found: dict[str, Verified] = {}
         for verified in self.about(sha256, directory_listing.PREDICATE):
             directory = verified.statement.subjects[0].digest.get("dirHash", "")
@@ -106,7 +106,7 @@ class VerifiedStatements:
         return list(found.items())
 
     def _lists(self, directory: str) -> bool:
-        """Whether verified statements list just the files of a directory."""
+        """Return whether verified statements list exactly the files of a directory."""
         listings = self.about(directory, directory_listing.PREDICATE)
         try:
             verify_listing(directory, [one.statement for one in listings])

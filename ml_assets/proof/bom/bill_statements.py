@@ -1,7 +1,7 @@
-"""Bill statements: bills of materials as signed statements about what they are bills of.
+"""Bill statements: bills of materials as statements about their environment or model.
 
-Specification: in-toto predicate *CycloneDX*. The environment's bill is about the lock files and the
-interpreter that the provenance of runs names, a model's about the model.
+Specification: in-toto predicate *CycloneDX*. The subjects of an environment's bill are the lock
+files and the interpreter in the provenance of runs.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ PREDICATE = "https://cyclonedx.org/bom"
 
 
 def state_environment(project: Project, run: Provenance) -> Statement | None:
-    """State what the environment of a run consists of; None where it named nothing of it.
+    """Write the bill of a run's environment; None if the run names neither lock nor interpreter.
 
     Raises:
-        ResourceError, SecurityError: there can be no bill of it.
+        ResourceError, SecurityError: the bill cannot be made.
     """
     parts = run.of_role(Role.LOCK, Role.INTERPRETER)
     if not parts:
@@ -40,10 +40,10 @@ def state_model(
     content: Content,
     provenance: tuple[str, ...],
 ) -> Statement:
-    """State what a model consists of and was made from.
+    """Write the bill of a model.
 
     Raises:
-        ResourceError, SecurityError: there can be no bill of it.
+        ResourceError, SecurityError: the bill cannot be made.
     """
     bill = build_model_bill(project, checkout, location, provenance=provenance)
     return _state([Subject(location, identify_content(content))], bill)

@@ -1,4 +1,4 @@
-"""The packages of a project's environment: what its lock files allow beside what is installed."""
+"""The packages of a project's environment: locked and installed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from security.advisories.packages.package import SkipReason
 from security.advisories.packages.requirements import build_package
 from security.bom.lock_hashes import Hashes, find_hashes
 from security.bom.package_metadata import PackageMetadata, read_metadata, resolve_needs
-from security.bom.sbom import Environment, EnvironmentPackage, LockFile
+from security.bom.sbom import EnvironmentDescription, EnvironmentPackage, LockFileDigest
 from security.content.printable import printable
 from security.gates.tool.python_environment import (
     InstalledPackage,
@@ -33,14 +33,14 @@ from security.gates.tool.python_environment import (
 )
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
-#: Entries that name no package of one version; whatever else is hidden could not be read.
+#: Endings of entries that pin no version; all other hidden entries are unreadable.
 _GAPS = tuple(f"({one.value})" for one in (SkipReason.NOT_PINNED, SkipReason.NOT_FROM_INDEX))
 _SHOWN = 3
 
 
 @dataclass(slots=True)
 class _Pin:
-    """What lock files say of one package of one version."""
+    """The lock files and hashes of one package version."""
 
     locks: set[str] = field(default_factory=set)
     hashes: set[str] = field(default_factory=set)
@@ -49,17 +49,17 @@ class _Pin:
 _Pins = dict[tuple[str, str], _Pin]
 
 
-def describe_environment(project: Project) -> Environment:
+def describe_environment(project: Project) -> EnvironmentDescription:
     """Describe a project's environment.
 
-    1. The lock files are those of the source tree that the dependencies gate reads as well.
-    2. What is installed is what lies in the environment that stages run in.
-    3. Both are put together by name and version; what was installed from elsewhere than an index
-       is nothing that a lock of an index allows.
+    1. Read the lock files of the source tree, as the dependencies gate does.
+    2. Read the packages that are installed in the stages' environment.
+    3. Join both by name and version. A package that was not installed from an index matches no
+       lock file.
 
     Raises:
-        ConfigurationError: there is no environment.
-        UnavailableError: a lock file, or metadata of what is installed, cannot be read.
+        ConfigurationError: no environment was found.
+        UnavailableError: a lock file or the metadata of a package cannot be read.
         GateError: the interpreter does not answer.
     """
     tree = _read_tree(project)  # 1
@@ -69,13 +69,13 @@ def describe_environment(project: Project) -> Environment:
     packages = _put_together(pins, _read_installed(python))  # 3
     version, _, other = python.version.partition("+")
     name, own_version = _name(project.root)
-    return Environment(
+    return EnvironmentDescription(
         project=name,
         version=own_version,
         implementation=other or "cpython",
         python=version,
         packages=packages,
-        lock_files=tuple(LockFile(path, tree.files[path]) for path in paths),
+        lock_files=tuple(LockFileDigest(path, tree.files[path]) for path in paths),
         gaps=gaps,
     )
 
@@ -94,13 +94,13 @@ def _unreadable(texts: Iterable[str]) -> UnavailableError:
     found = [printable(text) for text in texts]
     more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
     return UnavailableError(
-        f"cannot be read, and belongs into the bill: {'; '.join(found[:_SHOWN])}{more}",
-        "mend or remove it, then again: ml-assets sbom",
+        f"cannot read a part of the bill: {'; '.join(found[:_SHOWN])}{more}",
+        "fix or remove it, then run: ml-assets sbom",
     )
 
 
 def _read_pins(root: Path, paths: tuple[str, ...]) -> tuple[_Pins, tuple[str, ...]]:
-    """Read what lock files pin, with the hashes that they allow, and their gaps."""
+    """Read the pins of lock files with their hashes, and the entries without a version."""
     listing = read_dependency_files(root, paths)
     unread = [text for text in listing.hidden if not text.endswith(_GAPS)]
     if unread:
@@ -121,9 +121,7 @@ def _read_python(project: Project) -> PythonEnvironment:
     settings = project.settings
     python = find_interpreter(project.root, settings.gates.python, os.environ)
     if python is None:
-        raise ConfigurationError(
-            "no environment of the project was found", "make .venv, or set gates.python"
-        )
+        raise ConfigurationError("no Python environment found", "create .venv, or set gates.python")
     variables = build_environment(os.environ, server=True, allowed=settings.environment).variables
     denied = list_denied(project, find_rules(project.root).settings)
     return read_environment(python, variables, denied)
@@ -161,7 +159,7 @@ def _metadata(package: InstalledPackage) -> PackageMetadata:
 
 
 def _origin(package: InstalledPackage) -> str:
-    """Say where it was installed from, if from no index."""
+    """Return the source of a package that is from no index."""
     if package.direct_url.startswith("file:") or package.editable:
         return "local"
     if package.direct_url and _COMMIT.fullmatch(package.revision):
@@ -170,7 +168,7 @@ def _origin(package: InstalledPackage) -> str:
 
 
 def _marker_environment(version: str) -> Mapping[str, str]:
-    """Return what markers are evaluated with: this machine, and the project's interpreter."""
+    """Return the environment of markers: this machine, and the project's interpreter."""
     number, _, other = version.partition("+")
     return {
         **{name: str(value) for name, value in default_environment().items()},
@@ -201,7 +199,7 @@ def _pinned(package: EnvironmentPackage, pin: _Pin) -> EnvironmentPackage:
 
 
 def _name(root: Path) -> tuple[str, str]:
-    """Return a project's name and version, as its ``pyproject.toml`` states them."""
+    """Return a project's name and version from its ``pyproject.toml``."""
     file = root / "pyproject.toml"
     document = tomllib.loads(file.read_text("utf-8")) if file.is_file() else {}
     table = document.get("project")

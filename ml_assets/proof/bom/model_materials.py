@@ -1,9 +1,8 @@
-"""The materials of a model: what it was made from, as ``dvc.lock`` records and the bytes confirm.
+"""The materials of a model: its inputs in ``dvc.lock``, compared with the files.
 
-1. What a bill says of a model holds for the bytes that lie there. So each out and dep that goes
-   into it has to be what was recorded when its stage ran; anything else is an error.
-2. Parameters are the recorded ones: what the model was trained with, not what is tried next.
-3. What no stage has written, code and data kept in Git, is a material too.
+1. Each out and dep has to be as recorded when its stage ran; a changed file is an error.
+2. Parameters are the recorded ones, with which the model was trained.
+3. Code and data in Git, which no stage writes, are materials too.
 """
 
 from __future__ import annotations
@@ -20,10 +19,10 @@ from resources.dvc.cache.content import Content
 from resources.dvc.checkout.checkout import Checkout
 from resources.dvc.graph.manifest import Dep, Stage
 from resources.errors import ConfigurationError, UnavailableError
-from security.bom.model_description import Material, ModelCard, ModelDescription, Role
+from security.bom.model_description import ComponentRole, ModelCard, ModelDescription, ModelMaterial
 from security.policy.waiver import matches_path
 
-_ELSEWHERE = "lies outside of this machine"
+_ELSEWHERE = "not on this machine"
 
 
 def describe_model(
@@ -32,12 +31,12 @@ def describe_model(
     """Describe a model.
 
     Raises:
-        ConfigurationError: it is no model of this project, or a file cannot be parsed.
-        UnavailableError: something is not there, or is not what was recorded.
+        ConfigurationError: it is not a model of this project, or a file is malformed.
+        UnavailableError: a file is missing or changed.
     """
     models = find_models(checkout.manifest)
     if location not in models:
-        known = ", ".join(models) or "none; name one under artifacts: in dvc.yaml, of type model"
+        known = ", ".join(models) or "none; declare one in dvc.yaml: artifacts, type: model"
         raise ConfigurationError(f"not a model of this project: {location}", f"models: {known}")
     stated = find_model_card(settings.model_cards, location)
     materials = MaterialReader(checkout, stated)
@@ -74,10 +73,10 @@ def _card(stated: ModelCardSettings) -> ModelCard:
 
 
 class MaterialReader:
-    """Reads a model and what it was made from, each thing once, and only if it is as recorded.
+    """Reads a model and its inputs once each, and refuses changed files.
 
     Attributes:
-        found: what was read, by location.
+        found: the materials, by location.
     """
 
     def __init__(self, checkout: Checkout, stated: ModelCardSettings) -> None:
@@ -85,13 +84,13 @@ class MaterialReader:
         self._manifest = checkout.manifest
         self._stated = stated
         self._models = set(find_models(self._manifest))
-        self.found: dict[str, Material] = {}
+        self.found: dict[str, ModelMaterial] = {}
 
     def read_all(self, location: str) -> list[Stage]:
-        """Read an out and what it was made from; return the stages that have made it.
+        """Read an out and all of its inputs; return the stages that wrote them.
 
         Raises:
-            UnavailableError: something is not there, or is not what was recorded.
+            UnavailableError: a file is missing or changed.
         """
         stages: dict[str, Stage] = {}
         waiting = [location]
@@ -108,7 +107,7 @@ class MaterialReader:
         return list(stages.values())
 
     def _materials_of(self, stage: Stage) -> Iterator[str]:
-        """Read the deps of a stage as they were when it ran, and yield the locations of each."""
+        """Read the recorded deps of a stage, and yield their locations."""
         recorded = _recorded(self._checkout, stage).get("deps", ())
         fields = {str(one.get("path")): one for one in recorded}
         for dep in stage.deps:
@@ -120,36 +119,36 @@ class MaterialReader:
                     self.found[dep.location] = self._read_input(dep.location)
 
     def _verify(self, stage: Stage, location: str, fields: Mapping[str, Any] | None) -> None:
-        """Hold what lies there against what was recorded of it."""  # 1
+        """Compare a file with its recorded hash."""  # 1
         if "://" in location:
             return
         content = self.content(location)
         if fields is None or fields.get("hash") != "md5" or fields.get("md5") != content.md5:
             raise UnavailableError(
-                f"not what {stage.name} was recorded with: {location}",
-                "bring it up to date, then again: ml-assets run",
+                f"changed since {stage.name} ran: {location}",
+                "run it again: ml-assets run",
             )
 
     def content(self, location: str) -> Content:
-        """Return what a location holds, supplied where it is kept elsewhere.
+        """Return the content of a location, fetched if necessary.
 
         Raises:
-            ResourceError: nothing is there, and nothing can be supplied.
+            ResourceError: it is missing, and cannot be fetched.
         """
         self._checkout.supply(location)
         content = self._checkout.read(location)
         if content is None:
             raise UnavailableError(
-                f"not there, and belongs into the bill: {location}",
-                "fetch it: dvc pull; or make it: ml-assets run",
+                f"missing part of the bill: {location}",
+                "fetch it: dvc pull; or create it: ml-assets run",
             )
         return content
 
     def verify_out(self, location: str) -> Content:
-        """Return what an out holds, if it is what its stage has written.
+        """Return the content of an out that is as its stage wrote it.
 
         Raises:
-            UnavailableError: it is not, or nothing is there.
+            UnavailableError: it is missing or changed.
         """
         stage = self._manifest.producer[location]
         out = next(one for one in stage.outs if one.location == location)
@@ -161,17 +160,17 @@ class MaterialReader:
         self._verify(stage, location, fields)
         return self.content(location)
 
-    def _read_out(self, stage: Stage, location: str, made_from: tuple[str, ...]) -> Material:
+    def _read_out(self, stage: Stage, location: str, made_from: tuple[str, ...]) -> ModelMaterial:
         out = next(one for one in stage.outs if one.location == location)
-        role = Role.MODEL if location in self._models else Role.DATA
+        role = ComponentRole.MODEL if location in self._models else ComponentRole.DATA
         if out.role != "out":
-            role = Role.FILE
+            role = ComponentRole.FILE
         named = [one for one in self._manifest.artifacts if one.path == location]
         source, revision = _source(self._checkout, stage)
-        return Material(
+        return ModelMaterial(
             role=role,
             location=location,
-            **_read(self.verify_out(location), listing=role is Role.MODEL),
+            **_read(self.verify_out(location), listing=role is ComponentRole.MODEL),
             stage=stage.name,
             source=source,
             revision=revision,
@@ -181,15 +180,19 @@ class MaterialReader:
             made_from=made_from,
         )
 
-    def _read_input(self, location: str) -> Material:
-        """Read something that no stage has written."""
+    def _read_input(self, location: str) -> ModelMaterial:
+        """Read an input that no stage writes."""
         named = {one.path for one in self._manifest.artifacts if one.type == "dataset"}
         patterns = self._stated.datasets
         is_data = location in named or any(matches_path(one, location) for one in patterns)
         if "://" in location:
-            return Material(Role.DATA, location, not_read=_ELSEWHERE)
-        role = Role.MODEL if location in self._models else Role.DATA if is_data else Role.FILE
-        return Material(role, location, **_read(self.content(location), listing=False))
+            return ModelMaterial(ComponentRole.DATA, location, not_read=_ELSEWHERE)
+        role = (
+            ComponentRole.MODEL
+            if location in self._models
+            else ComponentRole.DATA if is_data else ComponentRole.FILE
+        )
+        return ModelMaterial(role, location, **_read(self.content(location), listing=False))
 
 
 def _read(content: Content, *, listing: bool) -> dict[str, Any]:
@@ -199,7 +202,7 @@ def _read(content: Content, *, listing: bool) -> dict[str, Any]:
 
 
 def _is_written(dep: Dep) -> bool:
-    """Say whether a dep is an out, or lies in one, so that stages have written all of it."""
+    """Return whether a dep is an out, or is inside one."""
     return any(dep.location == out or dep.location.startswith(f"{out}/") for out in dep.producers)
 
 
@@ -207,14 +210,14 @@ def _recorded(checkout: Checkout, stage: Stage) -> Mapping[str, Any]:
     entry = checkout.recorded(stage)
     if entry is None:
         raise UnavailableError(
-            f"never run, so that nobody knows what it has read: {stage.name}",
-            "run it, then again: ml-assets run",
+            f"stage never ran, so its inputs are unknown: {stage.name}",
+            "run it: ml-assets run",
         )
     return entry
 
 
 def _parameters(checkout: Checkout, stages: list[Stage]) -> Iterator[tuple[str, str]]:
-    """Yield the parameters that stages were recorded with, by file and dotted name."""  # 2
+    """Yield the recorded parameters of stages, by file and dotted name."""  # 2
     for stage in stages:
         locations = {one.path: one.location for one in stage.params}
         for path, values in _recorded(checkout, stage).get("params", {}).items():
@@ -231,7 +234,7 @@ def _flatten(value: Any, name: str) -> Iterator[tuple[str, str]]:
 
 
 def _source(checkout: Checkout, stage: Stage) -> tuple[str, str]:
-    """Return the address that a ``.dvc`` file imports from, with the revision."""
+    """Return the import address of a ``.dvc`` file, and its revision."""
     if not stage.is_source or not stage.deps:
         return "", ""
     try:
@@ -242,5 +245,5 @@ def _source(checkout: Checkout, stage: Stage) -> tuple[str, str]:
         return str(dep["path"]), ""
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ConfigurationError(
-            f"cannot tell where it was imported from: {stage.file}", f"mend it: {stage.file}"
+            f"malformed import: {stage.file}", f"fix it: {stage.file}"
         ) from error

@@ -1,9 +1,9 @@
-"""The metrics of a model: the numbers in its metrics files, each with the slice it is about.
+"""The metrics of a model: the numbers in its metrics files, each with its slice of the data.
 
-The files are those that the settings name, else the metrics of the stage that wrote the model and
-of each stage that reads it. In a file the last key is the metric, and those before it, joined by
-dots, are its slice; where there are several files, the file's name stands before the slice. Texts
-and truth values are facts on the card.
+The settings name the files; by default they are the metrics of the stage that wrote the model and
+of each stage that reads it. In a file the last key is the metric, and the keys before it, joined by
+dots, are its slice. With several files, the file name precedes the slice. Texts and truth values
+are properties of the card.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ _Facts = tuple[tuple[str, str], ...]
 
 
 class VerifiedFiles(Protocol):
-    """Gives what files hold, if they are what was recorded."""
+    """Reads files that are as recorded."""
 
     def content(self, location: str) -> Content:
-        """Return what a location holds."""
+        """Return the content of a location."""
 
     def verify_out(self, location: str) -> Content:
-        """Return what an out holds, if it is what its stage has written."""
+        """Return the content of an out that is as its stage wrote it."""
 
 
 def read_metrics(
     checkout: Checkout, files: VerifiedFiles, stated: ModelCardSettings, location: str
 ) -> tuple[tuple[Metric, ...], _Facts]:
-    """Read the metrics of a model, and the facts to go with them.
+    """Read the metrics of a model, and facts about them.
 
     Raises:
-        ConfigurationError: a file cannot be parsed, or holds what is no finite number.
-        UnavailableError: a file is not there, or not what was recorded.
+        ConfigurationError: a file is malformed, or contains a number that is not finite.
+        UnavailableError: a file is missing or changed.
     """
     metrics: list[Metric] = []
     facts: list[tuple[str, str]] = []
@@ -74,11 +74,11 @@ def _find(manifest: Manifest, location: str) -> Iterator[str]:
 def _identify(
     manifest: Manifest, files: VerifiedFiles, name: str, location: str
 ) -> tuple[str, str]:
-    """Say which file it was, by its digest."""
+    """Return a property with the digest of a file."""
     outside = os.path.isabs(location) or os.path.normpath(location).startswith("..")
     if outside or "://" in location:
         raise ConfigurationError(
-            f"not a file of the project: {location}", "set model-cards to files in the repository"
+            f"not a file of the project: {location}", "name files of the repository in model-cards"
         )
     known = location in manifest.producer
     content = files.verify_out(location) if known else files.content(location)
@@ -89,7 +89,7 @@ def _parse(checkout: Checkout, location: str) -> Any:
     try:
         return checkout.parse(location)
     except (FileNotFoundError, IsADirectoryError) as error:
-        raise UnavailableError(f"not a file: {location}", "make it: ml-assets run") from error
+        raise UnavailableError(f"no such file: {location}", "create it: ml-assets run") from error
 
 
 def _leaves(value: Any, names: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -106,24 +106,26 @@ def _leaves(value: Any, names: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...
 def _number(value: Any, file: str, names: tuple[str, ...]) -> str:
     if not isinstance(value, int | float) or not _is_finite(value):
         where = f"{file}: {'.'.join(names)}"
-        raise ConfigurationError(f"not a finite number: {where}", f"mend what writes it: {file}")
+        raise ConfigurationError(
+            f"not a finite number: {where}", f"fix the stage that writes {file}"
+        )
     return json.dumps(value)
 
 
 def _is_finite(value: int | float) -> bool:
     try:
         return math.isfinite(value)
-    except OverflowError:  # a whole number beyond all floats
+    except OverflowError:  # an integer larger than all floats
         return False
 
 
 def _read_performance(report: Any, file: str, facts: list[tuple[str, str]]) -> Iterator[Metric]:
-    """Read the report of a performance test, in the shape that the gate of that name asks for."""
+    """Read the report of a performance test, in the form of the ``performance`` gate."""
     verdict = report.get("verdict") if isinstance(report, Mapping) else None
     metrics = report.get("metrics") if isinstance(report, Mapping) else None
     if verdict not in ("passed", "failed") or not isinstance(metrics, Mapping) or not metrics:
         raise ConfigurationError(
-            f"not the report of a performance test: {file}",
+            f"not a performance report: {file}",
             "write it with: python scripts/performance_tests.py --report FILE",
         )
     facts.append(("performance:verdict", str(verdict)))

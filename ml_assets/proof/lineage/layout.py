@@ -1,9 +1,9 @@
-"""The lineage's layout: where boxes stand, from left to right, and which way lines take between.
+"""The layout of a lineage picture: the places of boxes, from left to right, and of lines.
 
-1. Columns: a box stands right of all that leads to it, and what nothing leads to stands close to
-   what it leads to. Where boxes lead to each other in a circle, one line goes backwards.
-2. A line over several columns has a place in each, so that it passes beside boxes, not below them.
-3. In a column, boxes stand in the order of what they are linked to, and as high as that.
+1. A box is in a column right of its sources; a box without sources is next to its first target. In
+   a circle of boxes, one line goes backwards.
+2. A line over several columns has a lane in each, so that it passes between boxes.
+3. In a column, boxes are ordered and placed by the mean height of their neighbours.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 WIDTH, GAP_X, GAP_Y = 272, 60, 14  # of a box, and between boxes, in pixels
-_LANE = 6  # height of the place that a line has in a column
+_LANE = 6  # height of a line's lane in a column
 _SWEEPS = 8
 
 Point = tuple[float, float]
@@ -20,13 +20,12 @@ Link = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
-    """Where everything stands, in pixels.
+class PictureLayout:
+    """Places of boxes and lines, in pixels.
 
     Attributes:
-        corners: the upper left one of each box.
-        ways: of each link: points from the right side of a box to the left side of another, two
-            for each column's edge that it crosses.
+        corners: the upper left corner of each box.
+        ways: points of each link, from the right side of one box to the left side of another.
     """
 
     corners: Mapping[str, Point]
@@ -35,11 +34,11 @@ class Layout:
     height: float
 
 
-def place(heights: Mapping[str, float], links: Iterable[Link]) -> Layout:
-    """Find a place for each box.
+def place(heights: Mapping[str, float], links: Iterable[Link]) -> PictureLayout:
+    """Place the boxes and lines.
 
     Args:
-        heights: of the boxes, in pixels.
+        heights: heights of the boxes, in pixels.
     """
     wanted = list(dict.fromkeys(links))
     columns = _find_columns(heights, wanted)
@@ -54,7 +53,7 @@ def place(heights: Mapping[str, float], links: Iterable[Link]) -> Layout:
     lowest = min(tops.values(), default=0.0)
     corners = {one: (columns[one] * (WIDTH + GAP_X), tops[one] - lowest) for one in columns}
     ways = {link: _way(route, corners, sizes) for link, route in routes.items()}
-    return Layout(
+    return PictureLayout(
         corners={one: corners[one] for one in heights},
         ways=ways,
         width=max((x + WIDTH for x, _ in corners.values()), default=0),
@@ -90,7 +89,7 @@ def _find_columns(heights: Mapping[str, float], links: Sequence[Link]) -> dict[s
 
 
 def _route(link: Link, columns: dict[str, int], sizes: dict[str, float]) -> list[str]:
-    """Return all that a link passes; its places in columns between are added to these."""
+    """Return the boxes and lanes of a link, and add its lanes to columns and sizes."""
     source, target = link
     between = [f"{source} {target} {at}" for at in range(columns[source] + 1, columns[target])]
     for at, lane in enumerate(between, columns[source] + 1):
@@ -117,7 +116,7 @@ def _find_tops(
             wanted = {
                 one: _mean([centres[two] for two in beside[one]], centres[one]) for one in stack
             }
-            if sweep < _SWEEPS:  # later they only move, and nobody overtakes another
+            if sweep < _SWEEPS:  # later sweeps keep the order
                 stack.sort(key=lambda one: (wanted[one], centres[one]))
             found = _spread([wanted[one] for one in stack], [sizes[one] for one in stack])
             for one, top in zip(stack, found, strict=True):
@@ -131,10 +130,9 @@ def _mean(values: Sequence[float], otherwise: float) -> float:
 
 
 def _spread(centres: Sequence[float], heights: Sequence[float]) -> list[float]:
-    """Return upper edges near some centres, in their order and without touching.
+    """Return upper edges near the centres, in order and without overlap.
 
-    Once from above, where each can only be pushed down, and once from below: the middle of both
-    keeps the distances, and leans to neither side.
+    The mean of a placement from above and one from below keeps the distances and is centred.
     """
     down: list[float] = []
     free = float("-inf")

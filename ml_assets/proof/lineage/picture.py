@@ -1,9 +1,8 @@
-"""The lineage's picture: from left to right what was used, the stage that used it, what it made.
+"""The lineage picture: inputs, stage and outs from left to right, as SVG or HTML.
 
-A picture leaves out nothing, but shows less at once than the tree and the JSON document: a stage's
-code files are one box, and its commit, parameters, lock files and interpreter stand in the stage's
-own. Their names and digests are in the boxes' titles, which browsers show at the pointer. What a
-stage both reads and writes, because it copies it, is shown once: as read where another made it.
+The picture groups nodes: a stage's code files are one box, and its commit, parameters, lock files
+and interpreter are in the stage's box. Their names and digests are in the title of the box, which
+browsers show under the pointer. A file that a stage only copies is shown once.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ml_assets.proof.lineage.layout import WIDTH, Layout, Point, place
+from ml_assets.proof.lineage.layout import WIDTH, PictureLayout, Point, place
 from resources.errors import ConfigurationError
 from resources.files import write_atomically
 from security.content.printable import printable
@@ -23,30 +22,30 @@ from security.verify.lineage import Edge, Lineage, Node
 from security.verify.verified_statements import Origin
 
 _MARGIN, _HEAD, _FOOT, _LINE, _PAD = 24, 64, 44, 16, 10
-#: Letters that fit: above the picture, into a box's first line, and into its others.
+#: The most letters of the heading, of a box's first line, and of its other lines.
 _HEADING, _LARGE, _SMALL = 70, 31, 39
-_MOST_TOLD = 60  # of names in a title
-#: Fill, border, the sign for who sees no colours, and what it means.
+_MOST_TOLD = 60  # names in a title
+#: Fill, border, a sign that needs no colours, and its meaning in the legend.
 _LOOKS = {
     Verdict.PASSED: ("#e6f4ea", "#2e7d4f", "✓", "proven"),
-    Verdict.WARNED: ("#fdf3d8", "#b7791f", "!", "in no commit and no dataset"),
+    Verdict.WARNED: ("#fdf3d8", "#b7791f", "!", "neither committed nor a dataset"),
     Verdict.FAILED: ("#fde8e6", "#c0392b", "✗", "not proven"),
-    Verdict.ERROR: ("#fde8e6", "#c0392b", "?", "could not be judged"),
+    Verdict.ERROR: ("#fde8e6", "#c0392b", "?", "could not be checked"),
 }
-_STAGE = ("#eef2fb", "#4a63a9", "▸", "a stage's run, as a signed statement says")
-#: What stands in the box of the stage that used it.
+_STAGE = ("#eef2fb", "#4a63a9", "▸", "run of a stage, from its signed statement")
+#: The roles that are shown in the stage's box.
 _WITHIN = (Role.COMMIT.value, Role.PARAMS.value, Role.LOCK.value, Role.INTERPRETER.value)
 
 
 @dataclass(frozen=True, slots=True)
 class _Box:
-    """What is drawn.
+    """A box of the picture.
 
     Attributes:
-        lines: the first one large.
-        title: shown at the pointer.
+        lines: its text; the first line is large.
+        title: its text under the pointer.
         look: fill, border, sign and meaning.
-        main: what was asked for.
+        main: whether it is the subject.
     """
 
     lines: Sequence[str]
@@ -61,10 +60,10 @@ class _Box:
 
 
 def write_picture(found: Lineage, root: str, file: Path | None) -> None:
-    """Draw the lineage into one file that needs no other.
+    """Draw the lineage into one self-contained file.
 
     Raises:
-        ConfigurationError: the file is neither an SVG nor an HTML file.
+        ConfigurationError: the file name ends in neither .svg nor .html.
     """
     if file is None:
         return
@@ -74,7 +73,9 @@ def write_picture(found: Lineage, root: str, file: Path | None) -> None:
         head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>'
         picture = f'{head}<body style="margin:0;background:#fff">{picture}</body></html>\n'
     elif file.suffix != ".svg":
-        raise ConfigurationError(f"not a picture's name: {file}", "end it in .svg or .html")
+        raise ConfigurationError(
+            f"unsupported picture format: {file}", "use a name that ends in .svg or .html"
+        )
     write_atomically(file, picture.encode("utf-8"))
 
 
@@ -82,7 +83,7 @@ def draw(found: Lineage, root: str | None = None) -> str:
     """Return the lineage as an SVG image.
 
     Args:
-        root: what was asked for; what nothing follows from, where None.
+        root: the subject; None for the first node without products.
     """
     used = {source for source, _ in found.edges}
     root = root or next((one for one in found.nodes if one not in used), None)
@@ -156,7 +157,7 @@ def _arrange(
 def _without_copies(
     links: Mapping[tuple[str, str], str], stages: Collection[str]
 ) -> dict[tuple[str, str], str]:
-    """Leave out one of two links that lead to and fro: the same bytes were read and written."""
+    """Remove one of two opposite links between a stage and bytes that it reads and writes."""
     kept = dict(links)
     makers: dict[str, int] = {}
     for _, end in links:
@@ -169,7 +170,7 @@ def _without_copies(
 
 
 def _is_plain(node: Node, root: str | None) -> bool:
-    """Whether there is nothing to say of it that would have to be seen."""
+    """Return whether a node may be grouped: not the subject, and proven."""
     return node.id != root and node.verdict is Verdict.PASSED
 
 
@@ -186,11 +187,11 @@ def _stage_box(origin: Origin, within: Sequence[Node]) -> _Box:
         for kind, nodes in by_kind.items()
     ]
     loose = run.conditions.uncommitted
-    lines += [f"not as in the commit: {', '.join(loose)}"] if loose else []
+    lines += [f"uncommitted: {', '.join(loose)}"] if loose else []
     title = [
-        f"stage {run.stage} {run.action.value}, stated by {origin.verified.identity}",
+        f"stage {run.stage} {run.action.value}, signed by {origin.verified.identity}",
         f"statement {origin.verified.bundle.sha256}",
-        *(f"not as in the commit: {one}" for one in loose[:_MOST_TOLD]),
+        *(f"uncommitted: {one}" for one in loose[:_MOST_TOLD]),
         *_tell(within),
     ]
     return _Box(lines, title, _STAGE)
@@ -219,7 +220,7 @@ def _tell(nodes: Sequence[Node]) -> Iterator[str]:
         yield f"and {len(nodes) - _MOST_TOLD} more: --json has them"
 
 
-def _draw_ways(layout: Layout, links: Mapping[tuple[str, str], str]) -> Iterator[str]:
+def _draw_ways(layout: PictureLayout, links: Mapping[tuple[str, str], str]) -> Iterator[str]:
     for link, points in layout.ways.items():
         title = f"<title>statement {_text(links[link])}</title>"
         yield (
@@ -229,7 +230,7 @@ def _draw_ways(layout: Layout, links: Mapping[tuple[str, str], str]) -> Iterator
 
 
 def _curve(points: Sequence[Point]) -> str:
-    """Return a line that leaves and enters boxes level, and is straight where it passes them."""
+    """Return a curve that enters and leaves boxes horizontally, straight beside others."""
     (x, y), *rest = points
     words = [f"M{x:.0f} {y:.1f}"]
     for number, (x2, y2) in enumerate(rest):
@@ -252,7 +253,7 @@ def _draw_box(box: _Box, corner: Point) -> str:
         for row, line in enumerate(box.lines[1:], 1)
     )
     head = _text(_cut(box.lines[0], _LARGE))
-    # An image of its own shows nothing outside of its box, however wide somebody's letters are.
+    # A nested image clips its text, even with a wide font.
     return (
         f'<svg x="{x:.0f}" y="{y:.1f}" width="{WIDTH}" height="{box.height:.0f}">'
         f"<title>{title}</title>"
@@ -277,10 +278,10 @@ def _draw_legend(y: float) -> Iterator[str]:
 
 
 def _cut(line: str, most: int) -> str:
-    """Keep the end of what is too long: it says more than the beginning of a path."""
+    """Shorten a line from its start: the end of a path says more."""
     return line if len(line) <= most else f"…{line[1 - most:]}"
 
 
 def _text(text: str) -> str:
-    """Return what others have named as text of the image, and nothing else."""
+    """Return a foreign name as plain text of the image."""
     return html.escape(printable(text, 500))

@@ -1,4 +1,4 @@
-"""The lineage report: nodes and edges as a tree for people, and JSON for programs."""
+"""The lineage report: a tree for people, and JSON for programs."""
 
 from __future__ import annotations
 
@@ -13,14 +13,17 @@ _MOST_LINES = 2_000
 
 
 def add_picture(parser: argparse.ArgumentParser) -> None:
-    """Add the option for a picture."""
+    """Add the option ``--picture``."""
     parser.add_argument(
-        "--picture", metavar="FILE", type=Path, help="also draw it: a .svg or .html file"
+        "--picture",
+        metavar="FILE",
+        type=Path,
+        help="also draw the lineage into a .svg or .html file",
     )
 
 
 def document(found: Lineage) -> dict[str, object]:
-    """Return the shape that other programs rely on."""
+    """Return the JSON document of ``trace`` and ``impact``."""
     return {
         "nodes": [
             {
@@ -41,7 +44,7 @@ def document(found: Lineage) -> dict[str, object]:
 
 
 def write_tree(found: Lineage, root: str, *, backwards: bool) -> None:
-    """Print the lineage as a tree; what was printed already is only named again."""
+    """Print the lineage as a tree; repeated nodes are printed without their children."""
     follow = _neighbours(found, backwards=backwards)
     seen: set[str] = set()
     waiting = [(root, "", "")]
@@ -53,15 +56,15 @@ def write_tree(found: Lineage, root: str, *, backwards: bool) -> None:
         print(f"{lead}{_say(found.nodes[digest])}{' (see above)' if again else ''}")
         lines += 1
         if lines == _MOST_LINES:
-            print(f"… {len(found.nodes)} in all: --json has them")
+            print(f"… {len(found.nodes)} nodes in total; list all: --json")
             return
         below = [] if again else follow.get(digest, [])
         for number, one in enumerate(reversed(below)):
             last = number == 0
             lead = f"{indent}{'└── ' if last else '├── '}"
             waiting.append((one, lead, f"{indent}{'    ' if last else '│   '}"))
-    what = "that it was made from" if backwards else "made from it"
-    print(f"{len(found.nodes) - 1} {what}; {len(found.edges)} steps, each stated and verified")
+    what = "inputs" if backwards else "products"
+    print(f"{len(found.nodes) - 1} {what}, {len(found.edges)} verified links")
 
 
 def _say(node: Node) -> str:

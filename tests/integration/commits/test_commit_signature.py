@@ -75,7 +75,7 @@ def test_commit_signed_by_another_key_is_refused(
     trusted = {"allowed-signers": allow(key), "alice.asc": keyring.export(ALICE)}
     refuse(repository, repository.commit_ssh(other), trusted, "signer not trusted")
     by_mallory = repository.commit_openpgp(keyring.home, MALLORY)
-    refuse(repository, by_mallory, trusted, "of a key that nobody trusts")
+    refuse(repository, by_mallory, trusted, "key not trusted")
 
 
 def test_nobody_is_trusted_without_files(
@@ -159,7 +159,7 @@ def test_program_that_the_configuration_names_is_not_asked(
     with (repository.root / ".git" / "config").open("a") as config:
         config.write(f'{settings}[gpg "ssh"]\n\tallowedSignersFile = {allowed}\n')
     trusted = {"alice.asc": keyring.export(ALICE), "allowed-signers": b""}
-    refuse(repository, by_gpg, trusted, "of a key that nobody trusts")
+    refuse(repository, by_gpg, trusted, "key not trusted")
     refuse(repository, by_ssh, trusted, "signer not trusted")
     assert not (tmp_path / "asked").exists()
 

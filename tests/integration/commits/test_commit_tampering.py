@@ -30,7 +30,7 @@ def test_message_changed_below_an_old_signature_is_refused(
 ) -> None:
     by_gpg, by_ssh = sign_both(repository, keyring, key)
     changed = repository.write(by_gpg.replace(b"by gpg", b"by gpf"))
-    refuse(repository, changed, trusted, "not the signature of this commit")
+    refuse(repository, changed, trusted, "signature of other bytes")
     changed = repository.write(by_ssh.replace(b"by ssh", b"by ssg"))
     refuse(repository, changed, trusted, "not verified: .*incorrect signature")
 
@@ -48,7 +48,7 @@ def test_signature_of_another_commit_is_refused(
     by_gpg, by_ssh = sign_both(repository, keyring, key)
     unsigned = repository.content(repository.commit("mine"))
     head, _, message = unsigned.partition(b"\n\n")
-    for signed, why in ((by_gpg, "not the signature of this"), (by_ssh, "incorrect signature")):
+    for signed, why in ((by_gpg, "signature of other bytes"), (by_ssh, "incorrect signature")):
         pasted = head + b"\n" + split(signed)[1] + b"\n" + message
         refuse(repository, repository.write(pasted), trusted, why)
 
@@ -114,6 +114,6 @@ def test_huge_and_broken_commits_are_refused(repository: SignedRepository, key: 
             head + b"gpgsig -----BEGIN PGP MESSAGE-----\n A\n -----END PGP MESSAGE-----\n" + tail,
             "not one signature by GPG, SSH or gitsign: PGP MESSAGE",
         ),
-        (head + signature + tail + b"\0hidden", "a byte of value 0"),
+        (head + signature + tail + b"\0hidden", "a zero byte"),
     ):
         refuse(repository, repository.write(content), trusted, why)

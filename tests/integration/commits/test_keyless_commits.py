@@ -28,7 +28,7 @@ def test_commit_of_a_trusted_identity_is_told_with_its_issuer(
     repository: SignedRepository, sigstore: PrivateSigstore
 ) -> None:
     found = verify_commit(repository.root, commit(repository, sigstore), trust(sigstore))
-    assert found == f"{PERSON}, vouched for by {sigstore.url} (gitsign)"
+    assert found == f"{PERSON}, issued by {sigstore.url} (gitsign)"
 
 
 def test_only_the_pair_of_identity_and_issuer_is_trusted(
@@ -39,7 +39,7 @@ def test_only_the_pair_of_identity_and_issuer_is_trusted(
         refuse(repository, signed, trust(sigstore, **values), f"not trusted: {PERSON}")
     mallory = commit(repository, sigstore, person="mallory@example.com")
     refuse(repository, mallory, trust(sigstore), "not trusted: mallory@example.com")
-    refuse(repository, signed, {}, "nobody is trusted to sign with gitsign")
+    refuse(repository, signed, {}, "no trusted gitsign identities")
 
 
 def test_certificate_of_another_authority_is_refused(
@@ -60,7 +60,7 @@ def test_message_changed_below_an_old_keyless_signature_is_refused(
 ) -> None:
     content = repository.content(commit(repository, sigstore))
     changed = repository.write(content.replace(b"by gitsign", b"by gitsogn"))
-    refuse(repository, changed, trust(sigstore), "the digest is not that of this commit")
+    refuse(repository, changed, trust(sigstore), "digest of another commit")
 
 
 def test_stolen_certificate_without_its_key_is_refused(
@@ -81,10 +81,10 @@ def test_signed_attributes_have_to_say_what_they_are_of(
     repository: SignedRepository, sigstore: PrivateSigstore
 ) -> None:
     for signed, why in (
-        (lambda found: found[:2], "the digest is not"),
-        (lambda found: found[1:], "something else than data"),
-        (lambda found: [*found, found[2]], "more than one value"),
-        (lambda found: [], "something else than data|not "),
+        (lambda found: found[:2], "digest of another commit"),
+        (lambda found: found[1:], "content type not data"),
+        (lambda found: [*found, found[2]], "several values"),
+        (lambda found: [], "content type not data|not "),
     ):
         refuse(repository, commit(repository, sigstore, signed=signed), trust(sigstore), why)
 
@@ -116,7 +116,7 @@ def weaken(data: Any) -> None:
         (add_signer, "not one signer with one certificate"),
         (add_certificate, "not one signer with one certificate"),
         (attach, "not detached"),
-        (name_other, "another certificate"),
+        (name_other, "certificate of another signer"),
         (weaken, "not SHA-256"),
     ],
 )
@@ -154,15 +154,15 @@ def test_revoked_and_retired_identities_are_refused(
 ) -> None:
     signed = commit(repository, sigstore)
     for more, why in (
-        ("revoked = 2030-01-01T00:00:00Z", "the signer is revoked"),
-        ("until = 2020-01-01T00:00:00Z", "signed when .* might not"),
-        ("from = 2100-01-01T00:00:00Z", "signed when .* might not"),
+        ("revoked = 2030-01-01T00:00:00Z", "signer revoked"),
+        ("until = 2020-01-01T00:00:00Z", "signed outside the validity of .*"),
+        ("from = 2100-01-01T00:00:00Z", "signed outside the validity of .*"),
     ):
         refuse(repository, signed, trust(sigstore, more), why)
     twice = trust(sigstore)
     both = trust(sigstore, "revoked = 2026-01-01T00:00:00Z")["keyless.toml"]
     twice["keyless.toml"] += both.replace(b"version = 1\n", b"")
-    refuse(repository, signed, twice, "the signer is revoked")
+    refuse(repository, signed, twice, "signer revoked")
 
 
 def test_list_that_cannot_be_read_is_no_pass(
@@ -170,8 +170,8 @@ def test_list_that_cannot_be_read_is_no_pass(
 ) -> None:
     signed = commit(repository, sigstore)
     for files, why in (
-        (trust(sigstore, root="missing.json"), "no such file beside it"),
-        (trust(sigstore, more='for = ["provenance"]'), "for is not known here"),
+        (trust(sigstore, root="missing.json"), "no such file next to it"),
+        (trust(sigstore, more='for = ["provenance"]'), "unknown setting: for"),
         (trust(sigstore) | {"keyless.toml": b"version = 2"}, "version: not 1"),
         (trust(sigstore) | {"keyless.toml": b"version = 1\nkeys = []"}, "keys"),
     ):

@@ -19,7 +19,7 @@ def test_signature_without_entry_of_the_log_cannot_be_judged(
     repository: SignedRepository, sigstore: PrivateSigstore
 ) -> None:
     signed = commit(repository, sigstore, entries=lambda entry: [])
-    refuse(repository, signed, trust(sigstore), "without an entry of the log")
+    refuse(repository, signed, trust(sigstore), "without a log entry")
 
 
 def test_key_that_signs_after_its_certificate_is_refused(
@@ -85,7 +85,7 @@ def not_proved(entry: dict[str, Any]) -> dict[str, Any]:
         (elsewhere, "not verified: "),
         (of_another_log, "not verified: "),
         (promised_otherwise, "invalid inclusion promise"),
-        (not_promised, "nobody says when it was signed"),
+        (not_promised, "no time of signing"),
         (proved_otherwise, "not verified: "),
         (not_proved, "not verified: "),
     ],
@@ -109,7 +109,7 @@ def test_entry_of_another_signature_is_refused(
     signed = commit(repository, sigstore, entries=lambda entry: seen)
     refuse(repository, signed, trust(sigstore), "not verified: VerificationError: invalid log")
     two = commit(repository, sigstore, entries=lambda entry: [entry, *seen])
-    refuse(repository, two, trust(sigstore), "an attribute with more than one value")
+    refuse(repository, two, trust(sigstore), "attribute with several values")
 
 
 def test_entry_that_the_log_took_for_something_else_is_refused(
@@ -126,8 +126,8 @@ def test_entry_that_the_log_took_for_something_else_is_refused(
 @pytest.mark.parametrize(
     ("entry", "why"),
     [
-        (write_message((3, write_message((1, b"dsse"), (2, b"0.0.1")))), "not of the kind"),
-        (KIND + write_message((7, b"{}")), "its body is not of this signature"),
+        (write_message((3, write_message((1, b"dsse"), (2, b"0.0.1")))), "not hashedrekord"),
+        (KIND + write_message((7, b"{}")), "body of another signature"),
         (b"\x08\x01\x08\x01", "unknown or there twice: 1"),
         (b"\x48\x01", "unknown or there twice: 9"),
         (b"\x0d\x01\x00\x00\x00", "unknown kind: 5"),
@@ -140,4 +140,4 @@ def test_broken_entry_is_refused(
     repository: SignedRepository, sigstore: PrivateSigstore, entry: bytes, why: str
 ) -> None:
     signed = commit(repository, sigstore, entries=lambda _: [entry])
-    refuse(repository, signed, trust(sigstore), f"not an entry of the log: .*{why}")
+    refuse(repository, signed, trust(sigstore), f"not a log entry: .*{why}")

@@ -141,7 +141,7 @@ def test_one_change_of_a_bundle_is_refused(
 def test_exactly_one_entry_of_the_log_is_looked_at(
     sigstore: PrivateSigstore, signed: Signed, kind: str, change: Change
 ) -> None:
-    with pytest.raises(SignatureError, match="not exactly one entry of the log"):
+    with pytest.raises(SignatureError, match="not exactly one log entry"):
         verify_bundle(change_bundle(getattr(signed, kind), change), trusting(make_entry(sigstore)))
 
 
@@ -149,7 +149,7 @@ def test_payload_that_is_read_is_the_one_that_was_verified(
     sigstore: PrivateSigstore, signed: Signed
 ) -> None:
     read = replace(signed.v1, envelope=replace(signed.v1.envelope, payload=make_statement("evil")))
-    with pytest.raises(SignatureError, match="another payload than the one that is read"):
+    with pytest.raises(SignatureError, match="sigstore verified another payload"):
         verify_bundle(read, trusting(make_entry(sigstore)))
 
 
@@ -178,14 +178,14 @@ def other_log(body: dict[str, Any]) -> None:
 def test_time_of_the_log_that_nothing_vouches_for_is_refused(
     sigstore: PrivateSigstore, signed: Signed, change: Change
 ) -> None:
-    with pytest.raises(SignatureError, match="not verified|nobody says when"):
+    with pytest.raises(SignatureError, match="not verified|no time of signing"):
         verify_bundle(change_bundle(signed.v1, change), trusting(make_entry(sigstore)))
 
 
 def test_signature_without_any_time_is_refused(sigstore: PrivateSigstore, signed: Signed) -> None:
     trust = trusting(make_entry(sigstore))
     for bundle, change in ((signed.v1, no_promise), (signed.v2, no_stamp)):
-        with pytest.raises(SignatureError, match="nobody says when it was signed"):
+        with pytest.raises(SignatureError, match="no time of signing"):
             verify_bundle(change_bundle(bundle, change), trust)
 
 
@@ -196,7 +196,7 @@ def test_promise_is_not_left_unverified_for_the_sake_of_a_stamp(
         no_time(body)
         other_promise(body)
 
-    with pytest.raises(SignatureError, match="a time that nobody trusted vouches for"):
+    with pytest.raises(SignatureError, match="a time of an untrusted source"):
         verify_bundle(change_bundle(signed.v1_stamped, change), trusting(make_entry(sigstore)))
 
 
@@ -220,7 +220,7 @@ def same_stamp_twice(body: dict[str, Any]) -> None:
 def test_stamp_that_vouches_for_nothing_is_refused(
     sigstore: PrivateSigstore, signed: Signed, change: Change
 ) -> None:
-    with pytest.raises(SignatureError, match="not verified|nobody says when"):
+    with pytest.raises(SignatureError, match="not verified|no time of signing"):
         verify_bundle(change_bundle(signed.v2, change), trusting(make_entry(sigstore)))
 
 

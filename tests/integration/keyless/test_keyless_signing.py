@@ -12,7 +12,7 @@ import pytest
 from resources.errors import UnavailableError
 from resources.signing import keyless_signer as keyless
 from resources.signing.keyless_signer import TOKEN_VARIABLE, KeylessSigner, open_keyless_signer
-from security.signing.bundle import Kind
+from security.signing.bundle import BundleKind
 from security.signing.identity import Identity
 from security.signing.keyless_signature import verify_keyless
 from security.signing.signature import verify_bundle
@@ -40,7 +40,7 @@ def test_signature_of_a_job_verifies_and_says_who_and_when(
     entry = make_entry(sigstore)
     found, identity, at = verify_keyless(getattr(signed, kind), trusting(entry))
     assert found is entry
-    assert (identity.kind, identity.name) == (Kind.KEYLESS, WORKFLOW)
+    assert (identity.kind, identity.name) == (BundleKind.KEYLESS, WORKFLOW)
     assert identity.issuer == sigstore.url
     assert abs(datetime.datetime.now(datetime.UTC) - at) < 5 * MINUTE
 

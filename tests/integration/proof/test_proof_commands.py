@@ -305,7 +305,7 @@ def test_impact_of_a_package_without_any_bill_is_no_clean_answer(proven: Reposit
     drop("https://cyclonedx.org/bom")(proven)
     done = proven.ml_assets("impact", "pkg:pypi/jinja2", "--json")
     assert done.code == 3, done
-    assert "no bill of materials" in done.document["error"]["message"]
+    assert "no trusted bill of materials" in done.document["error"]["message"]
 
 
 def test_pipe_is_not_waited_for(proven: Repository) -> None:

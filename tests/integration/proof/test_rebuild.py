@@ -51,7 +51,7 @@ def test_run_on_uncommitted_code_cannot_be_rebuilt(proven: Repository) -> None:
     proven.run()
     step = rebuilt(proven, "model.pkl")
     assert step["verdict"] == "error"
-    assert "in no commit" in step["detail"]
+    assert "uncommitted code" in step["detail"]
 
 
 def test_rebuild_leaves_the_project_alone(proven: Repository) -> None:

@@ -96,7 +96,7 @@ def test_what_is_not_proven_has_another_colour_and_a_sign(tmp_path: Path) -> Non
     looks = [found[one][1] for one in ("raw", "notes", "lost")]
     assert len(set(looks)) == 3
     assert "no trusted provenance" in found["lost"][2]
-    for meaning in ("proven", "not proven", "in no commit and no dataset"):
+    for meaning in ("proven", "not proven", "neither committed nor a dataset"):
         assert f">{meaning}</text>" in picture, "the legend"
     assert picture.count(">✗</text>") == 2  # the box, and the legend
 
@@ -105,7 +105,7 @@ def test_files_that_differed_from_the_commit_are_told(tmp_path: Path) -> None:
     book = Book(tmp_path)
     conditions = Conditions(confined=True, uncommitted=("train.py",))
     book.add(run("model", *code("train.py"), conditions=conditions))
-    assert "not as in the commit: train.py" in draw(trace(book.statements(), MODEL))
+    assert "uncommitted: train.py" in draw(trace(book.statements(), MODEL))
 
 
 def test_what_was_asked_for_is_drawn_although_it_is_code(book: Book) -> None:
@@ -161,7 +161,7 @@ def test_name_of_any_length_stays_in_its_box(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["way.gif", "way", "way.svg.png"])
 def test_other_kinds_of_pictures_are_an_error(tmp_path: Path, name: str) -> None:
     node = Node(sha("x"), "out", "x", {"sha256": sha("x")}, Verdict.PASSED)
-    with pytest.raises(ConfigurationError, match="not a picture's name"):
+    with pytest.raises(ConfigurationError, match="unsupported picture format"):
         write_picture(Lineage({node.id: node}), node.id, tmp_path / name)
 
 

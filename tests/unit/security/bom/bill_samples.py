@@ -6,12 +6,23 @@ from typing import Any
 
 from security.bom.cyclonedx import derive_serial
 from security.bom.ml_bom import write_model_bill
-from security.bom.model_description import Material, Metric, ModelCard, ModelDescription, Role
-from security.bom.sbom import Environment, EnvironmentPackage, LockFile, write_environment_bill
+from security.bom.model_description import (
+    ComponentRole,
+    Metric,
+    ModelCard,
+    ModelDescription,
+    ModelMaterial,
+)
+from security.bom.sbom import (
+    EnvironmentDescription,
+    EnvironmentPackage,
+    LockFileDigest,
+    write_environment_bill,
+)
 
 A, B, C = "a" * 64, "b" * 64, "c" * 64
 
-ENVIRONMENT = Environment(
+ENVIRONMENT = EnvironmentDescription(
     project="flights",
     version="1.0",
     implementation="cpython",
@@ -23,12 +34,17 @@ ENVIRONMENT = Environment(
         EnvironmentPackage("numpy", "2.2.0", ("old.lock",), (f"sha256:{C}",)),
         EnvironmentPackage("pandas", "3.0", (), (), True, (), ("numpy", "absent")),
     ),
-    lock_files=(LockFile("run.lock", A), LockFile("old.lock", B)),
+    lock_files=(LockFileDigest("run.lock", A), LockFileDigest("old.lock", B)),
 )
 
 MODEL = ModelDescription(
-    model=Material(
-        Role.MODEL, "m.onnx", A, "d" * 32, stage="train", made_from=("train.csv", "train.py")
+    model=ModelMaterial(
+        ComponentRole.MODEL,
+        "m.onnx",
+        A,
+        "d" * 32,
+        stage="train",
+        made_from=("train.csv", "train.py"),
     ),
     card=ModelCard(
         task="classification",
@@ -39,8 +55,10 @@ MODEL = ModelDescription(
         licence="CC0-1.0",
     ),
     materials=(
-        Material(Role.DATA, "train.csv", B, "e" * 32, source="https://u:p@x.invalid/t.csv?key=1"),
-        Material(Role.FILE, "train.py", C),
+        ModelMaterial(
+            ComponentRole.DATA, "train.csv", B, "e" * 32, source="https://u:p@x.invalid/t.csv?key=1"
+        ),
+        ModelMaterial(ComponentRole.FILE, "train.py", C),
     ),
     parameters=(("params.yaml:train.seed", "1"),),
     metrics=(Metric("f1", "0.5"), Metric("f1", "0.25", "test.night")),

@@ -13,7 +13,13 @@ from hypothesis import strategies as st
 
 from security.bom.cyclonedx import BillError
 from security.bom.ml_bom import write_model_bill
-from security.bom.model_description import Material, Metric, ModelCard, ModelDescription, Role
+from security.bom.model_description import (
+    ComponentRole,
+    Metric,
+    ModelCard,
+    ModelDescription,
+    ModelMaterial,
+)
 from tests.unit.security.bom.bill_profile import (
     BillKind,
     ProfileError,
@@ -111,14 +117,14 @@ def test_data_have_digests_and_a_source_without_its_secrets() -> None:
 
 
 def test_data_without_a_source_are_found_by_their_path() -> None:
-    document = write(materials=(Material(Role.DATA, "a b/@ü.csv", A),))
+    document = write(materials=(ModelMaterial(ComponentRole.DATA, "a b/@ü.csv", A),))
 
     (found,) = document["components"]
     assert found["data"][0]["contents"]["url"] == "a%20b/%40%C3%BC.csv"
 
 
 def test_model_of_several_files_has_the_sha256_of_each() -> None:
-    model = Material(Role.MODEL, "m", A, "d" * 32 + ".dir", (("w/1", B), ("w/2", C)))
+    model = ModelMaterial(ComponentRole.MODEL, "m", A, "d" * 32 + ".dir", (("w/1", B), ("w/2", C)))
 
     found = write(model=model)["metadata"]["component"]
     assert [one["hashes"][0]["content"] for one in found["components"]] == [B, C]
@@ -141,7 +147,9 @@ def test_link_to_what_is_no_sha256_is_refused(digest: str) -> None:
 
 
 def test_what_was_not_read_makes_the_bill_incomplete() -> None:
-    remote = Material(Role.DATA, "s3://bucket/a.csv", not_read="lies outside of this machine")
+    remote = ModelMaterial(
+        ComponentRole.DATA, "s3://bucket/a.csv", not_read="lies outside of this machine"
+    )
     document = write(materials=(remote,))
 
     (found,) = document["components"]
@@ -169,7 +177,7 @@ def test_hostile_texts_are_escaped_everywhere() -> None:
         card=ModelCard(task=evil, algorithm=evil, users=(evil,), risks=((evil, evil),)),
         parameters=((evil, evil),),
         metrics=(Metric(evil, "1", evil),),
-        materials=(Material(Role.FILE, "\udcff\x00", A),),
+        materials=(ModelMaterial(ComponentRole.FILE, "\udcff\x00", A),),
     )
 
     assert "\\u001b" not in json.dumps(document) and "\\u202e" in json.dumps(document)
@@ -184,7 +192,11 @@ def test_any_texts_stay_within_the_profile(one: str, two: str, three: str) -> No
         MODEL,
         model=model,
         card=ModelCard(task=one, algorithm=two, users=(three,), risks=((one, two),), licence=three),
-        materials=(Material(Role.DATA, f"a{one}", A, source=f"https://{two}@x.invalid/{three}"),),
+        materials=(
+            ModelMaterial(
+                ComponentRole.DATA, f"a{one}", A, source=f"https://{two}@x.invalid/{three}"
+            ),
+        ),
         parameters=((one, two),),
         facts=((two, three),),
     )
@@ -194,7 +206,12 @@ def test_any_texts_stay_within_the_profile(one: str, two: str, three: str) -> No
 
 def test_two_materials_that_look_alike_are_refused() -> None:
     with pytest.raises(BillError, match="two materials with one name"):
-        write(materials=(Material(Role.FILE, "a  b", A), Material(Role.FILE, "a b", B)))
+        write(
+            materials=(
+                ModelMaterial(ComponentRole.FILE, "a  b", A),
+                ModelMaterial(ComponentRole.FILE, "a b", B),
+            )
+        )
 
 
 def test_licence_of_the_model_is_listed() -> None:

@@ -15,7 +15,7 @@ from security.advisories.packages.package import Package as SystemPackage
 from security.bom.cyclonedx import clean, public_address
 from security.bom.lock_hashes import find_hashes
 from security.bom.package_metadata import parse_metadata, read_metadata, resolve_needs
-from security.bom.sbom import Environment, EnvironmentPackage, write_environment_bill
+from security.bom.sbom import EnvironmentDescription, EnvironmentPackage, write_environment_bill
 from tests.unit.security.bom.bill_profile import BillKind, check_bill
 from tests.unit.security.bom.bill_samples import ENVIRONMENT, A, B, component, properties
 
@@ -363,6 +363,6 @@ def test_hashes_of_lock_files_in_toml_are_found(kind: str) -> None:
 
 def test_environment_without_anything_still_has_its_interpreter() -> None:
     content = write_environment_bill(
-        Environment("a", "", "cpython", "3.11.7", ()), tool_version="1"
+        EnvironmentDescription("a", "", "cpython", "3.11.7", ()), tool_version="1"
     )
     check_bill(content, BillKind.ENVIRONMENT)

@@ -36,14 +36,14 @@ def test_changed_byte_is_noticed(book: Book) -> None:
     content = bytearray(path.read_bytes())
     content[100] ^= 1
     path.write_bytes(content)
-    with pytest.raises(LedgerError, match="other bytes"):
+    with pytest.raises(LedgerError, match="changed in the ledger"):
         book.ledger.load(next(book.ledger.digests()))
 
 
 def test_half_a_file_after_a_crash_is_noticed(book: Book) -> None:
     path = path_of(book, book.add(run("model")).sha256)
     path.write_bytes(path.read_bytes()[:50])
-    with pytest.raises(LedgerError, match="other bytes"):
+    with pytest.raises(LedgerError, match="changed in the ledger"):
         book.ledger.load(next(book.ledger.digests()))
 
 
@@ -63,7 +63,7 @@ def test_damaged_statement_is_put_right_by_adding_it_again(book: Book) -> None:
 def test_statement_under_another_name_is_noticed(book: Book) -> None:
     first, second = book.add(run("a")), book.add(run("b"))
     os.replace(path_of(book, first.sha256), path_of(book, second.sha256))
-    with pytest.raises(LedgerError, match="other bytes"):
+    with pytest.raises(LedgerError, match="changed in the ledger"):
         book.ledger.load(second.sha256)
 
 

@@ -90,7 +90,7 @@ def test_email_address_is_an_identity() -> None:
     ids=["two", "another kind beside", "host", "user name", "directory", "empty"],
 )
 def test_anything_but_one_address_is_no_identity(given: tuple[x509.GeneralName, ...]) -> None:
-    with pytest.raises(SignatureError, match="name"):
+    with pytest.raises(SignatureError, match="neither an e-mail address nor a URI|name"):
         parse_keyless_certificate(make(names(*given), claim(8, utf8(ISSUER))))
 
 
@@ -100,9 +100,9 @@ def test_certificate_without_a_name_is_refused() -> None:
 
 
 def test_certificate_without_an_issuer_is_refused() -> None:
-    with pytest.raises(SignatureError, match="without the issuer"):
+    with pytest.raises(SignatureError, match="no issuer"):
         parse_keyless_certificate(make(names(WORKFLOW), claim(1, ISSUER.encode())))
-    with pytest.raises(SignatureError, match="without the issuer"):
+    with pytest.raises(SignatureError, match="no issuer"):
         parse_keyless_certificate(make(names(WORKFLOW), claim(8, b"\x0c\x00")))
 
 
@@ -112,7 +112,7 @@ def test_certificate_without_an_issuer_is_refused() -> None:
     ids=["constraints", "usage"],
 )
 def test_authority_is_no_signer(extension: Extension) -> None:
-    with pytest.raises(SignatureError, match="it may issue others"):
+    with pytest.raises(SignatureError, match="it may issue certificates"):
         parse_keyless_certificate(make(names(WORKFLOW), claim(8, utf8(ISSUER)), extension))
 
 

@@ -41,7 +41,7 @@ def test_trusted_key_verifies() -> None:
         ({"revoked": NOON + 100 * HOUR}, "revoked"),
         ({"since": NOON + HOUR}, "before"),
         ({"until": NOON - HOUR}, "after"),
-        ({"purposes": frozenset({Purpose.BILL})}, "may not sign this: provenance"),
+        ({"purposes": frozenset({Purpose.BILL})}, "may not sign for this purpose: provenance"),
     ],
 )
 def test_key_that_may_not_is_refused(changes: dict[str, Any], why: str) -> None:
@@ -69,13 +69,13 @@ def test_another_key_under_the_hint_of_a_trusted_one_is_refused() -> None:
     other = make_signer()
     body = json.loads(other.sign(write_provenance(run("model")).payload).content)
     body["verificationMaterial"]["publicKey"]["hint"] = SIGNER.public_key.id
-    with pytest.raises(SignatureError, match="not this key's"):
+    with pytest.raises(SignatureError, match="does not verify"):
         verify_bundle(parse_bundle(json.dumps(body).encode()), trusting(SIGNER))
 
 
 def test_statement_of_an_unknown_kind_is_refused() -> None:
     statement = write_statement([Subject("x", {"sha256": sha("x")})], "https://example.com/x", {})
-    with pytest.raises(SignatureError, match="unknown kind"):
+    with pytest.raises(SignatureError, match="unknown statement type"):
         verify_bundle(SIGNER.sign(statement.payload), trusting(SIGNER))
 
 
@@ -83,7 +83,7 @@ def test_provenance_that_does_not_say_when_is_refused() -> None:
     subject = [Subject("x", {"sha256": sha("x")})]
     for predicate in ({}, {"runDetails": {"metadata": {"finishedOn": "2026-11-24T12:00:00"}}}):
         statement = write_statement(subject, "https://slsa.dev/provenance/v1", predicate)
-        with pytest.raises(SignatureError, match="when it was made"):
+        with pytest.raises(SignatureError, match="without a time of signing"):
             verify_bundle(SIGNER.sign(statement.payload), trusting(SIGNER))
 
 
@@ -222,7 +222,7 @@ def test_key_of_another_kind_is_refused() -> None:
     keys = (ed25519.Ed25519PrivateKey.generate(), ec.generate_private_key(ec.SECP384R1()))
     for key in keys:
         pem = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-        with pytest.raises(PublicKeyError, match="another kind"):
+        with pytest.raises(PublicKeyError, match="unsupported kind"):
             load_public_key(pem)
 
 

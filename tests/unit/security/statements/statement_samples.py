@@ -14,11 +14,11 @@ from security.signing.public_key import PublicKey
 from security.signing.signer import KeySigner
 from security.signing.trust import Trust, TrustedKey
 from security.statements.provenance import (
-    Action,
     Builder,
     Conditions,
     Material,
     Provenance,
+    ProvenanceAction,
     Role,
     write_provenance,
 )
@@ -57,7 +57,7 @@ def run(out: str, *materials: Material, stage: str = "train", **changes: object)
         params={"params.yaml": {"depth": 3}},
         variables=("PATH",),
         materials=(Material("commit", {"gitCommit": COMMIT}, Role.COMMIT), *materials),
-        action=Action.RAN,
+        action=ProvenanceAction.RAN,
         conditions=Conditions(confined=True),
         builder=Builder("urn:ml-assets:builder:local", {"dvc": "3.67.1"}),
         invocation="run-1",

@@ -96,7 +96,7 @@ def tampered(*path: Any, value: Any) -> bytes:
     ],
 )
 def test_tampered_statement_is_no_result(statement: bytes) -> None:
-    with pytest.raises(ResultError, match="not a gate's result"):
+    with pytest.raises(ResultError, match="not a gate result"):
         parse_result(statement)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from security.statements.directory_listing import ListedFile, write_listing
-from security.statements.provenance import Action, Material, Role
+from security.statements.provenance import Material, ProvenanceAction, Role
 from security.statements.statement import Subject
 from security.verdict import Verdict
 from security.verify.lineage import Node, identify, impact, trace
@@ -78,10 +78,10 @@ def test_stranger_cannot_add_to_what_was_made_from_something(book: Book) -> None
 
 
 def test_run_that_ran_is_preferred_to_one_that_restored(book: Book) -> None:
-    book.add(run("model", out_of("clean"), action=Action.RESTORED))
+    book.add(run("model", out_of("clean"), action=ProvenanceAction.RESTORED))
     origin = book.statements().origin(sha("model"))
     assert origin is not None
-    assert origin.provenance.action is Action.RAN
+    assert origin.provenance.action is ProvenanceAction.RAN
 
 
 def test_circle_of_equal_bytes_ends(book: Book) -> None:

@@ -5,15 +5,15 @@ from dataclasses import replace
 
 import pytest
 
-from security.signing.bundle import Kind
+from security.signing.bundle import BundleKind
 from security.signing.identity import Identity
-from security.statements.provenance import Action, Conditions, Provenance
+from security.statements.provenance import Conditions, Provenance, ProvenanceAction
 from security.verify import slsa_level
 from security.verify.slsa_level import find_level
 from tests.unit.security.statements.statement_samples import run
 
 PLATFORM = Identity(
-    Kind.KEYLESS,
+    BundleKind.KEYLESS,
     "https://forge.example/acme/builder/.github/workflows/train.yml@refs/tags/v1",
     "https://issuer.example",
     {
@@ -22,7 +22,7 @@ PLATFORM = Identity(
         "build_config_uri": "https://forge.example/acme/model/.github/workflows/ci.yml",
     },
 )
-LAPTOP = Identity(Kind.KEY, "ab" * 32)
+LAPTOP = Identity(BundleKind.KEY, "ab" * 32)
 RAN = run("model")
 
 
@@ -40,7 +40,7 @@ def test_separate_signer_of_a_hosted_platform_reaches_level_3() -> None:
         (None, PLATFORM, 0, "no verified provenance"),
         (RAN, None, 0, "no verified provenance"),
         (RAN, LAPTOP, 1, "build runner holds the signing key"),
-        (RAN, replace(PLATFORM, kind=Kind.CERTIFICATES), 1, "holds the signing key"),
+        (RAN, replace(PLATFORM, kind=BundleKind.CERTIFICATES), 1, "holds the signing key"),
         (RAN, claiming(runner_environment="self-hosted"), 1, "platform-hosted runner"),
         (RAN, replace(PLATFORM, claims={}), 1, "platform-hosted runner"),
         (
@@ -51,7 +51,7 @@ def test_separate_signer_of_a_hosted_platform_reaches_level_3() -> None:
         ),
         (RAN, claiming(build_signer_uri=""), 1, "signs its own provenance"),
         (RAN, claiming(build_config_uri=""), 1, "signs its own provenance"),
-        (replace(RAN, action=Action.RESTORED), PLATFORM, 2, "restored from a cache"),
+        (replace(RAN, action=ProvenanceAction.RESTORED), PLATFORM, 2, "restored from a cache"),
         (replace(RAN, conditions=Conditions(False)), PLATFORM, 2, "could reach the signing key"),
         (replace(RAN, conditions=Conditions(True, ("a.py",))), PLATFORM, 1, "not committed"),
         (replace(RAN, conditions=Conditions(True, (), ("x",))), PLATFORM, 1, "input changed"),
