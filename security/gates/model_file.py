@@ -61,6 +61,7 @@ class _Progress:
     reasons: list[str] = field(default_factory=list)
     digests: list[tuple[str, str]] = field(default_factory=list)
     scanned: dict[str, OutFile] = field(default_factory=dict)
+    pickles: set[str] = field(default_factory=set)
     skipped: int = 0
     size: int = 0
     formats: set[str] = field(default_factory=set)
@@ -141,6 +142,8 @@ class ModelFileGate:
             progress.reasons.append(_about(file.path, file.reason))
             return
         digest = pool.submit(digest_descriptor, file.descriptor)
+        if _may_hold_pickle(file):
+            progress.pickles.add(file.path)
         bystander = is_bystander(file.path, file.descriptor, file.identity[2])
         limits = replace(self._limits, wall=min(self._limits.wall, task.timeout))
         scan = scan_open_in_child(file.descriptor, limits, bystander=bystander)
@@ -210,6 +213,8 @@ def _compare(task: Task, opinions: Mapping[str, Opinion] | str, progress: _Progr
     if isinstance(opinions, str):
         progress.reasons.append(f"no second opinion: {opinions}")
         return
+    for path in sorted(progress.pickles - opinions.keys()):
+        progress.reasons.append(_about(path, "picklescan did not read this file"))
     for path, opinion in opinions.items():
         progress.findings += [_second_finding(task, path, name) for name in opinion.dangerous]
         file = progress.scanned.get(path)

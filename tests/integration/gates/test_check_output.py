@@ -111,8 +111,8 @@ def test_project_without_mypy_or_pytest_is_told_what_to_install(project: Reposit
 
     reasons = {gate["name"]: gate["reason"] for gate in done.document["gates"]}
     assert done.code == 3, done
-    assert "no mypy in" in reasons["types"] and "pip install mypy" in reasons["types"]
-    assert "no pytest in" in reasons["unit-tests"]
+    assert "tool missing: mypy in" in reasons["types"] and "pip install mypy" in reasons["types"]
+    assert "tool missing: pytest in" in reasons["unit-tests"]
 
 
 def cached(done: Finished) -> dict[str, bool]:

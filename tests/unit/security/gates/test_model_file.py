@@ -311,6 +311,15 @@ def test_file_that_is_another_one_to_picklescan_is_unjudged(
     assert "did not read this file" in str(ModelFileGate().judge(task).unjudged)
 
 
+def test_pickle_that_appears_after_picklescan_has_started_is_unjudged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = task_of(tmp_path, {"model/b.pkl": pickle.dumps(1)}, "model")
+    monkeypatch.setattr(ModelFileGate, "_find_pickles", lambda gate, out: ())
+    report = ModelFileGate().judge(task)
+    assert report.unjudged == "b.pkl: picklescan did not read this file"
+
+
 def test_bomb_is_unjudged(tmp_path: Path) -> None:
     report = judge(tmp_path, {"model": zlib.compress(bytes(300 << 20), 9)})
     assert report.unjudged is not None
