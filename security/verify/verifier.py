@@ -239,8 +239,8 @@ def _check_commit(found: Verification) -> None:
 def _note_gates(found: Verification, decisions: Sequence[Decision], environment: str) -> None:
     """Note that no gate blocks."""
     warned = dict.fromkeys(one.gate for one in decisions if one.verdict is not Verdict.PASSED)
-    names = ", ".join(dict.fromkeys(one.gate for one in decisions)) or "none required"
-    detail = f"{names}: pass the policy of {environment}"
+    names = ", ".join(dict.fromkeys(one.gate for one in decisions))
+    detail = f"policy of {environment}: {f'{names} pass' if names else 'no gates required'}"
     detail += f"; with warnings: {', '.join(warned)}" if warned else ""
     found.note("gates", Verdict.WARNED if warned else Verdict.PASSED, detail)
 
