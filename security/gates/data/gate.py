@@ -52,7 +52,7 @@ class Hashes:
     """The hashes of an out in DVC's notation: md5, with the suffix ``.dir`` for a directory.
 
     Attributes:
-        recorded: hash in the stage or lock file; None if there is none.
+        recorded: hash in the stage or lock file; None without one.
         observed: hash of the current bytes; None if it was not computed.
     """
 

@@ -18,13 +18,13 @@ from security.gates.data.reader.reading import Failure, Reading, format_reading
 
 _MOST_FAILURES = 1000
 _MOST_REASONS = 20
-# What pyarrow says of a row is told only as far as it does not quote the row.
+# Parts of pyarrow's messages that do not quote data.
 _SAFE = re.compile(r"(?:Row #\d+: )?Expected \d+ columns, got \d+|straddling object")
 
 
 @dataclass(slots=True)
 class _Notes:
-    """What has been learnt so far."""
+    """The reading while files are checked."""
 
     files: list[tuple[str, Identity]] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
@@ -33,7 +33,7 @@ class _Notes:
     columns: int = 0
 
     def refuse(self, path: str, reason: str) -> None:
-        """Note why a file, or the out, was not judged."""
+        """Note why a file, or the out, could not be checked."""
         self.unjudged.append(f"{printable(path)}: {reason}" if path else reason)
 
 
@@ -89,13 +89,13 @@ def read_out(out: Path, expected: Expected, most_files: int) -> Reading:
 
 
 def _check_kind(out: Path, expected: Expected, notes: _Notes) -> None:
-    """See that there is a directory where number or names of files are declared."""
+    """Check that the out is a directory if number or names of files are declared."""
     if (expected.files is not None or expected.suffixes) and out.is_file():
         notes.failures.append(Failure("", "", "kind", 1, detail="a file, not a directory"))
 
 
 def _check_number(expected: Expected, notes: _Notes) -> None:
-    """See that there are as many files as declared."""
+    """Check the number of files."""
     least, most = expected.files or (None, None)
     count = len(notes.files)
     if (least is not None and count < least) or (most is not None and count > most):
@@ -104,7 +104,7 @@ def _check_number(expected: Expected, notes: _Notes) -> None:
 
 
 def _read_file(out: Path, file: OutFile, expected: Expected, notes: _Notes) -> None:
-    """Read and check one file, whatever comes of it."""
+    """Read and check one file; an error becomes a reason."""
     name = file.path or out.name
     if expected.suffixes and not name.endswith(expected.suffixes):
         detail = f"not one of {', '.join(expected.suffixes)}"
@@ -116,7 +116,7 @@ def _read_file(out: Path, file: OutFile, expected: Expected, notes: _Notes) -> N
         _check_table(name, file, expected, notes)
     except MemoryError:
         notes.refuse(file.path, "reading it takes more memory than the limit")
-    except Exception as error:  # whatever the readers raise: what was not read is not judged
+    except Exception as error:  # any reader error: the file counts as not checked
         notes.refuse(file.path, f"cannot be read: {_explain(error, expected)}")
 
 
@@ -127,7 +127,7 @@ def _check_table(name: str, file: OutFile, expected: Expected, notes: _Notes) ->
     2. It has as many rows as it says.
     3. One without rows says nothing of its columns, unless that is declared to be in order.
     """
-    # These load pandas and pandera, which a directory of which only the names count can do without.
+    # Imported here, because checks of file names alone do not need pandas and pandera.
     from security.gates.data.reader.checks import TableChecks
     from security.gates.data.reader.tables import UnreadableError, open_table
 
@@ -149,7 +149,7 @@ def _check_table(name: str, file: OutFile, expected: Expected, notes: _Notes) ->
 
 
 def _count_checks(expected: Expected) -> int:
-    """Return how many things are declared."""
+    """Return the number of declared checks."""
     count = len(expected.unique) + expected.strict + len(expected.columns)
     for column in expected.columns.values():
         limits = (column.least, column.most, column.values, column.regex)
@@ -160,7 +160,7 @@ def _count_checks(expected: Expected) -> int:
 
 
 def _shorten(notes: _Notes) -> None:
-    """Keep what one line can hold, and say what was left out."""
+    """Limit the report to one line of JSON, and count the rest."""
     if len(notes.failures) > _MOST_FAILURES:
         notes.unjudged.insert(0, f"{len(notes.failures) - _MOST_FAILURES} more findings not kept")
         del notes.failures[_MOST_FAILURES:]
@@ -170,7 +170,7 @@ def _shorten(notes: _Notes) -> None:
 
 
 def _explain(error: Exception, expected: Expected) -> str:
-    """Say what went wrong without a word of the data, unless that may be shown."""
+    """Describe an error without quoting data, unless the settings show values."""
     text = str(error)
     if expected.show_values or type(error).__name__ == "UnreadableError":
         return printable(text, 300)
