@@ -3,7 +3,7 @@
     python -m tools.system_packages     install what is missing, where that is allowed
 
 `COMPONENTS` is the one list. A test says `@pytest.mark.system("chromium")`; where the component is
-missing, tests/conftest.py leaves the test out and says why, or fails it with CI=true.
+missing, tests/plugins/left_out.py leaves the test out and says why, or fails it with CI=true.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ def install(packages: list[str], environ: Mapping[str, str]) -> int:
 
 
 def main(environ: Mapping[str, str]) -> int:
-    """Install what is missing; what may not be installed is left to tests/conftest.py to name."""
+    """Install what is missing; what may not be installed is left to tests/plugins/left_out.py to name."""
     missing = [one for one in COMPONENTS if find_executable(one.name) is None]
     if not missing:
         return 0

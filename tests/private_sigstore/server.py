@@ -67,6 +67,10 @@ class PrivateSigstore:
         self._thread.join()
         self._server.server_close()
 
+    def restore(self) -> None:
+        """End all faults."""
+        self.behaviour, self.fail = Behaviour(), set()
+
     def token(self, subject: str = WORKFLOW, seconds: int = 600, **claims: Any) -> str:
         """Give out a token for somebody."""
         return self.provider.issue(seconds, sub=subject, **claims)

@@ -1,4 +1,4 @@
-"""Tests that are left out: named with the reason here, not allowed in CI. See tests/conftest.py."""
+"""Tests that are left out: named with the reason, not allowed in CI. See tests/plugins."""
 
 import os
 import shutil
@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+PLUGINS = ("own_environment", "left_out")
 SUITE = {
     "test_mixed.py": """\
 import pytest
@@ -30,12 +31,15 @@ def test_runs(): pass
 
 @pytest.fixture
 def suite(tmp_path: Path) -> Path:
-    """Make a directory with our conftest.py and a few tests of which some cannot run."""
+    """Make a suite with our plugins and a few tests, some of them unable to run."""
     root = tmp_path / "suite"
-    (root / "tests").mkdir(parents=True)
+    (root / "tests" / "plugins").mkdir(parents=True)
     (root / "tools").mkdir()
     shutil.copy(ROOT / "pyproject.toml", root)
-    shutil.copy(ROOT / "tests" / "conftest.py", root / "tests")
+    for name in PLUGINS:
+        shutil.copy(ROOT / "tests" / "plugins" / f"{name}.py", root / "tests" / "plugins")
+    loaded = [f"tests.plugins.{name}" for name in PLUGINS]
+    (root / "tests" / "conftest.py").write_text(f"pytest_plugins = {loaded}\n")
     shutil.copy(ROOT / "tools" / "system_packages.py", root / "tools")
     for name, content in SUITE.items():
         (root / "tests" / name).write_text(content)

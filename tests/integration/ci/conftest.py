@@ -2,15 +2,10 @@
 
 import pytest
 
-from tests.integration.contract.conftest import (  # noqa: F401  # fixtures of another directory
-    repository,
-    template,
-    tools,
-)
 from tests.integration.contract.repository import Repository
 
 
 @pytest.fixture
-def project(repository: Repository) -> Repository:  # noqa: F811
+def project(repository: Repository) -> Repository:
     """An empty DVC project, committed on the protected branch."""
     return repository

@@ -16,8 +16,6 @@ from tests.integration.commits.signed_repository import (
     allow,
     make_ssh_key,
 )
-from tests.private_sigstore.behaviour import Behaviour
-from tests.private_sigstore.server import PrivateSigstore
 
 
 @pytest.fixture
@@ -47,17 +45,3 @@ def key(tmp_path: Path) -> Path:
 def trusted(keyring: Keyring, key: Path) -> dict[str, bytes]:
     """The files that trust Alice."""
     return {"allowed-signers": allow(key), "alice.asc": keyring.export(ALICE)}
-
-
-@pytest.fixture(scope="session")
-def served() -> Iterator[PrivateSigstore]:
-    """A private Sigstore, started once."""
-    with PrivateSigstore() as server:
-        yield server
-
-
-@pytest.fixture
-def sigstore(served: PrivateSigstore) -> Iterator[PrivateSigstore]:
-    """The same, behaving as it should until a test tells it otherwise."""
-    yield served
-    served.behaviour = Behaviour()

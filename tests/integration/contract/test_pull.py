@@ -16,9 +16,9 @@ DATA = ("raw.csv", "large.txt", "parts", "gathered/part", "size.txt", "all.txt")
 
 
 @pytest.fixture(scope="module")
-def origin(template: Repository, tmp_path_factory: pytest.TempPathFactory) -> Repository:
+def origin(empty_repository: Repository, tmp_path_factory: pytest.TempPathFactory) -> Repository:
     """A repository that is published to a directory; only ever cloned."""
-    repository = template.copy(tmp_path_factory.mktemp("pull") / "origin")
+    repository = empty_repository.copy(tmp_path_factory.mktemp("pull") / "origin")
     build(repository)
     publish(repository, str(repository.outside / "store"))
     return repository

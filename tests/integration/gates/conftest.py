@@ -2,17 +2,12 @@
 
 import pytest
 
-from tests.integration.contract.conftest import (  # noqa: F401  # fixtures of another directory
-    repository,
-    template,
-    tools,
-)
 from tests.integration.contract.repository import Repository
 from tests.integration.gates.gated_project import build
 
 
 @pytest.fixture
-def project(repository: Repository) -> Repository:  # noqa: F811
+def project(repository: Repository) -> Repository:
     """The three stages, committed on the protected branch; nothing has run."""
     build(repository)
     repository.commit("train and evaluate")

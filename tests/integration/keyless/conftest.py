@@ -1,26 +1,9 @@
 """Fixtures of the keyless tests: a private Sigstore, and this process as a job that may sign."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests.integration.keyless.keyless_samples import AMBIENT_VARIABLES, Signed, sign_as_job
-from tests.private_sigstore.behaviour import Behaviour
 from tests.private_sigstore.server import PrivateSigstore
-
-
-@pytest.fixture(scope="session")
-def served() -> Iterator[PrivateSigstore]:
-    """The services, started once."""
-    with PrivateSigstore() as server:
-        yield server
-
-
-@pytest.fixture
-def sigstore(served: PrivateSigstore) -> Iterator[PrivateSigstore]:
-    """The services, behaving as they should until a test tells them otherwise."""
-    yield served
-    served.behaviour, served.fail = Behaviour(), set()
 
 
 @pytest.fixture(autouse=True)

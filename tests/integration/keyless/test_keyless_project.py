@@ -7,11 +7,6 @@ from typing import Any
 import pytest
 
 from security.sandbox.confinement import can_confine
-from tests.integration.contract.conftest import (  # noqa: F401  # fixtures of another directory
-    repository,
-    template,
-    tools,
-)
 from tests.integration.contract.repository import Repository
 from tests.integration.gates.gated_project import HARMLESS, build
 from tests.private_sigstore.oidc import WORKFLOW
@@ -37,7 +32,7 @@ assert not stolen, stolen
 
 @pytest.fixture
 def project(
-    repository: Repository, sigstore: PrivateSigstore  # noqa: F811
+    repository: Repository, sigstore: PrivateSigstore
 ) -> Iterator[Repository]:
     """Three stages whose statements are signed keyless, by a workflow that the list names."""
     build(repository)

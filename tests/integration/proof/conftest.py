@@ -1,25 +1,31 @@
-"""Fixtures of the tests of proofs: the project of the gates' tests, run, so that all is signed."""
+"""Fixtures of the tests of proofs: a signed run, and a project that a token signs."""
+
+from pathlib import Path
 
 import pytest
 
-from tests.integration.contract.conftest import (  # noqa: F401  # fixtures of another directory
-    repository,
-    template,
-    tools,
-)
 from tests.integration.contract.repository import Repository
 from tests.integration.gates.gated_project import build
 from tests.integration.proof.soft_token import SETTINGS, SoftToken
 
 
-@pytest.fixture
-def proven(repository: Repository) -> Repository:  # noqa: F811
-    """Three stages, committed and run: data, a model of it, and a number about the model."""
+@pytest.fixture(scope="session")
+def signed_run(
+    empty_repository: Repository, tmp_path_factory: pytest.TempPathFactory
+) -> Repository:
+    """Three stages, committed and run, with all statements signed; only ever copied."""
+    repository = empty_repository.copy(tmp_path_factory.mktemp("signed") / "origin")
     build(repository)
     repository.write("raw.txt", "2\n1\n")  # sorting has to change it
     repository.commit("train and evaluate")
     repository.run()
     return repository
+
+
+@pytest.fixture
+def proven(signed_run: Repository, tmp_path: Path) -> Repository:
+    """A copy of three stages that have run: data, a model of it, and a number about the model."""
+    return signed_run.copy(tmp_path / "origin")
 
 
 @pytest.fixture(scope="session")
@@ -29,7 +35,7 @@ def token(tmp_path_factory: pytest.TempPathFactory) -> SoftToken:
 
 
 @pytest.fixture
-def project(repository: Repository, token: SoftToken) -> Repository:  # noqa: F811
+def project(repository: Repository, token: SoftToken) -> Repository:
     """Three stages, and settings that have the token sign."""
     build(repository)
     repository.write(SETTINGS, token.settings())

@@ -1,19 +1,13 @@
-"""Fixtures of the composer's tests: an empty repository, made once and copied for each test."""
+"""Fixtures of the composer's tests."""
 
 from pathlib import Path
 
 import pytest
 
-from tests.unit.resources.dvc_project import DvcProject, create_project
-
-
-@pytest.fixture(scope="session")
-def empty_repository(tmp_path_factory: pytest.TempPathFactory) -> DvcProject:
-    """A repository with Git and DVC and nothing else; only ever copied."""
-    return create_project(tmp_path_factory.mktemp("template") / "repository")
+from tests.unit.resources.dvc_project import DvcProject
 
 
 @pytest.fixture
-def repository(empty_repository: DvcProject, tmp_path: Path) -> DvcProject:
+def repository(empty_project: DvcProject, tmp_path: Path) -> DvcProject:
     """A fresh repository with Git and DVC."""
-    return empty_repository.copy(tmp_path / "repository")
+    return empty_project.copy(tmp_path / "repository")

@@ -28,9 +28,9 @@ with open(sys.argv[1], "w") as file:
 
 
 @pytest.fixture(scope="module")
-def done(empty_repository: DvcProject, tmp_path_factory: pytest.TempPathFactory) -> DvcProject:
+def done(empty_project: DvcProject, tmp_path_factory: pytest.TempPathFactory) -> DvcProject:
     """A repository in which everything has run, with a stage of every plain kind."""
-    repository = empty_repository.copy(tmp_path_factory.mktemp("cost") / "repository")
+    repository = empty_project.copy(tmp_path_factory.mktemp("cost") / "repository")
     repository.write("raw.txt", "1\n")
     repository.write("params.yaml", "rate: 0.1\n")
     repository.add("raw.txt")

@@ -1,16 +1,10 @@
-"""Fixtures of the resources' tests: an empty repository, made once and copied for each test."""
+"""Fixtures of the resources' tests."""
 
 from pathlib import Path
 
 import pytest
 
-from tests.unit.resources.dvc_project import DvcProject, create_project
-
-
-@pytest.fixture(scope="session")
-def empty_project(tmp_path_factory: pytest.TempPathFactory) -> DvcProject:
-    """A repository with Git and DVC and nothing else; only ever copied."""
-    return create_project(tmp_path_factory.mktemp("template") / "project")
+from tests.unit.resources.dvc_project import DvcProject
 
 
 @pytest.fixture
