@@ -1,4 +1,4 @@
-"""The environment of the tests: nothing of the user's settings, directories of the session's own."""
+"""The environment of the tests: no settings of the user, and the session's own directories."""
 
 from __future__ import annotations
 

@@ -71,6 +71,7 @@ def judge_readme(root: Path, text: str) -> list[str]:
     return [problem.text for problem in problems]
 
 
+@pytest.mark.process
 def test_true_documentation_passes(root: Path) -> None:
     summary, problems = check_docs.check(root)
     assert problems == []
@@ -105,6 +106,7 @@ def test_untrue_command_is_noticed(root: Path, command: str, complaint: str) -> 
     assert found.startswith(complaint)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("command", "complaint"),
     [
@@ -137,6 +139,7 @@ def test_problem_names_the_line_of_the_command(root: Path) -> None:
     assert (problem.where, problem.line) == ("README.md", 6)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("text", ["# Nothing to type\n", "```python\n$ make run\n```\n"])
 def test_readme_without_commands_is_no_pass(root: Path, text: str) -> None:
     (root / "README.md").write_text(text)
@@ -144,6 +147,7 @@ def test_readme_without_commands_is_no_pass(root: Path, text: str) -> None:
     assert Problem("README.md", 1, "it has no command that could be checked") in problems
 
 
+@pytest.mark.process
 def test_missing_readme_is_no_pass(root: Path) -> None:
     (root / "README.md").unlink()
     _, problems = check_docs.check(root)
@@ -178,6 +182,7 @@ def test_what_is_no_relative_link_is_left_alone(root: Path, text: str) -> None:
     assert problems == []
 
 
+@pytest.mark.process
 def test_every_help_text_is_read(root: Path) -> None:
     names = check_docs.subcommands(build_parser())
     count, problems = check_docs.check_help(Judge(root))

@@ -70,6 +70,7 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     }
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(("module", "statement", "contract"), PLANTED)
 def test_planted_import_breaks_its_contract(
     broken: dict[str, str], module: str, statement: str, contract: str

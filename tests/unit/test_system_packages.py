@@ -67,6 +67,7 @@ def test_root_on_debian_may_install(
     assert system_packages.refusal({}, debian) is None
 
 
+@pytest.mark.process
 def test_user_may_install_only_with_sudo_that_does_not_ask(
     programs: Path, debian: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -96,6 +97,7 @@ def test_missing_component_says_what_to_type(programs: Path) -> None:
     )
 
 
+@pytest.mark.process
 def test_apt_is_called_for_what_is_missing_and_not_again(
     programs: Path, debian: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,6 +14,8 @@ from benchmarks.gate_dependencies import measure_dependencies, write_pins
 from benchmarks.programs import Programs
 from benchmarks.workbench import Options, Workbench
 
+pytestmark = pytest.mark.process
+
 LIMIT = Limit("the gate itself", Unit.SECONDS, 60.0)
 
 

@@ -15,6 +15,8 @@ from benchmarks.gate_model_file import HASH, measure_model_file
 from benchmarks.programs import Programs
 from benchmarks.workbench import Options, Workbench
 
+pytestmark = pytest.mark.process
+
 LIMIT = Limit("read and hash", Unit.RATIO, 1e6)
 
 

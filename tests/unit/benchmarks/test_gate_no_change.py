@@ -45,6 +45,7 @@ def document(**changes: object) -> Finished:
     return Finished(0, Sample(1.0, 1.0), json.dumps({"gates": [gate]}), "")
 
 
+@pytest.mark.process
 @pytest.mark.slow
 def test_check_is_measured_without_and_with_outs(bench: Workbench) -> None:
     outcome = measure_no_change(bench, *LIMITS, runs=1, files=SMALL, made=MADE)
@@ -52,6 +53,7 @@ def test_check_is_measured_without_and_with_outs(bench: Workbench) -> None:
     assert len(outcome.ours.samples) == len(outcome.more[0].samples) == 1
 
 
+@pytest.mark.process
 def test_check_that_judges_anything_anew_is_no_figure(
     bench: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -83,6 +85,7 @@ def test_other_document_is_no_judgement() -> None:
         read_judgements(Finished(0, Sample(1.0, 1.0), '{"gates": [{}]}', ""), "check")
 
 
+@pytest.mark.process
 def test_long_suites_are_replaced_and_stay_in_the_tree() -> None:
     source = read_source()
     short = with_short_suites(source)

@@ -17,6 +17,8 @@ from benchmarks.programs import Programs
 from benchmarks.this_repository import WORKFLOW, read_source
 from benchmarks.workbench import Options, Workbench
 
+pytestmark = pytest.mark.process
+
 LIMIT = Limit("by hand", Unit.RATIO, 1000.0)
 SMALL = {
     ".gitignore": b"/.ml-assets/\n",

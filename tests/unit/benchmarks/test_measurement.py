@@ -11,6 +11,8 @@ import pytest
 from benchmarks.errors import NotPossible
 from benchmarks.measurement import Finished, measure
 
+pytestmark = pytest.mark.process
+
 _SPIN = "import time\nwhile time.process_time() < 0.3: pass"
 
 

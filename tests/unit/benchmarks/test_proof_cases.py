@@ -15,6 +15,8 @@ from benchmarks.proof_commands import measure_impact, measure_small_verification
 from benchmarks.proof_model import measure_proof, measure_verification
 from benchmarks.workbench import Options, Workbench
 
+pytestmark = pytest.mark.process
+
 RATIO = Limit("a pass", Unit.RATIO, 1e6)
 SECONDS = Limit("whole command", Unit.SECONDS, 60.0)
 

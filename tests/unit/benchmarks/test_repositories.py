@@ -4,11 +4,15 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from benchmarks.correctness import check_outs, check_run
 from benchmarks.graphs import Graph, trivial_graph
 from benchmarks.measurement import Finished, measure
 from benchmarks.programs import SHELL, Programs
 from benchmarks.repositories import Repository, commit_all, copied, write_done_state
+
+pytestmark = pytest.mark.process
 
 Dvc = Callable[..., Finished]
 

@@ -16,6 +16,8 @@ from benchmarks.repositories import Repository
 from benchmarks.supply import measure_supply
 from benchmarks.workbench import Options, Workbench
 
+pytestmark = pytest.mark.process
+
 LIMIT = Limit("placed", Unit.SECONDS, 1e6)
 
 

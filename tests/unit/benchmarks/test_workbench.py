@@ -14,6 +14,8 @@ from benchmarks.programs import Program, Programs
 from benchmarks.repositories import graph_files
 from benchmarks.workbench import Contender, Options, Workbench
 
+pytestmark = pytest.mark.process
+
 LIMIT = Limit("dvc repro", Unit.RATIO, 1.0)
 Make = Callable[[Options], Workbench]
 

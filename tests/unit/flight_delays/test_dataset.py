@@ -85,6 +85,7 @@ def test_written_split_reads_back_as_it_was(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(back, table, check_dtype=False, check_exact=True)
 
 
+@pytest.mark.process
 def test_every_process_writes_the_same_bytes(tmp_path: Path) -> None:
     digests = set()
     for seed in ("1", "2"):

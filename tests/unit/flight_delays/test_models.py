@@ -82,6 +82,7 @@ def test_order_and_number_of_rows_do_not_matter(trained: TrainedCandidate) -> No
     np.testing.assert_allclose(turned, together, atol=1e-6)
 
 
+@pytest.mark.process
 def test_every_process_exports_the_same_bytes(tmp_path: Path) -> None:
     digests = set()
     # Under these two seeds the converter orders its sets differently.

@@ -33,6 +33,7 @@ def test_all_flights_of_the_package_are_loaded(digests: dict[str, str]) -> None:
     assert (len(raw.flights), len(raw.weather), len(raw.planes)) == (336_776, 26_115, 3_322)
 
 
+@pytest.mark.process
 def test_package_itself_is_never_imported() -> None:
     program = (
         f"import sys; sys.path.insert(0, {str(ROOT / 'src')!r})\n"

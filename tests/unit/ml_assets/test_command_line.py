@@ -12,6 +12,8 @@ from ml_assets import cli
 from ml_assets.cli import main
 from tests.unit.resources.dvc_project import DvcProject
 
+pytestmark = pytest.mark.process
+
 COMMANDS = list(cli._COMMANDS)
 SCRIPT = Path(sys.executable).with_name("ml-assets")
 

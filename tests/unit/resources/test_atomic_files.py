@@ -32,6 +32,7 @@ def run_python(program: str, *arguments: str, umask: int = -1) -> subprocess.Com
     )
 
 
+@pytest.mark.process
 def test_process_that_dies_while_it_writes_leaves_the_old_file(tmp_path: Path) -> None:
     file = tmp_path / "dvc.lock"
     file.write_bytes(b"old")
@@ -42,6 +43,7 @@ def test_process_that_dies_while_it_writes_leaves_the_old_file(tmp_path: Path) -
     assert file.read_bytes() == b"old"
 
 
+@pytest.mark.process
 def test_refused_write_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:
     file = tmp_path / "dvc.lock"
     file.write_bytes(b"old")
@@ -84,6 +86,7 @@ def test_mode_of_the_old_file_is_kept(tmp_path: Path, mode: int) -> None:
     assert file.stat().st_mode & 0o7777 == mode
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(("umask", "mode"), [(0o022, "644"), (0o077, "600"), (0o002, "664")])
 def test_new_file_has_the_mode_of_any_other_new_file(tmp_path: Path, umask: int, mode: str) -> None:
     program = (

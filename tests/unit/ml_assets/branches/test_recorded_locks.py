@@ -20,6 +20,8 @@ from resources.dvc.graph.manifest import Layout, Manifest, Out, Stage
 from resources.git.commit_history import Author
 from resources.git.mirror import LOCKS, Mirror, open_mirror
 
+pytestmark = pytest.mark.process
+
 Write = Callable[..., str]
 MESSAGE = "Record\n\n{}: {}\n{}: run-1\n"
 

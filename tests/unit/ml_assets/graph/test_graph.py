@@ -2,10 +2,14 @@
 
 from pathlib import Path
 
+import pytest
+
 from ml_assets.graph.description import describe_assets
 from ml_assets.graph.translator import Asset
 from ml_assets.project.project import Project
 from tests.unit.resources.dvc_project import DvcProject
+
+pytestmark = pytest.mark.process
 
 
 def build(repository: DvcProject) -> None:

@@ -279,6 +279,7 @@ def test_metadata_says_where_an_asset_comes_from() -> None:
     assert describe(frozen)["clean"].metadata["dvc/frozen"] is True
 
 
+@pytest.mark.process
 def test_neither_dagster_nor_dvc_is_needed() -> None:
     program = (
         "import sys, ml_assets.graph.translator\n"

@@ -55,6 +55,7 @@ def test_what_somebody_else_may_have_changed_is_unknown_again(project: Project) 
         assert record.knows("main/b", "2") and record.knows("main/d", "4")
 
 
+@pytest.mark.process
 def test_many_processes_lose_nothing_of_each_other(project: Project) -> None:
     code = (
         "import sys; from pathlib import Path; from ml_assets.project.project import Project\n"

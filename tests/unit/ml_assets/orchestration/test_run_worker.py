@@ -6,7 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from ml_assets.orchestration.worker import Life, look_at
+
+pytestmark = pytest.mark.process
 
 _WORK = """
 import subprocess, sys

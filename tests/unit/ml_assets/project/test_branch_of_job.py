@@ -13,6 +13,8 @@ from resources.git.repository import find_protected_branch, is_shallow
 from security.policy.policy import builtin_policy
 from tests.unit.resources.dvc_project import DvcProject
 
+pytestmark = pytest.mark.process
+
 LOOSE = 'version = 1\n[environments.only]\ndefault = { level = "off" }\n'
 
 

@@ -9,6 +9,8 @@ from ml_assets.project.interpreter import find_interpreter
 from resources.errors import ConfigurationError
 from resources.git.command import run_git
 
+pytestmark = pytest.mark.process
+
 
 def program(path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)

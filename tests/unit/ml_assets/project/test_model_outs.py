@@ -6,6 +6,8 @@ from ml_assets.project.model_outs import find_data, find_models, find_named_data
 from resources.dvc.graph.manifest import Manifest
 from tests.unit.resources.dvc_project import DvcProject
 
+pytestmark = pytest.mark.process
+
 STAGES = {
     "train": {
         "cmd": "true",

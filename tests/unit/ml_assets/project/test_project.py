@@ -9,6 +9,8 @@ from ml_assets.project.project import Project, find_project
 from resources.errors import ConfigurationError
 from tests.unit.resources.dvc_project import DvcProject
 
+pytestmark = pytest.mark.process
+
 
 def test_project_is_the_nearest_directory_upwards_that_holds_dvc(tmp_path: Path) -> None:
     (tmp_path / ".dvc").mkdir()

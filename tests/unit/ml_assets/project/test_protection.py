@@ -11,6 +11,8 @@ from resources.git.command import run_git
 from security.errors import SecurityError
 from security.policy.policy import builtin_policy
 
+pytestmark = pytest.mark.process
+
 POLICY_TEXT = 'version = 1\n[environments.only]\ndefault = { level = "off" }\n'
 SETTINGS = "[gates]\ntimeout = 7\n"
 

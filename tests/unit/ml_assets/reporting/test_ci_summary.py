@@ -12,6 +12,8 @@ from ml_assets.reporting.ci_summary import write_sections
 from ml_assets.reporting.metrics_comparison import Metric, compare_metrics, find_base
 from tests.unit.resources.dvc_project import DvcProject
 
+pytestmark = pytest.mark.process
+
 DVC = """\
 stages:
   evaluate:

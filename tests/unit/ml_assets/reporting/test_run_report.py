@@ -17,6 +17,8 @@ from resources.dvc.run.stage_result import Action, StageResult
 from resources.dvc.staleness.comparison import Comparison
 from resources.errors import CommandError, MissingInputError, ResourceError, UnavailableError
 
+pytestmark = pytest.mark.process
+
 A = Stage("a", "a", "dvc.yaml", ".", "x", outs=(Out("a.txt", "a.txt"),))
 B = Stage(
     "b",

@@ -145,6 +145,7 @@ def test_selection_of_nothing_is_an_error_and_never_everything(selection: str) -
     assert "ml-assets plan" in error.value.hint
 
 
+@pytest.mark.process
 def test_name_costs_no_import_of_dagster() -> None:
     program = (
         "import sys\n"

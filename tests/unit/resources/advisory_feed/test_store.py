@@ -289,6 +289,7 @@ def hold_lock(directory: str, ready: Any, done: Any) -> None:
         done.wait(30)
 
 
+@pytest.mark.process
 def test_second_update_at_once_is_refused_and_harms_nothing(
     store: AdvisoryStore, tmp_path: Path
 ) -> None:
@@ -308,6 +309,7 @@ def test_second_update_at_once_is_refused_and_harms_nothing(
     assert len(ids(store)) == 25
 
 
+@pytest.mark.process
 def test_lock_of_a_killed_update_holds_nobody_up(store: AdvisoryStore, tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     ready, done = context.Event(), context.Event()

@@ -18,6 +18,8 @@ from resources.git.repository import (
 )
 from tests.unit.resources.dvc_project import DvcProject
 
+pytestmark = pytest.mark.process
+
 
 @pytest.fixture
 def tree(tmp_path: Path) -> DvcProject:

@@ -17,6 +17,8 @@ from resources.git.mirror import (
     open_mirror,
 )
 
+pytestmark = pytest.mark.process
+
 ANN = Author("Ann", "ann@example.org")
 _ANN = "Ann <ann@example.org>"
 

@@ -11,6 +11,8 @@ from resources.git.source_tree import SourceTree, copy_files, read_source_tree
 from resources.stores.digest_store import DigestStore
 from security.content.digest import digest_bytes
 
+pytestmark = pytest.mark.process
+
 
 def git(root: Path, *arguments: str) -> None:
     done = run_git(root, "-c", "protocol.file.allow=always", *arguments)

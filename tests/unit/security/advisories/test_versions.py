@@ -101,6 +101,7 @@ def dpkg(one: str, operator: str, other: str) -> bool:
     return done.returncode == 0
 
 
+@pytest.mark.process
 @pytest.mark.system("dpkg")
 @pytest.mark.parametrize("other", DEBIAN_SORTED)
 def test_debian_agrees_with_dpkg_on_hard_cases(other: str) -> None:
@@ -119,6 +120,7 @@ debian_versions = st.builds(
 )
 
 
+@pytest.mark.process
 @pytest.mark.system("dpkg")
 @settings(max_examples=250, deadline=None)
 @given(one=debian_versions, other=debian_versions)

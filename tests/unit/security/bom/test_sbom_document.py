@@ -57,6 +57,7 @@ def test_same_environment_gives_the_same_bytes_in_any_order() -> None:
     )
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("seed", ["1", "2"])
 def test_other_processes_write_the_same_bytes(seed: str, tmp_path: Path) -> None:
     done = subprocess.run(

@@ -76,6 +76,7 @@ def test_what_cannot_be_read_has_no_digest(tmp_path: Path) -> None:
         digest_file(tmp_path)
 
 
+@pytest.mark.process
 def test_tree_digest_is_that_of_the_listing_of_sha256sum(tmp_path: Path) -> None:
     names = [
         "b",

@@ -15,6 +15,8 @@ from security.gates.code_security import CodeSecurityGate
 from security.gates.interface import GateError, Report
 from tests.unit.security.gates.gate_tasks import build_task, remove_packages, replace_python
 
+pytestmark = pytest.mark.process
+
 CLEAN, DIRTY = "x = 1\n", "eval(input())\n"
 MARKER = 'open("{}", "w").close()\n'
 BASELINE = ".ml-assets/bandit-baseline.json"

@@ -16,6 +16,8 @@ from security.gates.command import CommandGate, Output
 from security.gates.interface import GateError, Kind, Task
 from tests.unit.security.gates.gate_tasks import build_task
 
+pytestmark = pytest.mark.process
+
 PYTHON = Path(sys.executable)
 
 

@@ -13,6 +13,8 @@ from security.gates.format import FormatGate
 from security.gates.interface import GateError, Report
 from tests.unit.security.gates.gate_tasks import build_task, remove_packages, replace_python
 
+pytestmark = pytest.mark.process
+
 CLEAN, DIRTY, BROKEN = "x = 1\n", "x=1\n", "def f(:\n"
 MARKER = 'open("{}", "w").close()\n'
 

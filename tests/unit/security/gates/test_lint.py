@@ -13,6 +13,8 @@ from security.gates.interface import GateError, Report
 from security.gates.lint import LintGate
 from tests.unit.security.gates.gate_tasks import build_task, remove_packages, replace_python
 
+pytestmark = pytest.mark.process
+
 CLEAN, DIRTY = "x = 1\n", "import os\n"
 MARKER = 'open("{}", "w").close()\n'
 

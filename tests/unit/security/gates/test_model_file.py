@@ -27,6 +27,8 @@ from security.model_scan.limits import Limits
 from security.model_scan.second_opinion import parse_opinions
 from tests.unit.security.gates.gate_tasks import build_task
 
+pytestmark = pytest.mark.process
+
 CLEAN = {"weights": np.arange(4.0), "name": "model"}
 
 

@@ -173,6 +173,7 @@ def test_settings_that_judge_nothing_are_an_error(tmp_path: Path, gate: Gate, wh
             ask(task_of(tmp_path, GOOD))
 
 
+@pytest.mark.process
 def test_tests_of_the_model_are_run(tmp_path: Path) -> None:
     tests = "def test_good(): pass\ndef test_bad(): assert 0\n"
     report = judge(tmp_path, TESTS, **{"tests/model_tests/test_a.py": tests})
@@ -180,6 +181,7 @@ def test_tests_of_the_model_are_run(tmp_path: Path) -> None:
     assert report.judged == 2 and report.facts["passed"] == 1
 
 
+@pytest.mark.process
 def test_tests_that_cannot_run_do_not_hide_a_bad_metric(tmp_path: Path) -> None:
     gate = replace(BOUNDS, paths=("tests/model_tests",))
     report = judge(tmp_path, gate, {"test": {"auc": 0.1}, "loss": 0})
@@ -189,6 +191,7 @@ def test_tests_that_cannot_run_do_not_hide_a_bad_metric(tmp_path: Path) -> None:
         judge(tmp_path / "other", gate)
 
 
+@pytest.mark.process
 def test_tool_changes_with_whatever_is_compared(tmp_path: Path) -> None:
     task = task_of(tmp_path, GOOD)
     tools = [BOUNDS.tool(task), replace(BOUNDS, thresholds={"loss": Bound(most=2)}).tool(task)]

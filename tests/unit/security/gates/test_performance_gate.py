@@ -13,6 +13,8 @@ from security.gates.interface import Gate, GateError, Kind, Place, Report, Task
 from security.gates.performance import DEFAULT_COMMAND, PerformanceGate
 from tests.unit.security.gates.gate_tasks import build_task
 
+pytestmark = pytest.mark.process
+
 REAL = Path(sys.executable)
 SCRIPT = "scripts/performance_tests.py"
 PASSED = '{"verdict": "passed", "metrics": {"p50_ms": 1.5, "size": 10}, "failures": []}'

@@ -13,6 +13,8 @@ from security.gates.interface import Gate, GateError, Report, Task
 from security.gates.test_suite import TestSuiteGate
 from tests.unit.security.gates.gate_tasks import ENVIRONMENT, build_task
 
+pytestmark = pytest.mark.process
+
 REAL = Path(sys.executable)
 QUICK = ("--disable-plugin-autoload",)
 UNIT: Gate = TestSuiteGate("unit-tests", ("tests",), arguments=QUICK)

@@ -14,6 +14,8 @@ from security.gates.interface import Gate, GateError, Report, Task
 from security.gates.type_check import TypeCheckGate
 from tests.unit.security.gates.gate_tasks import ENVIRONMENT, build_task
 
+pytestmark = pytest.mark.process
+
 REAL = Path(sys.executable)
 TYPES: Gate = TypeCheckGate()
 CLEAN = {"app/__init__.py": "", "app/a.py": "x: int = 1\n", "README.md": "none\n"}

@@ -18,6 +18,8 @@ from tests.unit.security.gates.gate_tasks import (
     write_program,
 )
 
+pytestmark = pytest.mark.process
+
 HEAD = """\
 name: check
 on: push

@@ -82,6 +82,7 @@ def test_joblib_file_of_any_protocol_passes(tmp_path: Path, protocol: int) -> No
     scan(tmp_path, dump(benign()["arrays-in-dict"], protocol=protocol))
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("name", ["pipeline", "columns", "arrays-in-dict"])
 def test_child_says_the_same(tmp_path: Path, name: str) -> None:
     model = tmp_path / "model"

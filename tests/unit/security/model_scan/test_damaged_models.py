@@ -280,6 +280,7 @@ def test_symbolic_link_is_refused(tmp_path: Path) -> None:
     assert scan_file(tmp_path / "link").unjudged == "the path is a symbolic link"
 
 
+@pytest.mark.process
 def test_what_is_not_a_plain_file_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     server = socket.socket(socket.AF_UNIX)

@@ -35,6 +35,7 @@ def test_malicious_file_is_refused_and_does_not_run(tmp_path: Path, name: str) -
     assert not marker.exists()
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("name", sorted(MALICIOUS)[::6])
 def test_malicious_file_is_refused_by_the_child_as_well(tmp_path: Path, name: str) -> None:
     marker, model = tmp_path / "marker", tmp_path / "model"
@@ -79,6 +80,7 @@ def test_what_joblib_reads_without_padding_is_what_the_plain_loader_would_run(
     assert not marker.exists()
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("name", BOMBS)
 def test_bomb_of_a_few_bytes_is_refused_in_little_memory(tmp_path: Path, name: str) -> None:
     model = tmp_path / "model"

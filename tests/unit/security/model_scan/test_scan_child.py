@@ -19,6 +19,8 @@ from security.model_scan.limits import Limits
 from security.model_scan.report import Format, Judgement, Location, format_scan, parse_scan
 from security.model_scan.scan import scan_file
 
+pytestmark = pytest.mark.process
+
 ROOT = Path(child.__file__).parents[2]
 WITH_LIMITS = """\
 import os, sys

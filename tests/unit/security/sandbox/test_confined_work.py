@@ -28,6 +28,7 @@ def place(tmp_path: Path) -> Path:
     return tmp_path / "place"
 
 
+@pytest.mark.process
 def test_what_is_denied_by_a_link_is_denied_where_it_leads_and_the_link_stays(
     tmp_path: Path,
 ) -> None:
@@ -76,6 +77,7 @@ def test_a_kernel_without_landlock_starts_nothing(
     assert not (tmp_path / "ran").exists()
 
 
+@pytest.mark.process
 def test_what_start_raises_arrives_and_no_thread_or_descriptor_stays(tmp_path: Path) -> None:
     before = (threading.active_count(), len(os.listdir("/proc/self/fd")))
     with pytest.raises(FileNotFoundError, match="no-such-program"):
@@ -140,6 +142,7 @@ print(ended.errors + ended.output.decode())
 """
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("depth", [0, 1, 2])
 def test_normal_work_goes_on(place: Path, depth: int) -> None:
     """In a confined process, in a tool, in a tool that a tool has started."""
@@ -155,6 +158,7 @@ def test_normal_work_goes_on(place: Path, depth: int) -> None:
     assert "R  module.py -> other.py" in output
 
 
+@pytest.mark.process
 def test_beside_what_is_denied_files_can_be_changed_but_not_made_or_removed(place: Path) -> None:
     (place / "notes").write_text("old")
     script = "echo new > notes; rm notes; echo x > added; ls; true"
@@ -164,6 +168,7 @@ def test_beside_what_is_denied_files_can_be_changed_but_not_made_or_removed(plac
     assert {"keys", "notes", "work"} <= set(output.split())
 
 
+@pytest.mark.process
 def test_what_comes_later_is_granted_to_who_starts_later(place: Path) -> None:
     denied = [place / "keys"]
     for number in range(6):
@@ -222,6 +227,7 @@ print(start().wait(), start_confined(start, [place / "keys"]).wait())
 """
 
 
+@pytest.mark.process
 @pytest.mark.skipif(os.geteuid() != 0 and not os.environ.get("CI"), reason="mounting is root's")
 def test_a_bind_mount_made_before_is_no_way_either(place: Path) -> None:
     if "NoNewPrivs:\t1" in Path("/proc/self/status").read_text():

@@ -16,7 +16,10 @@ import pytest
 from security.sandbox import landlock
 from security.sandbox.confinement import start_confined
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Landlock is Linux's")
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="Landlock is Linux's"),
+    pytest.mark.process,
+]
 
 _SECRET = "the-private-key"
 

@@ -16,6 +16,8 @@ from resources.stores.digest_store import DigestStore
 from security.content.digest import digest_bytes, digest_tree
 from tests.unit.resources.dvc_project import DvcProject
 
+pytestmark = pytest.mark.process
+
 Build = Callable[[DvcProject], object]
 
 

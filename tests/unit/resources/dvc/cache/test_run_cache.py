@@ -63,6 +63,7 @@ def pipeline(project: DvcProject) -> None:
     )
 
 
+@pytest.mark.process
 def test_entries_have_the_names_and_bytes_that_dvc_gives_them(project: DvcProject) -> None:
     pipeline(project)
     project.reproduce()
@@ -77,6 +78,7 @@ def test_entries_have_the_names_and_bytes_that_dvc_gives_them(project: DvcProjec
     assert files(project.root / "ours" / "runs") == theirs
 
 
+@pytest.mark.process
 def test_entry_that_dvc_kept_is_found_by_its_inputs(project: DvcProject) -> None:
     pipeline(project)
     project.reproduce()

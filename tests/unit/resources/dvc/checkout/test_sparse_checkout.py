@@ -17,6 +17,8 @@ from resources.stores import digest_store
 from security.content.digest import Digests
 from tests.unit.resources.dvc_project import DvcProject
 
+pytestmark = pytest.mark.process
+
 LARGE = b"x" * (64 << 10)
 
 

@@ -77,6 +77,7 @@ def test_only_what_json_can_hold_is_kept_as_json(tmp_path: Path, name: str) -> N
     assert len(list((tmp_path / "cache").glob("*"))) == survives
 
 
+@pytest.mark.process
 def test_document_that_was_parsed_before_costs_no_parser(tmp_path: Path) -> None:
     file = write(tmp_path, "params.yaml", "a: 1\n")
     Documents(tmp_path / "cache").parse(file)

@@ -102,6 +102,7 @@ def test_what_is_no_manifest_of_this_version_is_refused(text: str) -> None:
         Manifest.from_json(text)
 
 
+@pytest.mark.process
 def test_manifest_is_read_without_dvc() -> None:
     program = (
         "import sys; from resources.dvc.graph.manifest import Manifest\n"

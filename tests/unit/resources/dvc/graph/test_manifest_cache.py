@@ -13,6 +13,8 @@ from resources.dvc.graph.manifest_cache import load_manifest, load_manifest_at
 from resources.errors import ConfigurationError
 from tests.unit.resources.dvc_project import DvcProject
 
+pytestmark = pytest.mark.process
+
 SECRET = bytes(32)
 Change = Callable[[DvcProject], object]
 

@@ -9,6 +9,8 @@ from resources.dvc.lock.git_ignore import GitIgnore
 from resources.errors import UnavailableError
 from tests.unit.resources.dvc_project import DvcProject
 
+pytestmark = pytest.mark.process
+
 ODD_NAMES = ["a b", "[x]", "!no", "#hash", "st*r", "wh?t", "ünï", "-dash", "quo'te\""]
 
 

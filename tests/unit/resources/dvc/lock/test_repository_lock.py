@@ -16,6 +16,8 @@ import pytest
 from resources.dvc.lock.repository_lock import hold_paths, hold_record, hold_repository
 from resources.errors import RepositoryBusyError
 
+pytestmark = pytest.mark.process
+
 HOLD = """
 import sys, time
 from pathlib import Path

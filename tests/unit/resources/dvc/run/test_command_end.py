@@ -15,6 +15,8 @@ import pytest
 from resources.dvc.run.stage_environment import StageEnvironment, stage_variables
 from resources.dvc.run.stage_process import Cancellation, Usage, run_command
 
+pytestmark = pytest.mark.process
+
 
 def run(
     command: str,

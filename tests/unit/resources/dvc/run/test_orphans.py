@@ -10,7 +10,10 @@ import pytest
 
 from resources.dvc.run.leftover_processes import end_orphans
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="reads /proc"),
+    pytest.mark.process,
+]
 
 
 def start(**marks: str) -> subprocess.Popen[bytes]:

@@ -13,6 +13,8 @@ from resources.dvc.run.plan import PlannedStage, build_plan
 from resources.dvc.run.stage_result import Action
 from tests.unit.resources.dvc_project import DvcProject
 
+pytestmark = pytest.mark.process
+
 Change = Callable[[DvcProject], object]
 RUN, RESTORE, SKIP = Action.RUN, Action.RESTORE, Action.SKIP
 

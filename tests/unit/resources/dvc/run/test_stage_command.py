@@ -10,6 +10,8 @@ import pytest
 
 from resources.dvc.run.stage_process import Cancellation, Usage, run_command
 
+pytestmark = pytest.mark.process
+
 MEBIBYTE = 1 << 20
 
 

@@ -94,6 +94,7 @@ def of_column(**column: Any) -> dict[str, Any]:
     return {"columns": {"x": column}}
 
 
+@pytest.mark.process
 @pytest.mark.usefixtures("child")
 def test_clean_table_passes_with_its_counts_and_digest(tmp_path: Path) -> None:
     report = judge(tmp_path, CLEAN, ROWS)
@@ -107,6 +108,7 @@ def test_clean_table_passes_with_its_counts_and_digest(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.process
 @pytest.mark.usefixtures("child")
 def test_dirty_table_has_one_finding_a_column_and_check(tmp_path: Path) -> None:
     dirty = "flight,carrier,delay\n1,AA,0\n1,XX,900\n0,XX,-99\nsecret,,\n"
@@ -408,6 +410,7 @@ def test_line_longer_than_a_block_is_unjudged(tmp_path: Path) -> None:
     assert report.unjudged is not None
 
 
+@pytest.mark.process
 @pytest.mark.usefixtures("child")
 def test_reader_that_needs_too_much_memory_is_no_clean_one(tmp_path: Path) -> None:
     task = task_of(tmp_path, {}, "a.parquet")
@@ -532,6 +535,7 @@ def test_both_hash_and_expectations_count(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("code", "reason"),
     [
@@ -559,6 +563,7 @@ def test_reader_that_does_not_answer_is_an_error(
     assert ids(report) == {"recorded-hash"} and report.unjudged is not None
 
 
+@pytest.mark.process
 @pytest.mark.usefixtures("child")
 def test_clean_answer_about_other_files_is_no_pass(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -568,6 +573,7 @@ def test_clean_answer_about_other_files_is_no_pass(
     assert judge(tmp_path, CLEAN, ROWS).unjudged == "files changed during the check"
 
 
+@pytest.mark.process
 @pytest.mark.usefixtures("child")
 def test_reader_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(data, "_START", "import time; time.sleep(60)")
@@ -575,6 +581,7 @@ def test_reader_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         gate_of("a.csv", ROWS).judge(task_of(tmp_path, {"a.csv": CLEAN}, "a.csv", timeout=0.5))
 
 
+@pytest.mark.process
 @pytest.mark.usefixtures("child")
 def test_nothing_that_lies_in_the_checkout_gets_into_the_reader(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -600,6 +607,7 @@ def test_pandera_that_is_told_to_check_nothing_checks(tmp_path: Path) -> None:
     assert ids(report) == {"min:x"}
 
 
+@pytest.mark.process
 @pytest.mark.usefixtures("child")
 def test_expression_that_backtracks_without_end_is_ended(tmp_path: Path) -> None:
     table = of_column(dtype="str", regex="(a+)+$")

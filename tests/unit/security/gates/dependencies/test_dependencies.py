@@ -137,6 +137,7 @@ def test_record_counts_until_it_is_withdrawn(judge: Callable[..., Any]) -> None:
     assert [one.id for one in report.findings] == ["X-going"] and report.judged == 2
 
 
+@pytest.mark.process
 def test_package_in_several_files_and_the_environment_is_told_once(
     judge: Callable[..., Any], python: Path
 ) -> None:
@@ -154,6 +155,7 @@ def test_two_versions_of_a_package_are_two_findings(judge: Callable[..., Any]) -
     assert [one.package for one in report.findings] == ["victim==1.0", "victim==1.1"]
 
 
+@pytest.mark.process
 def test_installed_package_is_judged_wherever_it_came_from(
     judge: Callable[..., Any], python: Path
 ) -> None:
@@ -167,6 +169,7 @@ def test_installed_package_is_judged_wherever_it_came_from(
     assert found.package == "victim==1.0+local" and "installed in the environment" in found.message
 
 
+@pytest.mark.process
 def test_installed_package_that_cannot_be_read_is_not_judged(
     judge: Callable[..., Any], python: Path
 ) -> None:
@@ -242,6 +245,7 @@ def test_database_in_the_checkout_is_not_even_read(gate: DependenciesGate) -> No
     assert not gate.configures("requirements.txt")
 
 
+@pytest.mark.process
 def test_what_judged_is_bound_to_advisories_and_environment(
     database: AdvisoryDatabase, gate: DependenciesGate, tmp_path: Path, python: Path
 ) -> None:
@@ -282,6 +286,7 @@ def test_file_name_cannot_break_a_line(judge: Callable[..., Any]) -> None:
     assert found.message.isprintable() and report.unjudged.isprintable()
 
 
+@pytest.mark.process
 def test_planted_code_of_pip_is_not_executed(
     judge: Callable[..., Any], tmp_path: Path, python: Path
 ) -> None:
@@ -297,6 +302,7 @@ def test_planted_code_of_pip_is_not_executed(
     assert report.judged == 1 and not mark.exists()
 
 
+@pytest.mark.process
 def test_result_is_the_same_twice(gate: DependenciesGate, tmp_path: Path, python: Path) -> None:
     install(python, "victim", "1.0")
     files: dict[str, str | bytes] = {"requirements.txt": "vague==1\nvictim==1.1\nc\n"}

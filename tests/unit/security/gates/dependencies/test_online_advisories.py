@@ -29,6 +29,8 @@ from tests.osv_records import NOW, affected, osv_record, write_directory
 from tests.unit.security.gates.dependencies.osv_service import OsvService
 from tests.unit.security.gates.gate_tasks import ENVIRONMENT, build_task
 
+pytestmark = pytest.mark.process
+
 RECORD = osv_record("GHSA-aaaa", aliases=["CVE-2025-7", "PYSEC-2025-7"])
 
 

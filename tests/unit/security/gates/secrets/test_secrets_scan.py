@@ -33,6 +33,8 @@ from tests.unit.security.gates.secrets.secret_samples import (
     judge_secrets,
 )
 
+pytestmark = pytest.mark.process
+
 
 def _ids(report: Report) -> list[tuple[str, str, int | None]]:
     return [(finding.id, finding.path, finding.line) for finding in report.findings]

@@ -17,6 +17,8 @@ from security.gates.tool.python_environment import (
     read_environment,
 )
 
+pytestmark = pytest.mark.process
+
 VARIABLES = {"PATH": os.defpath, "HOME": "/nonexistent"}
 REAL = Path(sys.executable)
 

@@ -19,6 +19,8 @@ from security.gates.tool.tool_process import ToolCommand, ToolExit, run_tool
 from security.sandbox import landlock, process_tree
 from security.sandbox.process_domain import ProcessDomain
 
+pytestmark = pytest.mark.process
+
 _SHELL = "/bin/sh"
 _MARK = f"sleep {7_000_000 + os.getpid()}"  # seconds that nobody else sleeps
 

@@ -17,6 +17,8 @@ from security.gates.tool.own_tools import own_module, own_program, own_version
 from security.gates.tool.tool_process import ToolCommand, ToolExit, run_tool
 from security.sandbox import landlock, process_tree
 
+pytestmark = pytest.mark.process
+
 _SHELL = "/bin/sh"
 _MARK = f"sleep {7_000_000 + os.getpid()}"  # seconds that nobody else sleeps
 
