@@ -1,34 +1,39 @@
-# Every target sets up what it needs: see tools/bootstrap.sh and tools/environment.py.
-#   PYTHON=/path/to/python3.12   the interpreter that .venv is made with
-#   INSTALLER=pip                install with pip although uv is there
-#   ARGS="--select train+"       further arguments of run, ui, test and bench
-#   TEST_JOBS=4                  processes that run the tests
+# Each target installs what it needs: see tools/bootstrap.sh and tools/environment.py.
+#   PYTHON=/path/to/python3.12   the interpreter for .venv
+#   INSTALLER=pip                install with pip although uv is on PATH
+#   ARGS="--select train+"       further arguments of run, ui, test, test-fast and bench
+#   TEST_JOBS=4                  processes for the tests
 
-TEST_JOBS ?= 2
+CORES := $(shell getconf _NPROCESSORS_ONLN)
+# One more than there are cores: the tests of servers mostly wait.
+TEST_JOBS ?= $(shell expr $(CORES) + 1)
 CODE := ml_assets resources security sensors src tools
-# DVC's stages call `python`: it has to be the environment's.
+# Stages call `python`, which has to be the environment's.
 IN_ENVIRONMENT := PATH="$(CURDIR)/.venv/bin:$$PATH"
 CHECKS := check-format check-style check-types check-security check-imports check-docs
 
 .DEFAULT_GOAL := help
-.PHONY: help run ui test check $(CHECKS) fmt bench lock clean environment environment-dev
+.PHONY: help run ui test test-fast check $(CHECKS) fmt bench lock clean environment environment-dev
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
-run: environment ## set everything up and run the flight delays pipeline
+run: environment ## run the flight delays pipeline
 	@$(IN_ENVIRONMENT) ml-assets run $(ARGS)
 
-ui: environment ## show the pipeline in the Dagster UI on 127.0.0.1
+ui: environment ## serve the pipeline in the Dagster UI on 127.0.0.1
 	@$(IN_ENVIRONMENT) ml-assets ui $(ARGS)
 
-test: environment-dev ## set everything up and run all tests
+test: environment-dev ## run all tests
 	@.venv/bin/python -m tools.system_packages
-	@echo "test: bringing the flight delays model up to date, for tests/model_tests"
+	@echo "test: running the flight delays pipeline, for tests/model_tests"
 	@$(IN_ENVIRONMENT) ml-assets run
 	@$(IN_ENVIRONMENT) python -m pytest -n $(TEST_JOBS) --dist loadgroup --durations 15 $(ARGS)
 
-check: environment-dev ## judge formatting, style, types, security, imports and documentation
+test-fast: environment-dev ## run the unit tests that start no process
+	@$(IN_ENVIRONMENT) python -m pytest -n $(CORES) -m "not process" --durations 15 tests/unit $(ARGS)
+
+check: environment-dev ## check formatting, style, types, security, imports and documentation
 	@$(MAKE) --no-print-directory --keep-going $(CHECKS)
 
 check-format:
@@ -53,13 +58,13 @@ check-docs:
 fmt: environment-dev ## format the code
 	@.venv/bin/black .
 
-bench: environment-dev ## measure against dvc repro
+bench: environment-dev ## run the benchmarks against dvc repro
 	@$(IN_ENVIRONMENT) python -m benchmarks $(ARGS)
 
-lock: ## write requirements/*.lock from pyproject.toml (ARGS=--upgrade for newer versions)
+lock: ## resolve requirements/*.lock from pyproject.toml (ARGS=--upgrade for newer versions)
 	@sh tools/lock.sh $(ARGS)
 
-clean: ## remove the environment and what tools have cached; data and results stay
+clean: ## remove .venv and the tools' caches; keep data and results
 	rm -rf .venv .mypy_cache .pytest_cache .import_linter_cache .hypothesis build dist
 
 environment:

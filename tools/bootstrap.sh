@@ -1,14 +1,14 @@
 #!/bin/sh
-# Owns the choice of the interpreter: finds a Python that will do, then hands over to
-# tools/environment.py, which makes .venv.
+# The choice of the interpreter: finds a supported Python and starts tools/environment.py with it,
+# which makes .venv.
 #
 #   tools/bootstrap.sh run|dev
 #
-# PYTHON names the interpreter to use; without it an existing .venv keeps the one it has.
+# PYTHON names the interpreter. Without it, an existing .venv keeps its interpreter.
 set -eu
 cd "$(dirname "$0")/.."
 
-NEEDED="3.11 to 3.14"
+NEEDED="3.11 to 3.13"
 
 fails() {
     printf 'error: %s\nhint: %s\n' "$1" "$2" >&2
@@ -21,13 +21,13 @@ version_of() {
 
 suitable() {
     case "$(version_of "$1")" in
-        3.11.* | 3.12.* | 3.13.* | 3.14.*) return 0 ;;
+        3.11.* | 3.12.* | 3.13.*) return 0 ;;
         *) return 1 ;;
     esac
 }
 
 find_interpreter() {
-    for candidate in .venv/bin/python python3 python3.13 python3.12 python3.11 python3.14 python; do
+    for candidate in .venv/bin/python python3 python3.13 python3.12 python3.11 python; do
         if suitable "$candidate"; then
             echo "$candidate"
             return 0
@@ -45,7 +45,7 @@ if [ -n "${PYTHON:-}" ]; then
 else
     interpreter=$(find_interpreter) || fails \
         "Python $NEEDED is needed, and python3 is: $(version_of python3 || echo not found)" \
-        "install Python 3.11 or newer, or name one: make PYTHON=/path/to/python3.11"
+        "install Python 3.13, or name one: make PYTHON=/path/to/python3.13"
 fi
 
 command -v git >/dev/null 2>&1 || fails "Git is needed, and is not on PATH: git" \

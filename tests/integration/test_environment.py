@@ -201,14 +201,14 @@ def fake_programs(directory: Path, python: str | None) -> str:
     return str(directory)
 
 
-@pytest.mark.parametrize("version", ["3.8.18", "3.10.13", "3.15.0", "2.7.18"])
+@pytest.mark.parametrize("version", ["3.8.18", "3.10.13", "3.14.0", "2.7.18"])
 def test_unsuitable_python_is_refused_in_two_lines(project: Path, version: str) -> None:
     path = fake_programs(project / "bin", version)
     code, output = bootstrap(project, "run", PATH=path, PYTHON="")
     assert code == 2
     assert output.splitlines() == [
-        f"error: Python 3.11 to 3.14 is needed, and python3 is: {version}",
-        "hint: install Python 3.11 or newer, or name one: make PYTHON=/path/to/python3.11",
+        f"error: Python 3.11 to 3.13 is needed, and python3 is: {version}",
+        "hint: install Python 3.13, or name one: make PYTHON=/path/to/python3.13",
     ]
 
 
@@ -216,7 +216,7 @@ def test_missing_python_is_refused_in_two_lines(project: Path) -> None:
     code, output = bootstrap(project, "run", PATH=fake_programs(project / "bin", None), PYTHON="")
     assert code == 2
     assert output.splitlines()[0] == (
-        "error: Python 3.11 to 3.14 is needed, and python3 is: not found"
+        "error: Python 3.11 to 3.13 is needed, and python3 is: not found"
     )
 
 
@@ -227,7 +227,7 @@ def test_named_python_is_not_replaced_by_another(project: Path) -> None:
     old = Path(fake_programs(project / "bin", "3.8.18"), "python3")
     code, output = bootstrap(project, "run", PYTHON=str(old))
     assert code == 2
-    assert output.splitlines()[0] == f"error: Python 3.11 to 3.14 is needed, and {old} is: 3.8.18"
+    assert output.splitlines()[0] == f"error: Python 3.11 to 3.13 is needed, and {old} is: 3.8.18"
 
 
 def test_missing_git_is_refused_in_two_lines(project: Path) -> None:

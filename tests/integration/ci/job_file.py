@@ -15,6 +15,7 @@ TEMPLATES = Path(ml_assets.project.templates.__file__).parent
 GITHUB = TEMPLATES / "github.yml"
 GITLAB = TEMPLATES / "gitlab.yml"
 OWN = ROOT / ".github" / "workflows" / "ml-assets.yml"
+RELEASE = OWN.with_name("release.yml")
 
 #: Steps that are not run: they fetch from the network what is here already.
 INSTALLING = ("Install ml-assets", "Install the project", "Update the advisories")

@@ -13,14 +13,17 @@ from ml_assets.project.ci_file import PATHS, read_requirement, write_ci_file
 from resources.ci_job import Provider
 from tests.integration.contract.repository import Repository
 
-from .job_file import GITHUB, GITLAB, INSTALLING, OWN, load
+from .job_file import GITHUB, GITLAB, INSTALLING, OWN, RELEASE, load
 
 ZIZMOR = Path(sys.executable).with_name("zizmor")
 FILES = pytest.mark.parametrize("file", [GITHUB, OWN], ids=["template", "own"])
+ALL_FILES = pytest.mark.parametrize(
+    "file", [GITHUB, OWN, RELEASE], ids=["template", "own", "release"]
+)
 _PIN = re.compile(r"uses: [\w-]+/[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
 
 
-@FILES
+@ALL_FILES
 def test_zizmor_audits_the_file_and_finds_nothing(file: Path, tmp_path: Path) -> None:
     place = tmp_path / ".github" / "workflows" / "ml-assets.yml"
     place.parent.mkdir(parents=True)
@@ -51,17 +54,19 @@ def test_zizmor_would_find_what_is_wrong(tmp_path: Path) -> None:
     assert done.returncode != 0 and "unpinned-uses" in done.stdout
 
 
-@FILES
+@ALL_FILES
 def test_every_action_is_pinned_and_says_its_version(file: Path) -> None:
     lines = [line.strip().removeprefix("- ") for line in file.read_text().splitlines()]
     used = [line for line in lines if line.startswith("uses:")]
 
-    assert len(used) == 10
+    assert len(used) >= 10
     assert [line for line in used if not _PIN.fullmatch(line)] == []
 
 
 def test_one_action_has_one_pin() -> None:
-    pins = re.findall(r"uses: (\S+)@(\S+) # (\S+)", GITHUB.read_text() + OWN.read_text())
+    pins = re.findall(
+        r"uses: (\S+)@(\S+) # (\S+)", GITHUB.read_text() + OWN.read_text() + RELEASE.read_text()
+    )
 
     # The two halves of the cache come from one repository.
     homes = {(name.removesuffix("/restore").removesuffix("/save"), *pin) for name, *pin in pins}
@@ -75,6 +80,7 @@ def test_rights_are_the_least(file: Path) -> None:
 
     assert document["permissions"] == {}
     assert rights == {
+        **({"suite": {"contents": "read"}} if file == OWN else {}),
         "gates": {"contents": "read"},
         "run": {"contents": "read", "id-token": "write"},
         "report": {"actions": "read", "contents": "read", "security-events": "write"},
@@ -109,19 +115,42 @@ def test_checkout_is_whole_and_leaves_no_token(file: Path) -> None:
                 assert step["with"] == {"fetch-depth": 0, "persist-credentials": False}
 
 
-@FILES
+@ALL_FILES
 def test_nothing_of_an_event_is_pasted_into_a_shell(file: Path) -> None:
     for job in load(file)["jobs"].values():
         assert not [step for step in job["steps"] if "${{" in step.get("run", "")]
 
 
-def test_own_file_differs_in_what_installs_only() -> None:
+def test_only_the_signing_job_of_a_release_has_an_identity() -> None:
+    document = load(RELEASE)
+    rights = {name: job["permissions"] for name, job in document["jobs"].items()}
+
+    assert document["permissions"] == {} and document["on"] == {"push": {"tags": ["v*"]}}
+    assert rights == {
+        "build": {"contents": "read"},
+        "sign": {"contents": "read", "id-token": "write"},
+        "publish": {"contents": "write"},
+    }
+    assert "secrets." not in RELEASE.read_text()
+
+
+def test_release_publishes_what_was_signed_and_verified() -> None:
+    jobs = load(RELEASE)["jobs"]
+    steps = {name: [step["name"] for step in job["steps"]] for name, job in jobs.items()}
+
+    assert jobs["sign"]["needs"] == ["build"] and jobs["publish"]["needs"] == ["build", "sign"]
+    assert steps["sign"].index("Sign") < steps["sign"].index("Verify")
+    assert not [step for step in jobs["publish"]["steps"] if "checkout" in step.get("uses", "")]
+
+
+def test_own_file_differs_in_its_suite_and_in_what_installs_only() -> None:
     assert _shape(GITHUB) == _shape(OWN)
 
 
 def _shape(file: Path) -> dict[str, Any]:
     document = load(file)
     document["env"].pop("ML_ASSETS_REQUIREMENT", None)
+    document["jobs"].pop("suite", None)
     for job in document["jobs"].values():
         for step in job["steps"]:
             if step["name"] in INSTALLING[:2]:

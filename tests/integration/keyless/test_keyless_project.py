@@ -31,9 +31,7 @@ assert not stolen, stolen
 
 
 @pytest.fixture
-def project(
-    repository: Repository, sigstore: PrivateSigstore
-) -> Iterator[Repository]:
+def project(repository: Repository, sigstore: PrivateSigstore) -> Iterator[Repository]:
     """Three stages whose statements are signed keyless, by a workflow that the list names."""
     build(repository)
     repository.write("raw.txt", "2\n1\n")
