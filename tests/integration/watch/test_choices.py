@@ -10,7 +10,7 @@ import pytest
 from .pushed import STAGES, make_pushed
 from .service import ENDED, Service, serve, wait_until
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("watch")]
+pytestmark = pytest.mark.slow
 
 #: The second stage waits as long as a file says.
 SLOW = STAGES.replace("cat data.txt depth.txt", "sleep $(cat wait.txt) && cat data.txt depth.txt")
