@@ -14,6 +14,8 @@ from small_candidates import SECTIONS, train
 
 from flight_delays.prepared_data import write_split
 
+pytestmark = pytest.mark.process
+
 # Beside other tests, several threads would wait for each other longer than they compute.
 ALONE = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
 SCRIPTS = ("prepare_data", "train_models", "evaluate_models", "performance_tests")
@@ -69,7 +71,6 @@ def write_thresholds(project: Path, path: Path, name: str, value: float) -> Path
     return path
 
 
-@pytest.mark.process
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_help_says_what_the_script_does(name: str) -> None:
     answer = run(script(name), "--help")
@@ -122,7 +123,6 @@ def test_candidate_that_was_not_trained_stops_the_evaluation(project: Path, tmp_
     assert not (tmp_path / "best.onnx").exists()
 
 
-@pytest.mark.process
 def test_missing_raw_files_stop_the_preparation(tmp_path: Path) -> None:
     answer = run(script("prepare_data"), "--raw", tmp_path, "--output", tmp_path / "data")
 
@@ -197,7 +197,6 @@ def test_report_that_cannot_be_written_gives_3(project: Path, tmp_path: Path) ->
     assert measure(project, tmp_path / "file" / "report.json").returncode == 3
 
 
-@pytest.mark.process
 def test_checkout_runs_its_own_source_and_no_installed_copy(tmp_path: Path) -> None:
     checkout, installed = tmp_path / "checkout", tmp_path / "installed"
     for directory in ("scripts", "src"):
@@ -217,7 +216,6 @@ def test_checkout_runs_its_own_source_and_no_installed_copy(tmp_path: Path) -> N
     assert "foreign" not in answer.stderr
 
 
-@pytest.mark.process
 def test_broken_checkout_does_not_fall_back_to_another_copy(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "scripts", tmp_path / "scripts")
     (tmp_path / "src" / "flight_delays").mkdir(parents=True)

@@ -14,7 +14,6 @@ import joblib
 import numpy as np
 import onnx
 import pytest
-import skops.io
 from benign_models import CORE, NAMES, X, benign
 from crafted_containers import (
     deflated,
@@ -144,6 +143,8 @@ def test_zip_with_sizes_behind_members_passes_unless_they_differ(
 
 @pytest.mark.parametrize("name", [*CORE, "columns", "arrays-in-dict"])
 def test_skops_passes(tmp_path: Path, name: str) -> None:
+    import skops.io  # takes seconds
+
     assert scan(tmp_path, skops.io.dumps(benign()[name])).format is Format.SKOPS
 
 

@@ -85,6 +85,7 @@ def test_what_start_raises_arrives_and_no_thread_or_descriptor_stays(tmp_path: P
     assert (threading.active_count(), len(os.listdir("/proc/self/fd"))) == before
 
 
+@pytest.mark.process
 def test_many_at_once_are_kept_from_their_own_only(tmp_path: Path) -> None:
     for number in range(8):
         (tmp_path / str(number)).mkdir()

@@ -26,6 +26,8 @@ from security.verify.verifier import Verifier
 from tests.unit.security.statements.statement_samples import NOON, make_signer
 from tests.unit.security.verify.signed_model import SignedModel, sign_again
 
+pytestmark = pytest.mark.process
+
 SECURITY = Path(__file__).resolve().parents[4] / "security"
 STEPS = ["bytes", "signature", "provenance", "inputs", "commit", "gates"]
 
