@@ -133,7 +133,7 @@ def install(packages: list[str], environ: Mapping[str, str]) -> int:
 
 
 def main(environ: Mapping[str, str]) -> int:
-    """Install what is missing; what may not be installed is left to tests/plugins/left_out.py to name."""
+    """Install missing packages; tests/plugins/left_out.py names those that remain missing."""
     missing = [one for one in COMPONENTS if find_executable(one.name) is None]
     if not missing:
         return 0
