@@ -13,7 +13,7 @@ IN_ENVIRONMENT := PATH="$(CURDIR)/.venv/bin:$$PATH"
 CHECKS := check-format check-style check-types check-security check-imports check-docs
 
 .DEFAULT_GOAL := help
-.PHONY: help run ui test test-fast check $(CHECKS) fmt bench lock clean environment environment-dev
+.PHONY: help run ui test test-fast check $(CHECKS) docs fmt bench lock clean environment environment-dev
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -54,6 +54,9 @@ check-imports:
 
 check-docs:
 	@echo "check: docs" && .venv/bin/python -m tools.check_docs
+
+docs: environment-dev ## write the generated pages of docs/reference and the settings schema
+	@.venv/bin/python -m tools.generated_docs
 
 fmt: environment-dev ## format the code
 	@.venv/bin/black .

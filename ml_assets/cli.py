@@ -31,27 +31,27 @@ from resources.errors import (
 from security.errors import SecurityError
 
 _COMMANDS = {
-    "advisories": "update the offline database of known vulnerabilities, or say how old it is",
-    "check": "run the gates, and say what the policy makes of what they find",
-    "drill": "attack a throw-away copy of the project, and say what nobody noticed",
-    "evidence": "write down all that a reviewer needs about one artifact",
-    "impact": "find everything that was made from something, or with a vulnerable package",
-    "init": "write the built-in policy, a workspace and a CI file, to change them",
-    "keys": "show, make, rotate or revoke the key that signs",
-    "lock": "bring what runs of a branch have recorded into this working tree",
-    "plan": "say what a run would do, and why",
-    "run": "bring the graph up to date, in parallel",
-    "sbom": "print a bill of materials: of the environment, or of a model",
-    "sign": "sign a model that has passed what an environment asks for",
-    "trace": "go back from something to the commits and data that it was made from",
-    "ui": "open the Dagster UI of this project on 127.0.0.1",
-    "verify": "check from proofs alone whether something may be used",
+    "advisories": "update or show the offline database of known vulnerabilities",
+    "check": "run the gates and apply the policy",
+    "drill": "attack a temporary copy of the project and report undetected attacks",
+    "evidence": "export the statements, results and policy about one artifact",
+    "impact": "list everything made from a file, commit, package or vulnerability",
+    "init": "write the policy, JSON schemas, a Dagster workspace and a CI workflow",
+    "keys": "generate, show, rotate or revoke the signing key",
+    "lock": "copy the lock files of a branch's last run into the working tree",
+    "plan": "show what a run would do and why",
+    "run": "run stale stages in parallel, check gates and sign the results",
+    "sbom": "print the bill of materials of the environment or a model",
+    "sign": "sign a model that passes the policy of an environment",
+    "trace": "list the commits and data that an artifact was made from",
+    "ui": "serve the Dagster UI on 127.0.0.1 and run new commits of watched branches",
+    "verify": "verify an artifact's bytes, signature, provenance and gate results offline",
 }
 
 _INTERRUPTED = {
     "kind": "interrupted",
-    "message": "interrupted: what had finished is recorded",
-    "hint": "go on with: ml-assets run",
+    "message": "interrupted; finished stages are recorded",
+    "hint": "continue: ml-assets run",
 }
 
 _EPILOG = """\
@@ -65,45 +65,46 @@ examples:
 """
 
 
-class Command(Protocol):
-    """What each module of ``ml_assets.commands`` offers."""
+class CommandModule(Protocol):
+    """The interface of each module in ``ml_assets.commands``."""
 
     def configure(self, parser: argparse.ArgumentParser) -> None:
         """Add the command's options to its parser, and its examples as the epilog."""
 
     def execute(self, arguments: argparse.Namespace) -> int:
-        """Do what the command says and return its exit code."""
+        """Execute the command and return its exit code."""
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser whose errors look like all others, and whose options are written out."""
+    """A parser that raises our own errors and accepts no abbreviated options."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(allow_abbrev=False, **settings)
 
     def error(self, message: str) -> NoReturn:
-        raise ConfigurationError(message, f"look: {self.prog} --help")
+        raise ConfigurationError(message, f"see: {self.prog} --help")
 
 
 def build_parser(words: Collection[str] | None = None) -> argparse.ArgumentParser:
     """Build the parser of all commands.
 
     Args:
-        words: of a command line: commands that are not among them get no options, and what they
-            would import is not imported; None gives all their options.
+        words: the words of a command line. Only commands among them are imported and get their
+            options; None gives all commands their options.
     """
     parser = _Parser(
         prog="ml-assets",
-        description="Run any Git + DVC repository as a Dagster asset graph.",
+        description="Run any Git + DVC repository as a gated, signed Dagster asset graph.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--project", type=Path, metavar="PATH", help="the repository (default: here)"
+        "--project",
+        type=Path,
+        metavar="PATH",
+        help="path of the repository (default: the current directory)",
     )
-    parser.add_argument(
-        "--debug", action="store_true", help="show the traceback of an error as well"
-    )
+    parser.add_argument("--debug", action="store_true", help="print the traceback of an error")
     parser.set_defaults(log=JobLog())
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, summary in _COMMANDS.items():
@@ -113,7 +114,9 @@ def build_parser(words: Collection[str] | None = None) -> argparse.ArgumentParse
             description=f"{summary[0].upper()}{summary[1:]}.",
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        command.add_argument("--json", action="store_true", help="print one JSON document")
+        command.add_argument(
+            "--json", action="store_true", help="print one JSON document to standard output"
+        )
         command.add_argument(
             "--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS
         )
@@ -122,8 +125,8 @@ def build_parser(words: Collection[str] | None = None) -> argparse.ArgumentParse
     return parser
 
 
-def _load(name: str) -> Command:
-    module: Command = importlib.import_module(f"ml_assets.commands.{name}")
+def _load(name: str) -> CommandModule:
+    module: CommandModule = importlib.import_module(f"ml_assets.commands.{name}")
     return module
 
 
@@ -150,29 +153,28 @@ def _execute(words: list[str], log: JobLog) -> int:
     except KeyboardInterrupt:
         if as_json:
             print(json.dumps({"error": _INTERRUPTED}))
-        sys.stderr.write(
-            "interrupted: what had finished is recorded\nhint: go on with: ml-assets run\n"
-        )
+        sys.stderr.write(f"{_INTERRUPTED['message']}\nhint: {_INTERRUPTED['hint']}\n")
         return 130
     except BrokenPipeError:
         sys.stderr.close()
         return 1
     except OSError as error:
         return _report(wrap_os_error(error), as_json, debug)
-    except Exception as error:  # noqa: BLE001  # the last resort: an answer, and never a success
+    except Exception as error:  # noqa: BLE001  # the last resort, never a success
         unexpected = UnavailableError(
-            f"unexpected: {type(error).__name__}: {error}", "see where: add --debug, and report it"
+            f"unexpected error: {type(error).__name__}: {error}",
+            "report it with the output of --debug",
         )
         return _report(unexpected, as_json, debug)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
-    """Take a request to end, from a CI job or a service manager, for a Ctrl-C."""
+    """Treat SIGTERM and SIGHUP, from a CI job or a service manager, like Ctrl-C."""
     raise KeyboardInterrupt
 
 
 def _interrupt_again(unraisable: Any) -> None:
-    """Interrupt once more where the interruption hit a finalizer, which Python only mentions."""
+    """Repeat an interruption that hit a finalizer, where Python swallows it."""
     if issubclass(unraisable.exc_type, KeyboardInterrupt):
         main_thread = threading.main_thread().ident or 0
         threading.Timer(0.05, signal.pthread_kill, (main_thread, signal.SIGINT)).start()
@@ -181,10 +183,10 @@ def _interrupt_again(unraisable: Any) -> None:
 
 
 def enter() -> NoReturn:
-    """Run one command as a process of its own: the console script.
+    """Run one command as the console script.
 
-    The interpreter would take apart every module that dagster brought before it ends, which takes
-    longer than many a run; what registered itself to be done at exit is done all the same.
+    Exit without tearing down the interpreter: with dagster's modules that takes longer than many
+    runs. Functions registered with ``atexit`` are called.
     """
     # A graph of thousands of stages is a million small objects and no garbage: look less often.
     gc.set_threshold(200_000)
@@ -197,7 +199,7 @@ def enter() -> NoReturn:
         sys.stdout.flush()
         sys.stderr.flush()
     except (BrokenPipeError, ValueError):
-        # Whoever read the output wanted no more of it, or it is closed; the exit code stands.
+        # The reader closed the output early; the exit code stands.
         pass
     os._exit(code)
 

@@ -53,6 +53,12 @@ class Document:
                 for match in pattern.finditer(text):
                     yield line.number, match["target"]
 
+    def code_spans(self) -> set[str]:
+        """Return the texts of all code spans."""
+        return {
+            match[0].strip("`") for line in self.prose for match in _CODE_SPAN.finditer(line.text)
+        }
+
     def anchors(self) -> set[str]:
         """Return the anchors of the headings, as GitHub makes them."""
         anchors: set[str] = set()

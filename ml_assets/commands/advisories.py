@@ -1,4 +1,4 @@
-"""``ml-assets advisories``: the offline database of known vulnerabilities, and what feeds it."""
+"""``ml-assets advisories``: the offline database of known vulnerabilities and its updates."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ examples:
 """
 _INTERRUPTED = {
     "kind": "interrupted",
-    "message": "interrupted: the advisories are as they were",
-    "hint": "go on with: ml-assets advisories update",
+    "message": "interrupted; the advisories are unchanged",
+    "hint": "continue: ml-assets advisories update",
 }
 _PROGRESS = 2.0
 
@@ -37,26 +37,29 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the two actions and their options."""
     parser.epilog = _EPILOG
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    update = _add_action(actions, "update", "replace the database by newer advisories")
+    update = _add_action(actions, "update", "replace the database with newer advisories")
     update.add_argument(
         "--from",
         dest="sources",
         nargs="+",
         action="extend",
         metavar="PATH_OR_URL",
-        help="a directory, archive or record, or the https address of one"
+        help="directory, archive or record, or its https address"
         " (default: OSV's archives of PyPI and Debian)",
     )
     update.add_argument(
-        "--sha256", default="", metavar="DIGEST", help="what the one address must give"
+        "--sha256",
+        default="",
+        metavar="DIGEST",
+        help="expected digest of the download, with one address",
     )
-    update.add_argument("--add", action="store_true", help="keep what is there beside what is new")
+    update.add_argument("--add", action="store_true", help="keep existing advisories")
     update.add_argument(
         "--allow-loss",
         action="store_true",
-        help="put up with fewer or older advisories than there are",
+        help="accept fewer or older advisories than the database has",
     )
-    _add_action(actions, "status", "say how old the advisories are, and where they come from")
+    _add_action(actions, "status", "show the number, age and sources of the advisories")
 
 
 def _add_action(
@@ -77,7 +80,7 @@ def _add_action(
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """Update, or say what there is."""
+    """Update the database, or print its status."""
     store, now = open_store(), datetime.now(UTC)
     if arguments.action == "status":
         with store.load_or_index(now=now) as database:
@@ -106,7 +109,7 @@ def execute(arguments: argparse.Namespace) -> int:
 def status_document(
     store: AdvisoryStore, status: DatabaseStatus, at: datetime
 ) -> dict[str, object]:
-    """Return the status in the shape that other programs rely on; ages are whole days."""
+    """Return the status as a JSON document; ages are whole days."""
     return {
         "path": str(store.path),
         "sha256": status.sha256,
@@ -146,7 +149,7 @@ def _print_status(
     if status.unreadable:
         shown = ", ".join(map(printable, status.unreadable[:5]))
         more = f" and {len(status.unreadable) - 5} more" if len(status.unreadable) > 5 else ""
-        print(f"unreadable, counted as unknown: {len(status.unreadable)}: {shown}{more}")
+        print(f"unreadable records, treated as unknown: {len(status.unreadable)}: {shown}{more}")
     print(
         f"{status.advisories} advisories, indexed {status.built:%Y-%m-%d %H:%M} UTC: {store.path}"
     )
@@ -164,15 +167,15 @@ def _print_outcome(
         print(json.dumps({"changed": outcome.changed, "elsewhere": outcome.elsewhere, **status}))
         return
     if outcome.elsewhere:
-        print(f"left out, about other ecosystems: {outcome.elsewhere}")
+        print(f"skipped records of other ecosystems: {outcome.elsewhere}")
     if not outcome.changed:
-        print("nothing new")
+        print("already up to date")
     _print_status(store, outcome.status, at, as_json)
 
 
 @contextmanager
 def _progress(store: AdvisoryStore, wanted: Update) -> Iterator[None]:
-    """Say on standard error what is read, and now and then how much has come."""
+    """Print each source and the size of its download to standard error."""
     for source in wanted.sources:
         sys.stderr.write(f"reading: {printable(str(source), 500)}\n")
     done = threading.Event()

@@ -1,4 +1,4 @@
-"""``ml-assets check``: run the gates on what lies in the project, and apply the policy to them."""
+"""``ml-assets check``: run the gates on the working tree and apply the policy."""
 
 from __future__ import annotations
 
@@ -26,19 +26,22 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
     parser.epilog = _EPILOG
     parser.add_argument(
-        "gates", nargs="*", metavar="GATE", help="gates to run (default: all of the environment)"
+        "gates",
+        nargs="*",
+        metavar="GATE",
+        help="gates to run (default: all gates of the environment)",
     )
     parser.add_argument(
         "--environment",
         default=MATERIALIZE,
         metavar="NAME",
-        help="judge by the policy for this environment (default: materialize)",
+        help="policy environment to check against (default: materialize)",
     )
     add_outputs(parser)
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """Judge, and print what came of it."""
+    """Run the gates and print the decisions."""
     project = find_project(arguments.project)
     notice = _Notices()
     announce(project, notice)
@@ -68,13 +71,13 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 class _Notices:
-    """Says each thing once, on standard error."""
+    """Prints each notice once, to standard error."""
 
     def __init__(self) -> None:
         self._said: set[str] = set()
 
     def __call__(self, text: str) -> None:
-        """Say it, unless it was said."""
+        """Print a notice, unless it was printed before."""
         if text not in self._said:
             self._said.add(text)
             sys.stderr.write(f"notice: {printable(text, 500)}\n")

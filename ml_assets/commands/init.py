@@ -1,9 +1,10 @@
-"""``ml-assets init``: write what a project can change: policy, schema, workspace and CI file."""
+"""``ml-assets init``: write the policy, the schemas, a workspace and a CI file into a project."""
 
 from __future__ import annotations
 
 import argparse
 import json
+from importlib.resources import files as package_files
 from pathlib import Path
 
 from ml_assets.project.ci_file import PATHS, find_requirement, write_ci_file
@@ -32,20 +33,21 @@ load_from:
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
     parser.epilog = _EPILOG
-    parser.add_argument("--force", action="store_true", help="overwrite what is there already")
+    parser.add_argument("--force", action="store_true", help="overwrite existing files")
     parser.add_argument(
         "--ci",
         choices=[*(one.value for one in Provider), "none"],
-        help="for which platform to write a CI file (default: github, in the root of a repository)",
+        help="platform of the CI workflow (default: github, in the root of a Git repository)",
     )
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """Write the files, all or none of them."""
+    """Write all files, or none."""
     root = find_project(arguments.project).root
     files = {
         POLICY: builtin_policy_text(),
         ".ml-assets/policy.schema.json": policy_schema(),
+        ".ml-assets/settings.schema.json": _settings_schema(),
         "workspace.yaml": _WORKSPACE,
     }
     provider, left_out = _choose_platform(root, arguments.ci)
@@ -56,7 +58,7 @@ def execute(arguments: argparse.Namespace) -> int:
     present = [path for path in files if (root / path).exists()]
     if present and not arguments.force:
         raise ConfigurationError(
-            f"already there: {', '.join(present)}", "overwrite them with: ml-assets init --force"
+            f"files exist: {', '.join(present)}", "overwrite them: ml-assets init --force"
         )
     for path, content in files.items():
         try:
@@ -69,28 +71,37 @@ def execute(arguments: argparse.Namespace) -> int:
         for path in files:
             print(f"written: {path}")
         if left_out:
-            print(f"left out: {left_out}")
+            print(f"skipped: {left_out}")
         elif provider is not None and not requirement:
-            print(f"set ML_ASSETS_REQUIREMENT in {PATHS[provider]}: what pip is to install")
-        print("commit them on the protected branch: what counts is what lies there")
+            print(
+                f"next: set ML_ASSETS_REQUIREMENT in {PATHS[provider]} to the requirement for pip"
+            )
+        print("next: commit the files; the policy counts once it is on the protected branch")
     return 0
 
 
+def _settings_schema() -> bytes:
+    """Return the JSON Schema of the settings, which ``make docs`` writes into the package."""
+    return (package_files("ml_assets.project.settings") / "settings.schema.json").read_bytes()
+
+
 def _choose_platform(root: Path, asked: str | None) -> tuple[Provider | None, str]:
-    """Return for which platform a file is written, and why for none where nobody said so."""
+    """Return the platform of the CI workflow, or None with the reason."""
     if asked == "none":
         return None, ""
     if (root / ".git").exists():
         return Provider(asked or Provider.GITHUB.value), ""
-    why = "a CI file, which belongs in the root of a Git repository"
+    why = "CI workflow, which belongs in the root of a Git repository"
     if asked is not None:
-        raise ConfigurationError(f"cannot write {why}: {root}", "write no such file: --ci none")
+        raise ConfigurationError(f"cannot write the {why}: {root}", "leave it out: --ci none")
     return None, why
 
 
 def _refuse_links(root: Path, files: dict[str, bytes]) -> None:
-    """Refuse to write through a link that a commit may have brought."""
+    """Refuse to write through a symbolic link, which a commit may contain."""
     for path in files:
         for place in (root / path, *(root / path).parents):
             if place.is_relative_to(root) and place != root and place.is_symlink():
-                raise ConfigurationError(f"a symbolic link: {place}", "remove it, then try again")
+                raise ConfigurationError(
+                    f"refusing to write through a symbolic link: {place}", "remove the link"
+                )

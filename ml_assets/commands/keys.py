@@ -14,10 +14,11 @@ from pathlib import Path
 from ml_assets.project.project import Project, find_configuration, find_project
 from ml_assets.project.rules import find_rules
 from ml_assets.project.settings.signing import Method, SigningSettings
-from ml_assets.proof.signer import PASSPHRASE_VARIABLE
+from ml_assets.proof.signer import PASSPHRASE_VARIABLE, open_keyless
 from ml_assets.proof.token_key import open_token_signer, read_token_key
 from ml_assets.proof.trust import DIRECTORY, find_trust
-from resources.errors import ConfigurationError
+from resources.errors import ConfigurationError, wrap_os_error
+from resources.files import write_atomically
 from resources.signing.keyring import Keyring
 from resources.stores.trust_files import TrustFiles
 from security.signing.public_key import PublicKey
@@ -29,12 +30,14 @@ examples:
   ml-assets keys show --json
   ml-assets keys rotate
   ml-assets keys revoke 0123456789abcdef
+  ml-assets keys trusted-root
 """
 _ACTIONS = {
     "generate": "create a key if you have none, and add its public half to the project's list",
     "show": "show the signing key, and whether it is trusted",
     "rotate": "replace the signing key; signatures of the old key stay valid",
     "revoke": "revoke a key: all of its signatures become invalid",
+    "trusted-root": "write Sigstore's trusted root beside the list of trusted signers",
 }
 
 
@@ -89,6 +92,8 @@ def execute(arguments: argparse.Namespace) -> int:
     files = TrustFiles(project.root / DIRECTORY)
     now = datetime.datetime.now(datetime.UTC)
     signing = find_rules(project.root).settings.signing
+    if arguments.action == "trusted-root":
+        return _write_trusted_root(project, signing, arguments.json)
     if signing.method is Method.PKCS11 and arguments.action != "revoke":
         state = _look_at_token(project, signing, files, arguments, now)
     elif arguments.action == "show":
@@ -106,6 +111,17 @@ def execute(arguments: argparse.Namespace) -> int:
         changed = files.add(key, arguments.name or _default_name(), keyring.born())
         state = _State("generate", key, None, changed)
     _print(project, keyring, state, arguments.json)
+    return 0
+
+
+def _write_trusted_root(project: Project, signing: SigningSettings, as_json: bool) -> int:
+    """Write the file that verifies keyless signatures offline."""
+    path = Path(DIRECTORY, "trusted_root.json")
+    try:
+        write_atomically(project.root / path, open_keyless(project, signing).trusted_root)
+    except OSError as error:
+        raise wrap_os_error(error) from error
+    print(json.dumps({"written": str(path)}) if as_json else f"written: {path}")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""``ml-assets lock``: the lock files that runs of a branch have written, for a checkout."""
+"""``ml-assets lock``: copy the lock files of a branch's runs into a checkout."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ examples:
   ml-assets lock pull
   ml-assets lock pull --branch develop --json
 """
-_PULL = "write what the last run of a branch has recorded into this working tree"
+_PULL = "write the lock files of a branch's last run into the working tree"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -28,7 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     pull = actions.add_parser(
         "pull",
         help=_PULL,
-        description=f"{_PULL[0].upper()}{_PULL[1:]}. The data comes with: dvc pull.",
+        description=f"{_PULL[0].upper()}{_PULL[1:]}. Get the data with: dvc pull.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -36,22 +36,26 @@ def configure(parser: argparse.ArgumentParser) -> None:
         pull.add_argument(
             option, action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS
         )
-    pull.add_argument("--branch", metavar="NAME", help="of this branch (default: the one here)")
-    pull.add_argument("--force", action="store_true", help="overwrite what is not committed")
+    pull.add_argument(
+        "--branch", metavar="NAME", help="branch to copy from (default: the current branch)"
+    )
+    pull.add_argument("--force", action="store_true", help="overwrite uncommitted changes")
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """Fetch the record, and write of it what no commit since has replaced."""
+    """Fetch the lock files and write those that no later commit replaced."""
     project = find_project(arguments.project)
     branch = arguments.branch or project.head.branch
     commit = project.head.commit
     if branch is None or commit is None:
-        raise ConfigurationError("on no branch here", "name one: ml-assets lock pull --branch main")
+        raise ConfigurationError(
+            "HEAD is not on a branch", "name a branch: ml-assets lock pull --branch main"
+        )
     mirror = Mirror(project.root)
     mirror.fetch((), None)
     if mirror.read_ref(f"{LOCKS}/{branch}") is None:
         raise ConfigurationError(
-            f"no run has recorded locks of {branch}", "push the branch, and let it be run"
+            f"no recorded run of branch: {branch}", "push the branch and wait for its run"
         )
     files = find_locks(mirror, branch, commit, read_place(project.root) or ".", write_notice)
     if not arguments.force:
@@ -60,11 +64,11 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps({"branch": branch, "written": written}))
     elif not written:
-        print(f"nothing to write: {branch} is as its last run has recorded it")
+        print(f"already up to date with the last run of {branch}")
     else:
         for path in written:
             print(f"written: {path}")
-        print("the data comes with: dvc pull")
+        print("next: get the data with: dvc pull")
     return 0
 
 
@@ -77,6 +81,6 @@ def _refuse_changed(project: Project, files: dict[str, bytes]) -> None:
     )
     if changed:
         raise ConfigurationError(
-            f"not committed here: {', '.join(changed)}",
-            "commit it, or overwrite it: ml-assets lock pull --force",
+            f"uncommitted changes: {', '.join(changed)}",
+            "commit them, or overwrite them: ml-assets lock pull --force",
         )

@@ -1,4 +1,4 @@
-"""``ml-assets plan``: what a run would do with each asset, and why."""
+"""``ml-assets plan``: show what a run would do with each asset, and why."""
 
 from __future__ import annotations
 
@@ -31,22 +31,22 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--select",
         metavar="SELECTION",
-        help="stages, outs or asset keys; +NAME upstream, NAME+ down",
+        help="stages, outs or asset keys; +NAME adds upstream, NAME+ adds downstream",
     )
     add_pull(parser)
     parser.add_argument(
-        "--commit", metavar="REV", help="plan for a commit as it stands (default: the working tree)"
+        "--commit", metavar="REV", help="plan for this commit (default: the working tree)"
     )
 
 
 def add_pull(parser: argparse.ArgumentParser) -> None:
-    """Add the option that lets data be elsewhere."""
+    """Add the option for data that is not in the working tree."""
     parser.add_argument(
         "--pull",
         action="store_true",
         default=None,
-        help="data may lie in DVC's cache or remote: what is fresh is so without it, and what is"
-        " read is fetched",
+        help="use data from DVC's cache or remote: a stage can be fresh without its data, and"
+        " inputs are fetched when needed",
     )
 
 
@@ -73,7 +73,7 @@ def execute(arguments: argparse.Namespace) -> int:
 def plan_document(
     commit: str | None, dirty: bool, steps: Sequence[PlannedStage], assets: Sequence[Asset]
 ) -> dict[str, object]:
-    """Return the plan in the shape that other programs rely on."""
+    """Return the plan as a JSON document."""
     by_stage = group_by_stage(assets)
     return {
         "commit": commit,

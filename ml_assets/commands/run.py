@@ -1,4 +1,4 @@
-"""``ml-assets run``: bring the graph up to date, in parallel.
+"""``ml-assets run``: run stale stages in parallel, check gates and sign the results.
 
 A run with nothing to do neither imports dagster or dvc nor starts a process.
 """
@@ -13,7 +13,7 @@ from ml_assets.commands.plan import add_pull
 from ml_assets.gating.evaluation import MATERIALIZE
 from ml_assets.project.commit_checkout import check_out
 from ml_assets.project.project import find_project
-from ml_assets.project.settings.table import LONGEST
+from ml_assets.project.settings.setting import LONGEST
 from ml_assets.reporting.console import write_notice
 from ml_assets.reporting.job_report import add_outputs, announce, conclude
 from ml_assets.runs.graph_run import GraphRun, Wishes
@@ -36,38 +36,44 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--select",
         metavar="SELECTION",
-        help="stages, outs or asset keys; +NAME upstream, NAME+ down",
+        help="stages, outs or asset keys; +NAME adds upstream, NAME+ adds downstream",
+    )
+    parser.add_argument("--commit", metavar="REV", help="run this commit in a separate worktree")
+    parser.add_argument(
+        "--jobs",
+        type=int,
+        metavar="N",
+        help="stages to run at once (default: the setting, or the number of cores)",
     )
     parser.add_argument(
-        "--commit", metavar="REV", help="run this commit, apart from the working tree"
+        "--keep-going",
+        action="store_true",
+        help="after a failure, continue with independent stages",
     )
-    parser.add_argument(
-        "--jobs", type=int, metavar="N", help="stages at once (default: the cores, or settings)"
-    )
-    parser.add_argument(
-        "--keep-going", action="store_true", help="after a failure go on with what can still run"
-    )
-    parser.add_argument("--force", action="store_true", help="run commands even of fresh stages")
+    parser.add_argument("--force", action="store_true", help="run fresh stages too")
     add_pull(parser)
     parser.add_argument(
-        "--wait", type=float, metavar="SECONDS", help="for another run here to end (default: 600)"
+        "--wait",
+        type=float,
+        metavar="SECONDS",
+        help="seconds to wait for another run in this checkout (default: 600)",
     )
     parser.add_argument(
         "--environment",
         metavar="NAME",
-        help="also run all gates that the policy has for this environment",
+        help="also run all gates of this policy environment",
     )
     add_outputs(parser)
-    parser.add_argument("--quiet", action="store_true", help="leave out the stages' own output")
+    parser.add_argument("--quiet", action="store_true", help="hide the output of stages")
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """Run, and print how it went."""
+    """Run, and print the report."""
     if arguments.jobs is not None and arguments.jobs < 1:
-        raise ConfigurationError("--jobs must be 1 or more", "leave it out to use all cores")
+        raise ConfigurationError("--jobs must be 1 or more", "leave out --jobs to use all cores")
     if arguments.wait is not None and not 0 <= arguments.wait <= LONGEST:
         raise ConfigurationError(
-            f"--wait must be from 0 to {LONGEST}", "leave it out to wait as the settings say"
+            f"--wait must be from 0 to {LONGEST}", "leave out --wait to use the setting"
         )
     project = find_project(arguments.project)
     announce(project, write_notice)

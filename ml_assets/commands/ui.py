@@ -1,7 +1,7 @@
-"""``ml-assets ui``: the Dagster UI and daemon, on 127.0.0.1.
+"""``ml-assets ui``: serve the Dagster UI and daemon on 127.0.0.1.
 
-Where there is a remote repository its branches are watched: each new commit becomes a run. Else
-the working tree is shown, and what is asked for in the UI runs in it.
+With a remote repository, its branches are watched: each new commit becomes a run. Without one, the
+UI shows the working tree, and runs started there use it.
 """
 
 from __future__ import annotations
@@ -42,25 +42,26 @@ examples:
   ml-assets ui https://example.org/team/models.git
 """
 
-_LIVES = 5.0  # seconds; a server that ends sooner would end again and again
-#: What would go on holding the port and the daemon's work when its parent was killed.
+_LIVES = 5.0  # seconds; a server that ends sooner is not restarted
+#: Processes that would keep the port or the daemon busy after their parent was killed.
 _ORPHANS = ("dagster_webserver", "dagster._daemon")
-_START = 120.0  # seconds that the web server may take to answer
+_START = 120.0  # seconds for the web server to answer
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
     parser.epilog = _EPILOG
     parser.add_argument(
-        "repository", nargs="?", metavar="URL", help="watch this repository; no checkout is needed"
+        "repository",
+        nargs="?",
+        metavar="URL",
+        help="repository to watch, without a checkout (default: the project's remote)",
     )
     shown = parser.add_mutually_exclusive_group()
     shown.add_argument(
-        "--checkout", action="store_true", help="show this working tree, and watch no branches"
+        "--checkout", action="store_true", help="show the working tree; watch no branches"
     )
-    shown.add_argument(
-        "--read-only", action="store_true", help="only look: nothing can be started, or is"
-    )
+    shown.add_argument("--read-only", action="store_true", help="show only; start no runs")
     parser.add_argument(
         "--port", type=int, default=3000, metavar="N", help="port on 127.0.0.1 (default: 3000)"
     )
@@ -78,10 +79,12 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _prepare(arguments: argparse.Namespace) -> Watch | None:
-    """Set up what Dagster's processes load; return what is watched."""
+    """Prepare the environment of Dagster's processes; return the watched repository."""
     if arguments.repository is not None:
         if arguments.checkout:
-            raise ConfigurationError("--checkout needs no URL", "leave one of them out")
+            raise ConfigurationError(
+                "--checkout and URL exclude each other", "leave out one of them"
+            )
         watch = watch_repository(arguments.repository)
         os.environ.pop(PROJECT_VARIABLE, None)
         use_instance_in(watch.state, watch.settings.runs)
@@ -91,14 +94,14 @@ def _prepare(arguments: argparse.Namespace) -> Watch | None:
     os.environ[PROJECT_VARIABLE] = str(project.root)
     found = None if arguments.checkout else watch_project(project)
     if found is None:
-        project.load_manifest()  # what cannot be read is said here, and not by a server
+        project.load_manifest()  # report an unreadable graph here and not in the server
         os.environ.pop(WATCH_VARIABLE, None)
         return None
     return _follow(found)
 
 
 def _follow(watch: Watch) -> Watch:
-    """Look at the branches for the first time, so that there is something to show."""
+    """Fetch the branches before the UI starts."""
     os.environ[WATCH_VARIABLE] = str(watch.home)
     watch.home.mkdir(parents=True, exist_ok=True)
     try:
@@ -106,7 +109,7 @@ def _follow(watch: Watch) -> Watch:
         wanted = {*remote.heads, *([remote.default] if remote.default else [])}
         watch.mirror.fetch(sorted(wanted), remote.default)
     except UnavailableError as error:
-        write_notice(f"{error.message}: shown is what was there before; it is asked again")
+        write_notice(f"{error.message}; showing the last known state until the remote answers")
     return watch
 
 
@@ -147,21 +150,23 @@ def _start(arguments: argparse.Namespace, directory: str) -> subprocess.Popen[by
 
 
 def _wait_for_end(server: subprocess.Popen[bytes]) -> None:
-    """Wait until the server ends unasked: Dagster ends all of it when one of its processes dies.
+    """Wait until the server ends by itself: Dagster stops all processes when one dies.
 
     Raises:
-        UnavailableError: it ended too soon to be started again.
+        UnavailableError: it ended too soon for a restart.
     """
     began = time.monotonic()
     server.wait()
     for process in psutil.process_iter(["pid", "cmdline"]):
-        # Not its code server, nor what runs in it: a run goes on until it has ended.
+        # Leave the code server and its runs alone.
         words = " ".join(process.info["cmdline"] or ())
         if any(one in words for one in _ORPHANS) and _group(process.pid) == server.pid:
             process.kill()
     if time.monotonic() - began < _LIVES:
-        raise UnavailableError("the server has ended", "read its output above, then run it again")
-    write_notice("a process of the server has ended: all of it is started again")
+        raise UnavailableError(
+            "the server ended unexpectedly", "read its output above, then run the command again"
+        )
+    write_notice("a server process ended unexpectedly; restarting the server")
 
 
 def _group(process: int) -> int | None:
@@ -173,9 +178,9 @@ def _group(process: int) -> int | None:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Let a child that is started in the block be interrupted.
+    """Let children started in this block receive SIGINT.
 
-    What a shell starts in the background ignores that, and Dagster then ignores SIGTERM as well.
+    Background jobs of a shell ignore SIGINT, and Dagster then ignores SIGTERM as well.
     """
     before = signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
@@ -191,21 +196,22 @@ def _refuse_taken(port: int) -> None:
             probe.bind(("127.0.0.1", port))
         except (OSError, OverflowError) as error:
             raise ConfigurationError(
-                f"cannot listen on 127.0.0.1:{port}: {error}", f"choose another: --port {port + 1}"
+                f"cannot listen on 127.0.0.1:{port}: {error}",
+                f"use another port: --port {port + 1}",
             ) from error
 
 
 def _refuse_second(home: Path) -> None:
-    """Refuse to start a daemon beside another one of the same instance: Dagster runs neither then.
+    """Refuse to start a second daemon on the same storage, where Dagster would run neither.
 
-    One whose parents were killed goes on by itself.
+    A daemon survives when its parents are killed.
     """
     for process in psutil.process_iter(["cmdline"]):
         words = process.info["cmdline"] or []
         if "dagster._daemon" in words and any(f'"{home}' in word for word in words):
             raise ConfigurationError(
-                f"a daemon of Dagster's works on this storage already: process {process.pid}",
-                f"end it (kill {process.pid}), or only look: ml-assets ui --read-only",
+                f"another Dagster daemon uses this storage: process {process.pid}",
+                f"stop it with: kill {process.pid}, or show only: ml-assets ui --read-only",
             )
 
 
@@ -213,11 +219,15 @@ def _wait_for(port: int, server: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + _START
     while time.monotonic() < deadline:
         if server.poll() is not None:
-            raise UnavailableError("the web server ended", "read its output above")
+            raise UnavailableError(
+                "the web server ended", "read its output above, then run the command again"
+            )
         if _answers(port):
             return
         time.sleep(0.2)
-    raise UnavailableError(f"the web server did not answer within {_START:.0f} s", "run it again")
+    raise UnavailableError(
+        f"the web server did not answer within {_START:.0f} s", "run the command again"
+    )
 
 
 def _answers(port: int) -> bool:

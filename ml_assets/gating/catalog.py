@@ -136,7 +136,7 @@ class GateKit:
         if name == "performance":
             return location == self._measured
         if name == "model-validation":
-            suite = self._settings.model_validation.suite
+            suite = self._settings.model_validation
             return location in self._named_models and (
                 self._has_tests(suite.paths) or self._settings.model_validation.metrics is not None
             )

@@ -112,13 +112,13 @@ class GateFactory:
         known = self._protection.paths
         paths = [
             path
-            for path in settings.suite.paths
+            for path in settings.paths
             if (self._checkout.root / path).is_dir()
             or any(one.startswith(f"{path.rstrip('/')}/") for one in known)
         ]
         return ModelValidationGate(
             paths=tuple(paths),
-            arguments=settings.suite.arguments,
+            arguments=settings.arguments,
             metrics=settings.metrics,
             thresholds={
                 name: Bound(bound.least, bound.most) for name, bound in settings.thresholds.items()
@@ -155,8 +155,8 @@ class GateFactory:
             command=self._performance_settings.command,
             starter=tuple(find_shell(variables)),
             machine=f"{platform.node()} {platform.machine()} {os.cpu_count()}",
-            most=self._settings.most,
-            least=self._settings.least,
+            most=self._settings.performance.most,
+            least=self._settings.performance.least,
             timeout=self._performance_settings.timeout,
         )
 

@@ -1,4 +1,4 @@
-"""CI files: what has a platform run the gates, as ``ml-assets init`` writes it into a project."""
+"""CI workflows that run the gates, as ``ml-assets init`` writes them into a project."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from resources.ci_job import Provider
 
-#: Where each platform looks for it, relative to the repository's root.
+#: The path of each platform's workflow, relative to the repository's root.
 PATHS = {
     Provider.GITHUB: ".github/workflows/ml-assets.yml",
     Provider.GITLAB: ".gitlab-ci.yml",
@@ -18,10 +18,10 @@ _EMPTY = 'ML_ASSETS_REQUIREMENT: ""'
 
 
 def write_ci_file(provider: Provider, requirement: str) -> bytes:
-    """Return the file of a platform.
+    """Return the workflow for a platform.
 
     Args:
-        requirement: what pip is to install; empty leaves it to who commits the file.
+        requirement: for pip; empty leaves the place for the user to fill in.
     """
     text = (files("ml_assets.project.templates") / f"{provider.value}.yml").read_text(
         encoding="utf-8"
@@ -30,7 +30,7 @@ def write_ci_file(provider: Provider, requirement: str) -> bytes:
 
 
 def find_requirement() -> str:
-    """Return what pip has installed this program from: a commit; empty where it was none."""
+    """Return the requirement of the commit that this program was installed from, or nothing."""
     try:
         text = distribution("ml-assets").read_text("direct_url.json") or "{}"
         return read_requirement(text)
@@ -39,9 +39,9 @@ def find_requirement() -> str:
 
 
 def read_requirement(text: str) -> str:
-    """Return the requirement that the record of an installation (PEP 610) is of.
+    """Return the requirement of an installation from its record (PEP 610).
 
-    Empty where it is of no commit, or of an address with somebody's name or password in it.
+    Empty if it is not a commit, or if the address contains a user name or password.
     """
     try:
         record = json.loads(text)

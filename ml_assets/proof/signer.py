@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ml_assets.project.project import Project, find_configuration
 from ml_assets.project.protection import find_protection
@@ -15,6 +16,9 @@ from resources.errors import ConfigurationError
 from resources.git.command import mask
 from security.ledger.ledger import Ledger, LedgerDirectory
 from security.signing.signer import Signer
+
+if TYPE_CHECKING:
+    from resources.signing.keyless_signer import KeylessSigner
 
 #: Holds the passphrase of the user's own key, where it has one.
 PASSPHRASE_VARIABLE = "ML_ASSETS_KEY_PASSPHRASE"  # nosec B105  # the name of a variable
@@ -57,7 +61,7 @@ def open_signer(project: Project, on_notice: Callable[[str], None]) -> Signer:
     """
     settings = find_rules(project.root).settings.signing
     if settings.method is Method.KEYLESS:
-        return _open_keyless(project, settings)
+        return open_keyless(project, settings)
     if settings.method is Method.CERTIFICATE:
         from resources.signing.certificate_signer import open_certificate_signer
 
@@ -76,8 +80,12 @@ def open_signer(project: Project, on_notice: Callable[[str], None]) -> Signer:
     return keyring.open_signer(os.environ.get(PASSPHRASE_VARIABLE))
 
 
-def _open_keyless(project: Project, settings: SigningSettings) -> Signer:
-    """Open what signs keyless; whom it shows its token is the protected branch's to say."""
+def open_keyless(project: Project, settings: SigningSettings) -> KeylessSigner:
+    """Open the keyless signer, for the Sigstore that the protected branch names.
+
+    Raises:
+        ConfigurationError: the protected branch does not have the configuration.
+    """
     from resources.signing.keyless_signer import KeylessSigner
 
     if settings.sigstore is None:

@@ -6,7 +6,8 @@ import pytest
 
 from ml_assets.cli import build_parser
 from tools import check_docs
-from tools.check_docs import Judge, Problem
+from tools.check_docs import Problem
+from tools.command_check import Judge
 from tools.markdown_text import parse_document, slug
 
 MAKEFILE = """\
@@ -95,8 +96,8 @@ def test_true_documentation_passes(root: Path) -> None:
         ("python missing.py", "no such script: missing.py"),
         ("./missing", "no such program: ./missing"),
         ("docs/how.md", "no such program: docs/how.md"),
-        ("frobnicate", "cannot judge this command: frobnicate"),
-        ("git log | frobnicate", "cannot judge this command: frobnicate"),
+        ("frobnicate", "cannot check this command: frobnicate"),
+        ("git log | frobnicate", "cannot check this command: frobnicate"),
         ("echo 'open", "no closing quotation"),
         ("make \\", "continues after the end of the block"),
     ],
@@ -130,7 +131,7 @@ def test_second_of_two_problems_is_noticed_too(root: Path) -> None:
 
 def test_prompted_block_that_is_never_closed_is_noticed(root: Path) -> None:
     found = judge_readme(root, "```console\n$ make nothing\n")
-    assert found == ["this block is never closed", "no such target in the Makefile: nothing"]
+    assert found == ["unclosed block", "no such target in the Makefile: nothing"]
 
 
 def test_problem_names_the_line_of_the_command(root: Path) -> None:
@@ -144,14 +145,14 @@ def test_problem_names_the_line_of_the_command(root: Path) -> None:
 def test_readme_without_commands_is_no_pass(root: Path, text: str) -> None:
     (root / "README.md").write_text(text)
     _, problems = check_docs.check(root)
-    assert Problem("README.md", 1, "it has no command that could be checked") in problems
+    assert Problem("README.md", 1, "no command that can be checked") in problems
 
 
 @pytest.mark.process
 def test_missing_readme_is_no_pass(root: Path) -> None:
     (root / "README.md").unlink()
     _, problems = check_docs.check(root)
-    assert Problem("README.md", 1, "there is none") in problems
+    assert Problem("README.md", 1, "missing") in problems
 
 
 @pytest.mark.parametrize(
@@ -193,7 +194,7 @@ def test_every_help_text_is_read(root: Path) -> None:
 def test_help_without_examples_is_noticed(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(check_docs, "help_of", lambda program, words: "usage: ml-assets\n")
     _, problems = check_docs.check_help(Judge(root))
-    assert {problem.text for problem in problems} == {"it has no examples"}
+    assert {problem.text for problem in problems} == {"no examples"}
 
 
 def test_untrue_example_in_help_is_noticed(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -201,6 +202,19 @@ def test_untrue_example_in_help_is_noticed(root: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(check_docs, "help_of", lambda program, words: text)
     _, problems = check_docs.check_help(Judge(root))
     assert {problem.line for problem in problems} == {5}
+
+
+def test_path_in_the_architecture_page_that_does_not_exist_is_noticed(root: Path) -> None:
+    text = "# House\n\n`docs/how.md` `docs/` `README.md` `docs/gone.md` `a/b c`\n"
+    (root / "docs" / "architecture.md").write_text(text)
+    problems = check_docs.check_paths(root, check_docs.find_documents(root))
+    assert problems == [Problem("docs/architecture.md", 1, "no such path: docs/gone.md")]
+
+
+def test_script_that_the_page_shows_can_be_typed(root: Path) -> None:
+    shown = "`train.py` trains:\n\n```console\n$ python3 train.py\n```\n"
+    assert judge_readme(root, shown) == []
+    assert judge_readme(root, shown.replace("`train.py`", "it")) == ["no such script: train.py"]
 
 
 def test_heading_anchor_is_githubs() -> None:

@@ -1,214 +1,156 @@
-"""The settings of gates: ``[tool.ml-assets.gates]``.
-
-Each gate has defaults that work. A table with a ``command`` is a gate of the project's own.
-"""
+"""Gate settings: ``[tool.ml-assets.gates]``."""
 
 from __future__ import annotations
 
-import re
+import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
-from ml_assets.project.settings.table import LONGEST
-from security.content.table import Table
+from ml_assets.project.settings.reader import wrong
+from ml_assets.project.settings.setting import Checked, seconds, setting
 
-#: What policies, waivers and Dagster take for the name of a gate.
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
+#: The names of gates, as policies, waivers and Dagster accept them.
+_NAME = r"[a-z0-9][a-z0-9_-]*"
 
 
 @dataclass(frozen=True)
 class SuiteSettings:
-    """A test suite.
+    """A test suite, run by pytest. The gate exists where one of the directories does."""
 
-    Attributes:
-        paths: its directories; the gate is there if one of them is.
-        sources: directories whose coverage is measured; empty takes ``src`` where there is one.
-        arguments: further ones of pytest.
-    """
-
-    paths: tuple[str, ...]
-    sources: tuple[str, ...] = ()
-    arguments: tuple[str, ...] = ()
+    paths: tuple[str, ...] = setting((), "Directories of the tests.")
+    sources: tuple[str, ...] = setting(
+        (),
+        "Directories to measure the coverage of.",
+        unset="`src` where it exists",
+        example='["src"]',
+    )
+    arguments: tuple[str, ...] = setting((), "More arguments for pytest.", example='["-n", "2"]')
 
 
 @dataclass(frozen=True)
-class BoundSettings:
-    """What a metric may be."""
+class BoundSettings(Checked):
+    """The bounds of a metric: `min`, `max`, or both."""
 
-    least: float | None = None
-    most: float | None = None
+    least: float | None = setting(None, "Smallest value.", key="min", example="0.7")
+    most: float | None = setting(None, "Largest value.", key="max", example="1.0")
+
+    def check(self, where: str) -> None:
+        """Require one of the bounds."""
+        if self == BoundSettings():
+            raise wrong(where, "min", "min or max, or both")
 
 
 @dataclass(frozen=True)
 class MarginSettings:
-    """By how much a metric may be worse than the deployed model's.
+    """How much worse than on the protected branch a metric may be."""
 
-    Attributes:
-        better: ``higher`` or ``lower``.
-    """
-
-    most: float
-    better: Literal["higher", "lower"] = "higher"
-
-
-@dataclass(frozen=True)
-class ModelValidationSettings:
-    """The validation of a model.
-
-    Attributes:
-        metrics: the JSON file that thresholds and margins are about.
-        thresholds: bounds by dotted name of a metric.
-        margins: by dotted name of a metric.
-    """
-
-    suite: SuiteSettings
-    metrics: str | None = None
-    thresholds: Mapping[str, BoundSettings] = field(default_factory=dict)
-    margins: Mapping[str, MarginSettings] = field(default_factory=dict)
+    most: float = setting(
+        dataclasses.MISSING,
+        "Largest difference to the worse side.",
+        minimum=0,
+        expected="the largest difference to the worse side, 0 or more",
+        example="0.01",
+    )
+    better: Literal["higher", "lower"] = setting(
+        "higher", "Whether higher or lower values are better.", example='"lower"'
+    )
 
 
 @dataclass(frozen=True)
-class CommandSettings:
-    """A command of the project's own as a gate.
+class ModelValidationSettings(SuiteSettings, Checked):
+    """The validation of a model by tests, bounds, and margins to the protected branch's metrics."""
 
-    Attributes:
-        judges: ``source``, ``data`` or ``model``.
-        reads: patterns of the files of the source tree that it reads; empty takes all.
-        output: ``exit-code``, ``sarif`` or ``junit``.
-    """
+    metrics: str | None = setting(
+        None, "JSON file with the metrics.", example='"reports/metrics.json"'
+    )
+    thresholds: Mapping[str, BoundSettings] = setting(
+        {},
+        "Bounds by the dotted name of a metric.",
+        example='{ "test.roc_auc" = { min = 0.7 } }',
+    )
+    margins: Mapping[str, MarginSettings] = setting(
+        {},
+        "Margins by the dotted name of a metric.",
+        example='{ "test.log_loss" = { most = 0.01, better = "lower" } }',
+    )
 
-    command: tuple[str, ...]
-    judges: str = "source"
-    reads: tuple[str, ...] = ()
-    output: str = "exit-code"
+    def check(self, where: str) -> None:
+        """Require the file that thresholds and margins are about."""
+        if self.metrics is None and (self.thresholds or self.margins):
+            raise wrong(where, "metrics", "the JSON file that thresholds and margins are about")
+
+
+@dataclass(frozen=True)
+class PerformanceBounds:
+    """The bounds of the metrics that the [performance test](#performance) reports."""
+
+    most: Mapping[str, float] = setting(
+        {}, "Largest values by metric.", example='{ "p95 (ms)" = 2.0 }'
+    )
+    least: Mapping[str, float] = setting(
+        {}, "Smallest values by metric.", example="{ rows_per_second = 20000 }"
+    )
+
+
+@dataclass(frozen=True)
+class CommandSettings(Checked):
+    """A command of your own as a gate. The table's name (`a-z`, `0-9`, `_`, `-`) is the gate's."""
+
+    command: tuple[str, ...] = setting(
+        dataclasses.MISSING,
+        "Words of the command; `{report}` is the path of the report to write.",
+        example='["python", "tools/licenses.py", "--sarif", "{report}"]',
+    )
+    judges: Literal["source", "data", "model"] = setting(
+        "source", "What the gate checks.", example='"source"'
+    )
+    reads: tuple[str, ...] = setting(
+        (),
+        "Patterns of the source files that the command reads.",
+        unset="all files",
+        example='["requirements/*"]',
+    )
+    output: Literal["exit-code", "sarif", "junit"] = setting(
+        "exit-code",
+        "Form of the result. With `exit-code`, 0 passes, 1 is a finding, others are errors.",
+        example='"sarif"',
+    )
+
+    def check(self, where: str) -> None:
+        """Require words."""
+        if not self.command or not all(self.command):
+            raise wrong(where, "command", 'the words of a command, as in: ["make", "audit"]')
 
 
 @dataclass(frozen=True)
 class GateSettings:
-    """How gates judge.
+    """The configuration of [gates](gates.md)."""
 
-    Attributes:
-        python: the interpreter of the project's environment; None looks for it.
-        timeout: seconds that one tool may take.
-        environment: patterns of variables that the project's tools get although they look secret.
-        data: tables of expectations by pattern of locations.
-        most: bounds of the performance test's metrics, from above.
-        least: likewise from below.
-        commands: the project's own gates, by name.
-    """
-
-    python: str | None = None
-    timeout: float = 600.0
-    unit_tests: SuiteSettings = SuiteSettings(("tests/unit",))
-    integration_tests: SuiteSettings = SuiteSettings(("tests/integration",))
-    model_validation: ModelValidationSettings = ModelValidationSettings(
-        SuiteSettings(("tests/model_tests",))
+    python: str | None = setting(
+        None,
+        "Interpreter of the project's environment.",
+        unset="`.venv` in the project, then the first on `PATH`",
+        example='".venv/bin/python"',
     )
-    data: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    most: Mapping[str, float] = field(default_factory=dict)
-    least: Mapping[str, float] = field(default_factory=dict)
-    commands: Mapping[str, CommandSettings] = field(default_factory=dict)
-
-
-def parse_gate_settings(table: Table) -> GateSettings:
-    """Parse the settings of gates.
-
-    Raises:
-        ConfigurationError: a setting is unknown, or of another type or range.
-    """
-    performance, data = table.table("performance"), table.table("data")
-    settings = GateSettings(
-        python=table.text("python"),
-        timeout=float(table.number("timeout", GateSettings.timeout, 0, LONGEST)),
-        unit_tests=_suite(table, "unit-tests", GateSettings.unit_tests),
-        integration_tests=_suite(table, "integration-tests", GateSettings.integration_tests),
-        model_validation=_model_validation(table.table("model-validation")),
-        data={pattern: data.get(pattern).mapping() for pattern in data.keys()},
-        most=_numbers(performance, "most"),
-        least=_numbers(performance, "least"),
-        commands={name: _command(table, name) for name in table.unread()},
+    timeout: float = seconds(600.0, "Seconds that one tool may take.", example="3600")
+    unit_tests: SuiteSettings = setting(SuiteSettings(("tests/unit",)), "The gate `unit-tests`.")
+    integration_tests: SuiteSettings = setting(
+        SuiteSettings(("tests/integration",)), "The gate `integration-tests`."
     )
-    performance.refuse_unknown()
-    return settings
-
-
-def _suite(gates: Table, name: str, default: SuiteSettings) -> SuiteSettings:
-    table = gates.table(name)
-    suite = _suite_of(table, default)
-    table.refuse_unknown()
-    return suite
-
-
-def _suite_of(table: Table, default: SuiteSettings) -> SuiteSettings:
-    return SuiteSettings(
-        paths=table.texts("paths") or default.paths,
-        sources=table.texts("sources"),
-        arguments=table.texts("arguments"),
+    model_validation: ModelValidationSettings = setting(
+        ModelValidationSettings(("tests/model_tests",)), "The gate `model-validation`."
     )
-
-
-def _model_validation(table: Table) -> ModelValidationSettings:
-    settings = ModelValidationSettings(
-        suite=_suite_of(table, GateSettings.model_validation.suite),
-        metrics=table.text("metrics"),
-        thresholds={key: _bound(bound) for key, bound in table.tables("thresholds").items()},
-        margins={key: _margin(margin) for key, margin in table.tables("margins").items()},
+    data: Mapping[str, Mapping[str, Any]] = setting(
+        {},
+        "Expectations of datasets, by path or pattern: `*` within a name, `**` across directories.",
+        shape="data",
     )
-    table.refuse_unknown()
-    if settings.metrics is None and (settings.thresholds or settings.margins):
-        hint = "write the JSON file that thresholds and margins are about"
-        raise table.error("metrics", "missing", hint)
-    return settings
-
-
-def _bound(table: Table) -> BoundSettings:
-    bound = BoundSettings(least=_number(table, "min"), most=_number(table, "max"))
-    table.refuse_unknown()
-    if bound == BoundSettings():
-        raise table.error("min", "missing", "write min or max, or both")
-    return bound
-
-
-def _margin(table: Table) -> MarginSettings:
-    most, better = table.get("most").number(0), table.text("better") or "higher"
-    table.refuse_unknown()
-    match better:
-        case "higher" | "lower":
-            return MarginSettings(float(most), better)
-        case _:
-            raise table.unlike("better", "higher or lower")
-
-
-def _numbers(performance: Table, key: str) -> dict[str, float]:
-    table = performance.table(key)
-    return {name: float(table.number(name, 0.0)) for name in table.keys()}
-
-
-def _number(table: Table, key: str) -> float | None:
-    number = table.number(key, None)
-    return None if number is None else float(number)
-
-
-def _command(gates: Table, name: str) -> CommandSettings:
-    value = gates.get(name).value
-    if not isinstance(value, dict) or "command" not in value:
-        raise gates.error(name, "unknown gate", "write the name of a gate, or add a command to it")
-    if not _NAME.fullmatch(name):
-        raise gates.error(name, "not the name of a gate", "use a-z, 0-9, _ and - only")
-    table = gates.table(name)
-    settings = CommandSettings(
-        command=table.texts("command"),
-        judges=table.text("judges") or "source",
-        reads=table.texts("reads"),
-        output=table.text("output") or "exit-code",
+    performance: PerformanceBounds = setting(PerformanceBounds(), "The gate `performance`.")
+    commands: Mapping[str, CommandSettings] = setting(
+        {},
+        "Gates of your own, by name.",
+        rest=True,
+        names=_NAME,
+        expected="the name of a gate (a-z, 0-9, _ and -) and a table with a command",
     )
-    table.refuse_unknown()
-    if not settings.command or not all(settings.command):
-        hint = 'write the words of a command, as in: ["make", "audit"]'
-        raise table.error("command", "not a command", hint)
-    if settings.judges not in ("source", "data", "model"):
-        raise table.unlike("judges", "one of source, data, model")
-    if settings.output not in ("exit-code", "sarif", "junit"):
-        raise table.unlike("output", "one of exit-code, sarif, junit")
-    return settings

@@ -1,43 +1,43 @@
-"""Settings: ``[tool.ml-assets]`` of ``pyproject.toml``, or ``ml-assets.toml`` where there is none.
+"""Settings: ``[tool.ml-assets]`` of ``pyproject.toml``, or ``ml-assets.toml``.
 
-Everything has a default that works; an unknown key is an error, so that a misspelt one cannot
-silently do nothing.
+Each setting has a default that works. An unknown key is an error.
 """
 
 from __future__ import annotations
 
 import fnmatch
 import os
-import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from typing import Any
 
-from ml_assets.project.settings.gates import GateSettings, parse_gate_settings
-from ml_assets.project.settings.model_cards import ModelCardSettings, parse_model_cards
-from ml_assets.project.settings.signing import SigningSettings, parse_signing_settings
-from ml_assets.project.settings.table import LONGEST, settings_table
-from ml_assets.project.settings.watch import WatchSettings, parse_watch_settings
+from ml_assets.project.settings.gates import GateSettings
+from ml_assets.project.settings.model_cards import ModelCardSettings
+from ml_assets.project.settings.reader import read_table, wrong
+from ml_assets.project.settings.setting import seconds, setting
+from ml_assets.project.settings.signing import SigningSettings
+from ml_assets.project.settings.watch import WatchSettings
 from resources.errors import ConfigurationError
 from security.content.document import DocumentError, parse_toml
-from security.content.table import Table
+
+#: The owners that Dagster accepts, without its teams with a space in their name.
+_OWNER = r"team:\S+|[A-Za-z0-9_][A-Za-z0-9._%+-]*@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}"
 
 #: Bytes of the largest file with settings.
 _MOST_BYTES = 1 << 20
-#: The owners that Dagster takes, but for teams with a space in their names.
-_OWNER = re.compile(r"team:\S+|[A-Za-z0-9_][A-Za-z0-9._%+-]*@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}")
 
 
 class Granularity(Enum):
-    """What one Dagster step is: the whole graph, or one stage of it."""
+    """The size of a Dagster step: the whole graph, or one stage."""
 
     PIPELINE = "pipeline"
     STAGE = "stage"
 
 
 class Confinement(Enum):
-    """Whether stages' processes are kept from keys and stored results by the kernel."""
+    """Whether the kernel denies stage processes access to keys and stored results."""
 
     IF_POSSIBLE = "if-possible"
     REQUIRED = "required"
@@ -46,64 +46,90 @@ class Confinement(Enum):
 
 @dataclass(frozen=True)
 class Performance:
-    """The performance check of a model.
+    """The performance test of a model."""
 
-    Attributes:
-        command: run in the project's root; ``{model}`` and ``{report}`` are replaced by paths.
-        model: the location of the model; None takes the one artifact of type ``model``.
-        timeout: seconds.
-    """
-
-    command: str = "python scripts/performance_tests.py --model {model} --report {report}"
-    model: str | None = None
-    timeout: float = 600.0
+    command: str = setting(
+        "python scripts/performance_tests.py --model {model} --report {report}",
+        "Command, run in the project's root; `{model}` and `{report}` are replaced by paths.",
+    )
+    model: str | None = setting(
+        None,
+        "Path of the model.",
+        unset="the one artifact of type `model`",
+        example='"models/classifier.onnx"',
+    )
+    timeout: float = seconds(600.0, "Seconds that the test may take.", example="60")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How a project is run.
+    """The configuration of runs."""
 
-    Attributes:
-        jobs: capacity; 0 takes the number of cores.
-        keep_going: after a failure go on with what does not depend on it.
-        wait: seconds to wait for another run in the same checkout.
-        environment: patterns of variable names that a stage gets even where they look secret.
-        weights: capacity that stages take, by pattern of their names.
-        mutexes: patterns of stage names by the name of a resource only one may hold.
-        owners: owners by pattern of locations; ``team:NAME`` or an e-mail address.
-        gates: how gates judge. Those that count are the protected branch's (``Protection``).
-        model_cards: what is stated about models, by pattern of their locations.
-        signing: who signs, and where statements lie. The protected branch's count here too.
-        watch: which branches become runs.
-        pull: data that is not here is taken from DVC's cache and its remote when it is needed.
-        confinement: of stages' processes. The protected branch's counts here too.
-    """
-
-    jobs: int = 0
-    granularity: Granularity = Granularity.PIPELINE
-    keep_going: bool = False
-    wait: float = 600.0
-    environment: tuple[str, ...] = ()
-    weights: Mapping[str, int] = field(default_factory=dict)
-    mutexes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    owners: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    performance: Performance = field(default_factory=Performance)
-    gates: GateSettings = field(default_factory=GateSettings)
-    model_cards: Mapping[str, ModelCardSettings] = field(default_factory=dict)
-    signing: SigningSettings = field(default_factory=SigningSettings)
-    watch: WatchSettings = field(default_factory=WatchSettings)
-    pull: bool = False
-    confinement: Confinement = Confinement.IF_POSSIBLE
+    jobs: int = setting(
+        0, "Stages to run at once.", minimum=0, unset="number of cores", example="4"
+    )
+    granularity: Granularity = setting(
+        Granularity.PIPELINE,
+        "One Dagster step for the whole graph, or one for each stage, for executors that spread"
+        " steps over machines.",
+        example='"stage"',
+    )
+    keep_going: bool = setting(
+        False, "After a failure, continue with stages that do not depend on it.", example="true"
+    )
+    wait: float = seconds(
+        600.0, "Seconds to wait for another run in the same checkout.", example="60"
+    )
+    environment: tuple[str, ...] = setting(
+        (),
+        "Patterns of variables to pass to stages although their names look like credentials.",
+        example='["HF_TOKEN", "AWS_*"]',
+    )
+    pull: bool = setting(
+        False,
+        "Take missing data from DVC's cache or remote when a stage or gate needs it.",
+        example="true",
+    )
+    confinement: Confinement = setting(
+        Confinement.IF_POSSIBLE,
+        "Deny stages access to keys and stored results where the kernel can, always (or refuse to"
+        " run), or never.",
+        example='"required"',
+    )
+    weights: Mapping[str, int] = setting(
+        {},
+        "Share of `jobs` that a stage takes, by pattern of stage names.",
+        minimum=1,
+        example='{ "train*" = 2 }',
+    )
+    mutexes: Mapping[str, tuple[str, ...]] = setting(
+        {},
+        "Stages that must not run together: patterns of stage names, by the name of a shared"
+        " resource.",
+        example='{ gpu = ["train*", "embed"] }',
+    )
+    owners: Mapping[str, tuple[str, ...]] = setting(
+        {},
+        "Owners of assets, by pattern of paths: `team:NAME` or an e-mail address.",
+        pattern=_OWNER,
+        expected="e-mail addresses, or names as in: team:vision",
+        example='{ "models/*" = ["team:ml"] }',
+    )
+    performance: Performance = setting(Performance(), "The performance test.")
+    gates: GateSettings = setting(GateSettings(), "The gates.")
+    model_cards: Mapping[str, ModelCardSettings] = setting({}, "Model cards, by pattern of paths.")
+    signing: SigningSettings = setting(SigningSettings(), "The signer.")
+    watch: WatchSettings = setting(WatchSettings(), "The watched branches.")
 
     @property
     def capacity(self) -> int:
-        """How many stages of weight 1 run at once."""
+        """The number of stages of weight 1 that run at once."""
         if hasattr(os, "sched_getaffinity"):
             return self.jobs or len(os.sched_getaffinity(0))
         return self.jobs or os.cpu_count() or 1
 
     def weights_of(self, stages: Iterable[str]) -> dict[str, int]:
-        """Return the weights of those stages that weigh more than 1."""
+        """Return the weights of the stages that have one."""
         return {
             stage: weight
             for stage in stages
@@ -112,7 +138,7 @@ class Settings:
         }
 
     def mutexes_of(self, stages: Iterable[str]) -> dict[str, list[str]]:
-        """Return the resources that stages hold alone."""
+        """Return the shared resources that stages must hold alone."""
         held: dict[str, list[str]] = {}
         for stage in stages:
             for name, patterns in self.mutexes.items():
@@ -121,14 +147,14 @@ class Settings:
         return held
 
     def owners_of(self, location: str) -> tuple[str, ...]:
-        """Return the owners of a location: those of the first pattern that it matches."""
+        """Return the owners of the first pattern that matches a location."""
         for pattern, owners in self.owners.items():
             if fnmatch.fnmatchcase(location, pattern):
                 return owners
         return ()
 
 
-#: The files that hold settings, in the order in which they are looked at, with the table in each.
+#: The files with settings in the order of precedence, each with the path of its table.
 FILES = {"pyproject.toml": ("tool", "ml-assets"), "ml-assets.toml": ()}
 
 
@@ -147,8 +173,8 @@ def read_settings(files: Mapping[str, bytes], where: str) -> Settings:
     """Read a project's settings.
 
     Args:
-        files: contents of those of ``FILES`` that there are.
-        where: they come from, for messages.
+        files: contents by name, for those of ``FILES`` that exist.
+        where: the origin of the files, for messages.
 
     Raises:
         ConfigurationError: a file is not TOML, or a setting is unknown or of another type.
@@ -157,59 +183,27 @@ def read_settings(files: Mapping[str, bytes], where: str) -> Settings:
         if name not in files:
             continue
         try:
-            table = settings_table(parse_toml(files[name], _MOST_BYTES), name)
+            table: Any = parse_toml(files[name], _MOST_BYTES)
         except DocumentError as error:
             file = os.path.join(where, name)
             message = f"cannot parse: {file}: {error.message}"
-            raise ConfigurationError(message, f"mend it: {file}") from error
+            raise ConfigurationError(message, f"correct it: {file}") from error
         for key in path:
-            table = table.table(key)
-        if table.keys():
-            return parse_settings(table)
+            table = table.get(key, {})
+            if not isinstance(table, dict):
+                raise wrong(name, key, "a table")
+        if table:
+            return parse_settings(table, name)
     return Settings()
 
 
-def parse_settings(table: Table) -> Settings:
+def parse_settings(table: Mapping[str, Any], where: str) -> Settings:
     """Parse one table of settings.
+
+    Args:
+        where: the file's name, for messages.
 
     Raises:
         ConfigurationError: a setting is unknown, or of another type or range.
     """
-    performance = table.table("performance")
-    settings = Settings(
-        jobs=table.whole_number("jobs", 0, 0),
-        granularity=table.choice("granularity", Granularity.PIPELINE),
-        keep_going=table.flag("keep-going"),
-        wait=float(table.number("wait", 600.0, 0, LONGEST)),
-        environment=table.texts("environment"),
-        weights=_weights(table.table("weights")),
-        mutexes=table.table("mutexes").all_texts(),
-        owners=_owners(table.table("owners")),
-        performance=Performance(
-            command=performance.text("command") or Performance.command,
-            model=performance.text("model"),
-            timeout=float(performance.number("timeout", Performance.timeout, 0, LONGEST)),
-        ),
-        gates=parse_gate_settings(table.table("gates")),
-        model_cards=parse_model_cards(table.table("model-cards")),
-        signing=parse_signing_settings(table.table("signing")),
-        watch=parse_watch_settings(table.table("watch")),
-        pull=table.flag("pull"),
-        confinement=table.choice("confinement", Confinement.IF_POSSIBLE),
-    )
-    table.refuse_unknown()
-    performance.refuse_unknown()
-    return settings
-
-
-def _weights(table: Table) -> dict[str, int]:
-    return {stage: table.whole_number(stage, 1, 1) for stage in table.keys()}
-
-
-def _owners(table: Table) -> dict[str, tuple[str, ...]]:
-    owners = table.all_texts()
-    for pattern, names in owners.items():
-        if not all(_OWNER.fullmatch(name) for name in names):
-            hint = "write e-mail addresses, or names as in: team:vision"
-            raise table.error(pattern, "not an owner", hint)
-    return owners
+    return read_table(Settings, table, where)

@@ -1,11 +1,12 @@
-"""Signing settings: ``[tool.ml-assets.signing]``: who signs, and where the statements lie."""
+"""Signing settings: ``[tool.ml-assets.signing]``."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
 
-from security.content.table import Table
+from ml_assets.project.settings.reader import wrong
+from ml_assets.project.settings.setting import Checked, setting
 
 
 class Method(Enum):
@@ -18,52 +19,59 @@ class Method(Enum):
 
 
 @dataclass(frozen=True)
-class SigningSettings:
-    """How statements are signed.
+class SigningSettings(Checked):
+    """The signer of statements and models, and the place of the statements."""
 
-    Attributes:
-        ledger: where they lie: a URL that fsspec knows, or a path; None: in the local state.
-        sigstore: the client trust configuration of a private Sigstore, relative to the project.
-        certificates: of method ``certificate``: the chain, PEM, the signer's own first.
-        key: of method ``certificate``: its private key, PEM, outside of the project.
-        uri: of method ``pkcs11``: the key in a token (RFC 7512), without a PIN.
-        module: of method ``pkcs11``: the token's shared library, absolute.
-        denied: what else no process of a stage or gate may reach, such as a token's files.
-    """
-
-    method: Method = Method.KEY
-    ledger: str | None = None
-    sigstore: str | None = None
-    certificates: str | None = None
-    key: str | None = None
-    uri: str | None = None
-    module: str | None = None
-    denied: tuple[str, ...] = ()
-
-
-def parse_signing_settings(table: Table) -> SigningSettings:
-    """Parse the table.
-
-    Raises:
-        ConfigurationError: a setting is unknown, of another type, or missing for the method.
-    """
-    settings = SigningSettings(
-        method=table.choice("method", Method.KEY),
-        ledger=table.text("ledger"),
-        sigstore=table.text("sigstore"),
-        certificates=table.text("certificates"),
-        key=table.text("key"),
-        uri=table.text("uri"),
-        module=table.text("module"),
-        denied=table.texts("denied"),
+    method: Method = setting(
+        Method.KEY,
+        "What signs: your own key, a CI job's identity, a key with certificates, or a key in a"
+        " PKCS#11 token.",
+        example='"keyless"',
     )
-    table.refuse_unknown()
-    needed = {
-        Method.CERTIFICATE: {"certificates": settings.certificates, "key": settings.key},
-        Method.PKCS11: {"uri": settings.uri},
-    }.get(settings.method, {})
-    for name, value in needed.items():
-        if value is None:
-            missing = f"missing, since method is {settings.method.value}"
-            raise table.error(name, missing, f"add {name} to it")
-    return settings
+    ledger: str | None = setting(
+        None,
+        "Directory or URL (any that fsspec reads) for the signed statements.",
+        unset="`.ml-assets/state/ledger`",
+        example='"s3://bucket/ledger"',
+    )
+    sigstore: str | None = setting(
+        None,
+        "With `keyless`: client trust configuration of a private Sigstore, a path in the project.",
+        unset="the public Sigstore",
+        example='".ml-assets/sigstore.json"',
+    )
+    certificates: str | None = setting(
+        None,
+        "With `certificate`: the certificate chain as PEM, the signer's own certificate first.",
+        example='"release-chain.pem"',
+    )
+    key: str | None = setting(
+        None,
+        "With `certificate`: the private key as PEM, outside the project, mode 0600.",
+        example='"/home/ci/release.key"',
+    )
+    uri: str | None = setting(
+        None,
+        "With `pkcs11`: the key's URI (RFC 7512), without a PIN.",
+        example='"pkcs11:token=signing;object=release"',
+    )
+    module: str | None = setting(
+        None,
+        "With `pkcs11`: absolute path of the token's shared library.",
+        example='"/usr/lib/softhsm/libsofthsm2.so"',
+    )
+    denied: tuple[str, ...] = setting(
+        (),
+        "More paths that no stage or gate process may access, such as a token's files.",
+        example='["/var/lib/softhsm/tokens"]',
+    )
+
+    def check(self, where: str) -> None:
+        """Require the keys that the method needs."""
+        needed = {
+            Method.CERTIFICATE: {"certificates": self.certificates, "key": self.key},
+            Method.PKCS11: {"uri": self.uri},
+        }.get(self.method, {})
+        for name, value in needed.items():
+            if value is None:
+                raise wrong(where, name, f"a value, required with method {self.method.value}")

@@ -1,4 +1,4 @@
-"""Watch settings: ``[tool.ml-assets.watch]``: which branches become runs, and how."""
+"""Watch settings: ``[tool.ml-assets.watch]``."""
 
 from __future__ import annotations
 
@@ -8,39 +8,42 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TypeVar
 
-from ml_assets.project.settings.table import LONGEST
-from security.content.table import Table
+from ml_assets.project.settings.setting import seconds, setting
 
 T = TypeVar("T")
 
+#: The branch names that Git accepts and that mean just one branch (git-check-ref-format).
+_PART = r"[^-./ ~^:?*\[\\][^/ ~^:?*\[\\]*"
+_BRANCH = rf"(?![\s\S]*(?:\.\.|@\{{)){_PART}(?:/{_PART})*"
+
 
 class Commits(Enum):
-    """Which commits of a branch become runs when several have come at once."""
+    """The commits that run when several arrive at once."""
 
     NEWEST = "newest"
     EACH = "each"
 
     def pick(self, commits: Sequence[T]) -> Sequence[T]:
-        """Return those of some commits, the newest last, that become runs."""
+        """Return the commits that run; the newest is last."""
         return commits[-1:] if self is Commits.NEWEST else commits
 
 
 class Older(Enum):
-    """What a newer commit does to the run of an older one of its branch."""
+    """The effect of a newer commit on the run of an older one."""
 
     QUEUE = "queue"
     CANCEL = "cancel"
 
 
 class First(Enum):
-    """What is done with the commits that branches are at when they are seen for the first time."""
+    """The treatment of the commits at the first look at a branch."""
 
     NOTE = "note"
     RUN = "run"
 
 
 class WriteBack(Enum):
-    """Where a run's lock files go."""
+    """The destination of a run's lock files."""
 
     REF = "ref"
     COMMIT = "commit"
@@ -50,68 +53,61 @@ class WriteBack(Enum):
 
 @dataclass(frozen=True)
 class WatchSettings:
-    """How branches are watched.
+    """The branches that `ml-assets ui` watches, and the runs of their commits."""
 
-    Attributes:
-        repository: the remote, by its name or its address.
-        branches: those that there are of them are watched.
-        interval: seconds from one look at the remote to the next.
-        ignore: patterns of paths; a commit that changes only such becomes no run.
-        signed: a commit becomes a run only with a signature that is trusted.
-        runs: how many there are at most at a time; each branch has one at a time.
-        keep: days after which a worktree is removed that no run uses.
-        keep_size: GiB that worktrees may take up before the oldest ones are removed.
-    """
-
-    repository: str = "origin"
-    branches: tuple[str, ...] = ("main", "develop")
-    interval: float = 30.0
-    commits: Commits = Commits.NEWEST
-    older: Older = Older.QUEUE
-    first: First = First.NOTE
-    ignore: tuple[str, ...] = ()
-    signed: bool = False
-    runs: int = 2
-    write_back: WriteBack = WriteBack.REF
-    keep: float = 7.0
-    keep_size: float = 20.0
+    repository: str = setting(
+        "origin", "Name of a remote, or address of a repository.", example='"upstream"'
+    )
+    branches: tuple[str, ...] = setting(
+        ("main", "develop"),
+        "Branches to watch; an empty list watches none.",
+        example='["main", "release/1.0"]',
+        empty_list=True,
+        distinct=True,
+        pattern=_BRANCH,
+        expected="names of branches",
+    )
+    interval: float = seconds(
+        30.0,
+        "Seconds between two looks at the remote; Dagster's daemon waits at least 5.",
+        minimum=1,
+        example="60",
+    )
+    commits: Commits = setting(
+        Commits.NEWEST,
+        "Of several new commits, run the newest only, or each.",
+        example='"each"',
+    )
+    older: Older = setting(
+        Older.QUEUE,
+        "While a commit runs, queue a newer one, or cancel the run of the older one.",
+        example='"cancel"',
+    )
+    first: First = setting(
+        First.NOTE,
+        "At the first look at a branch, note its head without a run, or run it.",
+        example='"run"',
+    )
+    ignore: tuple[str, ...] = setting(
+        (),
+        "Patterns of paths; a commit that changes only such files does not run.",
+        example='["*.md", "docs/*"]',
+    )
+    signed: bool = setting(False, "Run only commits with a trusted signature.", example="true")
+    runs: int = setting(2, "Runs at a time; each branch has one at a time.", minimum=0, example="4")
+    write_back: WriteBack = setting(
+        WriteBack.REF,
+        "Push a run's lock files to `refs/ml-assets/locks/<branch>`, as a commit to the branch, to"
+        " the branch `ml-assets/locks/<branch>` for a pull request, or nowhere.",
+        example='"pull-request"',
+    )
+    keep: float = seconds(
+        7.0, "Days before an unused worktree is removed.", key="keep-days", example="1.5"
+    )
+    keep_size: float = seconds(
+        20.0, "GiB of worktrees before the oldest ones are removed.", example="50"
+    )
 
     def ignores(self, path: str) -> bool:
-        """Whether a change of a file alone is no reason to run."""
+        """Whether a change of this file alone is no reason to run."""
         return any(fnmatch.fnmatchcase(path, pattern) for pattern in self.ignore)
-
-
-def parse_watch_settings(table: Table) -> WatchSettings:
-    """Parse the table.
-
-    Raises:
-        ConfigurationError: a setting is unknown, or of another type or range.
-    """
-    default = WatchSettings()
-    settings = WatchSettings(
-        repository=table.text("repository") or default.repository,
-        branches=_branches(table, default.branches),
-        interval=float(table.number("interval", default.interval, 1, LONGEST)),
-        commits=table.choice("commits", default.commits),
-        older=table.choice("older", default.older),
-        first=table.choice("first", default.first),
-        ignore=table.texts("ignore"),
-        signed=table.flag("signed"),
-        runs=table.whole_number("runs", 0, 0) or default.runs,
-        write_back=table.choice("write-back", default.write_back),
-        keep=float(table.number("keep-days", default.keep, 0, LONGEST)),
-        keep_size=float(table.number("keep-size", default.keep_size, 0, LONGEST)),
-    )
-    table.refuse_unknown()
-    return settings
-
-
-def _branches(table: Table, default: tuple[str, ...]) -> tuple[str, ...]:
-    """Read names of branches; an empty list watches none."""
-    names = table.texts("branches")
-    for name in names:
-        parts = name.split("/")
-        strange = set(name) & set(" ~^:?*[\\") or ".." in name or "@{" in name
-        if strange or not all(parts) or any(one[:1] in ".-" for one in parts):
-            raise table.unlike("branches", "a list of names of branches")
-    return tuple(dict.fromkeys(names)) if "branches" in table else default

@@ -67,7 +67,7 @@ def _card(stated: ModelCardSettings) -> ModelCard:
         use_cases=stated.use_cases,
         limitations=stated.limitations,
         tradeoffs=stated.tradeoffs,
-        risks=stated.risks,
+        risks=tuple(stated.risks.items()),
         licence=stated.license or "",
     )
 

@@ -143,8 +143,8 @@ def test_unreadable_and_foreign_records_are_told(command: Command, tmp_path: Pat
     foreign = osv_record("N-1", affected=[affected("left-pad", ecosystem="npm")])
     answer = command("update", "--from", str(write_zip(tmp_path / "a.zip", [*records, foreign])))
     assert answer.code == 0
-    assert "left out, about other ecosystems: 1\n" in answer.out
-    assert "unreadable, counted as unknown: 1: PYSEC-2025-7\n" in answer.out
+    assert "skipped records of other ecosystems: 1\n" in answer.out
+    assert "unreadable records, treated as unknown: 1: PYSEC-2025-7\n" in answer.out
     assert command("status", "--json").document["unreadable"] == ["PYSEC-2025-7"]
 
 
@@ -156,7 +156,7 @@ def test_address_is_compared_with_its_checksum(command: Command, server: BulkSer
     right = digest_bytes(server.behaviour.content).sha256
     assert command.update("--from", server.url(), "--sha256", right)["advisories"] == 60
     again = command("update", "--from", server.url())
-    assert again.code == 0 and again.out.startswith("nothing new\n")
+    assert again.code == 0 and again.out.startswith("already up to date\n")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
@@ -174,7 +174,7 @@ def test_update_that_is_stopped_midway_leaves_what_was_there_and_goes_on(
     assert answer.code == (-9 if number is signal.SIGKILL else 130)
     if number is not signal.SIGKILL:
         assert answer.document["error"]["kind"] == "interrupted"
-        assert "advisories are as they were" in answer.document["error"]["message"]
+        assert "the advisories are unchanged" in answer.document["error"]["message"]
     assert command.database.read_bytes() == before
     assert command("status", "--json").document["advisories"] == 50
     server.behaviour.drip = 0.0

@@ -229,7 +229,7 @@ def test_init_below_the_root_of_the_repository_leaves_it_out_and_says_so(
     done = project.ml_assets("init")
     asked = project.ml_assets("init", "--force", "--ci", "github")
 
-    assert done.code == 0 and "left out: a CI file" in done.stdout
+    assert done.code == 0 and "skipped: CI workflow" in done.stdout
     assert asked.code == 2 and "root of a Git repository" in asked.stderr
 
 

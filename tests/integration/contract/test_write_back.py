@@ -220,7 +220,7 @@ def test_lock_pull_brings_the_record_and_refuses_to_overwrite(pushed: Repository
     again = pushed.ml_assets("lock", "pull", "--json")
     assert again.document["written"] == []
     unknown = pushed.ml_assets("lock", "pull", "--branch", "develop")
-    assert (unknown.code, "no run has recorded" in unknown.stderr) == (2, True)
+    assert (unknown.code, "no recorded run of branch" in unknown.stderr) == (2, True)
 
 
 def test_lock_pull_keeps_what_is_not_committed(pushed: Repository) -> None:
@@ -234,7 +234,7 @@ def test_lock_pull_keeps_what_is_not_committed(pushed: Repository) -> None:
     (pushed.project / "dvc.lock").write_text(BY_HAND)
     refused = pushed.ml_assets("lock", "pull")
     assert refused.code == 2, refused
-    assert "not committed here: dvc.lock" in refused.stderr
+    assert "uncommitted changes: dvc.lock" in refused.stderr
     assert (pushed.project / "dvc.lock").read_text() == BY_HAND
     assert pushed.ml_assets("lock", "pull", "--force").code == 0
     recorded = (graph.project.root / "dvc.lock").read_bytes()

@@ -10,6 +10,7 @@ from tests.integration.contract.repository import Repository
 FILES = (
     ".ml-assets/policy.toml",
     ".ml-assets/policy.schema.json",
+    ".ml-assets/settings.schema.json",
     "workspace.yaml",
     ".github/workflows/ml-assets.yml",
 )
@@ -31,7 +32,7 @@ def test_nothing_is_overwritten_unless_it_is_asked_for(project: Repository) -> N
 
     refused = project.ml_assets("init")
 
-    assert refused.code == 2 and "already there: workspace.yaml" in refused.stderr
+    assert refused.code == 2 and "files exist: workspace.yaml" in refused.stderr
     assert (project.project / "workspace.yaml").read_text() == "mine\n"
     assert not (project.project / FILES[0]).exists(), "all or none"
     assert project.ml_assets("init", "--force").code == 0

@@ -69,6 +69,15 @@ def test_stage_of_the_job_cannot_get_at_what_signs(
     assert ran.code == 0, ran
 
 
+def test_trusted_root_of_the_configured_sigstore_is_written_for_the_list(
+    project: Repository, sigstore: PrivateSigstore
+) -> None:
+    done = project.ml_assets("keys", "trusted-root", "--json")
+    assert done.document == {"written": ".ml-assets/trust/trusted_root.json"}
+    written = json.loads((project.project / ".ml-assets/trust/trusted_root.json").read_text())
+    assert written["certificateAuthorities"] == sigstore.trusted_root()["certificateAuthorities"]
+
+
 def test_nobody_else_can_sign_for_it(project: Repository) -> None:
     ran = project.ml_assets("run")
     assert ran.code != 0

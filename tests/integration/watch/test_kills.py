@@ -117,7 +117,7 @@ def test_killed_server_process_is_started_again(service: Service, words: str) ->
     commit = service.pushed.push("main", {"depth.txt": f"{words}\n"})
     service.wait_for_pass(commit, 180)
     assert "main/model.txt" in service.assets()
-    assert "a process of the server has ended" in service.output
+    assert "a server process ended unexpectedly" in service.output
 
 
 def test_run_whose_code_server_was_killed_can_be_ended(service: Service) -> None:

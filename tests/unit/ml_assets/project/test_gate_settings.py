@@ -10,10 +10,10 @@ from ml_assets.project.settings.gates import (
     GateSettings,
     MarginSettings,
     ModelValidationSettings,
+    PerformanceBounds,
     SuiteSettings,
-    parse_gate_settings,
 )
-from ml_assets.project.settings.table import settings_table
+from ml_assets.project.settings.reader import read_table
 from resources.errors import ConfigurationError
 
 EVERYTHING = """
@@ -45,7 +45,7 @@ output = "sarif"
 
 
 def parse(text: str) -> GateSettings:
-    return parse_gate_settings(settings_table(tomllib.loads(text), "gates"))
+    return read_table(GateSettings, tomllib.loads(text), "gates")
 
 
 def test_every_setting_is_read() -> None:
@@ -55,14 +55,13 @@ def test_every_setting_is_read() -> None:
         unit_tests=SuiteSettings(("tests/fast",), ("src",), ("-x",)),
         integration_tests=SuiteSettings(("tests/slow",)),
         model_validation=ModelValidationSettings(
-            SuiteSettings(("tests/model_tests",)),
-            "metrics.json",
-            {"test.f1": BoundSettings(0.8, 1.0)},
-            {"test.rmse": MarginSettings(0.1, "lower")},
+            ("tests/model_tests",),
+            metrics="metrics.json",
+            thresholds={"test.f1": BoundSettings(0.8, 1.0)},
+            margins={"test.rmse": MarginSettings(0.1, "lower")},
         ),
         data={"data/*.csv": {"rows": {"min": 1}}},
-        most={"latency_ms": 5.5},
-        least={"throughput": 2.0},
+        performance=PerformanceBounds({"latency_ms": 5.5}, {"throughput": 2.0}),
         commands={"audit": CommandSettings(("make", "audit"), "model", ("*.py",), "sarif")},
     )
 

@@ -4,20 +4,19 @@ from typing import Any
 
 import pytest
 
-from ml_assets.project.settings.table import settings_table
+from ml_assets.project.settings.reader import read_table
 from ml_assets.project.settings.watch import (
     Commits,
     First,
     Older,
     WatchSettings,
     WriteBack,
-    parse_watch_settings,
 )
 from resources.errors import ConfigurationError
 
 
 def test_defaults_watch_main_and_develop_of_origin() -> None:
-    settings = parse_watch_settings(settings_table({}, "here"))
+    settings = read_table(WatchSettings, {}, "here")
     assert settings == WatchSettings()
     assert settings.branches == ("main", "develop")
     assert settings.repository == "origin"
@@ -38,7 +37,7 @@ def test_all_settings_are_read() -> None:
         "keep-days": 1.5,
         "keep-size": 0.5,
     }
-    settings = parse_watch_settings(settings_table(table, "here"))
+    settings = read_table(WatchSettings, table, "here")
     assert settings.branches == ("release/1.0", "main")
     assert (settings.commits, settings.older, settings.first, settings.write_back) == (
         Commits.EACH,
@@ -51,8 +50,13 @@ def test_all_settings_are_read() -> None:
     assert not settings.ignores("src/docs/a")
 
 
+def test_repeated_branch_counts_once() -> None:
+    table = {"branches": ["main", "main"]}
+    assert read_table(WatchSettings, table, "here").branches == ("main",)
+
+
 def test_empty_list_of_branches_watches_none() -> None:
-    assert parse_watch_settings(settings_table({"branches": []}, "here")).branches == ()
+    assert read_table(WatchSettings, {"branches": []}, "here").branches == ()
 
 
 @pytest.mark.parametrize(
@@ -75,5 +79,5 @@ def test_empty_list_of_branches_watches_none() -> None:
     ],
 )
 def test_wrong_setting_is_refused(table: dict[str, Any]) -> None:
-    with pytest.raises(ConfigurationError, match=r"here: [\w.-]+: (not|unknown)"):
-        parse_watch_settings(settings_table(table, "here"))
+    with pytest.raises(ConfigurationError, match=r"wrong setting|unknown setting"):
+        read_table(WatchSettings, table, "here")

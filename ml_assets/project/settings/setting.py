@@ -1,0 +1,122 @@
+"""A setting: the default, description and limits of one key, declared on a dataclass field.
+
+The parser, the settings reference and the JSON Schema all read these declarations.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import typing
+from dataclasses import dataclass, field
+from typing import Any
+
+#: The longest time-out in seconds. Timers overflow far above it.
+LONGEST = 10**9
+
+
+@dataclass(frozen=True)
+class Setting:
+    """The declaration of one key.
+
+    Attributes:
+        about: what the setting does, in one line of Markdown.
+        example: a value as TOML, for the reference.
+        unset: what applies without the key, where that is no constant.
+        key: the key in the file; empty takes the field's name with dashes.
+        minimum: the smallest number.
+        maximum: the largest number.
+        pattern: a regular expression for the text, or for each text of a list or table.
+        names: a regular expression for the names in a table of tables.
+        expected: what to write instead, where the type alone does not say it.
+        rest: the field takes all tables that no other field names.
+        empty_list: an empty list counts, and does not stand for the default.
+        distinct: a repeated text counts once.
+        shape: the values are parsed elsewhere; the schema has their shape under this name.
+    """
+
+    about: str
+    example: str = ""
+    unset: str = ""
+    key: str = ""
+    minimum: float | None = None
+    maximum: float | None = None
+    pattern: str = ""
+    names: str = ""
+    expected: str = ""
+    rest: bool = False
+    empty_list: bool = False
+    distinct: bool = False
+    shape: str = ""
+
+
+@dataclass(frozen=True)
+class Key:
+    """One key of a table: its name in the file, and the field that holds it."""
+
+    name: str
+    attribute: str
+    kind: Any
+    setting: Setting
+    default: Any
+
+
+class Checked:
+    """A table with keys that depend on each other."""
+
+    def check(self, where: str) -> None:
+        """Refuse keys that do not fit together.
+
+        Raises:
+            ConfigurationError: they do not.
+        """
+        raise NotImplementedError
+
+
+def setting(default: Any, about: str, **more: Any) -> Any:
+    """Declare a setting as a dataclass field; ``more`` is for ``Setting``."""
+    metadata = {"setting": Setting(about, **more)}
+    if default is dataclasses.MISSING:
+        return field(metadata=metadata)
+    if isinstance(default, dict):
+        return field(default_factory=dict, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+def seconds(default: float, about: str, **more: Any) -> Any:
+    """Declare a duration in seconds."""
+    return setting(default, about, **{"minimum": 0, "maximum": LONGEST, **more})
+
+
+def keys_of(table: type, defaults: object = None) -> tuple[Key, ...]:
+    """Return the keys of a settings table, in the order of their declaration.
+
+    Args:
+        defaults: an instance of the table with the defaults of this place; None takes the declared
+            ones.
+    """
+    keys = _declared_keys(table)
+    if not isinstance(defaults, table):
+        return keys
+    return tuple(dataclasses.replace(key, default=getattr(defaults, key.attribute)) for key in keys)
+
+
+@functools.cache
+def _declared_keys(table: type) -> tuple[Key, ...]:
+    kinds = typing.get_type_hints(table)
+    return tuple(
+        Key(
+            one.metadata["setting"].key or one.name.replace("_", "-"),
+            one.name,
+            kinds[one.name],
+            one.metadata["setting"],
+            _default(one),
+        )
+        for one in dataclasses.fields(table)
+    )
+
+
+def _default(one: dataclasses.Field[Any]) -> Any:
+    if one.default_factory is not dataclasses.MISSING:
+        return one.default_factory()
+    return one.default
