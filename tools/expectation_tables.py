@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ml_assets.project.settings.setting import setting
+from security.content.setting import setting
 
 Number = int | float
 

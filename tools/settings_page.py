@@ -10,8 +10,8 @@ from enum import Enum
 from typing import Any, Literal, get_args, get_origin
 
 from ml_assets.project.settings.reader import inner_kind
-from ml_assets.project.settings.setting import Key, keys_of
 from ml_assets.project.settings.settings import Settings
+from security.content.setting import Key, keys_of
 from tools.expectation_tables import SHAPE_NAMES, DatasetTable
 from tools.settings_schema import plain
 

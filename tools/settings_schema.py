@@ -9,8 +9,8 @@ from enum import Enum
 from typing import Any, Literal, get_args, get_origin
 
 from ml_assets.project.settings.reader import inner_kind
-from ml_assets.project.settings.setting import Key, Setting, keys_of
 from ml_assets.project.settings.settings import Settings
+from security.content.setting import Key, Setting, keys_of
 from tools.expectation_tables import SHAPES, DatasetTable
 
 Schema = dict[str, Any]

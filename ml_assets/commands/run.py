@@ -13,11 +13,11 @@ from ml_assets.commands.plan import add_pull
 from ml_assets.gating.evaluation import MATERIALIZE
 from ml_assets.project.commit_checkout import check_out
 from ml_assets.project.project import find_project
-from ml_assets.project.settings.setting import LONGEST
 from ml_assets.reporting.console import write_notice
 from ml_assets.reporting.job_report import add_outputs, announce, conclude
 from ml_assets.runs.graph_run import GraphRun, Wishes
 from resources.errors import ConfigurationError
+from security.content.setting import LONGEST
 
 _EPILOG = """\
 examples:

@@ -1,4 +1,4 @@
-"""The kit of gates: which gates a project has, and which of them judge what."""
+"""The catalog of gates: the gates of a project, and the cases of each."""
 
 from __future__ import annotations
 
@@ -8,45 +8,32 @@ from collections.abc import Callable, Collection, Mapping
 from functools import cached_property
 from typing import TypeAlias
 
-from ml_assets.gating.gate_factory import GateFactory
+from ml_assets.gating.project_facts import CheckoutFacts
 from ml_assets.gating.runner import SOURCE, Case
-from ml_assets.project.model_outs import find_models, find_named_data, find_named_models
+from ml_assets.project.model_outs import find_models, find_named_data
 from ml_assets.project.rules import Rules
-from ml_assets.project.settings.settings import Performance
+from ml_assets.project.settings.gates import CommandSettings
 from resources.dvc.cache.content import Content
 from resources.dvc.checkout.checkout import Checkout
 from resources.errors import ConfigurationError
 from security.content.model_name import looks_like_model
-from security.gates.interface import Gate, Kind
+from security.gates.context import GateContext
+from security.gates.interface import Gate, Kind, Place
+from security.gates.registry import BUILT_IN
 from security.policy.policy import Environment
 
 Wants: TypeAlias = Callable[[str], bool]
 
-#: The gates that every project has, by what they judge; the project's own come after them.
-_BUILT_IN = {
-    "format": Kind.SOURCE,
-    "lint": Kind.SOURCE,
-    "types": Kind.SOURCE,
-    "code-security": Kind.SOURCE,
-    "secrets": Kind.SOURCE,
-    "workflows": Kind.SOURCE,
-    "dependencies": Kind.SOURCE,
-    "unit-tests": Kind.SOURCE,
-    "integration-tests": Kind.SOURCE,
-    "data": Kind.DATA,
-    "model-file": Kind.MODEL,
-    "model-validation": Kind.MODEL,
-    "performance": Kind.MODEL,
-}
 
+class GateCatalog:
+    """The gates of one checkout: built-in ones and the project's own commands.
 
-class GateKit:
-    """The gates of one checkout. Each is made, and its module imported, when it is first needed.
+    Each gate is built, and its module imported, when it is first needed.
 
     Args:
-        rules: settings of gates come from there.
+        rules: source of the settings.
         environment: of the policy; a gate that it turns off has no cases.
-        written: what outs are known to hold that were made just now, by location.
+        written: contents of the outs that this run has written, by location.
     """
 
     def __init__(
@@ -58,34 +45,44 @@ class GateKit:
     ) -> None:
         self._checkout = checkout
         self._settings = rules.settings.gates
-        self._performance = rules.settings.performance
-        self._protection = rules.protection
-        self._factory = GateFactory(checkout, rules, environment, written)
+        self._environment = environment
+        self._facts = CheckoutFacts(checkout, rules, written)
         self._gates: dict[str, Gate] = {}
         self._guard = threading.Lock()
 
     @cached_property
     def kinds(self) -> dict[str, Kind]:
-        """What each gate judges, by its name.
+        """What each gate judges, by name.
 
         Raises:
-            ConfigurationError: a gate of the project's own would stand in for one that is built in.
+            ConfigurationError: a command of the project has the name of a built-in gate.
         """
         own = {name: Kind(one.judges) for name, one in self._settings.commands.items()}
-        taken = sorted(own.keys() & _BUILT_IN.keys())
+        taken = sorted(own.keys() & BUILT_IN.keys())
         if taken:
             raise ConfigurationError(
                 f"a gate of this name is built in: {', '.join(taken)}",
-                "give the command another name, and turn off in the policy what you do not want",
+                "give the command another name, or turn the built-in gate off in the policy",
             )
-        return {**_BUILT_IN, **own}
+        return {**{name: one.kind for name, one in BUILT_IN.items()}, **own}
 
     def gate(self, name: str) -> Gate:
         """Return a gate by its name."""
         with self._guard:
             if name not in self._gates:
-                self._gates[name] = self._factory.make(name)
+                self._gates[name] = self._build(name)
             return self._gates[name]
+
+    def _build(self, name: str) -> Gate:
+        command = self._settings.commands.get(name)
+        if command is not None:
+            return _command_gate(name, command, self._settings.timeout)
+        return BUILT_IN[name].build(self._context(name))
+
+    def _context(self, name: str) -> GateContext:
+        declared = BUILT_IN[name].settings is not None
+        table = getattr(self._settings, name.replace("-", "_")) if declared else None
+        return GateContext(name, table, self._environment.rule(name).online, self._facts)
 
     def source_cases(self, files: Collection[str], wants: Wants) -> list[Case]:
         """Return the gates that have something to judge in the source tree.
@@ -95,8 +92,7 @@ class GateKit:
             wants: says of which gates, by name.
         """
         names = [name for name, kind in self.kinds.items() if kind is Kind.SOURCE and wants(name)]
-        gates = map(self.gate, names)
-        return [Case(gate, SOURCE) for gate in gates if self._has_something(gate, files)]
+        return [Case(self.gate(name), SOURCE) for name in names if self._has_files(name, files)]
 
     def out_cases(self, location: str, wants: Wants) -> list[Case]:
         """Return the gates that have something to judge in an out, which there are none if it is
@@ -129,61 +125,44 @@ class GateKit:
         return [
             Case(self.gate(name), location)
             for name, judged in self.kinds.items()
-            if judged is kind and wants(name) and self._judges(name, location)
+            if judged is kind and wants(name) and self._has_subject(name, location) is not False
         ]
 
-    def _judges(self, name: str, location: str) -> bool:
-        if name == "performance":
-            return location == self._measured
-        if name == "model-validation":
-            suite = self._settings.model_validation
-            return location in self._named_models and (
-                self._has_tests(suite.paths) or self._settings.model_validation.metrics is not None
-            )
-        return True
+    def _has_subject(self, name: str, subject: str) -> bool | None:
+        """Return whether a gate applies to a subject; None if it depends on the files it reads."""
+        description = BUILT_IN.get(name)
+        return description.has_subject(self._context(name), subject) if description else None
+
+    def _has_files(self, name: str, files: Collection[str]) -> bool:
+        """Return whether a gate has anything to judge in the source tree."""
+        known = self._has_subject(name, SOURCE)
+        if known is not None:
+            return known
+        gate = self.gate(name)
+        return any(gate.reads(path) and not gate.configures(path) for path in files)
 
     @cached_property
     def models(self) -> frozenset[str]:
         """The outs that are models."""
-        return self._named_models | frozenset(find_models(self._checkout.manifest))
+        return self._facts.named_models | frozenset(find_models(self._checkout.manifest))
 
     @cached_property
     def named_data(self) -> frozenset[str]:
-        """The outs that the repository itself calls data."""
+        """Locations of the outs that the project declares as data."""
         return frozenset(find_named_data(self._checkout.manifest, self._settings.data))
 
-    @cached_property
-    def _named_models(self) -> frozenset[str]:
-        """The outs that are called models, the one among them that the settings have measured."""
-        manifest = self._checkout.manifest
-        measured = [self._performance.model] if self._performance.model is not None else []
-        return frozenset(find_named_models(manifest)) | (manifest.producer.keys() & measured)
 
-    @cached_property
-    def _measured(self) -> str | None:
-        """The one model that there is a performance test for."""
-        settings = self._performance
-        if settings.model is not None:
-            return settings.model
-        script = "scripts/performance_tests.py"
-        is_there = (self._checkout.root / script).is_file() or script in self._protection.paths
-        if settings.command == Performance.command and not is_there:
-            return None
-        return next(iter(self._named_models)) if len(self._named_models) == 1 else None
+def _command_gate(name: str, settings: CommandSettings, timeout: float) -> Gate:
+    """Build a gate from a command of the project."""
+    from security.gates.command import CommandGate, Output
 
-    def _has_something(self, gate: Gate, files: Collection[str]) -> bool:
-        """Whether a gate has anything to judge in the source tree."""
-        if gate.name == "dependencies":
-            return True  # if no file lists any package, what is installed is judged
-        paths = getattr(gate, "paths", None)  # of a test suite, which reads more than its tests
-        if paths is not None:
-            return self._has_tests(paths)
-        return any(gate.reads(path) and not gate.configures(path) for path in files)
-
-    def _has_tests(self, tops: Collection[str]) -> bool:
-        """Whether there are tests here, or on the protected branch: deleting them is no way out."""
-        return any(
-            (self._checkout.root / top).is_dir()
-            or any(path.startswith(f"{top.rstrip('/')}/") for path in self._protection.paths)
-            for top in tops
-        )
+    kind = Kind(settings.judges)
+    return CommandGate(
+        name=name,
+        kind=kind,
+        command=settings.command,
+        reads_patterns=settings.reads,
+        output=Output(settings.output),
+        place=Place.COPY if kind is Kind.SOURCE else Place.CHECKOUT,
+        timeout=timeout,
+    )

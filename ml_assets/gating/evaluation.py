@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 
-from ml_assets.gating.catalog import GateKit
+from ml_assets.gating.catalog import GateCatalog
 from ml_assets.gating.runner import SOURCE, Case, CaseResult, Judge, Surroundings, longest_first
 from ml_assets.project.denied_paths import list_denied
 from ml_assets.project.interpreter import find_interpreter
@@ -26,6 +26,7 @@ from resources.errors import ConfigurationError
 from resources.git.source_tree import Listing
 from resources.stores.result_store import ResultStore
 from security.gates.interface import Kind
+from security.gates.registry import measuring_gates
 from security.policy.decision import CaseDecision, Decision, evaluate
 from security.policy.policy import Environment
 from security.policy.rule import Level
@@ -71,7 +72,7 @@ class Gating:
         store = ResultStore(
             project.make_state() / "results", project.secret, project.scope, on_notice
         )
-        self.kit = GateKit(
+        self.kit = GateCatalog(
             checkout, self.rules, self.environment, {} if written is None else written
         )
         self._judge = Judge(
@@ -214,7 +215,7 @@ class Gating:
         """
 
         def wants(gate: str) -> bool:
-            return self._is_required(gate) or (gate == "performance" and self._is_on(gate))
+            return self._is_required(gate) or (gate in measuring_gates() and self._is_on(gate))
 
         cases = self.required_of_source()
         for location in locations:

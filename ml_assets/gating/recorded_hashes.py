@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from resources.dvc.cache.content import Content
 from resources.dvc.checkout.checkout import Checkout
-from security.gates.data.gate import Hashes
+from security.gates.context import Hashes
 
 
 class RecordedHashes(Mapping[str, Hashes]):

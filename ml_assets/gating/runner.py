@@ -33,19 +33,10 @@ from resources.stores.result_store import ResultStore
 from security.content.digest import digest_bytes, digest_tree
 from security.errors import SecurityError
 from security.gates.interface import Gate, GateError, Kind, Place, Report, Task, Tool
+from security.gates.registry import seconds_of
 from security.statements.gate_result import Binding, GateResult
 
 SOURCE = "source"
-#: What takes long begins first, so that at the end no processor waits for the longest alone.
-_LONGEST_FIRST = (
-    "integration-tests",
-    "unit-tests",
-    "model-validation",
-    "types",
-    "format",
-    "lint",
-    "code-security",
-)
 
 
 @dataclass(frozen=True)
@@ -67,9 +58,8 @@ class Case:
 
 
 def longest_first(cases: Iterable[Case]) -> list[Case]:
-    """Return cases in the order in which to begin with them side by side."""
-    rank = {name: number for number, name in enumerate(_LONGEST_FIRST)}
-    return sorted(cases, key=lambda case: rank.get(case.gate.name, len(rank)))
+    """Return cases, longest first, so that no processor waits for the longest one at the end."""
+    return sorted(cases, key=lambda case: -seconds_of(case.gate.name))
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from resources.errors import ResourceError
 from security.content.file_mode import ModeError, judge_modes, read_modes
 from security.errors import SecurityError
 from security.gates.interface import Kind
+from security.gates.registry import model_readers
 from security.policy.decision import CaseDecision, Decision
 from security.reports.in_toto import write_attestation
 from security.signing.model_signature import write_model_statement
@@ -128,7 +129,7 @@ class Conclusion:
     def _is_judged(self, location: str, judged: Sequence[CaseDecision]) -> bool:
         """Whether the gate that reads model files has judged a model: none is signed unread."""
         return any(
-            one.decision.gate == "model-file" and one.result is not None
+            one.decision.gate in model_readers() and one.result is not None
             for one in judged
             if self._is_about(one, location)
         )

@@ -14,35 +14,16 @@ import hashlib
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from security.content.printable import printable
 from security.finding import Finding, Severity
+from security.gates.context import GateContext
 from security.gates.interface import GateError, Json, Kind, Place, Report, Task, Tool
+from security.gates.settings import Bound, Margin, ModelValidationSettings
 from security.gates.tool.test_run import DOCUMENTATION, PytestRun, as_number, load_json, may_be_read
 
 _HINT = "correct the settings of the gate model-validation"
-
-
-@dataclass(frozen=True, slots=True)
-class Bound:
-    """The inclusive bounds of a metric; None leaves a side open."""
-
-    least: float | None = None
-    most: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Margin:
-    """How much worse a metric may be than that of the deployed model.
-
-    Attributes:
-        most: the largest difference allowed, in the unit of the metric.
-        better: the direction that is better.
-    """
-
-    most: float
-    better: Literal["higher", "lower"] = "higher"
 
 
 @dataclass(slots=True)
@@ -79,6 +60,27 @@ class ModelValidationGate:
     name: str = field(default="model-validation", init=False)
     kind: Kind = field(default=Kind.MODEL, init=False)
     place: Place = field(default=Place.CHECKOUT, init=False)
+
+    @classmethod
+    def from_context(cls, context: GateContext) -> ModelValidationGate:
+        """Build the gate from its settings, and from the deployed metrics if there are margins."""
+        own = context.settings(ModelValidationSettings)
+        compared = own.metrics is not None and own.margins
+        return cls(
+            paths=tuple(filter(context.project.has_directory, own.paths)),
+            arguments=own.arguments,
+            metrics=own.metrics,
+            thresholds=own.thresholds,
+            deployed=context.project.deployed_metrics(own.metrics or "") if compared else None,
+            margins=own.margins,
+        )
+
+    @classmethod
+    def has_subject(cls, context: GateContext, subject: str) -> bool:
+        """Return whether a subject is a declared model that has tests or metrics."""
+        own = context.settings(ModelValidationSettings)
+        has_tests = any(map(context.project.has_directory, own.paths))
+        return subject in context.project.named_models and (has_tests or own.metrics is not None)
 
     def reads(self, path: str) -> bool:
         """Say whether the gate reads a file: the metrics, and any file but documentation."""

@@ -23,7 +23,9 @@ from typing import Any
 
 from security.content.printable import printable
 from security.finding import Finding, Severity
+from security.gates.context import GateContext
 from security.gates.interface import GateError, Json, Kind, Place, Report, Task, Tool
+from security.gates.settings import Performance, PerformanceBounds
 from security.gates.tool.python_environment import environment_of
 from security.gates.tool.test_run import (
     DOCUMENTATION,
@@ -34,8 +36,8 @@ from security.gates.tool.test_run import (
 )
 from security.gates.tool.tool_process import ToolCommand, ToolExit, run_tool
 
-#: The command of a project that sets none.
-DEFAULT_COMMAND = "python scripts/performance_tests.py --model {model} --report {report}"
+#: The script of the default command.
+_SCRIPT = "scripts/performance_tests.py"
 
 _EXIT_CODES = {"passed": 0, "failed": 1}
 _HINT = "run the performance test by hand to see its output"
@@ -55,7 +57,7 @@ class PerformanceGate:
         ignores: patterns of source files that the test does not read; code is always read.
     """
 
-    command: str = DEFAULT_COMMAND
+    command: str = Performance.command
     starter: tuple[str, ...] | None = ("/bin/sh", "-c")
     machine: str = ""
     most: Mapping[str, float] = field(default_factory=dict)
@@ -65,6 +67,32 @@ class PerformanceGate:
     name: str = field(default="performance", init=False)
     kind: Kind = field(default=Kind.MODEL, init=False)
     place: Place = field(default=Place.CHECKOUT, init=False)
+
+    @classmethod
+    def from_context(cls, context: GateContext) -> PerformanceGate:
+        """Build the gate from its settings and those of the performance test."""
+        test, bounds = context.project.performance, context.settings(PerformanceBounds)
+        return cls(
+            command=test.command,
+            starter=context.project.shell,
+            machine=context.project.machine,
+            most=bounds.most,
+            least=bounds.least,
+            timeout=test.timeout,
+        )
+
+    @classmethod
+    def has_subject(cls, context: GateContext, subject: str) -> bool:
+        """Return whether a subject is the model that the performance test measures.
+
+        It is the model of the settings, else the only declared model, if the test's script exists.
+        """
+        test = context.project.performance
+        if test.model is not None:
+            return subject == test.model
+        if test.command == Performance.command and not context.project.has_file(_SCRIPT):
+            return False
+        return context.project.named_models == {subject}
 
     def reads(self, path: str) -> bool:
         """Say whether the test may read a file: anything that is not documentation."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from security.gates.context import GateContext
 from security.gates.interface import Kind, Place, Report, Task, Tool
+from security.gates.settings import SuiteSettings
 from security.gates.tool.test_run import DOCUMENTATION, PytestRun, may_be_read
 
 
@@ -32,6 +34,18 @@ class TestSuiteGate:
     ignores: tuple[str, ...] = DOCUMENTATION
     kind: Kind = field(default=Kind.SOURCE, init=False)
     place: Place = field(default=Place.CHECKOUT, init=False)
+
+    @classmethod
+    def from_context(cls, context: GateContext) -> TestSuiteGate:
+        """Build the gate from its settings; coverage is of ``src`` if these name no sources."""
+        own = context.settings(SuiteSettings)
+        sources = own.sources or (("src",) if (context.project.root / "src").is_dir() else ())
+        return cls(context.name, own.paths, sources, own.arguments)
+
+    @classmethod
+    def has_subject(cls, context: GateContext, subject: str) -> bool:
+        """Return whether there are tests."""
+        return any(map(context.project.has_directory, context.settings(SuiteSettings).paths))
 
     def reads(self, path: str) -> bool:
         """Say whether tests may read a file: any file but documentation."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from security.finding import Finding
+from security.gates.registry import Topic, topic_of
 from security.policy.decision import NEWEST_ADVISORY, Decision
 from security.statements.gate_result import GateResult
 from security.statements.statement import Statement, Subject, write_statement
@@ -19,7 +20,6 @@ TEST_RESULT = "https://in-toto.io/attestation/test-result/v0.1"
 VULNERABILITIES = "https://in-toto.io/attestation/vulns/v0.2"
 
 _RESULTS = {Verdict.PASSED: "PASSED", Verdict.WARNED: "WARNED", Verdict.FAILED: "FAILED"}
-_TESTS = ("unit-tests", "integration-tests", "model-validation")
 
 
 def write_attestation(result: GateResult, decision: Decision) -> Statement | None:
@@ -31,9 +31,10 @@ def write_attestation(result: GateResult, decision: Decision) -> Statement | Non
     if result.report.unjudged is not None or decision.verdict not in _RESULTS:
         return None
     subject = Subject(result.binding.subject, {"sha256": result.binding.sha256})
-    if result.binding.gate in _TESTS:
+    topic = topic_of(result.binding.gate)
+    if topic is Topic.TESTS:
         return write_statement([subject], TEST_RESULT, _test_result(result, decision))
-    if result.binding.gate == "dependencies":
+    if topic is Topic.VULNERABILITIES:
         return write_statement([subject], VULNERABILITIES, _vulnerabilities(result))
     return None
 

@@ -9,11 +9,12 @@ from typing import TypeAlias
 from security.content.printable import printable
 from security.finding import Confidence, Finding, Severity
 from security.gates.interface import Json
+from security.gates.registry import Topic, topic_of
 
 Object: TypeAlias = dict[str, Json]
 
 _LONGEST_ID = 200
-_SECURITY_GATES = {"code-security", "dependencies", "model-file", "secrets", "workflows"}
+_SECURITY = {Topic.SECURITY, Topic.VULNERABILITIES}
 #: The middle of each range of CVSS, by which a service sorts and filters.
 _SCORES = {
     Severity.LOW: "2.0",
@@ -48,13 +49,13 @@ class Rules:
         if severity is not None and rank > self.worst[at]:
             self.worst[at] = rank
             properties = self.rules[at]["properties"]
-            if self.gate in _SECURITY_GATES and isinstance(properties, dict):
+            if topic_of(self.gate) in _SECURITY and isinstance(properties, dict):
                 properties["security-severity"] = _SCORES[severity]
         return at
 
     def _describe(self, rule_id: str, finding: Finding, level: str) -> Object:
         tags: list[Json] = [self.gate]
-        tags += ["security"] if self.gate in _SECURITY_GATES else []
+        tags += ["security"] if topic_of(self.gate) in _SECURITY else []
         properties: Object = {"tags": tags}
         if finding.confidence is not None:
             properties["precision"] = _PRECISIONS[finding.confidence]

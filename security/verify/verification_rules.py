@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from security.policy.decision import Decision, evaluate
+from security.gates.registry import model_readers
 from security.policy.policy import Environment, Policy
 from security.policy.rule import Level
 from security.policy.waiver import Waiver
 from security.statements.gate_result import GateResult
-
-#: The gates that check every model, so that each model has a result of them.
-MODEL_GATES = frozenset({"model-file"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +29,7 @@ class VerificationRules:
     policy: str
     waivers: Sequence[Waiver]
     today: datetime.date
-    model_gates: frozenset[str] = MODEL_GATES
+    model_gates: frozenset[str] = field(default_factory=model_readers)
 
     @classmethod
     def from_policy(

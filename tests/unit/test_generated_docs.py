@@ -9,8 +9,8 @@ from typing import Any
 import jsonschema
 import pytest
 
-from ml_assets.project.settings.setting import keys_of
 from ml_assets.project.settings.settings import read_settings
+from security.content.setting import keys_of
 from security.gates.data.expectations import ExpectationError, parse_expectations
 from tools.check_docs import subcommands
 from tools.command_page import command_page

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from ml_assets.project.settings.setting import setting
+from security.content.setting import setting
 
 #: The learning approaches of CycloneDX 1.6.
 Approach = Literal[

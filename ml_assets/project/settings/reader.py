@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
-from ml_assets.project.settings.setting import Checked, Key, Setting, keys_of
 from resources.errors import ConfigurationError
+from security.content.setting import Checked, Key, Setting, keys_of
 
 T = TypeVar("T")
 
@@ -42,8 +42,9 @@ def read_table(kind: type[T], table: Mapping[str, Any], where: str, default: T |
             f"known settings: {', '.join(sorted(named))}",
         )
     read = kind(**values)
-    if isinstance(read, Checked):
-        read.check(where)
+    fault = read.fault() if isinstance(read, Checked) else None
+    if fault is not None:
+        raise wrong(where, *fault)
     return read
 
 

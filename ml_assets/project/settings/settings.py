@@ -16,11 +16,12 @@ from typing import Any
 from ml_assets.project.settings.gates import GateSettings
 from ml_assets.project.settings.model_cards import ModelCardSettings
 from ml_assets.project.settings.reader import read_table, wrong
-from ml_assets.project.settings.setting import seconds, setting
 from ml_assets.project.settings.signing import SigningSettings
 from ml_assets.project.settings.watch import WatchSettings
 from resources.errors import ConfigurationError
 from security.content.document import DocumentError, parse_toml
+from security.content.setting import seconds, setting
+from security.gates.settings import Performance
 
 #: The owners that Dagster accepts, without its teams with a space in their name.
 _OWNER = r"team:\S+|[A-Za-z0-9_][A-Za-z0-9._%+-]*@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}"
@@ -42,23 +43,6 @@ class Confinement(Enum):
     IF_POSSIBLE = "if-possible"
     REQUIRED = "required"
     OFF = "off"
-
-
-@dataclass(frozen=True)
-class Performance:
-    """The performance test of a model."""
-
-    command: str = setting(
-        "python scripts/performance_tests.py --model {model} --report {report}",
-        "Command, run in the project's root; `{model}` and `{report}` are replaced by paths.",
-    )
-    model: str | None = setting(
-        None,
-        "Path of the model.",
-        unset="the one artifact of type `model`",
-        example='"models/classifier.onnx"',
-    )
-    timeout: float = seconds(600.0, "Seconds that the test may take.", example="60")
 
 
 @dataclass(frozen=True)

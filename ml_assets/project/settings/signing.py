@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from ml_assets.project.settings.reader import wrong
-from ml_assets.project.settings.setting import Checked, setting
+from security.content.setting import Checked, setting
 
 
 class Method(Enum):
@@ -66,7 +65,7 @@ class SigningSettings(Checked):
         example='["/var/lib/softhsm/tokens"]',
     )
 
-    def check(self, where: str) -> None:
+    def fault(self) -> tuple[str, str] | None:
         """Require the keys that the method needs."""
         needed = {
             Method.CERTIFICATE: {"certificates": self.certificates, "key": self.key},
@@ -74,4 +73,5 @@ class SigningSettings(Checked):
         }.get(self.method, {})
         for name, value in needed.items():
             if value is None:
-                raise wrong(where, name, f"a value, required with method {self.method.value}")
+                return name, f"a value, required with method {self.method.value}"
+        return None

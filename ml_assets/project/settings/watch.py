@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TypeVar
 
-from ml_assets.project.settings.setting import seconds, setting
+from security.content.setting import seconds, setting
 
 T = TypeVar("T")
 

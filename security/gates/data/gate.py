@@ -20,8 +20,13 @@ from sys import executable
 from security.content.out_files import Identity, OutFile, identify, is_behind_link, open_files
 from security.content.printable import printable
 from security.finding import Finding, Severity
+from security.gates.context import GateContext, Hashes
 from security.gates.data import reader
-from security.gates.data.expectations import DataExpectations, TableExpectations
+from security.gates.data.expectations import (
+    DataExpectations,
+    TableExpectations,
+    parse_expectations,
+)
 from security.gates.data.reader.reading import Failure, Reading, parse_reading
 from security.gates.interface import GateError, Json, Kind, Place, Report, Task, Tool
 from security.gates.tool.out_bytes import (
@@ -45,19 +50,6 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _ONE_THREAD = {**dict.fromkeys(_THREADS, "1"), "ARROW_DEFAULT_MEMORY_POOL": "system"}
 _MOST_OUTPUT = 32 << 20
 _MOST_FILES = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class Hashes:
-    """The hashes of an out in DVC's notation: md5, with the suffix ``.dir`` for a directory.
-
-    Attributes:
-        recorded: hash in the stage or lock file; None without one.
-        observed: hash of the current bytes; None if it was not computed.
-    """
-
-    recorded: str | None = None
-    observed: str | None = None
 
 
 @dataclass(slots=True)
@@ -92,6 +84,16 @@ class DataGate:
         self._expectations = expectations or DataExpectations()
         self._hashes = hashes or {}
         self._memory = memory
+
+    @classmethod
+    def from_context(cls, context: GateContext) -> DataGate:
+        """Build the gate from the settings' expectations and the hashes of outs.
+
+        Raises:
+            ExpectationError: an expectation is wrong.
+        """
+        expectations = parse_expectations(context.settings(dict), "tool.ml-assets.gates.data")
+        return cls(expectations, context.project.hashes)
 
     def reads(self, path: str) -> bool:
         """Read no file of the source tree."""

@@ -24,6 +24,7 @@ from security.advisories.severity import Rating
 from security.advisories.vulnerability import Vulnerability, match_package
 from security.content.printable import printable
 from security.finding import Finding, Severity
+from security.gates.context import GateContext
 from security.gates.dependencies.online_advisories import (
     merge_vulnerabilities,
     query_service,
@@ -96,6 +97,17 @@ class DependenciesGate:
         self._identify = identify
         self._at = at
         self._online = online
+
+    @classmethod
+    def from_context(cls, context: GateContext) -> DependenciesGate:
+        """Build the gate from the user's advisories."""
+        source = context.project.advisories
+        return cls(source.open, source.identify, at=context.project.now, online=context.online)
+
+    @classmethod
+    def has_subject(cls, context: GateContext, subject: str) -> bool:
+        """Return True: without dependency files, the gate judges the installed packages."""
+        return True
 
     def reads(self, path: str) -> bool:
         """Say whether a file lists pinned packages."""

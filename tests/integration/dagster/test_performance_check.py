@@ -9,8 +9,8 @@ import pytest
 
 from ml_assets.graph.description import describe_assets
 from ml_assets.project.project import Project
-from ml_assets.project.settings.settings import Performance
 from resources.errors import ConfigurationError
+from security.gates.settings import Performance
 from tests.integration.dagster.asset_flow import Flow
 
 REPORT = {"verdict": "passed", "metrics": {"p95 (ms)": 1.5, "size": 10}, "failures": []}
@@ -121,8 +121,8 @@ def test_model_that_is_too_slow_does_not_pass_and_says_why(
     ("command", "timeout", "why"),
     [
         ("sleep 60", 0.3, "0.3 s"),
-        ("true {report}", 60, "no readable report"),
-        ("cp report.json {report}; exit 1", 60, "the report says"),
+        ("true {report}", 60, "unreadable report"),
+        ("cp report.json {report}; exit 1", 60, "report contradicts the exit code"),
         ("cp {model} ${HOME}/x; false {report}", 60, "exit code 1"),
     ],
     ids=["hangs", "says nothing", "contradicts itself", "has braces of its own"],

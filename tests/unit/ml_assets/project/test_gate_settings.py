@@ -4,17 +4,16 @@ import tomllib
 
 import pytest
 
-from ml_assets.project.settings.gates import (
-    BoundSettings,
-    CommandSettings,
-    GateSettings,
-    MarginSettings,
+from ml_assets.project.settings.gates import CommandSettings, GateSettings
+from ml_assets.project.settings.reader import read_table
+from resources.errors import ConfigurationError
+from security.gates.settings import (
+    Bound,
+    Margin,
     ModelValidationSettings,
     PerformanceBounds,
     SuiteSettings,
 )
-from ml_assets.project.settings.reader import read_table
-from resources.errors import ConfigurationError
 
 EVERYTHING = """
 python = "envs/one/bin/python"
@@ -57,8 +56,8 @@ def test_every_setting_is_read() -> None:
         model_validation=ModelValidationSettings(
             ("tests/model_tests",),
             metrics="metrics.json",
-            thresholds={"test.f1": BoundSettings(0.8, 1.0)},
-            margins={"test.rmse": MarginSettings(0.1, "lower")},
+            thresholds={"test.f1": Bound(0.8, 1.0)},
+            margins={"test.rmse": Margin(0.1, "lower")},
         ),
         data={"data/*.csv": {"rows": {"min": 1}}},
         performance=PerformanceBounds({"latency_ms": 5.5}, {"throughput": 2.0}),

@@ -10,7 +10,8 @@ import pytest
 
 from security.finding import Severity
 from security.gates.interface import Gate, GateError, Kind, Place, Report, Task
-from security.gates.performance import DEFAULT_COMMAND, PerformanceGate
+from security.gates.performance import PerformanceGate
+from security.gates.settings import Performance
 from tests.unit.security.gates.gate_tasks import build_task
 
 pytestmark = pytest.mark.process
@@ -177,4 +178,4 @@ def test_tool_changes_with_machine_command_and_bounds(tmp_path: Path) -> None:
     tools = [gate.tool(task) for gate in gates]
     assert len({tool.sha256 for tool in tools}) == len(gates)
     assert tools[0].configuration["machine"] == "test machine"
-    assert tools[0].configuration["command"] == DEFAULT_COMMAND
+    assert tools[0].configuration["command"] == Performance.command

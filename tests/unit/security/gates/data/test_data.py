@@ -22,13 +22,14 @@ import pytest
 
 from security.content.digest import digest_tree
 from security.finding import Severity
+from security.gates.context import Hashes
 from security.gates.data import gate as data
 from security.gates.data.expectations import (
     ExpectationError,
     TableExpectations,
     parse_expectations,
 )
-from security.gates.data.gate import DataGate, Hashes
+from security.gates.data.gate import DataGate
 from security.gates.data.reader import child as reader
 from security.gates.data.reader.child import read_out
 from security.gates.data.reader.expectation import read_expected

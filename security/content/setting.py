@@ -64,12 +64,8 @@ class Key:
 class Checked:
     """A table with keys that depend on each other."""
 
-    def check(self, where: str) -> None:
-        """Refuse keys that do not fit together.
-
-        Raises:
-            ConfigurationError: they do not.
-        """
+    def fault(self) -> tuple[str, str] | None:
+        """Return a key that does not fit the others, and what to write instead; None without."""
         raise NotImplementedError
 
 
