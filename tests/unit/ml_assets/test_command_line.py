@@ -168,7 +168,10 @@ CONFIGURATION = {
     ),
     "lock of version 1": (lambda p: p.write("dvc.lock", "one:\n  cmd: x\n"), "lock"),
     "wrong setting": (lambda p: p.write("ml-assets.toml", "jobs = 'x'"), "jobs"),
-    "unknown setting": (lambda p: p.write("ml-assets.toml", "job = 1"), "job: unknown key"),
+    "unknown setting": (
+        lambda p: p.write("ml-assets.toml", "job = 1"),
+        "unknown setting in ml-assets.toml: job",
+    ),
 }
 
 
