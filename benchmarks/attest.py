@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ml_assets.project.project import find_project
+from ml_assets.project.rules import find_rules
 from ml_assets.proof.attestation import StageAttestation
 from ml_assets.proof.store import Proofs
 from resources.dvc.run.stage_environment import build_environment
@@ -27,7 +28,7 @@ def main() -> int:
     project = find_project(Path.cwd())
     project.run_tags  # noqa: B018  # a run asks Git this first, which settles its index of a copy
     checkout = project.open_checkout()
-    proofs = Proofs(project)
+    proofs = Proofs(project, find_rules(project.root))
     proofs.signer  # noqa: B018  # the key is made before the clock runs
     attestation = StageAttestation(
         project, checkout, proofs, build_environment(os.environ), "benchmark"

@@ -14,11 +14,12 @@ import dagster as dg
 from ml_assets.branches.branch_run import BRANCH_TAG, COMMIT_TAG, SENSOR, TRIGGER_TAG
 from ml_assets.branches.cleanup import Collector
 from ml_assets.branches.commit_trust import find_objection as distrust
-from ml_assets.branches.graph_at_commit import Branch, load_branch
+from ml_assets.branches.graph_at_commit import WatchedBranch, load_branch
 from ml_assets.branches.lock_files import is_written_by_run
 from ml_assets.branches.watch import SHOWN, Watch
+from ml_assets.branches.watch_resource import WATCH
 from ml_assets.orchestration.launcher import workers
-from ml_assets.project.settings.watch import Commits, Older
+from ml_assets.project.settings.watch import Commits, Older, WatchSettings
 from resources.code_server import find_code_server
 from resources.errors import LostRaceError, ResourceError, UnavailableError
 from sensors.branches import (
@@ -47,22 +48,23 @@ _CANCELING = dg.DagsterRunStatus.CANCELING
 
 
 def build_sensor(
-    watch: Watch, branches: Sequence[Branch], jobs: Sequence[Any]
+    settings: WatchSettings, branches: Sequence[WatchedBranch], jobs: Sequence[Any]
 ) -> dg.SensorDefinition:
     """Build the sensor of a watch.
 
     Args:
         branches: as the definitions hold them.
-        jobs: that bring them up to date.
+        jobs: bring the branches up to date.
     """
     names = {branch.name: branch.job for branch in branches}
     loaded = {branch.name: Loaded(branch.commit, branch.shape) for branch in branches}
     shapes = {(branch.name, branch.commit): branch.shape for branch in branches}
 
     def evaluate(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        watch: Watch = getattr(context.resources, WATCH).open()
         with _alone(watch) as alone:
             if not alone:
-                return dg.SensorResult(skip_reason="another daemon is looking at this moment")
+                return dg.SensorResult(skip_reason="another daemon takes a tick at this moment")
             tick = Tick(watch, loaded, shapes, context.instance)
             decision = tick.take(parse_cursor(context.cursor))
             if not decision.requests:
@@ -73,7 +75,8 @@ def build_sensor(
         name="branches",
         evaluation_fn=evaluate,
         jobs=list(jobs) or None,
-        minimum_interval_seconds=round(watch.settings.interval),
+        minimum_interval_seconds=round(settings.interval),
+        required_resource_keys={WATCH},
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Each new commit of a watched branch becomes one run.",
     )

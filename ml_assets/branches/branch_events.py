@@ -1,6 +1,7 @@
-"""A branch's record: what Dagster is told of a run, under the versions of the run's own commit.
+"""The record of a branch run in Dagster, under the versions of the run's own commit.
 
-What an op yields would get the code version of the definitions, which may be of another commit.
+Results that an op yields would get the code version of the definitions, which may be of another
+commit.
 """
 
 from __future__ import annotations
@@ -17,13 +18,12 @@ from dagster._core.definitions.data_version import (
 )
 
 from ml_assets.branches.commit_link import commit_url
-from ml_assets.branches.graph_at_commit import Graph
+from ml_assets.branches.graph_at_commit import CommitGraph
 from ml_assets.branches.watch import Watch
 from ml_assets.gating.evaluation import Gating
 from ml_assets.graph.translator import SOURCE_VERSION, Asset, Key, signed_key
 from ml_assets.orchestration.checks import report_evaluations
 from ml_assets.orchestration.proof_metadata import proof_metadata
-from ml_assets.proof.signer import describe_ledger
 from ml_assets.proof.store import Proofs
 from resources.dvc.cache.content import Content
 from security.content.printable import printable
@@ -32,15 +32,15 @@ from security.policy.decision import CaseDecision
 
 @dataclass(frozen=True)
 class BranchRecord:
-    """What is recorded of one run."""
+    """Records one run."""
 
     watch: Watch
-    graph: Graph
+    graph: CommitGraph
     commit: str
     context: dg.AssetExecutionContext
 
     def record_source(self) -> None:
-        """Record the source: which commit it is."""
+        """Record the commit as the source."""
         mirror = self.watch.mirror
         author = mirror.read_author(self.commit)
         subject = mirror.read_message(self.commit).partition("\n")[0]
@@ -51,12 +51,12 @@ class BranchRecord:
         self._record(self.graph.source, values, SOURCE_VERSION, self.commit)
 
     def record_made(self, asset: Asset, made: dg.MaterializeResult[Any]) -> None:
-        """Record an out that a stage has made, or that was found to be up to date."""
+        """Record an out that a stage made or found up to date."""
         version = made.data_version.value if made.data_version else asset.code_version
         self._record(asset.key, made.metadata or {}, version, asset.code_version, made.tags or {})
 
     def record_signed(self, location: str) -> None:
-        """Record that a model was signed."""
+        """Record a signed model."""
         content = self.graph.checkout.read(location)
         if content is not None:
             values = {
@@ -67,16 +67,15 @@ class BranchRecord:
             self._record(key, values, content.sha256, "signed")
 
     def record_proven(self, proofs: Proofs, contents: Mapping[str, Content]) -> None:
-        """Record what is proven of outs: it is signed when all of them are made and judged.
+        """Record the statements about outs, which are signed at the end of the run.
 
         Args:
-            contents: by location.
+            contents: of the outs, by location.
         """
         keys = {asset.location: asset.key for asset in self.graph.assets}
-        ledger = describe_ledger(self.graph.project)
         with proofs.records() as records:
             found = {
-                location: proof_metadata(records, content, ledger)
+                location: proof_metadata(records, content, proofs.place)
                 for location, content in contents.items()
                 if content.sha256
             }
@@ -87,11 +86,11 @@ class BranchRecord:
                     dg.AssetObservation(key, metadata={**self._commit, **values})
                 )
 
-    def record_judged(self, gating: Gating, judged: Sequence[CaseDecision]) -> None:
-        """Record what gates have said, for the UI to show beside what they judged."""
+    def record_decisions(self, gating: Gating, decisions: Sequence[CaseDecision]) -> None:
+        """Record decisions, for the UI to show beside the assets."""
         kinds = gating.kit.kinds
         report_evaluations(
-            self.context.instance, self.graph.source, kinds, judged, self.graph.assets
+            self.context.instance, self.graph.source, kinds, decisions, self.graph.assets
         )
 
     @property

@@ -1,4 +1,4 @@
-"""Commit trust: whether a commit is signed by somebody whom the protected branch names."""
+"""Commit trust: whether a committer whom the protected branch names has signed a commit."""
 
 from __future__ import annotations
 
@@ -9,28 +9,36 @@ from resources.errors import ResourceError
 from resources.git.commit_signature import verify_commit
 from resources.git.mirror import TRACKING
 
-#: Whose signatures on commits count, on the protected branch.
+#: The directory of trusted committers, on the protected branch.
 COMMITTERS = ".ml-assets/committers"
 
 
-def find_objection(watch: Watch, commit: str) -> str | None:
-    """Say why nothing may be done with a commit; None where its signature counts, or need not."""
-    return find_distrust(watch, commit) if watch.settings.signed else None
+def find_objection(watch: Watch, commit: str, protected: str | None = None) -> str | None:
+    """Return why a commit may not run; None where its signature counts, or needs none.
+
+    Args:
+        protected: the commit of the protected branch that names the committers; None takes the
+            one that was fetched last.
+    """
+    return find_distrust(watch, commit, protected) if watch.settings.signed else None
 
 
-def find_distrust(watch: Watch, commit: str) -> str | None:
-    """Say why a commit's signature does not count; None where it does.
+def find_distrust(watch: Watch, commit: str, protected: str | None = None) -> str | None:
+    """Return why a commit's signature does not count; None where it does.
 
-    Who counts is said by the protected branch, as it was when it was fetched: a commit cannot vouch
-    for itself. Where that cannot be judged, nobody counts.
+    The protected branch names the committers: a commit cannot vouch for itself. Without a protected
+    branch no signature counts.
+
+    Args:
+        protected: as for ``find_objection``.
     """
     mirror = watch.mirror
     default = mirror.read_default()
-    if default is None:
-        return "there is no protected branch that says whose signatures count"
+    if default is None and protected is None:
+        return "no protected branch names trusted committers"
     below = posixpath.normpath(posixpath.join(watch.below, COMMITTERS))
     try:
-        files = mirror.read_files(f"{TRACKING}/{default}", (f"{below}/",))
+        files = mirror.read_files(protected or f"{TRACKING}/{default}", (f"{below}/",))
         trusted = {posixpath.basename(path): content for path, content in files.items()}
         verify_commit(mirror.directory, commit, trusted)
     except ResourceError as error:

@@ -1,4 +1,4 @@
-"""A branch: its graph as it is at one commit, described for Dagster."""
+"""The graph of a watched branch at one commit, described for Dagster."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from security.errors import SecurityError
 
 
 @dataclass(frozen=True)
-class Graph:
+class CommitGraph:
     """The graph of a branch at a commit.
 
     Attributes:
-        project: the commit, checked out.
+        project: the checkout of the commit.
         assets: of its stages.
-        shape: the same for graphs that look the same: keys, and what depends on what.
+        shape: a digest of keys and deps: graphs that look the same have the same.
     """
 
     project: Project
@@ -35,51 +35,51 @@ class Graph:
 
     @property
     def source(self) -> Key:
-        """The key of its source."""
+        """The key of the source asset."""
         return source_key(self.project.branch, self.checkout.manifest)
 
 
 @dataclass(frozen=True)
-class Branch:
+class WatchedBranch:
     """A watched branch.
 
     Attributes:
-        commit: whose graph is shown.
-        graph: None where the commit has none that can be read.
-        problem: why it has none.
+        commit: the commit that Dagster shows.
+        graph: None where the commit has no readable graph.
+        problem: why the graph is not readable.
     """
 
     name: str
     commit: str
-    graph: Graph | None
+    graph: CommitGraph | None
     problem: str | None = None
 
     @property
     def job(self) -> str:
-        """The name of the job that brings all of it up to date."""
+        """The name of the job that brings the branch up to date."""
         return job_name(self.name)
 
     @property
     def source(self) -> Key:
-        """The key of its source."""
+        """The key of the source asset."""
         return self.graph.source if self.graph else asset_key(self.name, "source")
 
     @property
     def shape(self) -> str | None:
-        """What its graph looks like; None where it has none."""
+        """The shape of the graph; None without a graph."""
         return self.graph.shape if self.graph is not None else None
 
 
 def job_name(branch: str) -> str:
-    """Return the name of the job that brings a branch up to date, as Dagster takes names."""
+    """Return the name of the job that brings a branch up to date; Dagster accepts it."""
     return f"reproduce_{identifier(branch)}"
 
 
-def load_graph(watch: Watch, branch: str, commit: str) -> Graph:
+def load_graph(watch: Watch, branch: str, commit: str) -> CommitGraph:
     """Load the graph of a commit.
 
     Raises:
-        ResourceError, SecurityError: the commit has none, or it cannot be read.
+        ResourceError, SecurityError: the commit has no readable graph.
     """
     project = watch.open_worktree(branch, commit)
     checkout = project.open_checkout(pull=True)
@@ -87,26 +87,26 @@ def load_graph(watch: Watch, branch: str, commit: str) -> Graph:
     if not assets:  # a run of nothing would pass for one of the pipeline
         raise ConfigurationError(
             f"no stage in commit {commit[:12]} of {branch}",
-            "look whether it still has its dvc.yaml, or watch other branches",
+            "check that it still has its dvc.yaml, or watch other branches",
         )
     checkout.store.save()
-    return Graph(project, checkout, assets, _shape_of(assets))
+    return CommitGraph(project, checkout, assets, _shape_of(assets))
 
 
-def load_branch(watch: Watch, name: str, commit: str) -> Branch:
-    """Load a branch as it is at a commit, whether there is a graph in it or not."""
+def load_branch(watch: Watch, name: str, commit: str) -> WatchedBranch:
+    """Load a branch at a commit, with or without a readable graph."""
     try:
-        return Branch(name, commit, load_graph(watch, name, commit))
+        return WatchedBranch(name, commit, load_graph(watch, name, commit))
     except (ResourceError, SecurityError) as error:
-        return Branch(name, commit, None, f"{error.message}\n  hint: {error.hint}")
+        return WatchedBranch(name, commit, None, f"{error.message}\n  hint: {error.hint}")
     except Exception as error:  # noqa: BLE001  # other branches go on, and its own run will fail
-        return Branch(name, commit, None, f"unexpected: {type(error).__name__}: {error}")
+        return WatchedBranch(name, commit, None, f"unexpected: {type(error).__name__}: {error}")
 
 
 def find_shown(watch: Watch) -> dict[str, str]:
-    """Return the commits whose graphs are shown: the last that had one, by branch.
+    """Return the commit whose graph Dagster shows, by branch: the last one with a readable graph.
 
-    Nothing is read of a commit that has to be signed and is not.
+    An unsigned commit is not read where commits have to be signed.
     """
     shown = watch.mirror.read_refs(SHOWN)
     found: dict[str, str] = {}
@@ -117,8 +117,8 @@ def find_shown(watch: Watch) -> dict[str, str]:
     return found
 
 
-def keep_shown(watch: Watch, branches: Sequence[Branch]) -> None:
-    """Keep showing the graphs of branches whose later commits have none that can be read."""
+def keep_shown(watch: Watch, branches: Sequence[WatchedBranch]) -> None:
+    """Remember the shown commits: later commits of a branch may have no readable graph."""
     shown = watch.mirror.read_refs(SHOWN)
     for branch in branches:
         if branch.graph is not None and branch.name not in shown:

@@ -1,4 +1,4 @@
-"""The verified commit of a branch: the last one whose run has passed."""
+"""The passed commit of a branch: the last one whose run passed."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from resources.errors import LostRaceError
 from resources.git.mirror import VERIFIED, Mirror
 
 
-def read_verified(mirror: Mirror, branch: str) -> str | None:
-    """Return the last commit of a branch that has passed; None where none has."""
+def read_passed(mirror: Mirror, branch: str) -> str | None:
+    """Return the last commit of a branch that passed; None before the first one."""
     return mirror.read_ref(f"{VERIFIED}/{branch}")
 
 
-def mark_verified(mirror: Mirror, branch: str, commit: str) -> None:
-    """Note that a commit has passed, unless a later one of the branch has already."""
+def mark_passed(mirror: Mirror, branch: str, commit: str) -> None:
+    """Note that a commit has passed, unless a later commit of the branch has."""
     ref = f"{VERIFIED}/{branch}"
     old, head = mirror.read_ref(ref), mirror.read_tracked(branch)
     later = old is not None and old != commit and mirror.is_ancestor(commit, old)
@@ -21,4 +21,4 @@ def mark_verified(mirror: Mirror, branch: str, commit: str) -> None:
     try:
         mirror.write_ref(ref, commit, old)
     except LostRaceError:
-        mark_verified(mirror, branch, commit)
+        mark_passed(mirror, branch, commit)

@@ -43,7 +43,7 @@ class Watch:
         state: keeps statements, results and Dagster's own storage.
         cache: DVC's objects.
         below: the DVC root, relative to Git's.
-        template: of the worktrees' ``.dvc/config.local``.
+        checkout: the checkout whose remote is watched; None for a repository without one.
     """
 
     url: str
@@ -52,7 +52,7 @@ class Watch:
     cache: Path
     settings: WatchSettings
     below: str = "."
-    template: Path | None = None
+    checkout: Path | None = None
 
     @cached_property
     def mirror(self) -> Mirror:
@@ -77,7 +77,8 @@ class Watch:
         os.utime(directory)  # it is in use (``collection``)
         root = Path(os.path.normpath(directory / self.below))
         site = self.home / "dvc" / slug(branch) / commit
-        write_local_config(root, self.template, cache=self.cache, site=site)
+        template = self.checkout / ".dvc" / "config.local" if self.checkout is not None else None
+        write_local_config(root, template, cache=self.cache, site=site)
         return Project(root, name=branch, shared=self.state)
 
     def worktree(self, branch: str, commit: str) -> Path:
@@ -121,7 +122,7 @@ def watch_project(project: Project) -> Watch | None:
         cache=project.find_cache(),
         settings=settings,
         below=place,
-        template=project.root / ".dvc" / "config.local",
+        checkout=project.root,
     )
 
 
@@ -161,22 +162,34 @@ def _home(name: str, identity: str) -> Path:
 
 
 def find_watch(home: str) -> Watch:
-    """Find the watch that the command has set up for processes that Dagster starts.
+    """Find the watch that ``ml-assets ui`` has set up for the processes of Dagster.
 
     Args:
-        home: what ``WATCH_VARIABLE`` holds.
+        home: the value of ``WATCH_VARIABLE``.
 
     Raises:
-        ConfigurationError: there is none.
+        ConfigurationError: nothing is watched there.
     """
-    if os.environ.get(PROJECT_VARIABLE):
-        watch = watch_project(find_project())
+    project = find_project() if os.environ.get(PROJECT_VARIABLE) else None
+    return open_watch(Path(home), project.root if project is not None else None)
+
+
+def open_watch(home: Path, checkout: Path | None) -> Watch:
+    """Open a watch.
+
+    Args:
+        home: the directory of its mirror.
+        checkout: the checkout whose remote is watched; None for a repository without one.
+
+    Raises:
+        ConfigurationError: nothing is watched there, or the settings are not valid.
+    """
+    if checkout is not None:
+        watch = watch_project(Project(checkout))
         if watch is None:
-            raise ConfigurationError(
-                "there is no remote repository to watch", "git remote add origin URL"
-            )
+            raise ConfigurationError("no remote repository to watch", "git remote add origin URL")
         return watch
-    mirror = Path(home) / "mirror.git"
+    mirror = home / "mirror.git"
     if not mirror.is_dir():
         raise ConfigurationError(f"nothing is watched in {home}", "start it with: ml-assets ui URL")
-    return _watch_home(Path(home), read_remote_address(mirror, "origin") or "")
+    return _watch_home(home, read_remote_address(mirror, "origin") or "")

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from ml_assets.branches.graph_at_commit import Graph
+from ml_assets.branches.graph_at_commit import CommitGraph
 from ml_assets.branches.lock_files import (
     AUTHOR,
     COMMIT_TRAILER,
@@ -41,7 +41,7 @@ class Recorder:
     """
 
     watch: Watch
-    graph: Graph
+    graph: CommitGraph
     branch: str
     commit: str
     run_id: str

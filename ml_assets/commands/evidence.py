@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ml_assets.gating.evaluation import MATERIALIZE
 from ml_assets.project.project import find_project
+from ml_assets.project.rules import find_rules
 from ml_assets.proof.evidence import Evidence
 from ml_assets.proof.store import Proofs
 from ml_assets.proof.subject import resolve_subject
@@ -42,14 +43,15 @@ def execute(arguments: argparse.Namespace) -> int:
     project = find_project(arguments.project)
     if arguments.output.exists():
         raise ConfigurationError(f"already exists: {arguments.output}", "choose another --output")
-    with Proofs(project, write_notice).records() as statements:
+    rules = find_rules(project.root)
+    with Proofs(project, rules, write_notice).records() as statements:
         subject = resolve_subject(project, arguments.subject, statements)
         if subject.path is None:
             raise ConfigurationError(
                 f"not a file or directory: {arguments.subject}", "give the artifact itself"
             )
-        found = verify_subject(project, statements, subject, arguments.environment)
-        evidence = Evidence(project, statements, subject, found, arguments.environment)
+        found = verify_subject(project, rules, statements, subject, arguments.environment)
+        evidence = Evidence(rules, statements, subject, found, arguments.environment)
         written = evidence.write(subject.path, arguments.output)
     if arguments.json:
         document = {"verdict": found.verdict.value, "output": str(arguments.output)}

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ml_assets.project.project import Project, find_configuration, find_project
-from ml_assets.project.rules import find_rules
+from ml_assets.project.rules import TRUST, Rules, find_rules
 from ml_assets.project.settings.signing import Method, SigningSettings
 from ml_assets.proof.signer import PASSPHRASE_VARIABLE, open_keyless
 from ml_assets.proof.token_key import open_token_signer, read_token_key
-from ml_assets.proof.trust import DIRECTORY, find_trust
+from ml_assets.proof.trust import find_trust
 from resources.errors import ConfigurationError, wrap_os_error
 from resources.files import write_atomically
 from resources.signing.keyring import Keyring
@@ -89,11 +89,12 @@ def execute(arguments: argparse.Namespace) -> int:
     """Run the action, and print the state of the key."""
     project = find_project(arguments.project)
     keyring = Keyring(find_configuration())
-    files = TrustFiles(project.root / DIRECTORY)
+    files = TrustFiles(project.root / TRUST)
     now = datetime.datetime.now(datetime.UTC)
-    signing = find_rules(project.root).settings.signing
+    rules = find_rules(project.root)
+    signing = rules.settings.signing
     if arguments.action == "trusted-root":
-        return _write_trusted_root(project, signing, arguments.json)
+        return _write_trusted_root(project, rules, arguments.json)
     if signing.method is Method.PKCS11 and arguments.action != "revoke":
         state = _look_at_token(project, signing, files, arguments, now)
     elif arguments.action == "show":
@@ -114,11 +115,12 @@ def execute(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _write_trusted_root(project: Project, signing: SigningSettings, as_json: bool) -> int:
+def _write_trusted_root(project: Project, rules: Rules, as_json: bool) -> int:
     """Write the file that verifies keyless signatures offline."""
-    path = Path(DIRECTORY, "trusted_root.json")
+    path = Path(TRUST, "trusted_root.json")
     try:
-        write_atomically(project.root / path, open_keyless(project, signing).trusted_root)
+        signer = open_keyless(rules, rules.settings.signing)
+        write_atomically(project.root / path, signer.trusted_root)
     except OSError as error:
         raise wrap_os_error(error) from error
     print(json.dumps({"written": str(path)}) if as_json else f"written: {path}")
@@ -198,16 +200,16 @@ def _print(project: Project, keyring: Keyring, state: _State, as_json: bool) -> 
     elif state.action == "show":
         print("no key yet; create one: ml-assets keys generate")
     if state.changed:
-        print(f"changed: {Path(DIRECTORY)}; to trust the key, commit it to the protected branch")
+        print(f"changed: {TRUST}; to trust the key, commit it to the protected branch")
     elif state.key is not None and not ruling:
         where = "listed here, but not on the protected branch" if listed else "not in the list"
         print(f"not trusted{'' if state.token else ' by other users'}: {where}")
 
 
 def _is_listed(project: Project, key: PublicKey | None) -> bool:
-    return key is not None and key.id in TrustFiles(project.root / DIRECTORY).read().keys
+    return key is not None and key.id in TrustFiles(project.root / TRUST).read().keys
 
 
 def _is_ruling(project: Project, key: PublicKey | None) -> bool:
-    """Return whether the protected branch trusts a key."""
-    return key is not None and key.id in find_trust(project, with_own=False).keys
+    """Return whether the protected branch trusts a key, after the command has changed the files."""
+    return key is not None and key.id in find_trust(find_rules(project.root), with_own=False).keys

@@ -1,6 +1,6 @@
 """``ml-assets run``: run stale stages in parallel, check gates and sign the results.
 
-A run with nothing to do neither imports dagster or dvc nor starts a process.
+A run with nothing to do imports neither dagster nor dvc and starts no stage.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from ml_assets.commands.plan import add_pull
 from ml_assets.gating.evaluation import MATERIALIZE
 from ml_assets.project.commit_checkout import check_out
 from ml_assets.project.project import find_project
+from ml_assets.project.rules import find_rules
 from ml_assets.reporting.console import write_notice
 from ml_assets.reporting.job_report import add_outputs, announce, conclude
-from ml_assets.runs.graph_run import GraphRun, Wishes
+from ml_assets.runs.run import GraphRun, RunOptions
 from resources.errors import ConfigurationError
 from security.content.setting import LONGEST
 
@@ -81,10 +82,11 @@ def execute(arguments: argparse.Namespace) -> int:
         nullcontext(project) if arguments.commit is None else check_out(project, arguments.commit)
     )
     with place as project:
-        run = GraphRun(project, _read_wishes(arguments))
+        rules = find_rules(project.root)
+        run = GraphRun(project, rules, _read_options(arguments))
         report = run.execute()
         name = arguments.environment or MATERIALIZE
-        conclude(project, run.checkout, arguments, name, report.decisions, report.unused)
+        conclude(project, rules, run.checkout, arguments, name, report.decisions, report.unused)
     if arguments.json:
         print(json.dumps(report.document()))
     else:
@@ -92,8 +94,8 @@ def execute(arguments: argparse.Namespace) -> int:
     return report.exit_code
 
 
-def _read_wishes(arguments: argparse.Namespace) -> Wishes:
-    return Wishes(
+def _read_options(arguments: argparse.Namespace) -> RunOptions:
+    return RunOptions(
         log=arguments.log,
         select=arguments.select,
         jobs=arguments.jobs,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ml_assets.project.project import Project, find_project
+from ml_assets.project.rules import Rules, find_rules
 from ml_assets.proof.bom.bills import build_environment_bill, build_model_bill
 from ml_assets.proof.store import Proofs
 from ml_assets.reporting.console import write_notice
@@ -47,12 +48,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def execute(arguments: argparse.Namespace) -> int:
     """Build the bill, and print it or write it to a file."""
     project = find_project(arguments.project)
+    rules = find_rules(project.root)
     if arguments.subject is None:
-        bill, about = build_environment_bill(project), "environment"
+        bill, about = build_environment_bill(project, rules), "environment"
     else:
         checkout = project.open_checkout()
         about = find_location(checkout.manifest, project.root, arguments.subject)
-        links = find_provenance(project, checkout, about)
+        links = find_provenance(project, rules, checkout, about)
         bill = build_model_bill(project, checkout, about, provenance=links)
         checkout.store.save()
     if arguments.output is not None:
@@ -63,12 +65,14 @@ def execute(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def find_provenance(project: Project, checkout: Checkout, location: str) -> tuple[str, ...]:
+def find_provenance(
+    project: Project, rules: Rules, checkout: Checkout, location: str
+) -> tuple[str, ...]:
     """Return the digests of the verified provenance of a model."""
     content = checkout.read(location)
     if content is None:
         return ()  # reading it for the bill reports the missing file
-    with Proofs(project, write_notice).records() as records:
+    with Proofs(project, rules, write_notice).records() as records:
         found = records.about(content.sha256, PREDICATE)
     return tuple(one.bundle.sha256 for one in found)
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from ml_assets.gating.evaluation import Gating
 from ml_assets.gating.gate_run import run_gates
 from ml_assets.project.project import Project, find_project
-from ml_assets.proof.sign_run import Conclusion, files_of
+from ml_assets.project.rules import find_rules
+from ml_assets.proof.sign_run import files_of, sign_decisions
 from ml_assets.proof.store import Proofs
 from ml_assets.reporting.console import write_notice
 from ml_assets.reporting.gate_report import gate_documents, write_verdicts
@@ -47,8 +48,9 @@ def execute(arguments: argparse.Namespace) -> int:
     """Run the gates, and sign the model if none blocks."""
     project = find_project(arguments.project)
     location = _find(project, arguments.path)
+    rules = find_rules(project.root)
     checkout = project.open_checkout()
-    gating = Gating(project, checkout, environment=arguments.environment)
+    gating = Gating(project, checkout, rules, environment=arguments.environment)
     if location not in gating.kit.models:
         raise ConfigurationError(
             f"not a model: {location}", "declare it in dvc.yaml: artifacts, type: model"
@@ -58,8 +60,8 @@ def execute(arguments: argparse.Namespace) -> int:
     if content is None:
         raise ConfigurationError(f"no such file: {location}", "create it: ml-assets run")
     decisions = run_gates(gating, (), project.settings.capacity)
-    proofs = Proofs(project, write_notice)
-    signed = Conclusion(project, proofs, gating, write_notice).prove(decisions, {location: content})
+    proofs = Proofs(project, rules, write_notice)
+    signed = sign_decisions(gating, proofs, decisions, {location: content}, write_notice)
     blocking = [one.decision for one in decisions if one.decision.blocks]
     if signed and not blocking and arguments.output is not None:
         _write_bundle(proofs, files_of(content), arguments.output)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ml_assets.gating.evaluation import MATERIALIZE
 from ml_assets.project.project import Project, find_project
+from ml_assets.project.rules import find_rules
 from ml_assets.proof.rebuild import rebuild
 from ml_assets.proof.store import Proofs
 from ml_assets.proof.subject import resolve_subject
@@ -86,7 +87,8 @@ def execute(arguments: argparse.Namespace) -> int:
 def _verify(
     project: Project, arguments: argparse.Namespace, copy: PrivateCopy | None
 ) -> Verification:
-    proofs = Proofs(project, write_notice)
+    rules = find_rules(project.root)
+    proofs = Proofs(project, rules, write_notice)
     signature = _read_signature(arguments.signature)
     with proofs.records() as statements:
         subject = resolve_subject(project, arguments.subject, statements, copy)
@@ -96,7 +98,7 @@ def _verify(
                 "give the file or directory instead of its digest",
             )
         subject = replace(subject, signature=signature)
-        found = verify_subject(project, statements, subject, arguments.environment)
+        found = verify_subject(project, rules, statements, subject, arguments.environment)
     if arguments.rebuild:
         _rebuild(project, proofs, found)
     return found

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from ml_assets.branches.graph_at_commit import Branch, Graph
+from ml_assets.branches.graph_at_commit import CommitGraph, WatchedBranch
 from ml_assets.branches.watch import identifier
 from ml_assets.graph.translator import asset_key, signed_key
 from ml_assets.project.model_outs import find_named_models
@@ -18,7 +18,7 @@ from ml_assets.project.model_outs import find_named_models
 _NOT_YET = "Nothing deploys yet: this is the place where it will be."
 
 
-def build_release(branch: Branch, environment: str | None) -> list[dg.AssetSpec]:
+def build_release(branch: WatchedBranch, environment: str | None) -> list[dg.AssetSpec]:
     """Build the places that a branch's models lead to.
 
     Args:
@@ -47,7 +47,7 @@ def build_release(branch: Branch, environment: str | None) -> list[dg.AssetSpec]
     return [*signed, image, place]
 
 
-def _signed(branch: str, graph: Graph, model: str) -> dg.AssetSpec:
+def _signed(branch: str, graph: CommitGraph, model: str) -> dg.AssetSpec:
     return dg.AssetSpec(
         dg.AssetKey(signed_key(branch, model)),
         deps=[dg.AssetKey(asset_key(branch, one)) for one in (model, *_evaluations(graph, model))],
@@ -57,7 +57,7 @@ def _signed(branch: str, graph: Graph, model: str) -> dg.AssetSpec:
     )
 
 
-def _evaluations(graph: Graph, model: str) -> Sequence[str]:
+def _evaluations(graph: CommitGraph, model: str) -> Sequence[str]:
     """Return the metrics of the stages that read a model."""
     manifest = graph.checkout.manifest
     return [

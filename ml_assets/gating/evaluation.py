@@ -18,7 +18,7 @@ from ml_assets.project.interpreter import find_interpreter
 from ml_assets.project.model_outs import find_data, find_models
 from ml_assets.project.project import Project
 from ml_assets.project.protection import POLICY
-from ml_assets.project.rules import Rules, find_rules
+from ml_assets.project.rules import Rules
 from resources.dvc.cache.content import Content
 from resources.dvc.checkout.checkout import Checkout
 from resources.dvc.run.stage_environment import build_environment
@@ -51,7 +51,7 @@ class Gating:
         listing: the paths of the source tree, where nothing was written since.
 
     Raises:
-        ConfigurationError: the protected branch is not in this clone, or its settings are wrong.
+        ConfigurationError: the settings of the protected branch are not valid.
         PolicyError: the policy is none, or has no such environment.
     """
 
@@ -59,14 +59,15 @@ class Gating:
         self,
         project: Project,
         checkout: Checkout,
+        rules: Rules,
         *,
         environment: str = MATERIALIZE,
         written: Mapping[str, Content] | None = None,
         on_notice: Callable[[str], None] = lambda _: None,
         listing: Future[Listing] | None = None,
     ) -> None:
-        self.rules: Rules = find_rules(project.root)
-        self.environment: Environment = self.rules.policy.environment(environment)
+        self.rules = rules
+        self.environment: Environment = rules.policy.environment(environment)
         self.project = project
         self.checkout = checkout
         store = ResultStore(

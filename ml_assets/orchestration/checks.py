@@ -1,9 +1,10 @@
 """The checks: gates as Dagster asset checks, on the assets that they judge.
 
-What a check shows is display. Whoever needs the asset asks the gates themselves (``admission``).
+Checks are display. A stage that needs an asset asks the gates themselves (``admission``).
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
@@ -14,7 +15,9 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
 from ml_assets.gating.evaluation import Gating
 from ml_assets.gating.runner import Case
 from ml_assets.graph.translator import Asset, Key, source_key
+from ml_assets.orchestration.run_rules import resolve_rules
 from ml_assets.project.project import Project
+from ml_assets.project.rules import Rules
 from resources.dvc.checkout.checkout import Checkout
 from security.content.printable import printable
 from security.finding import Finding
@@ -22,22 +25,42 @@ from security.gates.interface import Kind
 from security.policy.decision import CaseDecision, Decision
 from security.verdict import Verdict
 
-_ROWS = 200  # of findings that a check shows; all are in the result
+_ROWS = 200  # of findings that a check shows; the result holds all of them
 _COLUMNS = ("status", "finding", "severity", "place", "message")
 
 
+@dataclass(frozen=True)
+class ProjectOpener:
+    """Opens the project of an op from one of its resources.
+
+    Attributes:
+        resource: the key of the resource.
+        open: takes the resource.
+    """
+
+    resource: str
+    open: Callable[[Any], Project]
+
+
 def build_checks(
-    project: Project, checkout: Checkout, assets: Sequence[Asset], *, name: str = "gates"
+    project: Project,
+    rules: Rules,
+    checkout: Checkout,
+    assets: Sequence[Asset],
+    opener: ProjectOpener,
+    *,
+    name: str = "gates",
 ) -> list[dg.AssetChecksDefinition]:
-    """Build a check for every gate of the source, and of each of some assets.
+    """Build a check for every gate of the source and of each of some assets.
 
     Args:
-        name: of the op that judges.
+        opener: opens the project for the op.
+        name: of the op.
 
     Raises:
-        ConfigurationError: the rules that gates go by cannot be read.
+        ConfigurationError: the rules are not valid.
     """
-    gating = Gating(project, checkout)
+    gating = Gating(project, checkout, rules)
     cases = gating.shown_cases([asset.location for asset in assets if asset.location])
     if not cases:
         return []
@@ -46,16 +69,16 @@ def build_checks(
     keyed = [
         (case, source if case.gate.kind is Kind.SOURCE else keys[case.subject]) for case in cases
     ]
-    return [_build(project, keyed, name)]
+    return [_build(opener, keyed, name)]
 
 
 def _build(
-    project: Project, cases: Sequence[tuple[Case, dg.AssetKey]], name: str
+    opener: ProjectOpener, cases: Sequence[tuple[Case, dg.AssetKey]], name: str
 ) -> dg.AssetChecksDefinition:
     """Build one op of all checks.
 
-    Not by its decorator: that names inputs and outputs after the assets, whose names are not all
-    identifiers.
+    Dagster's decorator would name inputs and outputs after the assets, and not every name of an
+    asset is an identifier.
     """
     specs = {
         f"out_{number}": dg.AssetCheckSpec(
@@ -70,11 +93,13 @@ def _build(
         name=name,
         ins=dict.fromkeys(inputs, dg.In(dg.Nothing)),
         out={name: dg.Out(None, is_required=False) for name in specs},
+        required_resource_keys={opener.resource},
     )
     def gates(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
-        yield from _judge(
-            project, {judged[key].key: key for key in context.selected_asset_check_keys}
-        )
+        project = opener.open(getattr(context.resources, opener.resource))
+        rules = resolve_rules(project, context.run.run_id)
+        chosen = {judged[key].key: key for key in context.selected_asset_check_keys}
+        yield from _judge(project, rules, chosen)
 
     definition: dg.AssetChecksDefinition = dg.AssetChecksDefinition.create(
         keys_by_input_name=inputs,
@@ -86,11 +111,11 @@ def _build(
 
 
 def _judge(
-    project: Project, chosen: Mapping[tuple[str, str], dg.AssetCheckKey]
+    project: Project, rules: Rules, chosen: Mapping[tuple[str, str], dg.AssetCheckKey]
 ) -> Iterator[dg.AssetCheckResult]:
-    """Judge what lies there now, whatever lay there when the definitions were loaded."""
+    """Judge the project as it is now, not as it was when the definitions were loaded."""
     checkout = project.open_checkout()
-    gating = Gating(project, checkout)
+    gating = Gating(project, checkout, rules)
     cases = [
         case
         for case in gating.cases(sorted({gate for gate, _ in chosen}))
@@ -108,15 +133,15 @@ def check_name(gate: str) -> str:
 
 
 def describe(case: Case) -> str:
-    """Say what a check is."""
+    """Return the description of a check."""
     return (
-        f"What the gate {case.gate.name} says of {printable(case.subject)}. "
-        "A stage that may not read what has not passed refuses to run by itself."
+        f"The gate {case.gate.name} on {printable(case.subject)}. "
+        "A stage whose inputs have to pass the gate refuses to run before they have."
     )
 
 
 def evaluation(judged: CaseDecision, key: dg.AssetCheckKey) -> dg.AssetCheckResult:
-    """Return a decision as Dagster shows it: only ``passed`` passes, what blocks is an error."""
+    """Return a decision as an asset check: only ``passed`` passes; blocking ones are errors."""
     decision = judged.decision
     metadata: dict[str, Any] = {
         "verdict": decision.verdict.value,
@@ -168,11 +193,11 @@ def _rows(decision: Decision) -> Iterator[tuple[str, ...]]:
 def keys_of(
     source: Key, kinds: Mapping[str, Kind], judged: Sequence[CaseDecision], assets: Sequence[Asset]
 ) -> Iterator[tuple[CaseDecision, dg.AssetCheckKey]]:
-    """Yield decisions with the check that each is an evaluation of.
+    """Yield each decision with the key of its check.
 
     Args:
         source: the key of the source tree.
-        kinds: what each gate judges; an out may be called like the source.
+        kinds: the kind of subject of each gate; an out may have the name of the source.
     """
     keys = {asset.location: asset.key for asset in assets if asset.location}
     for one in judged:
@@ -189,7 +214,7 @@ def report_evaluations(
     judged: Sequence[CaseDecision],
     assets: Sequence[Asset],
 ) -> None:
-    """Tell Dagster what gates have said, for its UI to show beside what they judged."""
+    """Record decisions in Dagster, for its UI to show beside the assets."""
     pairs = list(keys_of(source, kinds, judged, assets))
     targets = _find_targets(instance, {key.asset_key for _, key in pairs})
     for one, key in pairs:
@@ -207,13 +232,29 @@ def report_evaluations(
         )
 
 
+def refuse_blocked(decisions: Sequence[CaseDecision]) -> None:
+    """Fail the step where a gate blocks.
+
+    Raises:
+        dagster.Failure: a gate blocks.
+    """
+    lines = [
+        f"{one.decision.gate} of {printable(one.decision.subject)}: "
+        f"{one.decision.verdict.value}: {one.decision.reason}"
+        for one in decisions
+        if one.decision.blocks
+    ]
+    if lines:
+        raise dg.Failure(description="\n".join(lines), allow_retries=False)
+
+
 def _find_targets(
     instance: dg.DagsterInstance, keys: Collection[dg.AssetKey]
 ) -> dict[dg.AssetKey, AssetCheckEvaluationTargetMaterializationData]:
-    """Return the materializations that were judged: the last ones.
+    """Return the judged materializations: the last ones.
 
-    Without them Dagster goes by the second in which each was written, and shows a judgement of the
-    same second as none.
+    Without them Dagster compares times in whole seconds, and does not show an evaluation from the
+    second of its materialization.
     """
     found: dict[dg.AssetKey, AssetCheckEvaluationTargetMaterializationData] = {}
     for record in instance.get_asset_records(list(keys)) if keys else ():

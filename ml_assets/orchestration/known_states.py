@@ -1,7 +1,7 @@
-"""The record: which states of assets this project's Dagster storage has already been told.
+"""The known states: the asset states that Dagster's storage already holds for this project.
 
-It lies inside the storage that it speaks of, so that it goes when the storage goes. A run with
-nothing to do reads it instead of asking Dagster, which costs seconds to import.
+The file lies inside that storage, so both are deleted together. A run with nothing to do reads it
+instead of importing Dagster, which takes seconds.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ml_assets.project.project import Project
 from resources.files import write_atomically
 
 
-class Record:
+class KnownStates:
     """States (data version and code version) by asset name, as last written to the storage."""
 
     def __init__(self, project: Project) -> None:
@@ -29,11 +29,11 @@ class Record:
         self._versions = self._read()
 
     def knows(self, asset: str, version: str) -> bool:
-        """Whether the storage has this asset at this data version."""
+        """Whether the storage holds this asset in this state."""
         return self._versions.get(asset) == version
 
     def add(self, versions: Mapping[str, str]) -> None:
-        """Note what the storage has been told."""
+        """Note states that the storage now holds."""
         if versions.items() <= self._versions.items():
             return
         with self._held():
@@ -41,7 +41,7 @@ class Record:
             self._write()
 
     def forget(self, assets: Collection[str]) -> None:
-        """Note that the storage may be told something else of assets: they are unknown again."""
+        """Forget assets before a run that may write other states of them to the storage."""
         with self._held():
             known = self._read()
             self._versions = {name: known[name] for name in known if name not in assets}
@@ -60,7 +60,7 @@ class Record:
 
     @contextmanager
     def _held(self) -> Iterator[None]:
-        """Keep other processes from writing it."""
+        """Lock the file against other processes."""
         self._file.parent.mkdir(parents=True, exist_ok=True)
         directory = os.open(self._file.parent, os.O_RDONLY)
         try:

@@ -9,7 +9,7 @@ from ml_assets.gating.admission import GateAdmission
 from ml_assets.gating.evaluation import MATERIALIZE, Gating
 from ml_assets.project.denied_paths import find_denied
 from ml_assets.project.project import Project
-from ml_assets.project.rules import find_rules
+from ml_assets.project.rules import Rules
 from ml_assets.project.settings.settings import Granularity
 from ml_assets.proof.attestation import StageAttestation
 from ml_assets.proof.store import Proofs
@@ -24,50 +24,53 @@ from resources.dvc.run.stage_environment import StageEnvironment, build_environm
 
 def server_options(
     project: Project,
+    rules: Rules,
     checkout: Checkout,
     stages: Sequence[str],
     proofs: Proofs,
     run_id: str,
+    admission: Admission,
     *,
-    admission: Admission | None = None,
     environment: str = MATERIALIZE,
 ) -> Options:
-    """Return how stages are run where the environment is not the user's: from the settings.
+    """Return the options of a run that Dagster starts: from the settings alone.
 
     Args:
-        admission: asked before each stage runs; None makes one.
-        environment: the policy's name of what the run is for.
+        admission: decides before each stage whether it may run.
+        environment: the policy environment of the run.
     """
     settings = project.settings
     variables = build_environment(os.environ, server=True, allowed=settings.environment)
-    strict = is_strict(project, environment)
+    strict = is_strict(rules, environment)
     return build_options(
         project,
+        rules,
         stages,
         jobs=settings.capacity,
         environment=variables,
-        admission=admission or open_admission(project, checkout),
+        admission=admission,
         attestation=StageAttestation(project, checkout, proofs, variables, run_id, strict=strict),
         shared=settings.granularity is Granularity.STAGE,
     )
 
 
-def is_strict(project: Project, environment: str) -> bool:
-    """Whether an environment takes nothing out of DVC's caches of which nobody knows what made it.
+def is_strict(rules: Rules, environment: str) -> bool:
+    """Whether an environment restores from DVC's caches only outs with a trusted provenance.
 
     Raises:
-        PolicyError: the policy cannot be read, or has no such environment.
+        PolicyError: the policy is not valid, or has no such environment.
     """
-    return find_rules(project.root).policy.environment(environment).verified_restores
+    return rules.policy.environment(environment).verified_restores
 
 
-def open_admission(project: Project, checkout: Checkout) -> GateAdmission:
-    """Return what lets the stages of one run in."""
-    return GateAdmission(lambda written: Gating(project, checkout, written=written))
+def open_admission(project: Project, checkout: Checkout, rules: Rules) -> GateAdmission:
+    """Return the admission of the stages of one run."""
+    return GateAdmission(lambda written: Gating(project, checkout, rules, written=written))
 
 
 def build_options(
     project: Project,
+    rules: Rules,
     stages: Sequence[str],
     *,
     jobs: int,
@@ -79,13 +82,13 @@ def build_options(
     force: bool = False,
     shared: bool = False,
 ) -> Options:
-    """Return how stages are run.
+    """Return the options of a run of stages.
 
     Args:
         jobs: capacity.
-        admission: asked before each stage runs (``GateAdmission``).
-        attestation: told of each run (``StageAttestation``).
-        wait: seconds to wait for another run; None takes the settings'.
+        admission: decides before each stage whether it may run (``GateAdmission``).
+        attestation: attests each stage that has run (``StageAttestation``).
+        wait: seconds to wait for another run; None takes the setting.
         shared: other processes of the same run work in the checkout.
     """
     settings = project.settings
@@ -99,7 +102,7 @@ def build_options(
         environment=environment,
         admission=admission,
         attestation=attestation,
-        denied=find_denied(project),
+        denied=find_denied(project, rules),
         wait=settings.wait if wait is None else wait,
         force=force,
         shared=shared,
@@ -109,7 +112,7 @@ def build_options(
 def build_reproduction(
     checkout: Checkout, stages: Collection[str], options: Options, reporter: Reporter
 ) -> Reproduction:
-    """Return a run of stages that tells a reporter what happens, and first what they do not get."""
+    """Return a run of stages, and report which variables and protections its stages lack."""
     if options.environment.withheld:
         reporter.notice(f"not passed to stages: {', '.join(options.environment.withheld)}")
     if not options.denied:

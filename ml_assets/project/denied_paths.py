@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from ml_assets.project.project import Project, find_configuration
-from ml_assets.project.rules import find_rules
+from ml_assets.project.rules import Rules
 from ml_assets.project.settings.settings import Confinement, Settings
 from resources.errors import ConfigurationError, UnavailableError
 from security.sandbox.confinement import can_confine
@@ -16,14 +16,14 @@ from security.sandbox.confinement import can_confine
 _OF_THE_USER = ((".cache",), (".local", "share"), (".local", "state"))
 
 
-def find_denied(project: Project) -> tuple[Path, ...]:
+def find_denied(project: Project, rules: Rules) -> tuple[Path, ...]:
     """Find what no stage's process may read or write: keys, and the secret that seals results.
 
     Raises:
         ConfigurationError: the settings deny something that cannot be denied.
         UnavailableError: the settings require that they are kept from it, and this system cannot.
     """
-    settings = find_rules(project.root).settings
+    settings = rules.settings
     wanted = settings.confinement
     denied = list_denied(project, settings)
     if wanted is Confinement.OFF:

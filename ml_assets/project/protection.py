@@ -1,8 +1,8 @@
-"""The protection: where the rules come from that a checkout is judged by.
+"""The protected branch: the commit that the rules of a project are read from.
 
-The policy, the settings of gates and the configuration of tools are those of the protected branch's
-commit, so that a change cannot loosen the gate that judges it. Only a repository that has no such
-branch, and no remote that could have one, is judged by what lies in its working tree.
+The policy, the settings of gates and the configuration of tools come from the protected branch, so
+that a change cannot loosen the gate that judges it. The working tree supplies them only in a
+repository that has no such branch and no remote that could have one.
 """
 
 from __future__ import annotations
@@ -15,65 +15,82 @@ from pathlib import Path
 from resources.git.repository import Branch, find_protected_branch, list_files_at, read_files_at
 from resources.git.source_tree import SourceTree
 
-#: Names the protected branch, for who runs the tool: a repository cannot name its own.
+#: Names the protected branch, for the operator: a repository cannot name its own.
 BRANCH_VARIABLE = "ML_ASSETS_PROTECTED_BRANCH"
 POLICY = ".ml-assets/policy.toml"
 
 
 class Protection:
-    """The files that rule.
+    """The files of the protected branch at one commit.
 
     Args:
         root: the project's root.
-        branch: the protected branch; None takes the working tree.
+        branch: the protected branch; None for the working tree, where the first read of a file
+            counts until the end.
     """
 
     def __init__(self, root: Path, branch: Branch | None) -> None:
         self._root = root
+        self._read: dict[str, bytes | None] = {}
         self.branch = branch
 
     @property
     def origin(self) -> str:
-        """Say where the rules come from."""
+        """Name the branch and commit for people."""
         if self.branch is None:
             return "the working tree (no protected branch)"
         return f"{self.branch.name} at {self.branch.commit[:12]}"
 
+    @property
+    def commit(self) -> str | None:
+        """The full hash of the commit; None for the working tree."""
+        return self.branch.commit if self.branch is not None else None
+
     @cached_property
     def paths(self) -> tuple[str, ...]:
-        """The files that the protected branch's commit has; none where there is no such branch."""
+        """All files of the commit; none for the working tree."""
         if self.branch is None:
             return ()
         return tuple(list_files_at(self._root, self.branch.commit))
 
+    def list(self, directory: str) -> tuple[str, ...]:
+        """Return the paths of the files below a directory; in the working tree, directly in it."""
+        if self.branch is not None:
+            return tuple(path for path in self.paths if path.startswith(f"{directory}/"))
+        found = sorted((self._root / directory).glob("*"))
+        return tuple(f"{directory}/{one.name}" for one in found if one.is_file())
+
     def read(self, *paths: str) -> dict[str, bytes]:
-        """Return the bytes of those of some files that there are.
+        """Return the bytes of the files that exist among some paths.
 
         Args:
             paths: relative to the project's root.
         """
         if self.branch is not None:
             return read_files_at(self._root, self.branch.commit, paths)
-        found: dict[str, bytes] = {}
         for path in paths:
-            file = self._root / path
-            if file.is_file() and not file.is_symlink():
-                found[path] = file.read_bytes()
-        return found
+            if path not in self._read:
+                file = self._root / path
+                readable = file.is_file() and not file.is_symlink()
+                self._read[path] = file.read_bytes() if readable else None
+        return {path: text for path in paths if (text := self._read[path]) is not None}
 
     def configuration(
         self, tree: SourceTree, configures: Callable[[str], bool]
     ) -> Mapping[str, bytes] | None:
-        """Return the configuration files that rule; None where those of the tree do."""
+        """Return the configuration files of the commit; None where those of the tree count."""
         if self.branch is None:
             return None
         return self.read(*(path for path in self.paths if configures(path)))
 
 
-def find_protection(root: Path) -> Protection:
-    """Find where a project's rules come from.
+def find_protected(root: Path) -> Branch | None:
+    """Find the protected branch and its commit now; None where the working tree supplies the rules.
+
+    Args:
+        root: of a project, or a bare repository.
 
     Raises:
         ConfigurationError: the protected branch is not in this clone.
     """
-    return Protection(root, find_protected_branch(root, os.environ.get(BRANCH_VARIABLE) or None))
+    return find_protected_branch(root, os.environ.get(BRANCH_VARIABLE) or None)

@@ -1,4 +1,8 @@
-"""The rules: the policy and the gates' settings of the protected branch."""
+"""The rules: the policy, settings and trust of the protected branch at one commit.
+
+A run resolves its rules once, at its start, and passes them on. A later commit on the protected
+branch counts for the next run, never for half of this one.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +10,22 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from ml_assets.project.protection import POLICY, Protection, find_protection
+from ml_assets.project.protection import POLICY, Protection, find_protected
 from ml_assets.project.settings.settings import FILES, Settings, read_settings
+from resources.git.repository import Branch
 from security.policy.policy import Policy, builtin_policy, parse_policy
+
+#: The directory of public keys and trusted roots.
+TRUST = ".ml-assets/trust"
 
 
 @dataclass(frozen=True)
 class Rules:
-    """What a project is judged by.
+    """The rules of a project at one commit of its protected branch.
 
     Attributes:
         root: the project's root.
-        protection: where the rules come from.
+        protection: the files at that commit.
     """
 
     root: Path
@@ -25,8 +33,13 @@ class Rules:
 
     @property
     def origin(self) -> str:
-        """Say where they come from."""
+        """Name the branch and commit for people."""
         return self.protection.origin
+
+    @property
+    def commit(self) -> str | None:
+        """The full hash of the commit; None where the working tree supplies the rules."""
+        return self.protection.commit
 
     @cached_property
     def _files(self) -> dict[str, bytes]:
@@ -37,25 +50,30 @@ class Rules:
         """The policy; the built-in one where the protected branch has none.
 
         Raises:
-            PolicyError: it is not one.
+            PolicyError: the file is not a policy.
         """
         text = self._files.get(POLICY)
         if text is None:
             return builtin_policy()
-        return parse_policy(text, f"{POLICY} of {self.protection.origin}")
+        return parse_policy(text, f"{POLICY} of {self.origin}")
 
     @cached_property
     def settings(self) -> Settings:
-        """The settings, of which gates judge by some.
+        """The settings of the protected branch: those of gates, signing and confinement count.
 
         Raises:
-            ConfigurationError: the protected branch's settings cannot be read.
+            ConfigurationError: the settings cannot be read.
         """
-        return read_settings(self._files, self.protection.origin)
+        return read_settings(self._files, self.origin)
+
+    @cached_property
+    def trust_files(self) -> dict[str, bytes]:
+        """The files of public keys and trusted roots, by path."""
+        return self.protection.read(*self.protection.list(TRUST))
 
     @cached_property
     def ignored(self) -> tuple[str, ...]:
-        """Files of the working tree that would be rules, and differ from those that are."""
+        """The rule files of the working tree that differ from the protected branch's."""
         if self.protection.branch is None:
             return ()
         own = Protection(self.root, None).read(POLICY, *FILES)
@@ -64,9 +82,22 @@ class Rules:
 
 
 def find_rules(root: Path) -> Rules:
-    """Find what a project is judged by.
+    """Resolve the rules of a project now. Entry points call this once and pass the rules on.
 
     Raises:
         ConfigurationError: the protected branch is not in this clone.
     """
-    return Rules(root, find_protection(root))
+    return pin_rules(root, find_protected(root))
+
+
+def pin_rules(root: Path, branch: Branch | None) -> Rules:
+    """Return the rules of a project at a commit.
+
+    Args:
+        branch: the protected branch with its commit (``find_protected``); None reads the rules of
+            the working tree at once: a stage may write there later.
+    """
+    rules = Rules(root, Protection(root, branch))
+    if branch is None:
+        _ = rules._files, rules.trust_files
+    return rules

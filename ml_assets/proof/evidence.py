@@ -13,11 +13,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ml_assets.project.project import Project
-from ml_assets.project.protection import POLICY, find_protection
+from ml_assets.project.protection import POLICY
+from ml_assets.project.rules import Rules
 from ml_assets.proof.lineage.picture import draw
 from ml_assets.proof.package_impact import PREDICATE as BILL
-from ml_assets.proof.trust import DIRECTORY
 from security.policy.policy import builtin_policy_text
 from security.signing.bundle import BundleKind
 from security.signing.model_signature import PREDICATE as MODEL_SIGNATURE
@@ -46,7 +45,7 @@ _NAMES = {
 class Evidence:
     """A verified subject with the statements, keys and rules of its verification."""
 
-    project: Project
+    rules: Rules
     statements: VerifiedStatements
     subject: VerificationSubject
     found: Verification
@@ -82,7 +81,7 @@ class Evidence:
         root = identify(self.subject.subject.digest)
         return {
             **_bundles(statements),
-            **_rules(self.project),
+            **_rules(self.rules),
             **_keys(self.statements, statements),
             "verification.json": json.dumps(document, indent=2).encode() + b"\n",
             "lineage.svg": draw(self.found.lineage, root).encode(),
@@ -121,12 +120,10 @@ def _bundles(statements: Iterable[Verified]) -> dict[str, bytes]:
     return files
 
 
-def _rules(project: Project) -> dict[str, bytes]:
-    protection = find_protection(project.root)
-    paths = [path for path in protection.paths if path.startswith(f"{DIRECTORY}/")]
-    found = protection.read(POLICY, *paths)
-    policy = found.pop(POLICY, builtin_policy_text())
-    return {"policy.toml": policy, **{f"trust/{Path(p).name}": text for p, text in found.items()}}
+def _rules(rules: Rules) -> dict[str, bytes]:
+    policy = rules.protection.read(POLICY).get(POLICY, builtin_policy_text())
+    trust = {f"trust/{Path(path).name}": text for path, text in rules.trust_files.items()}
+    return {"policy.toml": policy, **trust}
 
 
 def _keys(statements: VerifiedStatements, used: Iterable[Verified]) -> Mapping[str, bytes]:

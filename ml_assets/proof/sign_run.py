@@ -1,221 +1,293 @@
-"""The conclusion: what a run comes to, as signed statements that others can verify.
+"""The ending of a run: judge what the run answers for, then sign what follows from it.
 
-1. Each result of a gate that was judged by is signed, in our words and, where they fit, in-toto's.
-2. A verification summary names the outs that the policy lets pass for the environment, and one
-   those that it does not; both name the results that this follows from. Of outs of which a gate
-   that counts could not judge there is none.
-3. Each model that passed is signed (OpenSSF Model Signing). One with a permission bit that nothing
-   of a model may have is not, and is in no summary; when all else is done, that is an error.
-4. The environment and each model that passed get a bill of materials. Where one cannot be made that
-   is said, and nothing is claimed.
+Every run ends here: ``ml-assets run``, a run that Dagster starts in a working tree, and a branch
+run.
+
+1. The gates judge what the run answers for. Decisions made before its stages count as well.
+2. Each gate result is signed, in our predicate and, where one fits, in an in-toto predicate.
+3. A verification summary names the outs that the policy passes for the environment, another one the
+   outs that it fails; both name the results and the policy's commit. Outs that a blocking gate
+   could not judge get no summary.
+4. Each model that passed is signed (OpenSSF Model Signing). A model with a forbidden permission bit
+   is not signed and in no summary; the run fails when everything else is signed.
+5. The environment and each signed model get a bill of materials. A bill that cannot be made is
+   reported, and nothing is claimed.
 """
 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from ml_assets.gating.evaluation import NOTHING, Gating
-from ml_assets.project.project import Project
+from ml_assets.gating.evaluation import MATERIALIZE, NOTHING, Gating
+from ml_assets.gating.gate_run import run_gates
 from ml_assets.proof.attestation import identify_content
 from ml_assets.proof.bom.bill_statements import state_environment, state_model
 from ml_assets.proof.store import Proofs
 from resources.dvc.cache.content import Content
-from resources.dvc.checkout.checkout import Checkout
 from resources.errors import ResourceError
 from security.content.file_mode import ModeError, judge_modes, read_modes
 from security.errors import SecurityError
 from security.gates.interface import Kind
 from security.gates.registry import model_readers
-from security.policy.decision import CaseDecision, Decision
+from security.policy.decision import CaseDecision
 from security.reports.in_toto import write_attestation
 from security.signing.model_signature import write_model_statement
-from security.statements.gate_result import GateResult, write_result
+from security.statements.gate_result import write_result
 from security.statements.statement import Statement, Subject, parse_statement
 from security.verdict import Verdict, combine
 from security.verify.slsa_level import find_level
 from security.verify.verification_summary import Summary, write_summary
 
 
-class Conclusion:
-    """What one run comes to."""
+@dataclass(frozen=True)
+class SignedRun:
+    """The ending of one run.
 
-    def __init__(
-        self, project: Project, proofs: Proofs, gating: Gating, on_notice: Callable[[str], None]
-    ) -> None:
-        self._project = project
-        self._proofs = proofs
-        self._gating = gating
-        self._on_notice = on_notice
+    Attributes:
+        decisions: the last decision on each gate and subject.
+        models: the locations of the models that were signed.
+    """
 
-    def prove(self, judged: Sequence[CaseDecision], outs: Mapping[str, Content]) -> list[str]:
-        """Sign all of it; return the models that were signed.
+    decisions: Sequence[CaseDecision]
+    models: Sequence[str] = ()
 
-        Args:
-            judged: what was decided for the environment, for the source and for outs.
-            outs: what they hold, by location.
 
-        Raises:
-            ModeError: a model has a permission bit that it may not have; all others are signed.
-            ResourceError, SecurityError: something cannot be signed, or not be kept.
-        """
-        results = [  # 1
-            (one, self._sign_result(one.result, one.decision))
-            for one in judged
-            if one.result is not None
-        ]
-        # What is asked for and has nothing to judge is about no out: it stands against all.
-        source = [one for one in judged if self._is_source(one) or one.decision.subject == NOTHING]
+def sign_run(
+    gating: Gating,
+    proofs: Proofs,
+    locations: Collection[str],
+    on_notice: Callable[[str], None],
+    *,
+    admitted: Sequence[CaseDecision] = (),
+    whole: bool = False,
+    always: bool = True,
+    on_judged: Callable[[Sequence[CaseDecision]], None] = lambda _: None,
+) -> SignedRun:
+    """End a run whose stages have succeeded.
+
+    Args:
+        gating: of the environment that the run is for, with the rules of the run's start.
+        locations: of the outs that the run was asked for.
+        admitted: the decisions made before its stages.
+        whole: the run was asked for the whole graph.
+        always: sign even where no stage ran and no gate judged since the last ending.
+        on_judged: told of the decisions before anything is signed.
+
+    Raises:
+        ModeError: a model has a forbidden permission bit; everything else is signed.
+        ResourceError, SecurityError: a statement cannot be signed or stored.
+    """
+    new = judge_run(gating, locations, whole=whole)  # 1
+    decisions = join_decisions(admitted, new)
+    on_judged(decisions)
+    gating.checkout.store.save()
+    if not (always or proofs.is_open or any(not one.cached for one in new)):
+        return SignedRun(decisions)
+    outs = read_attested(gating, proofs, locations)
+    models = sign_decisions(gating, proofs, decisions, outs, on_notice) if outs else []  # 2 to 5
+    proofs.close()
+    return SignedRun(decisions, models)
+
+
+def judge_run(gating: Gating, locations: Collection[str], *, whole: bool) -> list[CaseDecision]:
+    """Judge what a run answers for.
+
+    For ``materialize`` that is the source and the models among its outs, for any other environment
+    everything that the environment asks for, if the run was asked for the whole graph.
+    """
+    jobs = gating.project.settings.capacity
+    if whole and gating.environment.name != MATERIALIZE:
+        return run_gates(gating, (), jobs)
+    return list(gating.decide_all(gating.cases_of_run(locations), jobs))
+
+
+def join_decisions(
+    known: Sequence[CaseDecision], new: Sequence[CaseDecision]
+) -> list[CaseDecision]:
+    """Return the last decision on each gate and subject."""
+    joined = {(one.decision.gate, one.decision.subject): one for one in (*known, *new)}
+    return list(joined.values())
+
+
+def read_attested(gating: Gating, proofs: Proofs, locations: Collection[str]) -> dict[str, Content]:
+    """Read the outs that are here and have a signed provenance, by location."""
+    checkout = gating.checkout
+    checkout.forget_locks()  # the stages have written them
+    read = {one: checkout.read(one) for one in locations if "://" not in one}
+    with proofs.records() as records:
+        return {
+            location: content
+            for location, content in read.items()
+            if content is not None and records.origin(content.sha256)
+        }
+
+
+def sign_decisions(
+    gating: Gating,
+    proofs: Proofs,
+    decisions: Sequence[CaseDecision],
+    outs: Mapping[str, Content],
+    on_notice: Callable[[str], None],
+) -> list[str]:
+    """Sign the decisions on some outs and what follows from them; return the signed models.
+
+    Args:
+        decisions: for the environment, on the source and on outs.
+        outs: their contents by location.
+
+    Raises:
+        ModeError: a model has a forbidden permission bit; everything else is signed.
+        ResourceError, SecurityError: a statement cannot be signed or stored.
+    """
+    return _Signing(gating, proofs, decisions, outs, on_notice).sign()
+
+
+@dataclass(frozen=True)
+class _Signing:
+    """Signs what follows from decisions."""
+
+    gating: Gating
+    proofs: Proofs
+    decisions: Sequence[CaseDecision]
+    outs: Mapping[str, Content]
+    on_notice: Callable[[str], None]
+
+    def sign(self) -> list[str]:
+        """Sign everything; return the signed models."""
+        results = self._sign_results()  # 2
         by_verdict: dict[Verdict, list[str]] = {}
-        for location in outs:
-            own = [one for one in judged if self._is_about(one, location)]
-            by_verdict.setdefault(_verdict([*source, *own]), []).append(location)
+        for location in self.outs:
+            by_verdict.setdefault(self._decide(location), []).append(location)
         passed = by_verdict.get(Verdict.PASSED, [])
-        models = [
-            one for one in passed if one in self._gating.kit.models and self._is_judged(one, judged)
-        ]
-        refused = self._refuse(models, outs)
+        models = [one for one in passed if self._is_judged_model(one)]
+        refused = self._refuse(models)
         by_verdict[Verdict.PASSED] = [one for one in passed if one not in refused]
-        for verdict, locations in by_verdict.items():  # 2
+        for verdict, locations in by_verdict.items():  # 3
             if locations and verdict is not Verdict.ERROR:
-                self._summarize(verdict, locations, outs, results)
+                self._summarize(verdict, locations, results)
         signed = [one for one in models if one not in refused]
-        for location in signed:  # 3
-            self._proofs.add(model_statement(location, outs[location]))
-        self._state_bills(signed, outs)  # 4
+        for location in signed:  # 4
+            self.proofs.add(model_statement(location, self.outs[location]))
+        self._state_bills(signed)  # 5
         for error in refused.values():
             raise error
         return signed
 
-    def _refuse(self, models: Sequence[str], outs: Mapping[str, Content]) -> dict[str, ModeError]:
-        """Return which models have permission bits that nothing of a model may have."""
-        refused: dict[str, ModeError] = {}
-        for location in models:
-            path = Path(self._gating.checkout.path(location))
-            error = judge_modes(location, read_modes(path, files_of(outs[location])))
-            if error is not None:
-                refused[location] = error
-        return refused
+    def _sign_results(self) -> list[tuple[CaseDecision, str]]:
+        """Sign all results; return each decision with the digest of its signed result."""
+        signed: list[tuple[CaseDecision, str]] = []
+        for one in self.decisions:
+            if one.result is None:
+                continue
+            signed.append((one, self.proofs.add(parse_statement(write_result(one.result)))))
+            other = write_attestation(one.result, one.decision)
+            if other is not None:
+                self.proofs.add(other)
+        return signed
 
-    def _state_bills(self, models: Sequence[str], outs: Mapping[str, Content]) -> None:
-        checkout = self._gating.checkout
-        checkout.forget_locks()  # the run has written them since
-        with self._proofs.records() as records:
-            origins = {one: records.origin(outs[one].sha256) for one in outs}
-        known = [one for one in origins.values() if one is not None]
-        try:
-            if known:
-                newest = max(known, key=lambda one: one.provenance.finished)
-                self._add(state_environment(self._project, newest.provenance))
-            for location in models:
-                origin = origins[location]
-                links = (origin.verified.bundle.sha256,) if origin is not None else ()
-                self._add(state_model(self._project, checkout, location, outs[location], links))
-        except (ResourceError, SecurityError) as error:
-            self._on_notice(f"no bill of materials: {error.message}: {error.hint}")
+    def _decide(self, location: str) -> Verdict:
+        """Return the verdict on an out: passed, failed or error.
 
-    def _add(self, statement: Statement | None) -> None:
-        if statement is not None:
-            self._proofs.add(statement)
+        The source counts for every out, and so does a required gate that had nothing to judge.
+        """
+        blocking = [
+            one.decision.verdict
+            for one in self.decisions
+            if one.decision.blocks
+            and (
+                self._is_source(one)
+                or one.decision.subject == NOTHING
+                or self._is_about(one, location)
+            )
+        ]
+        return combine(blocking) if blocking else Verdict.PASSED
 
     def _is_source(self, judged: CaseDecision) -> bool:
-        return self._gating.kit.kinds[judged.decision.gate] is Kind.SOURCE
+        return self.gating.kit.kinds[judged.decision.gate] is Kind.SOURCE
 
     def _is_about(self, judged: CaseDecision, location: str) -> bool:
         return not self._is_source(judged) and judged.decision.subject == location
 
-    def _is_judged(self, location: str, judged: Sequence[CaseDecision]) -> bool:
-        """Whether the gate that reads model files has judged a model: none is signed unread."""
-        return any(
+    def _is_judged_model(self, location: str) -> bool:
+        """Whether an out is a model that the gate of model files has read."""
+        return location in self.gating.kit.models and any(
             one.decision.gate in model_readers() and one.result is not None
-            for one in judged
+            for one in self.decisions
             if self._is_about(one, location)
         )
 
-    def _sign_result(self, result: GateResult, decision: Decision) -> str:
-        digest = self._proofs.add(parse_statement(write_result(result)))
-        other = write_attestation(result, decision)
-        if other is not None:
-            self._proofs.add(other)
-        return digest
+    def _refuse(self, models: Sequence[str]) -> dict[str, ModeError]:
+        """Return the models that have a forbidden permission bit, each with its error."""
+        refused: dict[str, ModeError] = {}
+        for location in models:
+            path = Path(self.gating.checkout.path(location))
+            error = judge_modes(location, read_modes(path, files_of(self.outs[location])))
+            if error is not None:
+                refused[location] = error
+        return refused
 
     def _summarize(
         self,
         verdict: Verdict,
         locations: Sequence[str],
-        outs: Mapping[str, Content],
         results: Sequence[tuple[CaseDecision, str]],
     ) -> None:
-        policy, environment = self._gating.rules.policy, self._gating.environment
+        rules = self.gating.rules
         grounds = [
             digest
             for one, digest in results
             if self._is_source(one) or one.decision.subject in locations
         ]
-        with self._proofs.records() as records:
-            origins = [records.origin(outs[location].sha256) for location in locations]
+        with self.proofs.records() as records:
+            origins = [records.origin(self.outs[location].sha256) for location in locations]
         levels = [
             find_level(one.provenance, one.verified.identity) if one else find_level(None, None)
             for one in origins
         ]
         summary = Summary(
-            outs=tuple(Subject(one, identify_content(outs[one])) for one in locations),
-            environment=environment.name,
-            policy=policy.sha256,
+            outs=tuple(Subject(one, identify_content(self.outs[one])) for one in locations),
+            environment=self.gating.environment.name,
+            policy=rules.policy.sha256,
+            commit=rules.commit,
             passed=verdict is Verdict.PASSED,
             grounds=tuple(dict.fromkeys(grounds)),
             at=datetime.datetime.now(datetime.UTC),
             version=version("ml-assets"),
         )
-        self._proofs.add(write_summary(summary, levels))
+        self.proofs.add(write_summary(summary, levels))
 
+    def _state_bills(self, models: Sequence[str]) -> None:
+        project, rules, checkout = self.gating.project, self.gating.rules, self.gating.checkout
+        with self.proofs.records() as records:
+            origins = {one: records.origin(self.outs[one].sha256) for one in self.outs}
+        known = [one for one in origins.values() if one is not None]
+        try:
+            if known:
+                newest = max(known, key=lambda one: one.provenance.finished)
+                self._add(state_environment(project, rules, newest.provenance))
+            for location in models:
+                origin = origins[location]
+                links = (origin.verified.bundle.sha256,) if origin is not None else ()
+                self._add(state_model(project, checkout, location, self.outs[location], links))
+        except (ResourceError, SecurityError) as error:
+            self.on_notice(f"no bill of materials: {error.message}: {error.hint}")
 
-def conclude(
-    project: Project,
-    checkout: Checkout,
-    proofs: Proofs,
-    locations: Sequence[str],
-    on_notice: Callable[[str], None],
-) -> None:
-    """Judge the source and the models among some outs, as a run does, and sign what that comes to.
-
-    Raises:
-        ResourceError, SecurityError: something cannot be signed, or not be kept.
-    """
-    read = {one: checkout.read(one) for one in locations if "://" not in one}
-    with proofs.records() as records:
-        outs = {
-            one: content
-            for one, content in read.items()
-            if content is not None and records.origin(content.sha256) is not None
-        }
-    if not outs:
-        return
-    gating = Gating(project, checkout, on_notice=on_notice)
-    cases = gating.required_of_source()
-    for location in outs:
-        if location in gating.kit.models:
-            cases += gating.required_of(location)
-    judged = list(gating.decide_all(cases, project.settings.capacity))
-    Conclusion(project, proofs, gating, on_notice).prove(judged, outs)
-    proofs.conclude()
-
-
-def _verdict(judged: Sequence[CaseDecision]) -> Verdict:
-    """Return what decisions come to for who needs to use the thing: passed, failed or error."""
-    blocking = [one.decision.verdict for one in judged if one.decision.blocks]
-    return combine(blocking) if blocking else Verdict.PASSED
+    def _add(self, statement: Statement | None) -> None:
+        if statement is not None:
+            self.proofs.add(statement)
 
 
 def model_statement(location: str, content: Content) -> Statement:
-    """Return the statement that is signed of a model."""
+    """Return the statement to sign for a model."""
     return write_model_statement(location.rpartition("/")[2], files_of(content))
 
 
 def files_of(content: Content) -> dict[str, str]:
-    """Return sha256 by path relative to a model; a file's own path is ``.``."""
+    """Return the sha256 of each file by its path in a model; the path of a single file is ``.``."""
     if content.entries is None:
         return {".": content.sha256}
     return {entry.path: entry.sha256 for entry in content.entries}

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ml_assets.project.project import Project, find_configuration
-from ml_assets.project.protection import find_protection
-from ml_assets.project.rules import find_rules
+from ml_assets.project.rules import Rules
 from ml_assets.project.settings.signing import Method, SigningSettings
 from ml_assets.proof.token_key import open_token_signer
 from resources.errors import ConfigurationError
@@ -24,13 +23,15 @@ if TYPE_CHECKING:
 PASSPHRASE_VARIABLE = "ML_ASSETS_KEY_PASSPHRASE"  # nosec B105  # the name of a variable
 
 
-def open_ledger(project: Project) -> Ledger:
-    """Open the ledger that the protected branch's settings name, or the one in the local state.
+def open_ledger(project: Project, where: str | None) -> Ledger:
+    """Open a ledger.
+
+    Args:
+        where: a URL, or a path from the project's root; None for the local state.
 
     Raises:
-        ResourceError: it cannot be opened.
+        ResourceError: the ledger cannot be opened.
     """
-    where = find_rules(project.root).settings.signing.ledger
     if where is None:
         return Ledger(LedgerDirectory(project.make_state() / "ledger"))
     if "://" not in where:
@@ -40,9 +41,12 @@ def open_ledger(project: Project) -> Ledger:
     return Ledger(open_bucket(where))
 
 
-def describe_ledger(project: Project) -> str:
-    """Say where the ledger lies, for people; without the credentials of an address."""
-    where = find_rules(project.root).settings.signing.ledger
+def describe_ledger(project: Project, where: str | None) -> str:
+    """Return the place of a ledger for people, without credentials.
+
+    Args:
+        where: as for ``open_ledger``.
+    """
     if where is not None and "://" in where:
         return mask(where)
     return os.fspath(
@@ -50,7 +54,7 @@ def describe_ledger(project: Project) -> str:
     )
 
 
-def open_signer(project: Project, on_notice: Callable[[str], None]) -> Signer:
+def open_signer(project: Project, rules: Rules, on_notice: Callable[[str], None]) -> Signer:
     """Open what signs, as the protected branch's settings say.
 
     Args:
@@ -59,9 +63,9 @@ def open_signer(project: Project, on_notice: Callable[[str], None]) -> Signer:
     Raises:
         ResourceError, SecurityError: it cannot sign.
     """
-    settings = find_rules(project.root).settings.signing
+    settings = rules.settings.signing
     if settings.method is Method.KEYLESS:
-        return open_keyless(project, settings)
+        return open_keyless(rules, settings)
     if settings.method is Method.CERTIFICATE:
         from resources.signing.certificate_signer import open_certificate_signer
 
@@ -80,7 +84,7 @@ def open_signer(project: Project, on_notice: Callable[[str], None]) -> Signer:
     return keyring.open_signer(os.environ.get(PASSPHRASE_VARIABLE))
 
 
-def open_keyless(project: Project, settings: SigningSettings) -> KeylessSigner:
+def open_keyless(rules: Rules, settings: SigningSettings) -> KeylessSigner:
     """Open the keyless signer, for the Sigstore that the protected branch names.
 
     Raises:
@@ -90,11 +94,10 @@ def open_keyless(project: Project, settings: SigningSettings) -> KeylessSigner:
 
     if settings.sigstore is None:
         return KeylessSigner(None)
-    protection = find_protection(project.root)
-    text = protection.read(settings.sigstore).get(settings.sigstore)
+    text = rules.protection.read(settings.sigstore).get(settings.sigstore)
     if text is None:
         raise ConfigurationError(
-            f"no such file: {settings.sigstore} of {protection.origin}", "commit it there"
+            f"no such file: {settings.sigstore} of {rules.origin}", "commit it there"
         )
     return KeylessSigner(text.decode("utf-8", "replace"))
 

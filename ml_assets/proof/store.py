@@ -1,4 +1,4 @@
-"""The proofs: a project's ledger, who signs into it, and whose signatures count there."""
+"""The proofs of a project: its ledger of statements, its signer and its trusted signers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from functools import cached_property
 from pathlib import Path
 
 from ml_assets.project.project import Project
-from ml_assets.proof.signer import open_ledger, open_signer
+from ml_assets.project.rules import Rules
+from ml_assets.proof.signer import describe_ledger, open_ledger, open_signer
 from ml_assets.proof.trust import find_trust
 from security.ledger.ledger import Ledger
 from security.ledger.statement_index import StatementIndex
@@ -20,41 +21,61 @@ from security.verify.verified_statements import VerifiedStatements
 
 
 class Proofs:
-    """Statements of a project. Safe for threads; opens what it needs when it is first needed.
+    """The signed statements of a project. Safe for threads; opens each part on first use.
 
     Args:
-        on_notice: told what a user should know once.
+        rules: name the signer, the ledger and the trusted signers.
+        on_notice: receives messages for the user.
+        ledger: a path or URL in place of the one in the settings of the protected branch.
     """
 
-    def __init__(self, project: Project, on_notice: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        project: Project,
+        rules: Rules,
+        on_notice: Callable[[str], None] = lambda _: None,
+        *,
+        ledger: str | None = None,
+    ) -> None:
         self._project = project
+        self._rules = rules
+        self._other = ledger
         self._on_notice = on_notice
         self._guard = threading.RLock()
         self._index: StatementIndex | None = None
 
+    @property
+    def _where(self) -> str | None:
+        return self._other or self._rules.settings.signing.ledger
+
     @cached_property
     def ledger(self) -> Ledger:
-        """Where the statements lie."""
-        return open_ledger(self._project)
+        """The ledger."""
+        return open_ledger(self._project, self._where)
+
+    @property
+    def place(self) -> str:
+        """The place of the ledger, for people."""
+        return describe_ledger(self._project, self._where)
 
     @cached_property
     def signer(self) -> Signer:
-        """Who signs.
+        """The signer.
 
         Raises:
-            ResourceError, SecurityError: nobody can sign here.
+            ResourceError, SecurityError: the signing key is not available.
         """
         with self._guard:
-            return open_signer(self._project, self._on_notice)
+            return open_signer(self._project, self._rules, self._on_notice)
 
     @cached_property
     def trust(self) -> Trust:
-        """Whose signatures count.
+        """The trusted signers.
 
         Raises:
-            PolicyError: the list of them is wrong.
+            PolicyError: the list of trusted signers is not valid.
         """
-        return find_trust(self._project)
+        return find_trust(self._rules)
 
     @property
     def _marker(self) -> Path:
@@ -63,20 +84,20 @@ class Proofs:
 
     @property
     def is_open(self) -> bool:
-        """Whether stages have run since a run was last concluded, here or in a run that ended."""
+        """Whether a stage has run since the last signed ending of a run, in this run or before."""
         return self._marker.exists()
 
     def leave_open(self) -> None:
-        """Note that a stage has run, and that what it comes to is still to be signed."""
+        """Note that a stage has run, so that an ending has to be signed."""
         self._marker.touch()
 
-    def conclude(self) -> None:
-        """Note that what runs come to is signed."""
+    def close(self) -> None:
+        """Note that the ending of all stages so far is signed."""
         self._marker.unlink(missing_ok=True)
 
     @contextmanager
     def records(self) -> Iterator[VerifiedStatements]:
-        """Give what can be believed of the ledger."""
+        """Open the verified statements of the ledger."""
         with self._guard:
             yield VerifiedStatements(self.ledger, self._opened(), self.trust)
 
@@ -90,14 +111,14 @@ class Proofs:
     def add(self, statement: Statement) -> str:
         """Sign a statement and add it to the ledger; return its digest there.
 
-        What somebody trusted has said already in the same words is not said again.
+        A statement that the ledger holds already, signed by a trusted signer, is not added again.
 
         Raises:
-            ResourceError, SecurityError: it cannot be signed, or not be kept.
+            ResourceError, SecurityError: the statement cannot be signed or stored.
         """
         with self._guard:
             known = self._opened().having(statement.payload)
-            if known is not None and self._is_believed(known):
+            if known is not None and self._is_trusted(known):
                 return known
         bundle = self.signer.sign(statement.payload)
         digest = self.ledger.append(bundle)
@@ -105,6 +126,6 @@ class Proofs:
             self._opened().add(digest, statement)
         return digest
 
-    def _is_believed(self, digest: str) -> bool:
+    def _is_trusted(self, digest: str) -> bool:
         with self.records() as records:
             return records.find(digest) is not None

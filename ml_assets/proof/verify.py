@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ml_assets.project.model_outs import find_models
 from ml_assets.project.project import Project
-from ml_assets.project.rules import find_rules
+from ml_assets.project.rules import Rules
 from resources.errors import ConfigurationError
 from security.content.model_name import looks_like_model
 from security.verify.verification import Verification
@@ -19,6 +19,7 @@ from security.verify.verifier import Verifier
 
 def verify_subject(
     project: Project,
+    rules: Rules,
     statements: VerifiedStatements,
     subject: VerificationSubject,
     environment: str,
@@ -28,10 +29,9 @@ def verify_subject(
     Raises:
         ConfigurationError, PolicyError: the policy is unreadable, or lacks the environment.
     """
-    policy = find_rules(project.root).policy
-    rules = VerificationRules.from_policy(policy, environment, datetime.date.today())
+    demanded = VerificationRules.from_policy(rules.policy, environment, datetime.date.today())
     declared = _is_declared_model(project, subject.subject.name)
-    return Verifier(statements, rules).verify(replace(subject, is_model=declared))
+    return Verifier(statements, demanded).verify(replace(subject, is_model=declared))
 
 
 def _is_declared_model(project: Project, name: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from ml_assets.project.project import Project
+from ml_assets.project.rules import Rules
 from ml_assets.reporting.curves import Curve, Points, draw_chart, find_curves, read_points
 from ml_assets.reporting.metrics_comparison import (
     Base,
@@ -20,13 +21,15 @@ _MOST_METRICS = 100
 _MOST_CHARTS = 6
 
 
-def write_sections(project: Project, checkout: Checkout, environment: str) -> list[str]:
+def write_sections(
+    project: Project, rules: Rules, checkout: Checkout, environment: str
+) -> list[str]:
     """Return the sections on metrics, plots and deployment.
 
     Args:
         environment: that the gates were asked for.
     """
-    base = find_base(project)
+    base = find_base(project, rules)
     metrics, unreadable = compare_metrics(checkout, base)
     charts = _charts(checkout, base)
     return [

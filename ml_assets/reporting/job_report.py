@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ml_assets.project.project import Project
+from ml_assets.project.rules import Rules
 from ml_assets.reporting.annotations import find_annotations, find_prefix
 from ml_assets.reporting.gate_report import Outputs, in_order, write_outputs
 from ml_assets.reporting.job_log import JobLog
@@ -48,6 +49,7 @@ def announce(project: Project, on_notice: Callable[[str], None]) -> None:
 
 def conclude(
     project: Project,
+    rules: Rules,
     checkout: Checkout,
     arguments: argparse.Namespace,
     environment: str,
@@ -71,7 +73,7 @@ def conclude(
     if outputs.summary is not None:
         from ml_assets.reporting.ci_summary import write_sections
 
-        more = write_sections(project, checkout, environment)
+        more = write_sections(project, rules, checkout, environment)
     write_outputs(
         decisions,
         outputs,

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ml_assets.project.project import Project
-from ml_assets.project.protection import find_protection
+from ml_assets.project.rules import Rules
 from resources.ci_job import read_ci_job
 from resources.dvc.checkout.checkout import Checkout
 from resources.errors import ConfigurationError, ResourceError
@@ -85,7 +85,7 @@ class Base:
             return None
 
 
-def find_base(project: Project) -> Base:
+def find_base(project: Project, rules: Rules) -> Base:
     """Find what to compare with: the target of a pull request, else the protected branch.
 
     Its own last commit is compared with the one before.
@@ -95,7 +95,7 @@ def find_base(project: Project) -> Base:
         if job is not None and job.target is not None:
             branch = find_protected_branch(project.root, job.target)
         else:
-            branch = find_protection(project.root).branch
+            branch = rules.protection.branch
     except ConfigurationError as error:
         return Base(project, None, error.message)
     if branch is None:

@@ -11,7 +11,7 @@ import dagster as dg
 
 from ml_assets.gating.evaluation import Gating
 from ml_assets.graph.translator import Asset, source_key
-from ml_assets.orchestration.assets import build_pipeline
+from ml_assets.orchestration.assets import build_started_pipeline
 from ml_assets.orchestration.checks import report_evaluations
 from ml_assets.orchestration.instance import use_instance
 from ml_assets.orchestration.stage_log import StageLog, StageLogManager
@@ -25,11 +25,11 @@ _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 @dataclass(frozen=True)
 class Execution:
-    """How a run ended.
+    """The result of a Dagster run.
 
     Attributes:
-        recorded: states by asset name, as Dagster's storage has them now.
-        cancelled: somebody asked it to end.
+        recorded: the states that Dagster's storage holds now, by asset name.
+        cancelled: the run was cancelled.
     """
 
     run_id: str
@@ -49,15 +49,15 @@ def execute_run(
     """Materialize assets in one Dagster run in this process.
 
     Args:
-        assets: the assets to materialize; all others are left alone.
+        assets: the assets to materialize.
         started: the run of their stages, which is under way already.
-        tags: of the run (``Project.run_tags``).
-        run_id: of the run, as the provenance of its stages names it.
+        tags: of the Dagster run (``Project.run_tags``).
+        run_id: of the Dagster run, as the provenance of its stages names it.
     """
     StageLogManager.direct = log = StageLog()
     reporter.keep_lines(log.write)
-    pipeline = build_pipeline(project, assets, started=started, reporter=reporter)
-    definitions = dg.Definitions(assets=pipeline)
+    pipeline = build_started_pipeline(project, assets, started, reporter)
+    definitions = dg.Definitions(assets=[pipeline])
     job = definitions.resolve_implicit_global_asset_job_def()
     with _open_instance(project) as instance:
         result = job.execute_in_process(
@@ -81,13 +81,13 @@ def execute_run(
 
 
 def _state(tags: Mapping[str, str]) -> str:
-    """Return what ``Asset.state`` returns, of what was recorded."""
+    """Return the state (``Asset.state``) of a recorded asset."""
     return f"{tags['dagster/data_version']} {tags['dagster/code_version']}"
 
 
 @contextmanager
 def _open_instance(project: Project) -> Iterator[dg.DagsterInstance]:
-    """Open the project's instance. Of two processes that open it first, one makes its databases."""
+    """Open the project's instance. A lock keeps two processes from making its databases."""
     home = use_instance(project)
     home.mkdir(parents=True, exist_ok=True)
     with open(home / ".ml-assets.lock", "a+b") as guard:
@@ -100,7 +100,7 @@ def _open_instance(project: Project) -> Iterator[dg.DagsterInstance]:
 def record_checks(
     project: Project, gating: Gating, judged: Sequence[CaseDecision], assets: Sequence[Asset]
 ) -> None:
-    """Tell Dagster what gates have said, for its UI to show beside what they judged."""
+    """Record decisions of gates in Dagster, for its UI."""
     source = source_key(project.branch, gating.checkout.manifest)
     with _open_instance(project) as instance:
         report_evaluations(instance, source, gating.kit.kinds, judged, assets)

@@ -43,6 +43,8 @@ class Summary:
     Attributes:
         environment: the policy environment of the decision.
         policy: sha256 of the policy's text.
+        commit: the protected branch's commit that the policy was read at; None for the working
+            tree, and in summaries of earlier versions.
         grounds: ledger digests of the gate results behind the decision.
         version: the version of ml-assets that decided.
     """
@@ -54,6 +56,7 @@ class Summary:
     grounds: tuple[str, ...]
     at: datetime.datetime
     version: str
+    commit: str | None = None
 
 
 def write_summary(summary: Summary, levels: Sequence[SlsaLevel]) -> Statement:
@@ -72,7 +75,7 @@ def write_summary(summary: Summary, levels: Sequence[SlsaLevel]) -> Statement:
         "resourceUri": _POLICY + summary.environment,
         "policy": {
             "uri": _POLICY + summary.environment,
-            "digest": {"sha256": summary.policy},
+            "digest": _identify_policy(summary),
         },
         "inputAttestations": [{"digest": {"sha256": one}} for one in summary.grounds],
         "verificationResult": "PASSED" if summary.passed else "FAILED",
@@ -80,6 +83,11 @@ def write_summary(summary: Summary, levels: Sequence[SlsaLevel]) -> Statement:
         "slsaVersion": "1.0",
     }
     return write_statement(summary.outs, PREDICATE, predicate)
+
+
+def _identify_policy(summary: Summary) -> dict[str, str]:
+    digest = {"sha256": summary.policy}
+    return {**digest, "gitCommit": summary.commit} if summary.commit is not None else digest
 
 
 def parse_summary(statement: Statement) -> Summary:
@@ -100,18 +108,20 @@ def _build(statement: Statement) -> Summary:
     body = Field(statement.predicate).only(_FIELDS)
     verifier = body.get("verifier").only(("id", "version"))
     policy = body.get("policy").only(("uri", "digest"))
+    digest = policy.get("digest").only(("sha256",), ("gitCommit",))
     if verifier.get("id").value != _VERIFIER or not policy.get("uri").text().startswith(_POLICY):
         raise verifier.wrong("another verifier")
     return Summary(
         outs=statement.subjects,
         environment=policy.get("uri").text().removeprefix(_POLICY),
-        policy=_sha256(policy),
+        policy=digest.get("sha256").text(),
         passed=body.get("verificationResult").one_of("PASSED", "FAILED") == "PASSED",
         grounds=tuple(
             _sha256(one.only(("digest",))) for one in body.get("inputAttestations").items()
         ),
         at=datetime.datetime.fromisoformat(body.get("timeVerified").text()),
         version=verifier.get("version").only(("ml-assets",)).get("ml-assets").text(),
+        commit=digest.get("gitCommit").optional_text(),
     )
 
 

@@ -39,7 +39,7 @@ LINEAGE = (
     ("metrics.json", "signed/model.pkl"),
     ("signed/model.pkl", "image"),
 )
-NOT_YET = "no commit of develop has passed here yet"
+NOT_YET = "no passed commit of branch: develop"
 REFUSAL = "evaluate may not run: model-file of model.pkl: failed: 2 findings fail: pickle-import"
 
 

@@ -14,6 +14,7 @@ import yaml
 
 from ml_assets.cli import main
 from ml_assets.project.project import Project
+from ml_assets.project.rules import find_rules
 from ml_assets.proof.bom.bills import build_environment_bill, build_model_bill
 from resources.errors import ConfigurationError, UnavailableError
 from security.bom.cyclonedx import BillError
@@ -118,7 +119,7 @@ def project(template: DvcProject, tmp_path: Path) -> DvcProject:
 
 
 def environment(project: DvcProject) -> dict[str, Any]:
-    bill = build_environment_bill(Project(project.root))
+    bill = build_environment_bill(Project(project.root), find_rules(project.root))
     return check_bill(bill.content, BillKind.ENVIRONMENT)
 
 
@@ -203,7 +204,7 @@ def test_lock_of_an_index_does_not_vouch_for_what_comes_from_a_directory(
     place = install(project.root, "windows", "3")
     (place / "direct_url.json").write_text(json.dumps(origin))
 
-    bill = build_environment_bill(Project(project.root))
+    bill = build_environment_bill(Project(project.root), find_rules(project.root))
     document = check_bill(bill.content, BillKind.ENVIRONMENT)
     assert properties(component(document, "pkg:pypi/windows@3"), "package:state") == ["locked"]
     local = component(document, "pkg:generic/windows@3")

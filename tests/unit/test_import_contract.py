@@ -26,7 +26,7 @@ PLANTED = [
     ("ml_assets/cli.py", "import mlflow.tracking", "3b."),
     ("resources/stores/result_store.py", "from sigstore import sign", "3c."),
     ("ml_assets/proof/signer.py", "def lazily():\n    import pkcs11", "3d."),
-    ("ml_assets/project/protection.py", "from ml_assets.runs import graph_run", "4. rooms of ml"),
+    ("ml_assets/project/protection.py", "from ml_assets.runs import run", "4. rooms of ml"),
     ("ml_assets/gating/advisories.py", "from ml_assets.gating import admission", "4. layers of"),
     ("resources/git/mirror.py", "from resources.signing import keyring", "4. resources are"),
     ("resources/a_new_one.py", "", "4. resources are"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 
 from ml_assets.project.project import Project
+from ml_assets.project.rules import Rules
 from ml_assets.proof.attestation import identify_content
 from ml_assets.proof.bom.bills import build_environment_bill, build_model_bill
 from resources.dvc.cache.content import Content
@@ -20,7 +21,7 @@ from security.statements.statement import Statement, Subject, write_statement
 PREDICATE = "https://cyclonedx.org/bom"
 
 
-def state_environment(project: Project, run: Provenance) -> Statement | None:
+def state_environment(project: Project, rules: Rules, run: Provenance) -> Statement | None:
     """Write the bill of a run's environment; None if the run names neither lock nor interpreter.
 
     Raises:
@@ -30,7 +31,7 @@ def state_environment(project: Project, run: Provenance) -> Statement | None:
     if not parts:
         return None
     subjects = {one.name: Subject(one.name, {"sha256": one.digest["sha256"]}) for one in parts}
-    return _state(list(subjects.values()), build_environment_bill(project))
+    return _state(list(subjects.values()), build_environment_bill(project, rules))
 
 
 def state_model(

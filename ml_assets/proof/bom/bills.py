@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ml_assets.project.project import Project
+from ml_assets.project.rules import Rules
 from ml_assets.proof.bom.environment_packages import describe_environment
 from ml_assets.proof.bom.model_materials import describe_model
 from resources.dvc.checkout.checkout import Checkout
@@ -14,7 +15,7 @@ from security.bom.sbom import write_environment_bill
 from security.gates.tool.own_tools import own_version
 
 
-def build_environment_bill(project: Project) -> Bill:
+def build_environment_bill(project: Project, rules: Rules) -> Bill:
     """Build the SBOM of the environment that a project's stages run in.
 
     Raises:
@@ -22,7 +23,7 @@ def build_environment_bill(project: Project) -> Bill:
         BillError: the bill is invalid.
     """
     content = write_environment_bill(
-        describe_environment(project), tool_version=own_version("ml-assets")
+        describe_environment(project, rules), tool_version=own_version("ml-assets")
     )
     return validate_bill(content)
 

@@ -14,7 +14,7 @@ from packaging.markers import default_environment
 from ml_assets.project.denied_paths import list_denied
 from ml_assets.project.interpreter import find_interpreter
 from ml_assets.project.project import Project
-from ml_assets.project.rules import find_rules
+from ml_assets.project.rules import Rules
 from resources.dvc.run.stage_environment import build_environment
 from resources.errors import ConfigurationError, UnavailableError
 from resources.git.source_tree import SourceTree, read_source_tree
@@ -49,7 +49,7 @@ class _Pin:
 _Pins = dict[tuple[str, str], _Pin]
 
 
-def describe_environment(project: Project) -> EnvironmentDescription:
+def describe_environment(project: Project, rules: Rules) -> EnvironmentDescription:
     """Describe a project's environment.
 
     1. Read the lock files of the source tree, as the dependencies gate does.
@@ -65,7 +65,7 @@ def describe_environment(project: Project) -> EnvironmentDescription:
     tree = _read_tree(project)  # 1
     paths = tuple(tree.select(is_dependency_file))
     pins, gaps = _read_pins(project.root, paths)
-    python = _read_python(project)  # 2
+    python = _read_python(project, rules)  # 2
     packages = _put_together(pins, _read_installed(python))  # 3
     version, _, other = python.version.partition("+")
     name, own_version = _name(project.root)
@@ -117,13 +117,13 @@ def _read_pins(root: Path, paths: tuple[str, ...]) -> tuple[_Pins, tuple[str, ..
     return pins, listing.hidden
 
 
-def _read_python(project: Project) -> PythonEnvironment:
+def _read_python(project: Project, rules: Rules) -> PythonEnvironment:
     settings = project.settings
     python = find_interpreter(project.root, settings.gates.python, os.environ)
     if python is None:
         raise ConfigurationError("no Python environment found", "create .venv, or set gates.python")
     variables = build_environment(os.environ, server=True, allowed=settings.environment).variables
-    denied = list_denied(project, find_rules(project.root).settings)
+    denied = list_denied(project, rules.settings)
     return read_environment(python, variables, denied)
 
 

@@ -73,7 +73,10 @@ class Flow:
         job = dg.define_asset_job("chosen", selection=chosen)
         jobs = [*(definitions.jobs or []), job]
         runnable = dg.Definitions(
-            assets=definitions.assets, jobs=jobs, executor=dg.in_process_executor
+            assets=definitions.assets,
+            jobs=jobs,
+            resources=definitions.resources,
+            executor=dg.in_process_executor,
         )
         return runnable.resolve_job_def("chosen").execute_in_process(
             instance=self.instance, raise_on_error=False

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ml_assets.branches.cleanup import Collector
-from ml_assets.branches.passed_commit import mark_verified
+from ml_assets.branches.passed_commit import mark_passed
 from ml_assets.branches.run_claim import claim
 from ml_assets.branches.watch import SHOWN, Watch, watch_project
 from ml_assets.project.project import Project
@@ -68,7 +68,7 @@ def test_worktrees_that_nobody_needs_go_and_no_other_one(pushed: Pushed, watch: 
     """Shown, passed, used by a run, opened just now, the head of a branch: these stay."""
     commits = _commits(pushed)
     watch.mirror.write_ref(f"{SHOWN}/main", commits[1], None)
-    mark_verified(watch.mirror, "main", commits[2])
+    mark_passed(watch.mirror, "main", commits[2])
     watch.open_worktree("main", commits[4])
     assert _collect(watch, commits[3]) == 1
     assert _left(watch, commits) == [1, 2, 3, 4, 5]

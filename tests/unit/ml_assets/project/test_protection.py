@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ml_assets.project.protection import BRANCH_VARIABLE, POLICY, find_protection
+from ml_assets.project.protection import BRANCH_VARIABLE, POLICY, find_protected
 from ml_assets.project.rules import find_rules
 from resources.errors import ConfigurationError
 from resources.git.command import run_git
@@ -118,7 +118,7 @@ def test_named_branch_that_is_not_there_is_an_error(
     monkeypatch.setenv(BRANCH_VARIABLE, "release")
 
     with pytest.raises(ConfigurationError, match="not in this clone: release"):
-        find_protection(root)
+        find_protected(root)
 
 
 def test_remote_without_its_branch_here_is_an_error_and_not_the_working_tree(root: Path) -> None:
@@ -126,7 +126,7 @@ def test_remote_without_its_branch_here_is_an_error_and_not_the_working_tree(roo
     git(root, "remote", "add", "origin", "../somewhere")
 
     with pytest.raises(ConfigurationError, match="not in this clone: main"):
-        find_protection(root)
+        find_protected(root)
 
 
 def test_policy_that_is_none_is_an_error_with_its_place(root: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ml_assets.project.project import Project, find_project
+from ml_assets.project.rules import find_rules
 from ml_assets.reporting.ci_summary import write_sections
 from ml_assets.reporting.metrics_comparison import Metric, compare_metrics, find_base
 from tests.unit.resources.dvc_project import DvcProject
@@ -56,12 +57,14 @@ def project(tree: DvcProject) -> Project:
 
 def sections(tree: DvcProject) -> str:
     opened = project(tree)
-    return "\n\n".join(write_sections(opened, opened.open_checkout(), "staging"))
+    return "\n\n".join(
+        write_sections(opened, find_rules(opened.root), opened.open_checkout(), "staging")
+    )
 
 
 def compared(tree: DvcProject) -> list[Metric]:
     opened = project(tree)
-    return compare_metrics(opened.open_checkout(), find_base(opened))[0]
+    return compare_metrics(opened.open_checkout(), find_base(opened, find_rules(opened.root)))[0]
 
 
 def test_metrics_stand_beside_those_of_the_protected_branch(tree: DvcProject) -> None:
