@@ -133,12 +133,12 @@ def _describe_card(described: ModelDescription, materials: Iterable[ModelMateria
     considerations = _considerations(card)
     metrics = _describe_metrics(described.metrics)
     stated = {
-        "algorithm": bool(card.algorithm),
+        "algorithm": "modelArchitecture" in parameters,
         "considerations": bool(considerations),
         "datasets": "datasets" in parameters,
         "metrics": bool(metrics),
         "parameters": bool(described.parameters),
-        "task": bool(card.task),
+        "task": "task" in parameters,
     }
     properties = [(f"parameter:{name}", value) for name, value in described.parameters]
     properties += described.facts
@@ -160,7 +160,7 @@ def _parameters(card: ModelCard, materials: Iterable[ModelMaterial]) -> Element:
         "architectureFamily": card.family,
         "modelArchitecture": card.algorithm,
     }
-    found |= {name: clean(text) for name, text in texts.items() if text}
+    found |= {name: line for name, text in texts.items() if (line := clean(text or ""))}
     datasets: list[Json] = [{"ref": one.ref} for one in materials if one.role is ComponentRole.DATA]
     if datasets:
         found["datasets"] = datasets

@@ -121,6 +121,7 @@ def test_the_targets_are_those_promised() -> None:
     targets = {one.name: [limit.at_most for limit in one.limits] for one in CASES}
     assert targets == {
         "cold-500": [0.1],
+        "cold-200": [0.15],
         "noop-500": [0.25, 1.0],
         "noop-5000": [1.1],
         "parallel-cpu": [0.6],

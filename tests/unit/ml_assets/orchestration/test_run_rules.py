@@ -10,6 +10,8 @@ from ml_assets.project.project import Project
 from resources.errors import ConfigurationError
 from tests.unit.resources.dvc_project import DvcProject, create_project
 
+pytestmark = pytest.mark.process
+
 RUN, OTHER = "run-1", "run-2"
 
 
