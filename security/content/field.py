@@ -73,6 +73,11 @@ class Field:
             return Field(None, self.complain, self, key)
         raise self.unlike("an object")
 
+    def text_of(self, key: str) -> str:
+        """Return the string of a key: ``get(key).text()``, without a field where all is well."""
+        value = self.value.get(key) if isinstance(self.value, dict) else None
+        return value if value and isinstance(value, str) else self.get(key).text()
+
     def at(self, index: int) -> Field:
         """Return an item of a list. An item beyond its ends, or of a missing list, is missing."""
         values = self.value if isinstance(self.value, list) else ()
@@ -99,11 +104,12 @@ class Field:
         for key in required:
             if key not in values:
                 raise self.get(key).wrong("missing")
-        for key, value in values.items():
-            if key not in required and key not in optional:
-                raise self.get(key).wrong("unknown key")
-            if value is None:
-                raise self.get(key).wrong("null")
+        if len(values) > len(required):
+            for key in values:
+                if key not in required and key not in optional:
+                    raise self.get(key).wrong("unknown key")
+        if None in values.values():
+            raise next(self.get(key).wrong("null") for key in values if values[key] is None)
         return self
 
     def items(self) -> Iterator[Field]:
@@ -199,9 +205,11 @@ class Field:
 
     def choice(self, choices: type[_Choice]) -> _Choice:
         """Return the member of an enumeration with this value."""
-        for choice in choices:
-            if choice.value == self.value and isinstance(self.value, str):
-                return choice
+        if isinstance(self.value, str):
+            try:
+                return choices(self.value)
+            except ValueError:
+                pass  # the error below names the place
         raise self.unlike(f"one of {', '.join(str(one.value) for one in choices)}")
 
     def one_of(self, *words: str, default: str | None = None) -> str:

@@ -212,7 +212,7 @@ def _build(statement: Statement) -> Provenance:
     versions = builder.get("version")
     return Provenance(
         outs=statement.subjects,
-        stage=outer.get("stage").text(),
+        stage=outer.text_of("stage"),
         command=outer.get("command").texts(),
         params=outer.get("params").mapping(),
         variables=outer.get("environment").texts(),
@@ -224,9 +224,9 @@ def _build(statement: Statement) -> Provenance:
             inner.get("changed").texts(),
         ),
         builder=Builder(
-            builder.get("id").text(), {name: versions.get(name).text() for name in versions.keys()}
+            builder.text_of("id"), {name: versions.text_of(name) for name in versions.keys()}
         ),
-        invocation=metadata.get("invocationId").text(),
+        invocation=metadata.text_of("invocationId"),
         started=parse_time(metadata.get("startedOn")),
         finished=parse_time(metadata.get("finishedOn")),
     )
@@ -236,7 +236,7 @@ def _material(field: Field) -> Material:
     field.only(("name", "digest", "annotations"), ("uri",))
     role = field.get("annotations").only(("role",)).get("role").choice(Role)
     digest = parse_digests(field.get("digest"))
-    return Material(field.get("name").text(), digest, role, field.get("uri").optional_text() or "")
+    return Material(field.text_of("name"), digest, role, field.get("uri").optional_text() or "")
 
 
 def write_time(at: datetime.datetime) -> str:

@@ -106,7 +106,7 @@ def parse_statement(payload: bytes) -> Statement:
             raise body.get("_type").unlike(TYPE)
         subjects = _parse_subjects(body.get("subject"))  # 3, 4, 5
         predicate = body.get("predicate").mapping()  # 6
-        return Statement(payload, subjects, body.get("predicateType").text(), predicate)
+        return Statement(payload, subjects, body.text_of("predicateType"), predicate)
     except ValueError as error:
         raise StatementError(
             f"not a statement: {error}", "check its source, and create it again"
@@ -117,7 +117,7 @@ def _parse_subjects(field: Field) -> tuple[Subject, ...]:
     found: dict[str, Subject] = {}
     for one in field.items():
         one.only(_SUBJECT_FIELDS)
-        subject = Subject(one.get("name").text(), parse_digests(one.get("digest")))
+        subject = Subject(one.text_of("name"), parse_digests(one.get("digest")))
         if found.setdefault(subject.name, subject) is not subject:
             raise one.wrong("duplicate subject")
     if not found:

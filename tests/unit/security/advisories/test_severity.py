@@ -1,9 +1,13 @@
 """Severities: CVSS scores against another implementation's, ratings, and what cannot be scored."""
 
+import hashlib
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from security.advisories.cvss import cvss_v3, cvss_v4
 from security.advisories.cvss.cvss_v4_macrovectors import MACROVECTOR_SCORES
 from security.advisories.severity import (
     Labelled,
@@ -110,6 +114,32 @@ SCORES = [
     ("CVSS:4.0/AV:P/AC:L/AT:P/PR:N/UI:P/VC:L/VI:N/VA:N/SC:L/SI:L/SA:N", 1.0),
 ]
 BASE_4 = "CVSS:4.0/AV:N/AC:L/AT:N/PR:N/UI:N/VC:H/VI:H/VA:H/SC:N/SI:N/SA:N"
+
+
+# The scores of the library cvss 3.6 for all base vectors of CVSS v3, and for each 101st of v4.0
+# (docs/decisions/0013-cvss-scores.md).
+V3_SCORES = "101a3cee9c6128a1d7d9e1d9e7bfc4e3bde1340fb32ac24ee936778bd2dcc1b4"
+V4_SCORES = "5af83666fd10ba107e767a394c1db911396fb32d21a5e6d584534f6726bad0ff"
+
+
+@pytest.mark.parametrize(
+    ("version", "metrics", "step", "digest"),
+    [
+        ("3.0", cvss_v3._BASE, 1, V3_SCORES),
+        ("3.1", cvss_v3._BASE, 1, V3_SCORES),
+        ("4.0", cvss_v4._BASE, 101, V4_SCORES),
+    ],
+)
+def test_base_vectors_have_the_scores_of_another_library(
+    version: str, metrics: dict[str, str], step: int, digest: str
+) -> None:
+    scores = []
+    for values in itertools.islice(itertools.product(*metrics.values()), 0, None, step):
+        parts = (f"{name}:{value}" for name, value in zip(metrics, values, strict=True))
+        scored = score_vector(f"CVSS:{version}/{'/'.join(parts)}")
+        assert isinstance(scored, Scored)
+        scores.append(str(scored.score))
+    assert hashlib.sha256(" ".join(scores).encode()).hexdigest() == digest
 
 
 @pytest.mark.parametrize(("vector", "score"), SCORES)
