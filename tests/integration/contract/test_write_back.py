@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ml_assets.branches.graph_at_commit import Graph, load_graph
+from ml_assets.branches.graph_at_commit import CommitGraph, load_graph
 from ml_assets.branches.lock_files import AUTHOR, COMMIT_TRAILER, RUN_TRAILER, read_trailers
 from ml_assets.branches.watch import Watch, watch_project
 from ml_assets.branches.write_back import PROPOSALS, Recorder
@@ -61,7 +61,7 @@ def watch_of(repository: Repository, how: WriteBack = WriteBack.REF) -> Watch:
     return dataclasses.replace(watch, settings=dataclasses.replace(watch.settings, write_back=how))
 
 
-def ran(repository: Repository, watch: Watch, commit: str) -> Graph:
+def ran(repository: Repository, watch: Watch, commit: str) -> CommitGraph:
     """Run a commit in its worktree, as somebody else would."""
     root = watch.open_worktree("main", commit).root
     done = repository.ml_assets("--project", str(root), "run", "--pull")
@@ -69,7 +69,7 @@ def ran(repository: Repository, watch: Watch, commit: str) -> Graph:
     return load_graph(watch, "main", commit)
 
 
-def write_back(watch: Watch, graph: Graph, commit: str) -> list[str]:
+def write_back(watch: Watch, graph: CommitGraph, commit: str) -> list[str]:
     notices: list[str] = []
     Recorder(watch, graph, "main", commit, "run-1", notices.append).write_back()
     return notices
