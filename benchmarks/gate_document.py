@@ -11,7 +11,7 @@ from benchmarks.measurement import Finished
 _HINT = "look at it by hand: what the command does here is not what it should"
 _JUDGED = ("passed", "warned")
 #: A policy may only warn of what could not be judged; the reason says it all the same.
-_PARTIAL = ("could not judge", "could be judged", "nothing to judge")
+_PARTIAL = ("could not judge", "incomplete report", "nothing to judge")
 
 
 @dataclass(frozen=True)

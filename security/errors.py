@@ -1,4 +1,4 @@
-"""What a judgement can fail with, as one tree.
+"""The tree of errors of ``security``.
 
 SecurityError
 ├── AdvisoryError             security/advisories/errors.py
@@ -27,12 +27,12 @@ from typing import ClassVar
 
 
 class SecurityError(Exception):
-    """No answer: what was to be judged could not be read, or could not be trusted.
+    """Input could not be read, trusted or judged.
 
     Attributes:
-        kind: the short name that programs may match on.
-        exit_code: of the command line: 3, could not judge.
-        message: what happened, lower case, no full stop.
+        kind: short name for programs.
+        exit_code: exit code of a command: 3, could not judge.
+        message: lower case, without a full stop.
         hint: what to type or change next.
     """
 

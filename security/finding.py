@@ -1,4 +1,4 @@
-"""Findings: what a gate's tool has found, how bad it says that is, and where."""
+"""Findings of a gate's tool: their severity, confidence and place."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 class Severity(Enum):
-    """How bad a finding is, by the word of its tool."""
+    """The severity of a finding, as its tool rates it."""
 
     LOW = "low"
     MEDIUM = "medium"
@@ -18,12 +18,12 @@ class Severity(Enum):
 
     @property
     def rank(self) -> int:
-        """Return its place in the order, from 0 for the least."""
+        """The rank, 0 for the lowest."""
         return list(Severity).index(self)
 
 
 class Confidence(Enum):
-    """How sure a tool is of a finding."""
+    """The confidence of a tool in a finding."""
 
     LOW = "low"
     MEDIUM = "medium"
@@ -31,14 +31,14 @@ class Confidence(Enum):
 
     @property
     def rank(self) -> int:
-        """Return its place in the order, from 0 for the least."""
+        """The rank, 0 for the lowest."""
         return list(Confidence).index(self)
 
 
 class Silencing(Enum):
-    """What keeps a tool from reporting a finding. It is reported all the same, and said to be so.
+    """What silences a finding; gates report silenced findings too.
 
-    COMMENT: a comment in the judged text, such as ``# noqa``, ``# nosec`` or an allow-list pragma.
+    COMMENT: a comment in a judged file, such as ``# noqa``, ``# nosec`` or an allow-list pragma.
     BASELINE: a baseline file.
     """
 
@@ -48,20 +48,20 @@ class Silencing(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that a tool has found.
+    """One finding of a tool.
 
     Attributes:
-        id: the rule, advisory or test that it is about, as waivers name it: ``B602``,
-            ``CVE-2024-1234``, ``tests/unit/test_a.py::test_b``.
-        message: one sentence; may hold what the judged text says.
-        severity: None where nobody says how bad it is; a policy decides what that means.
-        confidence: None where the tool knows no such thing.
-        path: of the file, relative to the project's root with ``/`` between names; may be empty.
-        line: counted from 1; None for the file as a whole.
+        id: its rule, advisory or test, as in waivers: ``B602``, ``CVE-2024-1234``,
+            ``tests/unit/test_a.py::test_b``.
+        message: one sentence; may contain untrusted text.
+        severity: None if the tool gives no severity; the policy decides the effect.
+        confidence: None if the tool gives no confidence.
+        path: path of the file, relative to the project's root with ``/`` between names, or empty.
+        line: counted from 1; None for the whole file.
         column: counted from 1.
-        package: ``name==version`` where it is about one; may be empty.
-        aliases: further names that it goes by, which a waiver may use as well.
-        silenced: what asked the tool to be silent about it.
+        package: ``name==version``, or empty.
+        aliases: other ids of the finding, which waivers may use.
+        silenced: the comment or baseline that silences it.
     """
 
     id: str
@@ -76,7 +76,7 @@ class Finding:
     silenced: Silencing | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as plain values; ``parse_finding`` gives an equal one back."""
+        """Return the finding as plain values; ``parse_finding`` is the inverse."""
         return {
             "id": self.id,
             "message": self.message,
@@ -92,17 +92,17 @@ class Finding:
 
     @property
     def place(self) -> str:
-        """Say where it is: a package, a path, or a path with its line."""
+        """The package, the path, or the path with its line."""
         if self.package:
             return self.package
         return f"{self.path}:{self.line}" if self.path and self.line else self.path
 
 
 def parse_finding(values: Mapping[str, Any]) -> Finding:
-    """Read what ``Finding.to_json`` has written, and nothing else.
+    """Parse the output of ``Finding.to_json``, and refuse anything else.
 
     Raises:
-        ValueError: the values are not those of a finding.
+        ValueError: the values are not a finding.
     """
     try:
         finding = Finding(
@@ -122,9 +122,9 @@ def parse_finding(values: Mapping[str, Any]) -> Finding:
     texts = (finding.id, finding.message, finding.path, finding.package, *finding.aliases)
     numbers = (finding.line, finding.column)
     if not all(isinstance(text, str) for text in texts):
-        raise ValueError("not a finding: a text has another type")
+        raise ValueError("not a finding: wrong type of a text")
     if not all(number is None or type(number) is int for number in numbers):
-        raise ValueError("not a finding: a number has another type")
+        raise ValueError("not a finding: wrong type of a number")
     if finding.to_json() != dict(values):
-        raise ValueError("not a finding: it has other fields")
+        raise ValueError("not a finding: unknown fields")
     return finding

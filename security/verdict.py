@@ -1,4 +1,4 @@
-"""Verdicts: the four answers of a gate, and what several of them come to."""
+"""The verdict of a decision, and the combined verdict of several decisions."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from enum import Enum
 
 
 class Verdict(Enum):
-    """What a policy makes of what a gate has found.
+    """The verdict of a decision.
 
-    PASSED: judged, and nothing that the policy minds.
-    WARNED: judged; there are findings, and none that blocks.
-    FAILED: judged; findings that block. It stays that where the rest could not be judged.
-    ERROR: could not be judged; blocks like failed.
+    PASSED: no findings that count.
+    WARNED: findings that do not block.
+    FAILED: findings that block, even if the report is incomplete.
+    ERROR: the gate could not judge; blocks like failed.
     """
 
     PASSED = "passed"
@@ -22,12 +22,12 @@ class Verdict(Enum):
 
     @property
     def blocks(self) -> bool:
-        """Whether whoever needs the judged thing has to refuse it."""
+        """Whether users of the subject must refuse it."""
         return self in (Verdict.FAILED, Verdict.ERROR)
 
     @property
     def exit_code(self) -> int:
-        """Return the exit code of the command line: 0, 1 judged and failed, 3 could not judge."""
+        """The exit code of a command: 0, 1 for failed, 3 for error."""
         return {Verdict.FAILED: 1, Verdict.ERROR: 3}.get(self, 0)
 
 
@@ -35,8 +35,8 @@ _WORST_FIRST = (Verdict.FAILED, Verdict.ERROR, Verdict.WARNED, Verdict.PASSED)
 
 
 def combine(verdicts: Iterable[Verdict]) -> Verdict:
-    """Return what several verdicts come to: the worst, where failed outranks error.
+    """Return the combined verdict: the worst one; failed outranks error.
 
-    None at all is an error: nothing was judged.
+    Without verdicts nothing was judged, which is an error.
     """
     return min(verdicts, key=_WORST_FIRST.index, default=Verdict.ERROR)

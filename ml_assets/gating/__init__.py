@@ -1,1 +1,1 @@
-"""Gating: which gates judge what, their results, and whether a stage may start."""
+"""Gating: the cases of gates, their results and decisions, and the admission of stages."""

@@ -1,13 +1,13 @@
-"""Admission: a stage reads only what has passed the gates that the policy requires of it.
+"""Admission: a stage reads only inputs that pass the gates that the policy requires.
 
-It is asked in the run of a stage itself, so that it makes no difference who wanted the run. What it
-goes by are sealed results for the digests of what lies there now; Dagster's records have no say.
-What was never judged is judged on the spot.
+Each stage asks before it runs, whether Dagster or the command line started it. Admission relies on
+sealed results of the digests that are present now, never on Dagster's records. A case without a
+result is judged at once.
 
 StageError
-└── RefusedError       something that a stage would read has failed a gate
+└── RefusedError       an input of the stage failed a gate
 ResourceError
-└── UnjudgedError      a gate could not judge it
+└── UnjudgedError      a gate could not judge an input
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ from security.verdict import Verdict, combine
 
 
 class RefusedError(StageError):
-    """A stage would read what a gate has failed."""
+    """An input of a stage failed a gate."""
 
     kind = "refused"
 
 
 class UnjudgedError(ResourceError):
-    """A stage would read what a gate could not judge."""
+    """A gate could not judge an input of a stage."""
 
     kind = "unjudged"
 
 
 class GateAdmission:
-    """Admits stages of one run.
+    """Admit the stages of one run.
 
     Args:
-        gating: makes it of what stages are noted to have written, on first need, because a run in
-            which no stage starts needs none.
+        gating: builds the gating from the contents that stages have written; called for the first
+            stage, because a run without stages needs no gating.
     """
 
     def __init__(self, gating: Callable[[Mapping[str, Content]], Gating]) -> None:
@@ -64,14 +64,14 @@ class GateAdmission:
             return self._gating
 
     def admit(self, stage: Stage) -> None:
-        """Let a stage run.
+        """Admit a stage.
 
-        1. The source tree has passed, as it is now.
-        2. So has every out that the stage reads, as it is now, and every model that is no out.
+        1. The current source tree passes its required gates.
+        2. Each out that the stage reads passes, and each model that is not an out.
 
         Raises:
-            RefusedError: something has failed.
-            UnjudgedError: something could not be judged.
+            RefusedError: an input failed.
+            UnjudgedError: an input could not be judged.
         """
         gating = self._open()
         gating.refresh()
@@ -97,7 +97,7 @@ class GateAdmission:
         return decision
 
     def note(self, stage: Stage, contents: Mapping[str, Content]) -> None:
-        """Take what a stage has written for what is recorded of its outs."""
+        """Record the contents of the outs that a stage has written."""
         self._written.update(contents)
 
 
@@ -106,8 +106,8 @@ def _refusal(stage: Stage, blocking: list[Decision]) -> ResourceError:
         f"{one.gate} of {one.subject}: {one.verdict.value}: {one.reason}" for one in blocking
     )
     gates = " ".join(dict.fromkeys(one.gate for one in blocking))
-    message = f"{stage.name} may not run: {what}"
-    hint = f"look, mend it, then run again: ml-assets check {gates}"
+    message = f"gates refuse stage {stage.name}: {what}"
+    hint = f"see the findings: ml-assets check {gates}"
     if combine(one.verdict for one in blocking) is Verdict.FAILED:
         return RefusedError(message, hint)
     return UnjudgedError(message, hint)

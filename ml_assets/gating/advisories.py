@@ -1,6 +1,6 @@
-"""The advisories of a user: where their database lives, and how gates get to it.
+"""The advisory database of a user: its directory, and access for gates.
 
-It never lies in the project: what is judged may not bring its own advisories along.
+It is never in the project: judged files must not bring their own advisories.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from security.advisories.snapshot import BUNDLED
 
 VARIABLE = "ML_ASSETS_ADVISORIES"
 _BUCKET = "https://osv-vulnerabilities.storage.googleapis.com"
-# OSV's bulk archives of the ecosystems that can be judged here.
+# OSV's archives of the ecosystems that the gate supports.
 PUBLIC_SOURCES = (f"{_BUCKET}/PyPI/all.zip", f"{_BUCKET}/Debian/all.zip")
 
 
 def find_directory(variables: Mapping[str, str] = os.environ) -> Path:
-    """Find the directory of the database (XDG base directory specification).
+    """Return the directory of the database (XDG Base Directory Specification).
 
     Args:
-        variables: of the environment: ML_ASSETS_ADVISORIES, else XDG_DATA_HOME, else HOME.
+        variables: the environment: ML_ASSETS_ADVISORIES, else XDG_DATA_HOME, else HOME.
 
     Raises:
-        ConfigurationError: the variable gives no absolute path, or there is no home directory.
+        ConfigurationError: the path is not absolute, or there is no home directory.
     """
     if given := variables.get(VARIABLE):
-        # From a relative one the project could be read, where anybody may put a database.
+        # A relative path could point into the project, where a branch can put a database.
         if not os.path.isabs(given):
             raise ConfigurationError(f"not absolute: {VARIABLE}: {given}", "give an absolute path")
         return Path(given)
@@ -45,11 +45,11 @@ def find_directory(variables: Mapping[str, str] = os.environ) -> Path:
         return Path(data, "ml-assets", "advisories")
     if os.path.isabs(home):
         return Path(home, ".local", "share", "ml-assets", "advisories")
-    raise ConfigurationError("no home directory for the advisories", f"set HOME, or {VARIABLE}")
+    raise ConfigurationError("no directory for advisories", f"set HOME or {VARIABLE}")
 
 
 def open_store(variables: Mapping[str, str] = os.environ) -> AdvisoryStore:
-    """Return the store of the user's advisories. Nothing is read or written yet.
+    """Return the store of the user's advisories, without reading or writing it.
 
     Raises:
         ConfigurationError: as `find_directory`.
@@ -58,11 +58,11 @@ def open_store(variables: Mapping[str, str] = os.environ) -> AdvisoryStore:
 
 
 class Advisories:
-    """The advisories that the gates of one command are judged by: opened once, and only if needed.
+    """The advisories of one command, opened once, when a gate needs them.
 
     Args:
-        store: of the database.
-        now: for the first use, which indexes the bundled advisories.
+        store: the store of the database.
+        now: time of the index, if the first use builds it from the bundled advisories.
     """
 
     def __init__(self, store: AdvisoryStore, *, now: datetime) -> None:
@@ -72,10 +72,10 @@ class Advisories:
         self._sha256 = ""
 
     def open(self) -> AdvisoryDatabase:
-        """Return the database, the same each time.
+        """Return the database.
 
         Raises:
-            DatabaseError: it is damaged, or cannot be built.
+            DatabaseError: the database is damaged, or cannot be built.
         """
         if self._database is None:
             try:
@@ -85,20 +85,20 @@ class Advisories:
         return self._database
 
     def identify(self) -> str:
-        """Return the sha256 of the records, the same each time, without reading all of them.
+        """Return the sha256 of the records as the database file states it.
 
-        It is what the file says of itself. The gate compares it with the database that it opens,
-        so that no result is ever bound to other advisories than those that it was judged by.
+        The gate compares it with the database that it opens, so that a result is never bound to
+        other advisories than the gate used.
 
         Raises:
-            DatabaseError: it is damaged, or cannot be built.
+            DatabaseError: the database is damaged, or cannot be built.
         """
         if not self._sha256:
             self._sha256 = self._peek() or self.open().status.sha256
         return self._sha256
 
     def close(self) -> None:
-        """Give the memory back."""
+        """Close the database."""
         if self._database is not None:
             self._database.close()
             self._database = None
@@ -110,9 +110,10 @@ class Advisories:
         self.close()
 
     def _peek(self) -> str | None:
-        """Read the digest off the file; None where it has to be opened, and perhaps built, first.
+        """Read the digest from the file; None if the database must be opened or built first.
 
-        ``immutable`` keeps SQLite from replaying a journal that somebody laid beside the file.
+        ``immutable`` stops SQLite from replaying a journal beside the file (attack: a planted
+        journal).
         """
         address = f"file:{quote(str(self._store.path))}?mode=ro&immutable=1"
         try:

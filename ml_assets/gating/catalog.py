@@ -85,34 +85,32 @@ class GateCatalog:
         return GateContext(name, table, self._environment.rule(name).online, self._facts)
 
     def source_cases(self, files: Collection[str], wants: Wants) -> list[Case]:
-        """Return the gates that have something to judge in the source tree.
+        """Return the cases of the source tree.
 
         Args:
-            files: of the source tree.
-            wants: says of which gates, by name.
+            files: paths of the source tree.
+            wants: selects gates by name.
         """
         names = [name for name, kind in self.kinds.items() if kind is Kind.SOURCE and wants(name)]
         return [Case(self.gate(name), SOURCE) for name in names if self._has_files(name, files)]
 
     def out_cases(self, location: str, wants: Wants) -> list[Case]:
-        """Return the gates that have something to judge in an out, which there are none if it is
-        neither there nor can be supplied.
-        """
+        """Return the cases of an out; none if it neither exists nor is in the cache."""
         there = os.path.lexists(self._checkout.path(location))
         if not there and self._checkout.identify(location) is None:
             return []
         return self.declared_cases(location, wants)
 
     def declared_cases(self, location: str, wants: Wants) -> list[Case]:
-        """Return the gates of an out, whether or not it is there."""
+        """Return the cases of an out, whether or not it exists."""
         kind = Kind.MODEL if location in self.models else Kind.DATA
         return self._cases(kind, location, wants)
 
     def consumed_cases(self, location: str, wants: Wants) -> list[Case]:
-        """Return the gates of what a stage reads and no stage writes: of models among it.
+        """Return the cases of the models in a file or directory that no stage writes.
 
         Args:
-            location: of a file or a directory.
+            location: the dependency of a stage.
         """
         content = self._checkout.read(location) if "://" not in location else None
         if content is None:
@@ -143,7 +141,7 @@ class GateCatalog:
 
     @cached_property
     def models(self) -> frozenset[str]:
-        """The outs that are models."""
+        """Locations of the outs that are models."""
         return self._facts.named_models | frozenset(find_models(self._checkout.manifest))
 
     @cached_property

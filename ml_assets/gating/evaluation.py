@@ -1,4 +1,4 @@
-"""Gating: which gates judge what in a checkout, and what the policy makes of their reports."""
+"""Gating: the cases of a checkout, and the decisions of the policy on them."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ from security.policy.decision import CaseDecision, Decision, evaluate
 from security.policy.policy import Environment
 from security.policy.rule import Level
 
-#: What is asked before a stage may run; the other environments extend it.
+#: The environment that admits stages; the others extend it.
 MATERIALIZE = "materialize"
-#: What a decision is about where there is nothing for a gate to judge.
+#: The subject of a decision on a gate without cases.
 NOTHING = "nothing"
-#: What tools of the project get besides: compiled files would be a change of what is judged.
+#: Additional variables for the project's tools: compiled files would change the judged tree.
 _PROJECT = {"PYTHONDONTWRITEBYTECODE": "1"}
-#: What our own tools get of the environment: nothing of the user's.
+#: The environment of our own tools, without any variable of the user.
 _OWN = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C.UTF-8", "LANG": "C.UTF-8"}
 
 
@@ -45,14 +45,14 @@ class Gating:
     """The gates of one checkout, for one environment. Safe for threads.
 
     Args:
-        environment: the policy's name of it.
-        written: what outs are known to hold that were made just now, by location.
-        on_notice: told what a user should know once.
-        listing: the paths of the source tree, where nothing was written since.
+        environment: name of an environment of the policy.
+        written: contents of the outs that this run has written, by location.
+        on_notice: receives notices for the user.
+        listing: paths of the source tree, if nothing has been written since.
 
     Raises:
         ConfigurationError: the settings of the protected branch are not valid.
-        PolicyError: the policy is none, or has no such environment.
+        PolicyError: the policy is malformed, or has no such environment.
     """
 
     def __init__(
@@ -90,27 +90,27 @@ class Gating:
 
     @property
     def notices(self) -> list[str]:
-        """What a user should know of where the rules come from."""
+        """Notices about the policy and about settings of the working tree that do not apply."""
         rules = self.rules
         unknown = rules.policy.unknown_gates(self.kit.kinds)
-        said = [f"the policy names gates that there are none of: {', '.join(unknown)}"]
+        said = [f"unknown gates in policy: {', '.join(unknown)}"]
         ignored = [path for path in rules.ignored if path == POLICY]
         own, ruling = self.project.settings, rules.settings
         if (own.gates, own.performance) != (ruling.gates, ruling.performance):
-            ignored.append("the settings of gates")
+            ignored.append("gate settings")
         return [
             *(said if unknown else []),
-            *(f"not used, because {rules.origin} has another: {what}" for what in ignored),
+            *(f"ignored, {rules.origin} has another version: {what}" for what in ignored),
         ]
 
     @property
     def unused_configuration(self) -> list[str]:
-        """What a user should know of tools that were configured otherwise than the tree says."""
+        """Notices about tool configuration of the working tree that does not apply."""
         with self._guard:
             unused = sorted((path, sorted(gates)) for path, gates in self._unused.items())
         return [
-            f"not used, because {self.rules.origin} has another: "
-            f"the configuration of {', '.join(gates)} in {path}"
+            f"ignored, {self.rules.origin} has another version: "
+            f"configuration of {', '.join(gates)} in {path}"
             for path, gates in unused
         ]
 
@@ -127,19 +127,19 @@ class Gating:
         )
 
     def cases(self, names: Collection[str] = ()) -> list[Case]:
-        """Return everything that there is to judge.
+        """Return all cases.
 
         Args:
-            names: of gates; empty takes all that the environment does not turn off.
+            names: names of gates; empty selects all gates that the environment does not turn off.
 
         Raises:
-            ConfigurationError: there is no such gate.
+            ConfigurationError: a gate is unknown.
         """
         known = self.kit.kinds
         unknown = sorted(set(names) - set(known))
         if unknown:
             raise ConfigurationError(
-                f"no such gate: {', '.join(unknown)}", f"known are: {', '.join(known)}"
+                f"unknown gate: {', '.join(unknown)}", f"known gates: {', '.join(known)}"
             )
         wants = self._is_on if not names else names.__contains__
         manifest = self.checkout.manifest
@@ -149,10 +149,9 @@ class Gating:
         return cases
 
     def shown_cases(self, locations: Sequence[str]) -> list[Case]:
-        """Return what there is to show of the source and of some outs.
+        """Return the cases of the source and of some outs that the UI shows.
 
-        Whatever a stage reads is judged before (``required_of``); shown are the outs that a person
-        would look for a verdict at: models, and what the repository itself calls data.
+        Every input of a stage is judged (``required_of``); the UI shows models and declared data.
         """
         cases = self.kit.source_cases(self._judge.tree.files, self._is_on)
         for location in locations:
@@ -161,30 +160,30 @@ class Gating:
         return cases
 
     def is_shown(self, subject: str) -> bool:
-        """Whether the UI has a place for what gates say of the source, or of an out."""
+        """Return whether the UI shows decisions on a subject."""
         places = (SOURCE,), self.kit.models, self.kit.named_data
         return any(subject in place for place in places)
 
     def absent(self, cases: Sequence[Case], names: Collection[str] = ()) -> list[CaseDecision]:
-        """Return what is decided of gates that have nothing to judge, of those that matter.
+        """Return the decisions on gates without cases.
 
         Args:
-            cases: what there is to judge.
-            names: of gates that were asked for; empty takes those that must have something.
+            cases: all cases.
+            names: names of gates that the user gave; empty selects required gates.
         """
         judging = {case.gate.name for case in cases}
         found: list[CaseDecision] = []
         for name in self.kit.kinds:
             asked = name in names if names else self._level(name) is Level.REQUIRED
             if asked and name not in judging:
-                # Who asks for a gate by its name is not told that it has passed.
-                why = "there is nothing that it would judge" if names else None
+                # A gate that the user names does not pass by default.
+                why = "nothing to judge" if names else None
                 decision = self._evaluate(name, NOTHING, None, why, present=False)
                 found.append(CaseDecision(decision, None, None, 0.0, False))
         return found
 
     def absent_in_source(self, cases: Sequence[Case]) -> list[CaseDecision]:
-        """Return what is decided of required gates that have nothing to judge in the source."""
+        """Return the decisions on required source gates without cases."""
         kinds = self.kit.kinds
         return [one for one in self.absent(cases) if kinds[one.decision.gate] is Kind.SOURCE]
 
@@ -198,21 +197,21 @@ class Gating:
         return self._level(gate) in (Level.REQUIRED, Level.IF_PRESENT)
 
     def required_of(self, location: str) -> list[Case]:
-        """Return what an out has to have passed before anybody reads it."""
+        """Return the cases that an out must pass before a stage reads it."""
         return self.kit.out_cases(location, self._is_required)
 
     def required_of_dep(self, location: str) -> list[Case]:
-        """Return what something that no stage writes has to have passed before anybody reads it."""
+        """Return the cases that an input without a stage must pass before a stage reads it."""
         return self.kit.consumed_cases(location, self._is_required)
 
     def required_of_source(self) -> list[Case]:
-        """Return what the source tree has to have passed before any of it runs."""
+        """Return the cases that the source tree must pass before a stage runs."""
         return self.kit.source_cases(self._judge.tree.files, self._is_required)
 
     def cases_of_run(self, locations: Collection[str]) -> list[Case]:
-        """Return what a run has to answer for: its source, and the models among its outs.
+        """Return the cases of a run: of its source, and of the models among its outs.
 
-        Data that is fresh was just compared with its record; models are also measured.
+        Fresh data has just been compared with its record; models are also measured.
         """
 
         def wants(gate: str) -> bool:
@@ -225,11 +224,11 @@ class Gating:
         return cases
 
     def refresh(self) -> None:
-        """See what has changed in the source tree."""
+        """Read the source tree again if it has changed."""
         self._judge.refresh()
 
     def decide(self, case: Case) -> CaseDecision:
-        """Judge a case, once at a time, and apply the policy to it."""
+        """Judge a case, and apply the policy; two threads never judge the same case at once."""
         with self._guard:
             lock = self._locks[case.key]
         with lock:
@@ -270,7 +269,7 @@ class Gating:
         )
 
     def decide_all(self, cases: Sequence[Case], jobs: int) -> Iterator[CaseDecision]:
-        """Decide many cases side by side; yield each when it is done."""
+        """Decide cases in parallel; yield each decision when it is made."""
         with _pool(jobs) as pool:
             waiting = [pool.submit(self.decide, case) for case in longest_first(cases)]
             for done in as_completed(waiting):
@@ -279,7 +278,7 @@ class Gating:
 
 @contextmanager
 def _pool(jobs: int) -> Iterator[ThreadPoolExecutor]:
-    """Give workers; what has not begun when the block is left early never begins."""
+    """Return a pool of workers; tasks that have not started when the block ends are cancelled."""
     pool = ThreadPoolExecutor(max_workers=max(jobs, 1), thread_name_prefix="gate")
     try:
         yield pool
@@ -288,7 +287,7 @@ def _pool(jobs: int) -> Iterator[ThreadPoolExecutor]:
 
 
 def _find_code(checkout: Checkout) -> list[str]:
-    """Return the files that stages read and no stage writes, wherever Git stands with them."""
+    """Return the files that stages read and no stage writes, even if Git ignores them."""
     return [
         dep.location
         for stage in checkout.manifest.stages

@@ -1,4 +1,4 @@
-"""A run of gates that somebody waits for: side by side, with progress on standard error."""
+"""A run of gates for the command line, with progress on standard error."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from security.policy.waiver import Waiver
 
 
 def run_gates(gating: Gating, names: Sequence[str], jobs: int) -> list[CaseDecision]:
-    """Decide everything that was asked for, side by side, with progress on standard error."""
+    """Decide all cases of some gates in parallel, and print progress; no names select all gates."""
     cases = gating.cases(names)
     decisions = gating.absent(cases, names)
     for number, one in enumerate(gating.decide_all(cases, jobs), start=1):
@@ -31,10 +31,10 @@ def run_gates(gating: Gating, names: Sequence[str], jobs: int) -> list[CaseDecis
 def find_unused(
     gating: Gating, decisions: Sequence[CaseDecision], *, whole: bool
 ) -> tuple[Waiver, ...]:
-    """Return the waivers that waived nothing, where that can be told.
+    """Return the waivers that waived nothing; none are known unless all gates ran.
 
     Args:
-        whole: every gate was run on everything.
+        whole: whether every gate ran on all its cases.
     """
     if not whole:
         return ()

@@ -113,7 +113,7 @@ class CheckoutFacts(ProjectFacts):
         except (ValueError, RecursionError) as error:
             origin = self._protection.origin
             raise ConfigurationError(
-                f"cannot parse: {path} of {origin}", f"fix the file on {origin}"
+                f"cannot parse: {path} at {origin}", f"fix the file at {origin}"
             ) from error
 
 

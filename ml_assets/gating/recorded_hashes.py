@@ -1,4 +1,4 @@
-"""The recorded hashes of outs, beside those of the bytes that lie there now."""
+"""The recorded and the present hashes of outs."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from security.gates.context import Hashes
 
 
 class RecordedHashes(Mapping[str, Hashes]):
-    """The hashes of outs: as recorded, and as they are now. Each is looked up when it is asked for.
+    """The hashes of outs, by location, each read on demand.
 
     Args:
-        written: what a run that is under way has just made: its record is not written yet.
+        written: contents that this run has written and not recorded yet, by location.
     """
 
     def __init__(self, checkout: Checkout, written: Mapping[str, Content]) -> None:

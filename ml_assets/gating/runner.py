@@ -1,12 +1,10 @@
-"""The judge: runs gates on what a checkout holds, each digest once.
+"""The judge: runs gates on the cases of a checkout, and stores their results.
 
-One judgement, whoever asks for it:
-
-1. What the gate reads is digested, and with the tool that would judge it makes the binding.
-2. A sealed result of just this binding is taken from the store, if it was judged to the end.
-3. Otherwise the tool runs: in a private copy of just these bytes, or in the checkout.
-4. Whatever was digested is looked at again; what has changed meanwhile was not judged.
-5. The result is sealed and stored.
+1. Digest the files that the gate reads; these digests and the tool are the binding of the result.
+2. Use the stored result of the same binding, if its report is complete.
+3. Otherwise run the tool, in a private copy of these files or in the checkout.
+4. Digest the files again: a report on files that have changed is incomplete.
+5. Seal and store the result.
 """
 
 from __future__ import annotations
@@ -41,19 +39,19 @@ SOURCE = "source"
 
 @dataclass(frozen=True)
 class Case:
-    """A gate and what it is to judge: ``source``, or the location of an out."""
+    """A gate and its subject: ``source``, or the location of an out."""
 
     gate: Gate
     subject: str
 
     @property
     def key(self) -> tuple[str, str]:
-        """Say which it is: the gate's name and the subject."""
+        """The gate's name and the subject."""
         return self.gate.name, self.subject
 
     @property
     def of_source(self) -> bool:
-        """Whether it is about the source tree; an out may be called so as well."""
+        """Whether the subject is the source tree; an out may have the same name."""
         return self.gate.kind is Kind.SOURCE
 
 
@@ -64,14 +62,14 @@ def longest_first(cases: Iterable[Case]) -> list[Case]:
 
 @dataclass(frozen=True)
 class CaseResult:
-    """What came of a case.
+    """The result of a case, or the reason that there is none.
 
     Attributes:
-        report: None where nothing could be judged.
-        unavailable: why, with what to do about it.
-        cached: it is the stored result of an earlier judgement.
-        result: the report with what it is bound to; None where there is none.
-        changed: configuration that differs from the protected branch's, which was used.
+        report: None if the gate could not judge.
+        unavailable: the reason, with a hint.
+        cached: whether the result was stored by an earlier run.
+        result: the report with its binding; None without a report.
+        changed: configuration files that differ from those of the protected branch, which apply.
     """
 
     case: Case
@@ -86,13 +84,13 @@ class CaseResult:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What gates may use.
+    """The environment of gates.
 
     Attributes:
-        python: the interpreter of the project's environment, absolute.
-        environment: variables for tools of the project.
+        python: absolute path of the interpreter of the project's environment.
+        environment: variables for the project's tools.
         own_environment: variables for our own tools.
-        denied: what no process of a gate may read or write.
+        denied: paths that no process of a gate may access.
         timeout: seconds.
     """
 
@@ -107,8 +105,8 @@ class Judge:
     """Judges cases of one checkout. Safe for threads.
 
     Args:
-        code: locations that stages read as code although Git may ignore them.
-        listing: the paths of the source tree, where nothing was written since.
+        code: files that stages read as code, even if Git ignores them.
+        listing: paths of the source tree, if nothing has been written since.
     """
 
     def __init__(
@@ -134,12 +132,12 @@ class Judge:
         return read_source_tree(root, store, outs=self._outs, extra=self._code, listing=listing)
 
     def refresh(self) -> None:
-        """Read the source tree anew, where a file of it has changed."""
+        """Read the source tree again if a file has changed."""
         if not self.tree.is_current(self._checkout.store):
             self.tree = self._read_tree()
 
     def judge(self, case: Case) -> CaseResult:
-        """Judge a case, from the store if it was judged before."""
+        """Judge a case, or return its stored result."""
         started = time.monotonic()
         reading = _Reading(self._checkout, self.tree, self._protection, case)
         tool: Tool | None = None
@@ -200,7 +198,7 @@ class Judge:
         tree = self._read_tree() if reading.files else self.tree
         after = _Reading(self._checkout, tree, self._protection, case)  # 4
         if after.bind(binding.tool).key != binding.key:
-            report = _with_reasons(report, ["what was judged has changed meanwhile"])
+            report = _with_reasons(report, ["files changed while the gate ran"])
         seconds = round(time.monotonic() - started, 3)
         result = GateResult(binding, report, at, seconds)
         self._store.keep(result)  # 5
@@ -208,7 +206,7 @@ class Judge:
 
 
 def _with_reasons(report: Report, reasons: Sequence[str]) -> Report:
-    """Return a report that also says why a part of the thing was not judged."""
+    """Return a report with more reasons that a part of the subject was not judged."""
     if not reasons:
         return report
     said = [report.unjudged] if report.unjudged is not None else []
@@ -216,13 +214,13 @@ def _with_reasons(report: Report, reasons: Sequence[str]) -> Report:
 
 
 class _Reading:
-    """What a gate reads of a case, as it is now, with its digests.
+    """The files that a gate reads for a case, with their present digests.
 
     Attributes:
         files: sha256 of the files of the source tree, by path.
-        replaced: bytes of configuration files that rule in place of the tree's, by path.
-        changed: configuration of the tree that does not rule because it differs.
-        missing: why something that the gate would read could not be read.
+        replaced: bytes of the protected branch's configuration files, which apply, by path.
+        changed: configuration files of the tree that do not apply, because they differ.
+        missing: reasons that a file could not be read.
     """
 
     def __init__(
@@ -252,10 +250,10 @@ class _Reading:
         self.files |= digests
 
     def bind(self, tool: Tool) -> Binding:
-        """Return what a result would be bound to.
+        """Return the binding of a result.
 
         Raises:
-            GateError: the out is not there.
+            GateError: the out does not exist.
         """
         entries = [*self.files.items(), *((text, _digest(text)) for text in self.missing)]
         gate, subject = self._case.gate, self._case.subject
@@ -263,10 +261,10 @@ class _Reading:
             return Binding(gate.name, subject, digest_tree(entries), {}, tool)
         content = self._checkout.read(subject)
         if content is None:
-            raise GateError(f"nothing is there: {subject}", "make it: ml-assets run")
+            raise GateError(f"missing out: {subject}", "create it: ml-assets run")
         inputs = {}
         if entries:
-            # It runs the project's own code, which may read any data.
+            # The gate runs the project's code, which may read any data.
             inputs = {"source": digest_tree(entries), "outs": self._digest_outs()}
         return Binding(gate.name, subject, content.sha256, inputs, tool)
 

@@ -1,1 +1,1 @@
-"""The graph: a DVC manifest as descriptions of Dagster assets."""
+"""The graph: descriptions of Dagster assets, from a DVC manifest."""

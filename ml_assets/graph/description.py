@@ -1,4 +1,4 @@
-"""The graph: a project's assets described, from a checkout and its settings."""
+"""The descriptions of a project's assets, from a checkout and its settings."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ def describe_assets(project: Project, checkout: Checkout) -> list[Asset]:
     """Describe all assets of a project's working tree, in the order of its stages.
 
     Raises:
-        ConfigurationError: the settings or a parameters file cannot be read, or the settings
-            name a model that no stage writes: its check would silently be none.
+        ConfigurationError: the settings or a parameters file cannot be read, or no stage writes
+            the model of the performance test, so that its gate would never run.
     """
     model = project.settings.performance.model
     if model is not None and model not in checkout.manifest.producer:
         raise ConfigurationError(
-            f"the performance check is of what no stage writes: {model}",
-            "name the location of an out in the settings: performance.model",
+            f"no stage writes the model of the performance test: {model}",
+            "set performance.model to the path of an out",
         )
 
     def identify(location: str) -> str | None:

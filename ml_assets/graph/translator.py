@@ -1,6 +1,6 @@
-"""The translator: stages and outs of a manifest to descriptions of Dagster assets. Pure.
+"""The translator: stages and outs of a manifest as descriptions of Dagster assets.
 
-It knows neither dagster nor dvc, so that a plan can name assets without importing either.
+It imports neither dagster nor dvc, so that a plan can name assets quickly.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from resources.dvc.graph.manifest import Artifact, Manifest, Out, Stage
 
 Key = tuple[str, ...]
 
-#: What Dagster is told that a source is at every commit: what a stage reads of it is in the code
-#: version of the stage's assets, so that a commit which changes nothing of that makes none stale.
-#: It is also what Dagster takes for the version of an asset that no run makes.
+#: The data version of a branch's source at every commit, so that a commit makes an asset stale only
+#: through the asset's own code version, which covers the code that its stage reads. Dagster gives
+#: the same version to an asset that no run has materialized.
 SOURCE_VERSION = "INITIAL"
 
-#: Says what identifies a location that no stage writes (DVC's md5); None when nothing is there.
+#: Returns DVC's md5 of a location that no stage writes; None if nothing exists there.
 Identify = Callable[[str], str | None]
 
-#: Returns a stage's parameters by file, as far as they can be read.
+#: Returns a stage's readable parameters, by file.
 ReadParams = Callable[[Stage], Mapping[str, Mapping[str, Any]]]
 
 _FORMATS = {
@@ -58,11 +58,11 @@ class Asset:
     """One out of a stage, or a stage without outs, as an asset.
 
     Attributes:
-        stage: the name of the stage that makes it.
-        location: of the out; None for a stage without outs.
+        stage: name of the stage that writes it.
+        location: location of the out; None for a stage without outs.
         deps: keys of the assets that its stage reads.
         code_version: changes with the command, the parameters or the code deps.
-        metadata: plain values that do not change from run to run.
+        metadata: plain values that no run changes.
     """
 
     key: Key
@@ -77,12 +77,12 @@ class Asset:
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
     def state(self, data_version: str) -> str:
-        """Return what has to be the same for a record of the asset to be up to date."""
+        """Return the state that a current record of the asset has."""
         return f"{data_version} {self.code_version}"
 
     @property
     def name(self) -> str:
-        """The key as people and selections write it."""
+        """The key as text, as in selections."""
         return "/".join(self.key)
 
 
@@ -93,7 +93,7 @@ def asset_key(branch: str, location: str) -> Key:
 
 
 def source_key(branch: str, manifest: Manifest) -> Key:
-    """Return the key of a branch's source tree: ``[branch, "source"]``, if no out is called so."""
+    """Return the key of a branch's source: ``[branch, "source"]`` unless an out has that name."""
     name = "source"
     while name in manifest.producer:
         name += ".tree"
@@ -106,12 +106,12 @@ def signed_key(branch: str, location: str) -> Key:
 
 
 class Translator:
-    """Describes every asset of one manifest on one branch.
+    """Describe every asset of one manifest on one branch.
 
     Args:
-        identify: used for code deps; their identity goes into the code version.
-        owners: says who owns a location.
-        source_url: where a reader finds the repository, or None.
+        identify: identifies code deps, for the code version.
+        owners: returns the owners of a location.
+        source_url: URL of the repository, or None.
     """
 
     def __init__(
@@ -175,22 +175,22 @@ class Translator:
         )
 
     def _stage_key(self, stage: Stage) -> Key:
-        """Return the key of a stage without outs: as if its name were a file beside dvc.yaml."""
+        """Return the key of a stage without outs: its name as a file beside its dvc.yaml."""
         location = str(PurePosixPath(stage.file).parent / stage.key)
         while location in self._manifest.producer:
             location += ".stage"
         return asset_key(self._branch, location)
 
     def _group(self, stage: Stage) -> str:
-        """Return the stage's own name, so that collapsed groups are DVC's graph of stages.
+        """Return the stage's name, so that collapsed groups show DVC's graph of stages.
 
-        All items of a ``foreach`` or ``matrix`` are one group, and so are all ``.dvc`` files.
+        The items of a ``foreach`` or ``matrix`` are one group, and all ``.dvc`` files are another.
         """
         name = posixpath.join(posixpath.dirname(stage.file), stage.key.partition("@")[0])
         return _NO_WORD.sub("_", f"{self._branch}_{'sources' if stage.is_source else name}")
 
     def _role(self, out: Out) -> str:
-        """Return an out's role; what a plot of the whole project is drawn from is one, too."""
+        """Return an out's role; a source of a top-level plot is a plot."""
         if out.role == "out" and any(
             source == out.location or source.startswith(f"{out.location}/")
             for plot in self._manifest.plots
@@ -204,7 +204,7 @@ class Translator:
         return tuple(dict.fromkeys(asset_key(self._branch, location) for location in produced))
 
     def _code_version(self, stage: Stage) -> str:
-        """Digest what makes a stage's outs other than the data it reads."""
+        """Digest the inputs of a stage other than data: command, code and parameters."""
         code = {dep.path: self._identify(dep.location) for dep in stage.deps if not dep.producers}
         parts = {"cmd": stage.command, "code": code, "params": self._read_params(stage)}
         text = json.dumps(_with_text_keys(parts), sort_keys=True, default=str)
@@ -231,7 +231,7 @@ class Translator:
 
 
 def _with_text_keys(value: Any) -> Any:
-    """Return a value whose mappings can be sorted, and in which 1 is another key than "1"."""
+    """Return a value with text keys, in which the keys 1 and "1" stay different."""
     if isinstance(value, Mapping):
         return {
             key if isinstance(key, str) else f"{type(key).__name__} {key!r}": _with_text_keys(item)
@@ -241,7 +241,7 @@ def _with_text_keys(value: Any) -> Any:
 
 
 def _kinds_of(stage: Stage, out: Out, artifact: Artifact | None, role: str) -> frozenset[str]:
-    """Return at most three kinds, which is what Dagster's UI shows."""
+    """Return at most three kinds, as many as Dagster's UI shows."""
     kind = (
         (artifact.type if artifact else None) or out.type or ("dataset" if stage.is_source else "")
     )
@@ -252,7 +252,7 @@ def _kinds_of(stage: Stage, out: Out, artifact: Artifact | None, role: str) -> f
 
 
 def _kind_name(text: str) -> str:
-    """Return a type as Dagster takes a kind: it becomes the key of a tag."""
+    """Return a type as a kind that Dagster accepts: the key of a tag."""
     return _NO_KIND.sub("_", text)[:63]
 
 

@@ -1,4 +1,4 @@
-"""Annotations: what failed gates have people look at, for the log of a CI job."""
+"""Annotations: findings of blocking gates, for the log of a CI job."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from security.policy.decision import CaseDecision, Decision
 
 
 def find_annotations(decisions: Sequence[CaseDecision], prefix: str) -> list[Annotation]:
-    """Return what is to be shown of gates that hold something up: first what fails, then the rest.
+    """Return the annotations of blocking decisions: first failing findings, then warnings.
 
     Args:
-        prefix: where the project lies below the workspace, with ``/`` after each name.
+        prefix: path of the project below the workspace, with ``/`` after each name.
     """
     return [
         annotation
@@ -27,7 +27,7 @@ def find_annotations(decisions: Sequence[CaseDecision], prefix: str) -> list[Ann
 
 
 def find_prefix(root: Path, environment: Mapping[str, str]) -> str:
-    """Return where a project lies below the workspace of the CI job; empty where it does not."""
+    """Return the path of a project below the CI job's workspace; empty if it is not below."""
     job = read_ci_job(environment)
     if job is None or job.workspace is None:
         return ""

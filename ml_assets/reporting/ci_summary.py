@@ -1,4 +1,4 @@
-"""The summary: what a reviewer wants to know beside the gates, in Markdown for a CI job's page."""
+"""The summary of a CI job: metrics, plots and deployment, as Markdown."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ml_assets.project.rules import Rules
 from ml_assets.reporting.curves import Curve, Points, draw_chart, find_curves, read_points
 from ml_assets.reporting.metrics_comparison import (
     Base,
-    Metric,
+    MetricComparison,
     compare_metrics,
     find_base,
     read_for_display,
@@ -27,7 +27,7 @@ def write_sections(
     """Return the sections on metrics, plots and deployment.
 
     Args:
-        environment: that the gates were asked for.
+        environment: the policy environment of the gates.
     """
     base = find_base(project, rules)
     metrics, unreadable = compare_metrics(checkout, base)
@@ -35,16 +35,18 @@ def write_sections(
     return [
         *_metrics(base, metrics, unreadable),
         *(["### Plots", *charts] if charts else []),
-        f"### Deployment\n\nFor {code(environment)} no deployment is configured: none will follow.",
+        f"### Deployment\n\nNo deployment is configured for {code(environment)}.",
     ]
 
 
-def _metrics(base: Base, metrics: Sequence[Metric], unreadable: Sequence[str]) -> Iterator[str]:
+def _metrics(
+    base: Base, metrics: Sequence[MetricComparison], unreadable: Sequence[str]
+) -> Iterator[str]:
     if not metrics and not unreadable:
         return
     yield "### Metrics"
     if base.branch is None:
-        yield f"Compared with nothing: {code(base.absent)}"
+        yield f"No comparison: {code(base.absent)}"
     changed = [one for one in metrics if one.is_changed]
     shown = [*changed, *(one for one in metrics if not one.is_changed)][:_MOST_METRICS]
     before = "before" if base.branch is None else code(_name(base))
@@ -57,8 +59,8 @@ def _metrics(base: Base, metrics: Sequence[Metric], unreadable: Sequence[str]) -
         yield "\n".join(rows)
     left = len(metrics) - len(shown)
     said = [f"{len(changed)} of {len(metrics)} differ" if base.branch and metrics else ""]
-    said += [f"{left} more are left out" if left else ""]
-    said += ["; ".join(f"not readable here: {code(one)}" for one in unreadable)]
+    said += [f"{left} more are not shown" if left else ""]
+    said += ["; ".join(f"unreadable: {code(one)}" for one in unreadable)]
     if any(said):
         yield ". ".join(one for one in said if one) + "."
 
@@ -67,7 +69,7 @@ def _name(base: Base) -> str:
     return f"{base.branch.name} at {base.branch.commit[:12]}" if base.branch else ""
 
 
-def _row(one: Metric) -> str:
+def _row(one: MetricComparison) -> str:
     difference = "–"
     if one.now is not None and one.before is not None:
         difference = f"**{one.now - one.before:+.6g}**" if one.is_changed else "0"
@@ -98,10 +100,10 @@ def _charts(checkout: Checkout, base: Base) -> list[str]:
 def _chart(
     curve: Curve, lines: Mapping[str, Points], before: Mapping[str, Points], base: Base
 ) -> str:
-    """Draw a curve, and beside each line that has changed the one that it was before."""
+    """Draw a curve, with the earlier version of each line that has changed."""
     old = {name: before[name] for name in lines if name in before and before[name] != lines[name]}
     legend = [code(name) for name in lines] + [
         f"{code(name)} of {code(_name(base))}" for name in old
     ]
     chart = draw_chart(curve, [*lines.values(), *old.values()])
-    return f"{chart}\n\nLines, in this order: {', '.join(legend)}"
+    return f"{chart}\n\nLines in order: {', '.join(legend)}"

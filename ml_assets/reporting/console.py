@@ -1,4 +1,4 @@
-"""The console: tables, colours and progress for people, on the streams where each belongs."""
+"""The console: tables, colours and progress, on standard output and standard error."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from resources.dvc.run.stage_result import Action, StageResult
 from resources.errors import ResourceError
 
 _CODES = {"red": 31, "green": 32, "yellow": 33, "blue": 34, "grey": 90, "bold": 1}
-# Of a stage that has not ended, what a CI job waits for before it shows it: lines, and seconds.
+# Lines and seconds after which a CI job shows the output of a running stage.
 _MOST_LINES = 1000
 _LONGEST_SILENCE = 60.0
 _COLOURS = {"run": "blue", "restore": "green", "skip": "grey", "passed": "green", "failed": "red"}
 
 
 def paint(text: str, colour: str, stream: TextIO) -> str:
-    """Colour a text where the stream is a terminal that has colours and NO_COLOR is not set."""
+    """Colour a text if the stream is a terminal with colours, and NO_COLOR is not set."""
     plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or not stream.isatty()
     return text if plain else f"\x1b[{_CODES[colour]}m{text}\x1b[0m"
 
 
 def write_notice(text: str) -> None:
-    """Tell a person something on standard error, once."""
+    """Write a notice to standard error."""
     sys.stderr.write(f"notice: {text}\n")
 
 
 def write_table(rows: Sequence[Sequence[str]], header: Sequence[str], stream: TextIO) -> None:
-    """Write a table whose last column takes what is left of the line."""
+    """Write a table; its last column takes the rest of the line."""
     lines = [list(header), *(list(row) for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
     room = shutil.get_terminal_size((100, 24)).columns if stream.isatty() else 10**6
@@ -57,14 +57,14 @@ def _paint_cell(cell: str, is_header: bool, stream: TextIO) -> str:
 
 
 class ConsoleReporter:
-    """Reports a run on standard error, line by line, as it happens.
+    """Report a run on standard error as it happens.
 
     Args:
-        total: how many stages the run is about.
-        quiet: leave out the stages' own output.
-        log: of the CI job; where it has groups, the lines of a stage are one when the stage ends,
-            or when many of them have come together, or old ones.
-        now: seconds of a clock that never goes back.
+        total: number of stages of the run.
+        quiet: omit the output of stages.
+        log: the log of a CI job; if it has groups, the lines of a stage become a group when the
+            stage ends, and before that when there are many lines or the oldest is old.
+        now: seconds of a monotonic clock.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class ConsoleReporter:
         self._lines: list[str] = []
 
     def keep_lines(self, keeper: Callable[[str], None]) -> None:
-        """Hand all lines of stages, those of the past included, to somebody who keeps them."""
+        """Pass all lines of stages to a callback, including earlier lines."""
         with self._lock:
             for line in self._lines:
                 keeper(line)
@@ -96,7 +96,7 @@ class ConsoleReporter:
             self._keepers.append(keeper)
 
     def line(self, stage: str, text: str) -> None:
-        """Write one line of a stage's output behind the stage's name."""
+        """Write one line of a stage's output after the stage's name."""
         with self._lock:
             if not self._keepers:
                 self._lines.append(f"[{stage}] {text}")
@@ -125,12 +125,12 @@ class ConsoleReporter:
             log.write_group(title, lines)
 
     def notice(self, text: str) -> None:
-        """Write what a user should know once."""
+        """Write a notice."""
         with self._lock:
             sys.stderr.write(f"{paint('note:', 'yellow', sys.stderr)} {text}\n")
 
     def finished(self, finished: Finished[StageResult]) -> None:
-        """Write how a stage ended and how far the run is."""
+        """Write the end of a stage and the progress of the run."""
         with self._lock:
             self._done += 1
             if self._log is not None:

@@ -1,7 +1,7 @@
-"""Curves: plots with a line, as small charts that a job's summary can show.
+"""Curves: line plots of DVC as small charts for the summary of a CI job.
 
-A summary shows no images that are not somewhere on the web; it draws Mermaid's ``xychart``. That
-spreads values evenly over the axis, so a curve is read off at even distances.
+A summary cannot hold images, but it draws Mermaid's ``xychart``. That chart spreads values evenly
+over the axis, so a curve is sampled at even distances.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 from resources.dvc.graph.manifest import Manifest
 
-#: Templates of DVC that are a line through points.
+#: DVC's templates of line plots.
 _LINES = ("", "linear", "simple", "smooth")
 _POINTS = 25
 _MOST_ROWS = 100_000
@@ -25,10 +25,10 @@ _MOST_SERIES = 4
 
 @dataclass(frozen=True)
 class Curve:
-    """What a plot draws of one file.
+    """The lines that a plot draws from one file.
 
     Attributes:
-        y: names of the columns, each a line.
+        y: column names, each a line.
     """
 
     title: str
@@ -41,7 +41,7 @@ Points = Sequence[tuple[float, float]]
 
 
 def find_curves(manifest: Manifest) -> list[Curve]:
-    """Return the lines that a project's plots have, and that say which columns they are of."""
+    """Return the lines of a project's plots that name their columns."""
     found: list[Curve] = []
     for plot in manifest.plots:
         found += _of_properties(str(plot.properties.get("title") or plot.id), plot.properties, None)
@@ -66,7 +66,7 @@ def _of_properties(title: str, properties: Mapping[str, Any], file: str | None) 
 
 
 def read_points(curve: Curve, content: bytes) -> dict[str, Points]:
-    """Return the points of each line of a curve, by x; a line that is none is left out."""
+    """Return the points of each line of a curve, by x, without lines of less than two points."""
     rows = _read_rows(curve.file, content)
     lines: dict[str, Points] = {}
     for column in curve.y:
@@ -110,10 +110,10 @@ def _number(value: Any) -> float | None:
 
 
 def draw_chart(curve: Curve, lines: Sequence[Points]) -> str:
-    """Return Mermaid's text of a chart; what is not ours in it are numbers and plain words.
+    """Return a chart as Mermaid text; values from files are numbers or plain words in it.
 
     Args:
-        lines: at least one, each with at least two points.
+        lines: one or more, each with two or more points.
     """
     low = min(points[0][0] for points in lines)
     high = max(points[-1][0] for points in lines)
@@ -131,7 +131,7 @@ def draw_chart(curve: Curve, lines: Sequence[Points]) -> str:
 
 
 def _read_off(points: Points, x: float) -> float:
-    """Return a curve's height: between two points on the line through them, else the nearest."""
+    """Return a curve's value at x: interpolated between two points, else the nearest point's."""
     before = [point for point in points if point[0] <= x]
     after = [point for point in points if point[0] >= x]
     if not before or not after:
@@ -144,5 +144,5 @@ def _read_off(points: Points, x: float) -> float:
 
 
 def _plain(text: str) -> str:
-    """Return a text without anything that means something to Mermaid or Markdown."""
+    """Return a text without markup of Mermaid or Markdown."""
     return " ".join(re.sub(r"[^A-Za-z0-9 _.()/-]", " ", text[:80]).split()) or "plot"

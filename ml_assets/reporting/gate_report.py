@@ -1,4 +1,4 @@
-"""The gate report: what was decided of every case, for people, for programs and for CI."""
+"""The gate report: all decisions, as tables, JSON, SARIF, JUnit XML and Markdown."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from security.policy.decision import CaseDecision, Decision
 from security.policy.waiver import Waiver
 from security.verdict import Verdict, combine
 
-_LINES = 5  # for what has passed one gate; more of them are one line
-_SHOWN = 20  # findings of one gate that people are shown; all are in the files
+_LINES = 5  # passes of one gate; more are one line
+_SHOWN = 20  # findings of one gate on the console; files have all
 
 
 @dataclass(frozen=True)
 class Outputs:
-    """Files to write for other programs; None writes none."""
+    """Files to write for other programs; None skips one."""
 
     sarif: Path | None = None
     junit: Path | None = None
@@ -30,17 +30,17 @@ class Outputs:
 
 
 def verdict_of(decisions: Sequence[CaseDecision]) -> Verdict:
-    """Return what all decisions come to."""
+    """Return the combined verdict of decisions."""
     return combine(one.decision.verdict for one in decisions)
 
 
 def gate_documents(decisions: Sequence[CaseDecision]) -> list[dict[str, Any]]:
-    """Return the shape of ``gates`` that other programs rely on."""
+    """Return decisions as the JSON of ``gates``, whose shape is a contract."""
     return [_document(one) for one in in_order(decisions)]
 
 
 def in_order(decisions: Sequence[CaseDecision]) -> list[CaseDecision]:
-    """Return decisions in the order in which people look for them."""
+    """Return decisions sorted by gate and subject."""
     return sorted(decisions, key=lambda one: (one.decision.gate, one.decision.subject))
 
 
@@ -71,7 +71,7 @@ def _findings(decision: Decision) -> list[tuple[str, Finding]]:
 
 
 def write_verdicts(decisions: Sequence[CaseDecision]) -> None:
-    """Print a line for each decision, and one for all passes of a gate where they are many."""
+    """Print a line for each decision; many passes of a gate are one line."""
     passed: dict[str, list[CaseDecision]] = {}
     for one in decisions:
         if one.decision.verdict is Verdict.PASSED:
@@ -92,7 +92,7 @@ def write_verdicts(decisions: Sequence[CaseDecision]) -> None:
 def write_gates(
     decisions: Sequence[CaseDecision], unused: Sequence[Waiver], stream: TextIO
 ) -> None:
-    """Write the table of gates, and below it the findings that count."""
+    """Write the table of decisions, and the findings that count."""
     rows = [_row(one) for one in in_order(decisions)]
     write_table(
         rows, ("gate", "subject", "verdict", "findings", "seconds", "cached", "why"), stream
@@ -127,7 +127,7 @@ def _write_findings(decision: Decision, stream: TextIO) -> None:
         )
     if len(counted) > _SHOWN:
         stream.write(
-            f"{decision.gate}: and {len(counted) - _SHOWN} more; all of them: "
+            f"{decision.gate}: and {len(counted) - _SHOWN} more; show all: "
             f"ml-assets check {decision.gate} --json\n"
         )
     for finding, waiver in decision.waived:
@@ -147,14 +147,14 @@ def write_outputs(
     prefix: str = "",
     more: Sequence[str] = (),
 ) -> None:
-    """Write the files that were asked for.
+    """Write the requested files.
 
     Args:
-        prefix: where the project lies below what a service takes paths to be relative to.
-        more: further sections of the summary.
+        prefix: path of the project below the root of the repository.
+        more: more sections of the summary.
 
     Raises:
-        UnavailableError: one cannot be written.
+        UnavailableError: a file cannot be written.
     """
     if outputs == Outputs():
         return

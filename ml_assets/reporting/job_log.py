@@ -1,17 +1,17 @@
-"""The job log: how a CI platform folds what stages print, and marks what gates found.
+"""The job log: groups of lines and annotations in the log of a CI job.
 
-GitHub takes lines of a job's output for commands to its runner: ``::error::`` at the start of one,
-``##[error]`` anywhere in it. Names of files and the output of stages are not ours, so
+GitHub interprets lines of a job's output as commands to its runner: ``::error::`` at the start of a
+line, ``##[error]`` anywhere in it. File names and the output of stages are untrusted, so
 
-1. no command is obeyed from the first moment on: ``::stop-commands::`` with a token that nobody
-   can guess (attack: a stage prints ``::add-mask::`` or false annotations);
-2. commands are on for our own only, all of which go to standard error in one piece, and the token
-   that turned them on is never used again (attack: somebody reads the log while the job runs);
-3. in our own commands what is not ours is escaped (attack: a file called ``a,line=9::b``);
-4. commands stay off while anything of standard output is still to be read, for GitHub reads the two
-   streams side by side (attack: a file called ``##[error]``, in a long table of findings).
+1. ``::stop-commands::`` with an unguessable token turns commands off from the start
+   (attack: a stage prints ``::add-mask::`` or false annotations);
+2. commands are on only for our own, which go to standard error in one write, and a token that
+   turned them on is never used again (attack: a stage reads the log while the job runs);
+3. values in our commands are escaped (attack: a file with the name ``a,line=9::b``);
+4. commands stay off while standard output has unread bytes, because GitHub reads both streams in
+   parallel (attack: a file with the name ``##[error]`` in a long table of findings).
 
-Standard output is left alone: with ``--json`` it holds one document.
+Standard output is never changed: with ``--json`` it holds one document.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ from typing import Self, TextIO
 from resources.ci_job import Provider, read_ci_job
 from security.content.printable import printable
 
-#: What GitHub shows of each level of one step; the rest it leaves out without a word.
+#: Annotations of each level that GitHub shows for one step; it drops more without a message.
 MOST_ANNOTATIONS = 10
-_LONGEST_READ = 5.0  # seconds that a reader of standard output has to read it
+_LONGEST_READ = 5.0  # seconds to wait for a reader of standard output
 
 
 @dataclass(frozen=True)
 class Annotation:
-    """Something that people should see beside the code.
+    """A message beside a line of code.
 
     Attributes:
         level: ``error`` or ``warning``.
-        path: relative to the platform's workspace, with ``/`` between names; empty: about no file.
+        path: relative to the platform's workspace, with ``/`` between names; empty without a file.
     """
 
     level: str
@@ -55,9 +55,9 @@ class Annotation:
 
 
 class JobLog:
-    """The log of no platform that is known: nothing is folded and nothing marked."""
+    """The log of an unknown platform, without groups and annotations."""
 
-    #: Whether lines of a stage are to be kept until they can be written as a group.
+    #: Whether the lines of a stage are written as a group.
     groups = False
 
     def __enter__(self) -> Self:
@@ -73,18 +73,18 @@ class JobLog:
         """End."""
 
     def write_group(self, title: str, lines: Sequence[str]) -> None:
-        """Write lines that belong together."""
+        """Write the lines of a group."""
         sys.stderr.writelines(f"{line}\n" for line in lines)
 
     def annotate(self, annotations: Sequence[Annotation]) -> None:
-        """Mark places in the code."""
+        """Annotate the code."""
 
 
 class GitHubLog(JobLog):
     """The log of a job of GitHub Actions. Safe for threads.
 
     Args:
-        make_token: makes what turns commands on again; another one each time.
+        make_token: returns a new token that turns commands on again.
     """
 
     groups = True
@@ -95,7 +95,7 @@ class GitHubLog(JobLog):
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
-        """Turn the commands of others off."""  # 1
+        """Turn commands off."""  # 1
         with self._lock:
             sys.stderr.write(self._stop())
         return self
@@ -106,22 +106,22 @@ class GitHubLog(JobLog):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Turn commands on again, for what comes after this program."""
-        # Where nobody reads any more, both streams may be closed.
+        """Turn commands on again, for the steps after this program."""
+        # Both streams may be closed by their reader.
         with self._lock, contextlib.suppress(OSError, ValueError):
             if _was_read(sys.stdout):
                 sys.stderr.write(self._resume())
             sys.stderr.flush()
 
     def write_group(self, title: str, lines: Sequence[str]) -> None:
-        """Write lines that are folded below a title."""
+        """Write lines as a folded group with a title."""
         with self._lock:
             self._command(f"::group::{_escape(printable(title))}\n")
             sys.stderr.writelines(f"{line}\n" for line in lines)
             self._command("::endgroup::\n")
 
     def annotate(self, annotations: Sequence[Annotation]) -> None:
-        """Mark places in the code, those of each level that come first."""
+        """Annotate the code, with the first annotations of each level."""
         chosen = [
             one
             for level in ("error", "warning")
@@ -158,7 +158,7 @@ class GitLabLog(JobLog):
         self._lock = threading.Lock()
 
     def write_group(self, title: str, lines: Sequence[str]) -> None:
-        """Write lines that are folded below a title."""
+        """Write lines as a folded group with a title."""
         with self._lock:
             self._count += 1
             name = f"ml_assets_{self._count}"
@@ -170,7 +170,7 @@ class GitLabLog(JobLog):
 
 
 def open_job_log(environment: Mapping[str, str]) -> JobLog:
-    """Open the log of the CI job that an environment is of."""
+    """Open the log of the CI job that the environment describes."""
     job = read_ci_job(environment)
     if job is None:
         return JobLog()
@@ -178,7 +178,7 @@ def open_job_log(environment: Mapping[str, str]) -> JobLog:
 
 
 def _was_read(stream: TextIO) -> bool:
-    """Wait until all that was written to a pipe is read; say whether it is."""
+    """Wait until all bytes in a pipe are read; return whether they are."""
     try:
         stream.flush()
         descriptor = stream.fileno()
@@ -188,14 +188,14 @@ def _was_read(stream: TextIO) -> bool:
                 return False
             time.sleep(0.002)
     except (OSError, ValueError):
-        return True  # no pipe: nobody reads it while it is written
+        return True  # not a pipe: it has no concurrent reader
     return True
 
 
 def _annotation(one: Annotation) -> str:
     values = {"title": printable(one.title)}
     if one.path:
-        # GitHub puts what has no line on the first one; it takes no column without a line.
+        # GitHub puts an annotation without a line on line 1, and refuses a column without one.
         values["file"] = printable(one.path, 4096)
         if one.line is not None:
             values["line"] = str(one.line)
@@ -206,15 +206,15 @@ def _annotation(one: Annotation) -> str:
 
 
 def _escape(text: str) -> str:
-    """Escape what stands at the end of a command."""  # 3
+    """Escape the message of a command."""  # 3
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def _escape_value(text: str) -> str:
-    """Escape what stands between the commas of a command."""  # 3
+    """Escape a property value of a command."""  # 3
     return _escape(text).replace(":", "%3A").replace(",", "%2C")
 
 
 def _without_sections(line: str) -> str:
-    """Return a line that neither begins nor ends a section: its marks end with a return."""
+    """Return a line that cannot start or end a section: marks need a carriage return."""
     return line.replace("\r", "") if re.search("section_(start|end)", line) else line

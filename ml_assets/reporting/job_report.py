@@ -1,4 +1,4 @@
-"""The job report: what a CI job is told beside the answer of ``check`` and ``run``."""
+"""The job report: annotations and files for a CI job, from ``check`` and ``run``."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from security.policy.decision import CaseDecision
 from security.policy.waiver import Waiver
 
 _SHALLOW = (
-    "a shallow clone: what lies before it cannot be planned (plan --commit), rebuilt"
-    " (verify --rebuild) or compared with; check out everything: fetch-depth: 0 (GitHub),"
-    " GIT_DEPTH: 0 (GitLab), or git fetch --unshallow"
+    "shallow clone: earlier commits cannot be planned (plan --commit), rebuilt (verify --rebuild)"
+    " or compared; fetch the whole history: fetch-depth: 0 (GitHub), GIT_DEPTH: 0 (GitLab), or git"
+    " fetch --unshallow"
 )
 
 
@@ -39,7 +39,7 @@ def add_outputs(parser: argparse.ArgumentParser) -> None:
 
 
 def announce(project: Project, on_notice: Callable[[str], None]) -> None:
-    """Say which job this is, and what its clone is not enough for."""
+    """Write notices about the CI job and about a shallow clone."""
     job = read_ci_job(os.environ)
     if job is not None:
         on_notice(printable(job.about, 500))
@@ -56,10 +56,10 @@ def conclude(
     decisions: Sequence[CaseDecision],
     unused: Sequence[Waiver],
 ) -> None:
-    """Mark in the job's log what holds something up, and write the files that were asked for.
+    """Annotate the job's log with blocking findings, and write the requested files.
 
     Args:
-        arguments: of the command line, with the options of ``add_outputs``.
+        arguments: parsed options of ``add_outputs``.
         unused: waivers that waived nothing.
 
     Raises:

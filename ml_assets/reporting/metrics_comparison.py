@@ -1,6 +1,6 @@
-"""The metrics comparison: numbers of this working tree beside those of the commit it will change.
+"""The metrics comparison: metrics of the working tree and of the commit that it changes.
 
-This is display. What cannot be read is named and counts for nothing; no gate goes by it.
+It is for display only: no gate uses it, and unreadable files are listed.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ _LARGEST = 4 << 20  # bytes of a file that is read for display
 
 
 @dataclass(frozen=True)
-class Metric:
-    """One number of one file, now and before; None where there is none.
+class MetricComparison:
+    """One metric of one file, now and before; None if it does not exist.
 
     Attributes:
         name: its keys, joined by dots.
@@ -38,18 +38,18 @@ class Metric:
 
     @property
     def is_changed(self) -> bool:
-        """Whether the two differ; a number that is none is equal to another such."""
+        """Whether the values differ; NaN equals NaN."""
         if self.now is None or self.before is None:
             return self.now is not self.before
         return self.now != self.before and not (math.isnan(self.now) and math.isnan(self.before))
 
 
 class Base:
-    """The commit that is compared with.
+    """The commit to compare with.
 
     Args:
-        branch: None where there is nothing to compare with.
-        absent: why there is nothing.
+        branch: None without a commit to compare with.
+        absent: the reason.
     """
 
     def __init__(self, project: Project, branch: Branch | None, absent: str = "") -> None:
@@ -58,7 +58,7 @@ class Base:
         self.absent = absent
 
     def read(self, checkout: Checkout, locations: list[str]) -> dict[str, bytes]:
-        """Return the bytes of those of some files that Git or DVC's cache has of the commit."""
+        """Return the bytes of files at the commit, if Git or DVC's cache has them."""
         if self.branch is None:
             return {}
         found = read_files_at(self._project.root, self.branch.commit, locations)
@@ -86,9 +86,9 @@ class Base:
 
 
 def find_base(project: Project, rules: Rules) -> Base:
-    """Find what to compare with: the target of a pull request, else the protected branch.
+    """Return the commit to compare with: the pull request's target, else the protected branch.
 
-    Its own last commit is compared with the one before.
+    The head of the protected branch is compared with its parent.
     """
     job = read_ci_job(os.environ)
     try:
@@ -99,25 +99,25 @@ def find_base(project: Project, rules: Rules) -> Base:
     except ConfigurationError as error:
         return Base(project, None, error.message)
     if branch is None:
-        return Base(project, None, "there is no protected branch")
+        return Base(project, None, "no protected branch")
     if branch.commit != project.head.commit or project.dirty:
         return Base(project, branch)
     try:
         before = resolve_commit(project.root, f"{branch.commit}^")
     except ConfigurationError:
-        return Base(project, None, "the commit before is not in this clone")
-    return Base(project, Branch("the commit before", before))
+        return Base(project, None, "the parent commit is not in this clone")
+    return Base(project, Branch("the parent commit", before))
 
 
-def compare_metrics(checkout: Checkout, base: Base) -> tuple[list[Metric], list[str]]:
+def compare_metrics(checkout: Checkout, base: Base) -> tuple[list[MetricComparison], list[str]]:
     """Compare all numbers of all metrics files.
 
     Returns:
-        The numbers, and the files that cannot be read.
+        The metrics, and the unreadable files.
     """
     files = _metric_files(checkout)
     earlier = base.read(checkout, files)
-    metrics: list[Metric] = []
+    metrics: list[MetricComparison] = []
     unreadable: list[str] = []
     for file in files:
         try:
@@ -130,15 +130,15 @@ def compare_metrics(checkout: Checkout, base: Base) -> tuple[list[Metric], list[
         if content is None:
             unreadable.append(file)
         for name in dict.fromkeys([*now, *before]):
-            metrics.append(Metric(file, name, now.get(name), before.get(name)))
+            metrics.append(MetricComparison(file, name, now.get(name), before.get(name)))
     return metrics, unreadable
 
 
 def read_for_display(checkout: Checkout, location: str) -> bytes | None:
-    """Return what a file of the working tree holds; None where there is none to show.
+    """Return the bytes of a file of the working tree; None if it is missing or too large.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: the file cannot be read.
     """
     path = Path(checkout.path(location))
     inside = path.resolve().is_relative_to(checkout.root.resolve())

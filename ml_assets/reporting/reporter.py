@@ -1,4 +1,4 @@
-"""The reporter: told what happens while stages run."""
+"""The reporter: receives the events of a run."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from resources.errors import ResourceError
 
 
 class Reporter(Protocol):
-    """Told what happens while stages run; called from several threads."""
+    """Receive the events of a run, from several threads."""
 
     def line(self, stage: str, text: str) -> None:
-        """Take one line of a stage's output."""
+        """Report one line of a stage's output."""
 
     def notice(self, text: str) -> None:
-        """Take something that a user should know once."""
+        """Report a notice for the user."""
 
     def finished(self, finished: Finished[StageResult]) -> None:
-        """Take the end of a stage."""
+        """Report the end of a stage."""
 
     def aborted(self, error: ResourceError) -> None:
-        """Take what ended the run itself, whatever its stages did."""
+        """Report an error that ended the run."""
 
     def interrupted(self) -> None:
-        """Learn that somebody asked the run to end."""
+        """Report an interrupt."""
 
 
 class StandardOutput:
-    """A reporter for servers: lines go to standard output, which Dagster keeps for each run."""
+    """Report to standard output, which Dagster keeps for each run."""
 
     def line(self, stage: str, text: str) -> None:
-        """Print one line of a stage's output behind the stage's name."""
+        """Print one line of a stage's output after the stage's name."""
         sys.stdout.write(f"[{stage}] {text}\n")
         sys.stdout.flush()
 
@@ -43,20 +43,20 @@ class StandardOutput:
         sys.stdout.flush()
 
     def finished(self, finished: Finished[StageResult]) -> None:
-        """Flush, so that a log that is read while the run goes on is up to date."""
+        """Flush, so that the log of a running run is current."""
         sys.stdout.flush()
 
     def aborted(self, error: ResourceError) -> None:
-        """Print why the run ended."""
+        """Print the error that ended the run."""
         self.notice(describe_error(error))
 
     def interrupted(self) -> None:
-        """Print that the run was asked to end."""
-        self.notice("interrupted: what had finished is recorded")
+        """Print that the run was interrupted."""
+        self.notice("interrupted: finished stages are recorded")
 
 
 def describe_error(error: BaseException) -> str:
-    """Say what went wrong and what to do, in two lines where both are known."""
+    """Return the message and the hint of an error."""
     if isinstance(error, ResourceError):
         return f"{error.message}\n  hint: {error.hint}"
     return repr(error)

@@ -1,4 +1,4 @@
-"""The report: what became of every asset of a run, for people and for programs."""
+"""The run report: the status of each asset of a run, as text and JSON."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from security.policy.waiver import Waiver
 
 
 @dataclass
-class Report:
-    """What became of every selected asset.
+class RunReport:
+    """The status of each selected asset.
 
     Attributes:
-        decisions: what gates have said, and what the policy made of it.
+        decisions: decisions on the cases of the run.
         unused: waivers that waived nothing.
-        signed: models that were signed.
-        errors: of stages that failed, by stage name.
-        aborted: what ended the run itself, whatever its stages did.
-        blocked: names of the failed stages by the names of those they blocked.
+        signed: signed models.
+        errors: errors of failed stages, by stage.
+        aborted: the error that ended the run, apart from its stages.
+        blocked: failed stages, by the stage that each blocked.
     """
 
     project: Project
@@ -44,7 +44,7 @@ class Report:
     seconds: float = 0.0
 
     def collect(self, finished: Finished[StageResult]) -> None:
-        """Take the end of one stage."""
+        """Record the end of a stage."""
         if finished.result is not None:
             self.results[finished.name] = finished.result
         if finished.error is not None:
@@ -53,23 +53,23 @@ class Report:
             self.blocked[finished.name] = finished.blocked_by
 
     def close(self, seconds: float) -> None:
-        """Take the end of the run. A stage of which nothing was heard is no success."""
+        """Record the end of the run; a stage without a result is an error."""
         self.seconds = seconds
         unheard = sorted(self._unstarted())
         if unheard and not self._problems():
             self.aborted = UnavailableError(
-                f"nothing was heard of: {', '.join(unheard)}", "run again: ml-assets run"
+                f"no result of: {', '.join(unheard)}", "run again: ml-assets run"
             )
 
     @property
     def exit_code(self) -> int:
-        """The exit code: what was judged and failed outranks what could not be judged."""
+        """The exit code: a failure outranks an error."""
         codes = {error.exit_code for error in self._problems()}
         codes |= {one.decision.verdict.exit_code for one in self.decisions if one.decision.blocks}
         return next((code for code in (1, 2, 3) if code in codes), 0)
 
     def _problems(self) -> list[ResourceError]:
-        """Return everything that went wrong, what ended the run first."""
+        """Return all errors, first the one that ended the run."""
         return [
             *([self.aborted] if self.aborted is not None else []),
             *(_as_resource_error(error) for error in self.errors.values()),
@@ -81,7 +81,7 @@ class Report:
         return {0: "passed", 1: "failed"}.get(self.exit_code, "error")
 
     def document(self) -> dict[str, object]:
-        """Return the shape that other programs rely on."""
+        """Return the report as JSON, whose shape is a contract."""
         document: dict[str, object] = {
             "run_id": self.run_id,
             "commit": self.project.head.commit,
@@ -111,17 +111,17 @@ class Report:
         }
 
     def _reproduced(self, asset: Asset) -> bool | None:
-        """Say whether a run gave the recorded bytes; None when there is nothing to compare."""
+        """Return whether a run reproduced the recorded bytes; None without a record."""
         result = self.results.get(asset.stage)
         if result is None or result.comparison is None:
             return None
         return asset.location not in result.comparison.differing
 
     def _unreproduced(self) -> list[str]:
-        """Return outs that differ from the recorded ones though nothing else does.
+        """Return outs that differ from their record although no input of their stage does.
 
-        The stage is not deterministic, or another machine recorded them. What differs only
-        because its inputs were changed on purpose is left out.
+        The stage is not deterministic, or another machine recorded them. An out whose inputs
+        changed on purpose is not listed.
         """
         named: list[str] = []
         for asset in self.assets:
@@ -158,7 +158,7 @@ class Report:
         if rows and len(rows) <= 40:
             write_table(rows, ("did", "asset", "md5", "sha256"), sys.stdout)
         for location in self._unreproduced():
-            print(f"not reproduced, differs from dvc.lock as it was: {location}")
+            print(f"not reproduced, differs from dvc.lock: {location}")
         write_verdicts(self.decisions)
         for location in self.signed:
             print(f"signed: {location}; verify it: ml-assets verify {location}")
@@ -177,7 +177,7 @@ def _as_resource_error(error: BaseException) -> ResourceError:
     if isinstance(error, ResourceError):
         return error
     text = f"unexpected: {type(error).__name__}: {error}"
-    return UnavailableError(text, "see where: add --debug, and report it")
+    return UnavailableError(text, "run again with --debug, and report the traceback")
 
 
 def _digest(known: KnownContent | None) -> dict[str, str | None] | None:

@@ -31,7 +31,7 @@ from ml_assets.proof.sign_run import sign_run
 from ml_assets.proof.store import Proofs
 from ml_assets.reporting.console import ConsoleReporter, write_notice
 from ml_assets.reporting.job_log import JobLog
-from ml_assets.reporting.run_report import Report
+from ml_assets.reporting.run_report import RunReport
 from ml_assets.runs.selection import select_stages
 from resources.dvc.run.plan import PlannedStage, build_plan
 from resources.dvc.run.reproduction import Options
@@ -89,7 +89,7 @@ class GraphRun:
         assets = describe_assets(project, self.checkout)
         selected = select_stages(options.select, self.checkout.manifest, assets)
         self._assets = [asset for asset in assets if asset.stage in selected]
-        self._report = Report(project, self._assets)
+        self._report = RunReport(project, self._assets)
         self._run_id = str(uuid.uuid4())
         self._proofs = Proofs(project, rules, write_notice)
         self._known = KnownStates(project)
@@ -100,7 +100,7 @@ class GraphRun:
     def _environment(self) -> str:
         return self._options.environment or MATERIALIZE
 
-    def execute(self) -> Report:
+    def execute(self) -> RunReport:
         """Run what is stale and end the run."""
         steps = build_plan(self.checkout, {asset.stage for asset in self._assets})
         pending = self._find_pending(steps)
@@ -238,7 +238,7 @@ class GraphRun:
 class _Collector(ConsoleReporter):
     """A console reporter that also fills the report."""
 
-    def __init__(self, report: Report, total: int, options: RunOptions) -> None:
+    def __init__(self, report: RunReport, total: int, options: RunOptions) -> None:
         super().__init__(total, quiet=options.quiet, log=options.log)
         self.was_interrupted = False
         self._report = report

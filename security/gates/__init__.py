@@ -1,6 +1,5 @@
-"""The gates: each runs one tool on one thing and reports what it found; none says what that means.
+"""The gates: each runs one tool on one subject, and reports its findings.
 
-A gate knows no policy: thresholds, waivers and what a missing severity means are applied to its
-report by ``security.policy``. It knows no clock and no variable of the environment: what it may use
-is in its task.
+``registry`` lists the built-in gates. A gate knows no policy: ``security.policy`` applies
+thresholds and waivers to its report. It reads no clock and no environment variable.
 """

@@ -1,4 +1,4 @@
-"""The interface of gates: what one is given, and what it answers."""
+"""The interface of gates: a task in, a report out."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ Json: TypeAlias = "str | int | float | bool | None | list[Json] | dict[str, Json
 
 
 class GateError(SecurityError):
-    """A gate could not judge: its tool is missing, crashed, hung, or answered what nobody reads."""
+    """A gate could not judge: its tool is missing, crashed, hung, or wrote an unreadable report."""
 
     kind: ClassVar[str] = "gate"
 
 
 class Kind(Enum):
-    """What a gate judges.
+    """The kind of a gate's subjects.
 
-    SOURCE: the files of the source tree: what Git tracks and what it does not ignore.
-    DATA: one out that is a dataset or a directory.
-    MODEL: one out that is a model.
+    SOURCE: the source tree: files that Git tracks or does not ignore.
+    DATA: an out that is a dataset or a directory.
+    MODEL: an out that is a model.
     """
 
     SOURCE = "source"
@@ -36,12 +36,11 @@ class Kind(Enum):
 
 
 class Place(Enum):
-    """Where a gate's tool works.
+    """The directory of a gate's tool.
 
-    COPY: in a private directory with exactly the files that the gate reads. What is judged is what
-        was digested, and no file that the gate did not ask for can have a say. Tool configuration
-        in it is the protected branch's.
-    CHECKOUT: in the project itself, for tools that need its data and its environment.
+    COPY: a private directory with only the files that the gate reads. The tool sees the digested
+        bytes and no other file; configuration comes from the protected branch.
+    CHECKOUT: the project itself, for tools that need its data and its environment.
     """
 
     COPY = "copy"
@@ -50,12 +49,12 @@ class Place(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """What judges: a change of any part of it makes a new judgement necessary.
+    """The tool of a gate; a result of a different tool does not count.
 
     Attributes:
-        version: as installed; of several programs, all of them.
-        configuration: everything that changes what the tool would say and is not in the files that
-            the gate reads: options, thresholds, digests of databases and environments.
+        version: installed version; all versions if there are several programs.
+        configuration: everything that affects the report and is not in the files that the gate
+            reads: options, thresholds, digests of databases and environments.
     """
 
     name: str
@@ -72,17 +71,17 @@ class Tool:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One thing to judge, and what may be used for it.
+    """One subject to judge, with the environment of the tool.
 
     Attributes:
         subject: ``source``, or the location of an out relative to the project's root.
-        directory: where the tool works (``Place``), absolute. Paths in findings are relative to it.
-        files: the files of the source tree that the gate reads, relative to the directory, sorted.
-        out: the out's absolute path; None when the source tree is judged.
-        scratch: a private directory that is removed afterwards, absolute.
-        environment: variables for the tool's process; nothing else of ours reaches it.
-        python: the interpreter of the project's environment, absolute; None if there is none.
-        denied: paths that no process of a gate may read or write: keys, results, statements.
+        directory: the tool's directory (``Place``), absolute. Paths in findings are relative to it.
+        files: sorted paths of the source files that the gate reads, relative to the directory.
+        out: absolute path of the out; None for the source tree.
+        scratch: absolute path of a private directory that is removed afterwards.
+        environment: all variables of the tool's process.
+        python: absolute path of the project's interpreter; None if there is none.
+        denied: paths that no process of a gate may access: keys, results, statements.
         timeout: seconds.
     """
 
@@ -99,15 +98,14 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a gate has to say of one thing.
+    """The report of a gate on one subject.
 
     Attributes:
-        findings: all of them, silenced ones too.
-        judged: how many files, packages, tests or rows were looked at. With none, nothing was
-            judged, whatever else the report says.
-        unjudged: why the thing, or the rest of it, could not be judged; None when all of it was.
-        facts: more to show or to apply a policy to, by name: counts, metrics, the age of a
-            database as the date of its newest record (``YYYY-MM-DD``).
+        findings: all findings, including silenced ones.
+        judged: number of files, packages, tests or rows that were checked; 0 is never a pass.
+        unjudged: why the subject or a part of it could not be judged; None if all was judged.
+        facts: values for reports and policies, by name: counts, metrics, the date of a database's
+            newest record (``YYYY-MM-DD``).
     """
 
     findings: tuple[Finding, ...]
@@ -117,12 +115,12 @@ class Report:
 
 
 class Gate(Protocol):
-    """One tool behind the one interface.
+    """One tool behind the common interface.
 
     Attributes:
-        name: as policies, settings and the command line call it.
-        kind: what it judges.
-        place: where its tool works.
+        name: its name in policies, settings and on the command line.
+        kind: the kind of its subjects.
+        place: the directory of its tool.
     """
 
     @property
@@ -135,25 +133,25 @@ class Gate(Protocol):
     def place(self) -> Place: ...
 
     def reads(self, path: str) -> bool:
-        """Say whether it reads a file of the source tree; its result is bound to these.
+        """Return whether it reads a file of the source tree; results are bound to these files.
 
         Args:
             path: relative to the project's root, with ``/`` between names.
         """
 
     def configures(self, path: str) -> bool:
-        """Say whether a file that it reads is configuration, taken from the protected branch."""
+        """Return whether a file is configuration, which comes from the protected branch."""
 
     def tool(self, task: Task) -> Tool:
-        """Return what would judge, without starting it where that can be avoided.
+        """Return the tool, if possible without starting it.
 
         Raises:
-            GateError: the tool is not there.
+            GateError: the tool is missing.
         """
 
     def judge(self, task: Task) -> Report:
-        """Judge.
+        """Judge the subject.
 
         Raises:
-            GateError: it could not be judged at all.
+            GateError: the gate could not judge.
         """

@@ -1,1 +1,1 @@
-"""The policy: which gates an environment requires, waivers, and the decision about a result."""
+"""The policy: rules for gates in each environment, waivers, and decisions on reports."""

@@ -1,4 +1,4 @@
-"""Decisions: what a policy makes of a gate's report, today."""
+"""Decisions: a rule of the policy, applied to a gate's report on a date."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from security.policy.waiver import Waiver, WaiverIndex
 from security.statements.gate_result import GateResult
 from security.verdict import Verdict
 
-#: The fact that says how new the newest advisory is that a gate knew, as ``YYYY-MM-DD``.
+#: The fact with the date of the newest advisory that a gate used, as ``YYYY-MM-DD``.
 NEWEST_ADVISORY = "advisories_newest"
-#: The fact that says how much of the project's own code its tests have run, in percent.
+#: The fact with the test coverage of the project's code, in percent.
 COVERAGE = "coverage_percent"
-#: Somewhere the next day has begun; a date beyond it is no date to go by.
+#: In some time zone tomorrow has begun; a later date is wrong.
 _AHEAD = datetime.timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a policy makes of one gate and one subject.
+    """The decision of a policy on one case.
 
     Attributes:
-        blocks: whether whoever needs the subject has to refuse it.
-        reason: why the verdict is what it is, on one line.
+        blocks: whether users of the subject must refuse it.
+        reason: the reason for the verdict, on one line.
         failing: findings that fail.
         warning: findings that only warn.
-        waived: findings that do not count until a day, each with what says so.
-        silenced: findings that do not count because a baseline or an accepted comment says so.
-        missing: whether there is no result at all.
+        waived: findings that a waiver excepts, each with its waiver.
+        silenced: findings that a baseline or an accepted comment silences.
+        missing: whether the gate has no result.
     """
 
     gate: str
@@ -50,14 +50,14 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class CaseDecision:
-    """A decision with what it came from, for those who write reports.
+    """A decision with the report and the result that it is based on.
 
     Attributes:
-        report: None where nothing could be judged.
-        tool: None where it is not there.
-        seconds: that judging took this time.
-        cached: whether the result is an earlier one.
-        result: the report with what it is bound to, as it is stored; None where there is none.
+        report: None if the gate could not judge.
+        tool: None if the tool is missing.
+        seconds: duration of this check.
+        cached: whether the result was stored by an earlier check.
+        result: the stored report with its binding; None without a report.
     """
 
     decision: Decision
@@ -81,48 +81,48 @@ def evaluate(
 ) -> Decision:
     """Apply a rule to a report.
 
-    1. A gate that is off, or has nothing to judge where it may have nothing, has passed.
-    2. Without a report nothing was judged: an error, whatever the reason.
-    3. Each finding is waived, silenced, failing or warning. A waiver that has expired, or is about
-       another path or package, waives nothing; a comment silences only where the rule accepts it.
-    4. With failing findings the gate has failed, even where the rest could not be judged.
-    5. A part that was not judged, nothing judged at all, or advisories too old: an error.
-    6. What is left warns, or has passed.
+    1. A gate that is off passes, and so does a gate without cases that is not required.
+    2. Without a report the verdict is error.
+    3. Each finding is waived, silenced, failing or warning. A waiver that has expired, or has
+       another path or package, has no effect; a comment silences only if the rule accepts it.
+    4. With failing findings the verdict is failed, even if the report is incomplete.
+    5. An incomplete or empty report, or advisories that are too old, are an error.
+    6. Otherwise the verdict is warned or passed.
 
     Args:
-        report: None if there is none.
-        unavailable: why there is none, where it was tried.
-        today: decides which waivers work and how old advisories are.
-        present: whether there is anything that the gate would read.
+        report: None without a report.
+        unavailable: why the gate has no report, if it ran.
+        today: date for the expiry of waivers and the age of advisories.
+        present: whether the gate has anything to judge.
     """
-    decide = _Deciding(rule, gate, subject)
+    draft = _Draft(rule, gate, subject)
     if rule.level is Level.OFF:  # 1
-        return decide.as_verdict(Verdict.PASSED, "off in this environment")
+        return draft.as_verdict(Verdict.PASSED, "off in this environment")
     absent = not present and report is None and unavailable is None
     if absent and rule.level is not Level.REQUIRED:
-        return decide.as_verdict(Verdict.PASSED, "nothing to judge")
+        return draft.as_verdict(Verdict.PASSED, "nothing to judge")
     if report is None:  # 2
         nothing = "nothing to judge" if absent else "no result"
         missing = unavailable is None and not absent
         reason = nothing if unavailable is None else f"could not judge: {unavailable}"
-        return decide.as_verdict(Verdict.ERROR, reason, missing=missing)
-    decide.sort(report, WaiverIndex(waivers, gate, today))  # 3
+        return draft.as_verdict(Verdict.ERROR, reason, missing=missing)
+    draft.sort(report, WaiverIndex(waivers, gate, today))  # 3
     errors, warnings = _lacks(rule, report, today)
-    if decide.failing:  # 4
-        failing = decide.count(decide.failing, "fail")
-        return decide.as_verdict(Verdict.FAILED, "; ".join([failing, *errors]))
+    if draft.failing:  # 4
+        failing = draft.count(draft.failing, "fail")
+        return draft.as_verdict(Verdict.FAILED, "; ".join([failing, *errors]))
     if errors:  # 5
-        return decide.as_verdict(Verdict.ERROR, "; ".join(errors))
-    if decide.warning:  # 6
-        warnings = [decide.count(decide.warning, "warn"), *warnings]
+        return draft.as_verdict(Verdict.ERROR, "; ".join(errors))
+    if draft.warning:  # 6
+        warnings = [draft.count(draft.warning, "warn"), *warnings]
     if warnings:
-        return decide.as_verdict(Verdict.WARNED, "; ".join(warnings))
-    return decide.as_verdict(Verdict.PASSED, "nothing found")
+        return draft.as_verdict(Verdict.WARNED, "; ".join(warnings))
+    return draft.as_verdict(Verdict.PASSED, "nothing found")
 
 
 @dataclass(slots=True)
-class _Deciding:
-    """A decision in the making."""
+class _Draft:
+    """A decision while its findings are sorted."""
 
     rule: Rule
     gate: str
@@ -133,8 +133,8 @@ class _Deciding:
     silenced: list[Finding] = field(default_factory=list)
 
     def sort(self, report: Report, waivers: WaiverIndex) -> None:
-        """Say of each finding what it comes to."""
-        # There are few kinds of findings, and there may be ten thousand findings.
+        """Sort findings into waived, silenced, failing and warning."""
+        # Ten thousand findings have few combinations of severity and confidence.
         fails: dict[tuple[Severity | None, Confidence | None], bool] = {}
         for finding in (*report.findings, *_low_coverage(self.rule, report)):
             kind = (finding.severity, finding.confidence)
@@ -151,7 +151,7 @@ class _Deciding:
                 self.warning.append(finding)
 
     def count(self, findings: Sequence[Finding], does: str) -> str:
-        """Say how many findings do something, and which is the first."""
+        """Return the number of findings with an effect, and the first of them."""
         first = " ".join(["at", findings[0].place]) if findings[0].place else ""
         rest = f", and {len(findings) - 1} more" if len(findings) > 1 else ""
         noun = "finding" if len(findings) == 1 else "findings"
@@ -190,20 +190,20 @@ def _low_coverage(rule: Rule, report: Report) -> list[Finding]:
         return []
     if covered >= rule.min_coverage:
         return []
-    message = f"coverage is {covered:g} %, not {rule.min_coverage:g} %"
+    message = f"coverage below {rule.min_coverage:g} %: {covered:g} %"
     return [Finding("coverage", message, Severity.HIGH)]
 
 
 def _lacks(rule: Rule, report: Report, today: datetime.date) -> tuple[list[str], list[str]]:
-    """Return what a report lacks to be believed, and what only makes it doubtful."""
+    """Return the errors and the warnings about the completeness of a report."""
     errors: list[str] = []
     warnings: list[str] = []
     if report.unjudged is not None:
-        errors.append(f"not all could be judged: {report.unjudged or 'no reason given'}")
+        errors.append(f"incomplete report: {report.unjudged or 'no reason given'}")
     if report.judged <= 0:
         errors.append("nothing was judged")
     if rule.min_coverage is not None and not isinstance(report.facts.get(COVERAGE), int | float):
-        errors.append("coverage is unknown")
+        errors.append("unknown coverage")
     stale = _stale(rule, report, today)
     if stale:
         (errors if rule.stale is Stale.ERROR else warnings).append(stale)
@@ -211,29 +211,29 @@ def _lacks(rule: Rule, report: Report, today: datetime.date) -> tuple[list[str],
 
 
 def _stale(rule: Rule, report: Report, today: datetime.date) -> str | None:
-    """Say how old advisories are if they are too old; an age that nobody knows is too old."""
+    """Return the reason that advisories are too old; an unknown age is too old."""
     if rule.max_age_days is None:
         return None
     said = report.facts.get(NEWEST_ADVISORY)
     try:
         newest = datetime.date.fromisoformat(str(said))
     except ValueError:
-        return f"age of the advisories is unknown: {said}"
+        return f"unknown age of advisories: {said}"
     if newest > today + _AHEAD:
-        return f"the newest advisory is of a day to come: {newest}"
+        return f"date of the newest advisory is in the future: {newest}"
     days = (today - newest).days
     if days <= rule.max_age_days:
         return None
-    return f"advisories are {days} days old, not at most {rule.max_age_days}: {newest}"
+    return f"advisories older than {rule.max_age_days} days: newest is of {newest} ({days} days)"
 
 
 def unused_waivers(
     decisions: Iterable[Decision], waivers: Sequence[Waiver], judged_gates: Collection[str]
 ) -> tuple[Waiver, ...]:
-    """Return the waivers that waived nothing, expired ones among them.
+    """Return the waivers that waived nothing, including expired ones.
 
     Args:
-        judged_gates: those of which all subjects were judged; of others nobody can tell.
+        judged_gates: gates whose cases were all judged; waivers of others are unknown.
     """
     used = {waiver for decision in decisions for _, waiver in decision.waived}
     return tuple(one for one in waivers if one.gate in judged_gates and one not in used)

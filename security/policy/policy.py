@@ -1,8 +1,8 @@
-"""Policies: which gates an environment wants, what makes one fail, and what may be waived.
+"""The policy: rules for gates in each environment, and waivers.
 
-A policy is read from ``.ml-assets/policy.toml`` of the protected branch's commit; with none the
-built-in one applies. It never touches a gate's report: the same report is judged anew each time, by
-today's policy on today's date (``security/policy/decision.py``).
+The policy is ``.ml-assets/policy.toml`` at a commit of the protected branch; without that file the
+built-in policy applies. It never changes a report: each decision applies the current policy to the
+report on the current date (``security/policy/decision.py``).
 """
 
 from __future__ import annotations
@@ -41,15 +41,15 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """What is asked before something may be done.
+    """The rules of one environment.
 
     Attributes:
-        branch: whose commits go there; None for none.
-        rules: of the gates that it names.
-        default: of all others.
-        errors_block: whether no gate at all may end in an error.
-        verified_restores: whether outs come out of DVC's caches only where a trusted statement says
-            that a run of their stage has made them.
+        branch: the branch whose commits go to this environment, if any.
+        rules: rules by gate.
+        default: rule of all other gates.
+        errors_block: whether an error of any gate blocks, including advisory gates.
+        verified_restores: whether an out is restored from DVC's caches only if a trusted statement
+            says that a run of its stage wrote it.
     """
 
     name: str
@@ -60,7 +60,7 @@ class Environment:
     verified_restores: bool = False
 
     def rule(self, gate: str) -> Rule:
-        """Return what it wants of a gate."""
+        """Return the rule of a gate."""
         return self.rules.get(gate, self.default)
 
 
@@ -69,8 +69,8 @@ class Policy:
     """All environments and all waivers.
 
     Attributes:
-        version: of the form of its text.
-        sha256: of its text.
+        version: version of the format.
+        sha256: digest of the policy's text.
     """
 
     version: int
@@ -82,43 +82,43 @@ class Policy:
         """Return an environment.
 
         Raises:
-            PolicyError: there is none of that name.
+            PolicyError: the environment is unknown.
         """
         found = self.environments.get(name)
         if found is None:
             known = ", ".join(sorted(self.environments))
-            raise PolicyError(f"unknown environment: {name}", f"the policy knows: {known}")
+            raise PolicyError(f"unknown environment: {name}", f"known environments: {known}")
         return found
 
     def environment_of(self, branch: str) -> str | None:
-        """Return the name of the environment that a branch's commits go to, if there is one."""
+        """Return the name of the environment of a branch, if it has one."""
         for environment in self.environments.values():
             if environment.branch == branch:
                 return environment.name
         return None
 
     def unknown_gates(self, known: Collection[str]) -> tuple[str, ...]:
-        """Return the gates that it names and nobody knows: it would wait for them in vain."""
+        """Return gates in rules and waivers that do not exist; their results would never arrive."""
         named = {gate for one in self.environments.values() for gate in one.rules}
         named |= {waiver.gate for waiver in self.waivers}
         return tuple(sorted(named - set(known)))
 
 
 def parse_policy(text: bytes, where: str) -> Policy:
-    """Parse a policy; without environments it has the built-in ones.
+    """Parse a policy; without environments, the built-in ones apply.
 
     Args:
         where: the file's name, for messages.
 
     Raises:
-        PolicyError: it is no TOML, or a key is missing, unknown, or of another type or range.
+        PolicyError: the text is not TOML, or a key is missing, unknown, or has a wrong value.
     """
     document = load_policy(text, where)
     document.refuse_unknown(("version", "environments", "waivers"))
     document.require("version")
     if document.whole_number("version", 0, 0, 10**6) != VERSION:
         raise document.error(
-            "version", f"not {VERSION}", f"write version = {VERSION}, or update ml-assets"
+            "version", f"not {VERSION}", f"set version = {VERSION}, or update ml-assets"
         )
     waivers = tuple(parse_waiver(one) for one in document.list_of_tables("waivers"))
     if "environments" not in document:
@@ -129,7 +129,7 @@ def parse_policy(text: bytes, where: str) -> Policy:
 
 
 def builtin_policy_text() -> bytes:
-    """Return the policy that applies where a project has none, as it can be written into one."""
+    """Return the text of the built-in policy."""
     return (_DATA / "policy.toml").read_bytes()
 
 
@@ -140,22 +140,22 @@ def policy_schema() -> bytes:
 
 @cache
 def builtin_policy() -> Policy:
-    """Return the policy that applies where a project has none."""
+    """Return the built-in policy, which applies to a project without its own."""
     return parse_policy(builtin_policy_text(), "built-in policy")
 
 
 def _parse_environments(document: Table) -> dict[str, Environment]:
     tables = document.tables("environments")
     if not 0 < len(tables) <= MOST_ENVIRONMENTS:
-        what = f"not 1 to {MOST_ENVIRONMENTS} of them: {len(tables)}"
-        raise document.error("environments", what, "add one, or leave the key out")
+        what = f"not 1 to {MOST_ENVIRONMENTS} environments: {len(tables)}"
+        raise document.error("environments", what, "add an environment, or remove the key")
     found = {name: _parse_environment(name, tables) for name in tables}
     branches: dict[str, str] = {}
     for name, environment in found.items():
         other = branches.setdefault(environment.branch or "", name)
         if environment.branch and other != name:
             raise tables[name].error(
-                "branch", f"also of {other}: {environment.branch}", "leave it in one of them"
+                "branch", f"also in {other}: {environment.branch}", "keep it in one environment"
             )
     return found
 
@@ -183,16 +183,18 @@ def _parse_environment(name: str, tables: Mapping[str, Table]) -> Environment:
 
 
 def _line_of(name: str, tables: Mapping[str, Table]) -> Sequence[Table]:
-    """Return the tables that make an environment: what it extends first, itself last."""
+    """Return the tables of an environment: those that it extends first, its own last."""
     line, seen = [tables[name]], [name]
     while "extends" in line[0]:
         parent = line[0].line("extends")
         if parent not in tables:
             known = ", ".join(sorted(tables))
-            raise line[0].error("extends", f"unknown environment: {parent}", f"known: {known}")
+            raise line[0].error(
+                "extends", f"unknown environment: {parent}", f"known environments: {known}"
+            )
         if parent in seen:
             circle = " → ".join([*seen, parent])
-            raise line[0].error("extends", f"a circle: {circle}", "take one of them out")
+            raise line[0].error("extends", f"cycle: {circle}", "remove one of them")
         seen.append(parent)
         line.insert(0, tables[parent])
     return line
@@ -200,4 +202,4 @@ def _line_of(name: str, tables: Mapping[str, Table]) -> Sequence[Table]:
 
 def _check_name(table: Table, name: str) -> None:
     if not _NAME.fullmatch(name):
-        raise table.wrong("not a name", "use a-z, 0-9, _ and -, without spaces")
+        raise table.wrong("invalid name", "use a-z, 0-9, _ and -")

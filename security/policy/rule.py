@@ -1,4 +1,4 @@
-"""Rules: what an environment wants of one gate, and which findings make it fail."""
+"""Rules: the level of a gate in an environment, and the findings that fail it."""
 
 from __future__ import annotations
 
@@ -10,20 +10,19 @@ from enum import Enum
 from security.content.table import Table
 from security.finding import Confidence, Finding, Severity
 
-#: Nobody may listen on the way, and no password belongs into a policy.
+#: HTTPS except on this machine, against eavesdropping, and no password in the policy.
 _SERVICE = re.compile(
     r"https://[^\s@]+|http://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?(/[^\s@]*)?"
 )
 
 
 class Level(Enum):
-    """How much an environment wants a gate.
+    """The level of a gate in an environment.
 
-    REQUIRED: there must be something to judge, and a result; ``failed`` and ``error`` block.
-    IF_PRESENT: the same where there is something to judge.
-    ADVISORY: findings only warn. What could not be judged stays ``error`` in reports and does not
-        block, but where the environment wants no error of any kind.
-    OFF: not asked for.
+    REQUIRED: the gate must have a case and a result; ``failed`` and ``error`` block.
+    IF_PRESENT: the same, unless the gate has no case.
+    ADVISORY: findings only warn; ``error`` blocks only if the environment has ``errors-block``.
+    OFF: the gate does not run.
     """
 
     REQUIRED = "required"
@@ -33,17 +32,17 @@ class Level(Enum):
 
 
 class Missing(Enum):
-    """What a finding comes to of which nobody says how bad it is."""
+    """The effect of findings without a severity."""
 
     FAIL = "fail"
     WARN = "warn"
 
 
 class Comments(Enum):
-    """What becomes of findings that a comment in the judged text asks to be silent about.
+    """The effect of comments that silence findings.
 
-    JUDGE: they count like all others.
-    ACCEPT: they are shown, and do not count.
+    JUDGE: silenced findings count like others.
+    ACCEPT: silenced findings are shown and do not count.
     """
 
     JUDGE = "judge"
@@ -51,7 +50,7 @@ class Comments(Enum):
 
 
 class Stale(Enum):
-    """What advisories come to that are older than the policy wants them."""
+    """The effect of advisories that are older than the policy allows."""
 
     WARN = "warn"
     ERROR = "error"
@@ -59,18 +58,18 @@ class Stale(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What an environment wants of one gate; the defaults are the strictest.
+    """The rule of an environment for one gate; the defaults are the strictest.
 
     Attributes:
-        severity: the least that fails.
-        confidence: the least that fails; tools that know none are taken to be sure.
-        missing_severity: of findings without one.
-        silenced: of findings silenced by comments; a baseline of the protected branch is accepted.
-        max_age_days: that the newest advisory may have; None does not ask.
-        stale: of older ones.
-        online: address of a service to ask for vulnerabilities too; None asks none.
-        min_coverage: of tests, in percent; None does not ask.
-        errors_block: whether an error of an advisory gate blocks, too.
+        severity: lowest severity that fails.
+        confidence: lowest confidence that fails; a finding without a confidence counts as certain.
+        missing_severity: effect of findings without a severity.
+        silenced: effect of comments; a baseline of the protected branch is always accepted.
+        max_age_days: maximum age of the newest advisory; None sets no limit.
+        stale: effect of older advisories.
+        online: address of a vulnerability service to query too; None queries none.
+        min_coverage: minimum test coverage in percent; None sets no limit.
+        errors_block: whether an error of an advisory gate blocks.
     """
 
     level: Level = Level.REQUIRED
@@ -85,7 +84,7 @@ class Rule:
     errors_block: bool = False
 
     def fails(self, finding: Finding) -> bool:
-        """Say whether a finding is bad and sure enough to fail."""
+        """Return whether a finding is severe and certain enough to fail."""
         if self.level in (Level.ADVISORY, Level.OFF):
             return False
         if finding.confidence and finding.confidence.rank < self.confidence.rank:
@@ -109,7 +108,7 @@ _RULE_KEYS = (
 
 
 def parse_rule(layers: Sequence[Table], rule: Rule) -> Rule:
-    """Parse what tables say of a rule, the last one last; what none says is as in another rule.
+    """Parse a rule from tables; later tables override earlier ones, and all override a base rule.
 
     Raises:
         PolicyError: a key is unknown, or of another type or range.
@@ -123,7 +122,7 @@ def _parse_layer(table: Table, base: Rule) -> Rule:
     table.refuse_unknown(_RULE_KEYS)
     online = table.line("online") or base.online
     if online and not _SERVICE.fullmatch(online):
-        raise table.error("online", f"not an address: {online}", "write https://, and no password")
+        raise table.error("online", f"invalid address: {online}", "use https:// and no password")
     return replace(
         base,
         level=table.choice("level", base.level),

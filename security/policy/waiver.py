@@ -1,4 +1,4 @@
-"""Waivers: findings that somebody answers for until a day that is named."""
+"""Waivers: findings that do not count until an expiry date, each with an owner and a reason."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ _PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*(==[^\s=*?]+)?")
 
 @dataclass(frozen=True, slots=True)
 class Waiver:
-    """A finding that is known, and does not count until it expires.
+    """A known finding that does not count until the waiver expires.
 
     Attributes:
-        gate: its name, exactly.
-        finding: its id, or a name that it also goes by, exactly.
-        reason: why it may be.
-        owner: who answers for it.
-        expires: the first day on which it does not work any more.
-        path: where it holds, ``/`` between names: ``*`` and ``?`` stay within a name, ``**`` is
-            any number of directories; None is everywhere.
-        package: for which it holds, ``name`` or ``name==version``; None is each.
+        gate: exact name of the gate.
+        finding: exact id or alias of the finding.
+        reason: why the finding is acceptable.
+        owner: the person who is responsible.
+        expires: first day without the waiver.
+        path: pattern of paths, ``/`` between names: ``*`` and ``?`` match within a name, ``**``
+            matches directories; None matches all.
+        package: ``name`` or ``name==version``; None matches all.
     """
 
     gate: str
@@ -41,11 +41,11 @@ class Waiver:
     package: str | None = None
 
     def works(self, today: datetime.date) -> bool:
-        """Say whether it works on a day: until the day before it expires."""
+        """Return whether the waiver is valid on a day."""
         return today < self.expires
 
     def covers(self, gate: str, finding: Finding) -> bool:
-        """Say whether it is about a finding of a gate, whatever the day."""
+        """Return whether the waiver matches a finding of a gate, on any day."""
         return (
             gate == self.gate
             and self.finding in (finding.id, *finding.aliases)
@@ -55,7 +55,7 @@ class Waiver:
 
     @property
     def about(self) -> str:
-        """Say what it is about, on one line."""
+        """The gate, finding, path and package, on one line."""
         where = [f"in {self.path}"] if self.path else []
         where += [f"of {self.package}"] if self.package else []
         return " ".join([f"{self.gate}: {self.finding}", *where])
@@ -65,15 +65,15 @@ def parse_waiver(table: Table) -> Waiver:
     """Parse one waiver.
 
     Raises:
-        PolicyError: a key is missing, unknown or of another type, or it would cover what nobody
-            has seen.
+        PolicyError: a key is missing, unknown or of the wrong type, or a wildcard would match
+            unknown findings.
     """
     table.refuse_unknown(_KEYS)
     table.require(*_NEEDED)
     for key in ("gate", "finding"):
         _refuse_wildcards(table, key)
     if not _GATE.fullmatch(table.line("gate")):
-        raise table.error("gate", "not the name of a gate", "write it as reports do")
+        raise table.error("gate", "invalid gate name", "copy the name from a report")
     return Waiver(
         gate=table.line("gate"),
         finding=table.line("finding"),
@@ -87,16 +87,16 @@ def parse_waiver(table: Table) -> Waiver:
 
 def _refuse_wildcards(table: Table, key: str) -> None:
     text = table.line(key)
-    # In the names of tests, as in test_a.py::test_b[a*b], these are letters like others.
+    # Test ids may contain these characters: test_a.py::test_b[a*b].
     if "::" not in text and any(one in text for one in "*?"):
-        raise table.error(key, f"wildcards do not work here: {text}", "write one waiver for each")
+        raise table.error(key, f"wildcard not allowed: {text}", "write one waiver for each finding")
 
 
 def _path(table: Table) -> str | None:
     path = table.line("path")
     if path.startswith("/") or ".." in path.split("/") or "\\" in path:
         raise table.error(
-            "path", f"not inside the project: {path}", "start at the project's root, with / between"
+            "path", f"outside the project: {path}", "write a path relative to the project's root"
         )
     return path or None
 
@@ -104,14 +104,14 @@ def _path(table: Table) -> str | None:
 def _package(table: Table) -> str | None:
     package = table.line("package")
     if package and not _PACKAGE.fullmatch(package):
-        raise table.error("package", f"not a package: {package}", "write NAME or NAME==VERSION")
+        raise table.error("package", f"invalid package: {package}", "write NAME or NAME==VERSION")
     return package or None
 
 
 def matches_path(pattern: str, path: str) -> bool:
-    """Say whether a path matches a pattern, name by name; case counts."""
+    """Return whether a path matches a pattern, name by name, case-sensitively."""
     names = path.split("/")
-    reached = {0}  # how many names the pattern's parts so far can have used up
+    reached = {0}  # numbers of names that the parts so far can match
     for part in pattern.split("/"):
         if part == "**":
             reached = set(range(min(reached, default=len(names) + 1), len(names) + 1))
@@ -131,12 +131,12 @@ def _is_package(wanted: str, found: str) -> bool:
 
 
 def _normal(name: str) -> str:
-    """Return a package's name as PEP 503 compares it."""
+    """Return a package name, normalized as in PEP 503."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
 class WaiverIndex:
-    """The waivers of one gate that work on a day, found without a look at each."""
+    """The valid waivers of one gate, indexed by finding."""
 
     def __init__(self, waivers: Iterable[Waiver], gate: str, today: datetime.date) -> None:
         self._gate = gate
@@ -146,7 +146,7 @@ class WaiverIndex:
                 self._by_finding.setdefault(waiver.finding, []).append(waiver)
 
     def find(self, finding: Finding) -> Waiver | None:
-        """Return the first waiver that covers a finding."""
+        """Return the first waiver that matches a finding."""
         for name in (finding.id, *finding.aliases):
             for waiver in self._by_finding.get(name, ()):
                 if waiver.covers(self._gate, finding):
@@ -155,5 +155,5 @@ class WaiverIndex:
 
 
 def expired_waivers(waivers: Sequence[Waiver], today: datetime.date) -> tuple[Waiver, ...]:
-    """Return the waivers that do not work any more."""
+    """Return the waivers that have expired."""
     return tuple(waiver for waiver in waivers if not waiver.works(today))

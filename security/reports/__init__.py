@@ -1,1 +1,1 @@
-"""Reports: what gates have found and what the policy makes of it, in the forms that others read."""
+"""Reports: decisions on gates as SARIF, JUnit XML, Markdown and in-toto statements."""

@@ -1,8 +1,8 @@
-"""Gate attestations: a gate's result in the words of in-toto, for programs that know only those.
+"""In-toto attestations: results as predicates that other programs understand.
 
-Specifications: in-toto predicates *test-result* v0.1 and *vulns* v0.2. Both have no way to say
-"could not judge" or "this part was not judged": of such results none is made. Ours
-(``security.statements.gate_result``) is what our own verifier goes by.
+Specifications: in-toto predicates *test-result* v0.1 and *vulns* v0.2. Neither can express an error
+or an incomplete report, so such results have no attestation. Our verifier uses our own predicate
+(``security.statements.gate_result``).
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ _RESULTS = {Verdict.PASSED: "PASSED", Verdict.WARNED: "WARNED", Verdict.FAILED: 
 
 
 def write_attestation(result: GateResult, decision: Decision) -> Statement | None:
-    """Write a result in in-toto's words; None where these have none for it.
+    """Write a result as an in-toto statement; None if no predicate fits.
 
     Args:
-        decision: what the policy made of it.
+        decision: the policy's decision on the result.
     """
     if result.report.unjudged is not None or decision.verdict not in _RESULTS:
         return None

@@ -1,7 +1,7 @@
-"""JUnit XML: one test suite for each gate, as the test reports of CI services read it.
+"""JUnit XML: one test suite for each gate, for the test reports of CI services.
 
-There is no schema that all readers agree on; these elements are the ones that all of them know. A
-warning has none, so it is a test that passed, with the finding as its output.
+Readers agree on no schema, so only elements that all of them know are used. None is for warnings: a
+warning is a passed test with the finding as its output.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ class _Case:
     """One test case.
 
     Attributes:
-        name: of the finding, with its place.
-        group: what was judged.
-        outcome: ``failure``, ``error``, ``skipped`` or ``passed``.
-        message: of the outcome, or the output of what passed.
+        name: id and place of the finding.
+        group: subject of the gate.
+        status: ``failure``, ``error``, ``skipped`` or ``passed``.
+        message: message of the status, or output of a passed test.
     """
 
     name: str
     group: str
-    outcome: str
+    status: str
     message: str
     seconds: float = 0.0
 
 
 def write_junit(decisions: Sequence[CaseDecision]) -> str:
-    """Return all results as one JUnit document."""
+    """Return decisions as a JUnit document."""
     gates: dict[str, list[CaseDecision]] = {}
     for one in decisions:
         gates.setdefault(one.decision.gate, []).append(one)
@@ -64,13 +64,13 @@ def _cases(one: CaseDecision) -> Iterator[_Case]:
         yield _Case(_name(finding), subject, "skipped", f"silenced by {by}: {finding.message}")
     broken = _is_broken(one)
     found = decision.failing or decision.warning or decision.waived or decision.silenced
-    if broken or not found:  # one without findings is to be seen to have run
-        name, outcome = f"{decision.gate}: judged", "error" if broken else "passed"
-        yield _Case(name, subject, outcome, decision.reason, one.seconds)
+    if broken or not found:  # a gate without findings is a passed test
+        name, status = f"{decision.gate}: judged", "error" if broken else "passed"
+        yield _Case(name, subject, status, decision.reason, one.seconds)
 
 
 def _is_broken(one: CaseDecision) -> bool:
-    """Say whether something could not be judged, whatever else was found."""
+    """Return whether a part of the subject could not be judged."""
     unjudged = one.report is None or one.report.unjudged is not None
     failed = one.decision.verdict is Verdict.FAILED
     return one.decision.verdict is Verdict.ERROR or (failed and unjudged)
@@ -91,13 +91,13 @@ def _suite(gate: str, cases: Sequence[_Case], seconds: float) -> Iterator[str]:
         head = f'name="{_text(case.name)}" classname="{_text(f"{gate}.{case.group}")}"'
         yield f'    <testcase {head} time="{case.seconds:.3f}">'
         message = _text(case.message)
-        if case.outcome == "passed":
+        if case.status == "passed":
             yield f"      <system-out>{message}</system-out>"
-        elif case.outcome == "skipped":
+        elif case.status == "skipped":
             yield f'      <skipped message="{message}"/>'
         else:
-            head = f'{case.outcome} message="{message}" type="{_text(gate)}"'
-            yield f"      <{head}>{message}</{case.outcome}>"
+            head = f'{case.status} message="{message}" type="{_text(gate)}"'
+            yield f"      <{head}>{message}</{case.status}>"
         yield "    </testcase>"
     yield "  </testsuite>"
 
@@ -105,7 +105,7 @@ def _suite(gate: str, cases: Sequence[_Case], seconds: float) -> Iterator[str]:
 def _attributes(name: str, cases: Sequence[_Case], seconds: float) -> str:
     count = {one: 0 for one in ("failure", "error", "skipped", "passed")}
     for case in cases:
-        count[case.outcome] += 1
+        count[case.status] += 1
     return (
         f' name="{_text(name)}" tests="{len(cases)}" failures="{count["failure"]}"'
         f' errors="{count["error"]}" skipped="{count["skipped"]}" time="{seconds:.3f}"'
@@ -113,8 +113,8 @@ def _attributes(name: str, cases: Sequence[_Case], seconds: float) -> str:
 
 
 def _text(text: str) -> str:
-    """Return a text for XML: what it may not hold is escaped as in messages elsewhere.
+    """Return a text for XML.
 
-    Whatever XML 1.0 leaves out is not printable, so ``printable`` leaves none of it.
+    ``printable`` escapes all characters that XML 1.0 forbids: none of them is printable.
     """
     return html.escape(printable(text, 2000), quote=True)

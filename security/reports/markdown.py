@@ -1,7 +1,7 @@
-"""Markdown: a summary for the page of a CI job.
+"""Markdown: the summary of a CI job.
 
-Whatever comes from the judged text is put into code spans. There, no reader takes it for markup, a
-link, a mention or a reference; the rest is ours.
+Text from judged files is in code spans, where it cannot become markup, a link, a mention or a
+reference.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from security.policy.decision import CaseDecision
 from security.policy.waiver import Waiver
 from security.verdict import Verdict, combine
 
-#: Bytes. A GitHub job's summary is thrown away whole when it has more than 1 MiB.
+#: Bytes. GitHub drops a summary of more than 1 MiB.
 LARGEST = 1_000_000
 MOST_FINDINGS = 20
 MOST_ROWS = 500
@@ -36,11 +36,11 @@ def write_summary(
     unused: Sequence[Waiver] = (),
     more: Sequence[str] = (),
 ) -> str:
-    """Return a summary of all results.
+    """Return a summary of decisions.
 
     Args:
         unused: waivers that waived nothing.
-        more: further sections, below the table; text that is not the caller's is code in them.
+        more: more sections, below the table; untrusted text in them is in code spans.
     """
     blocks = [
         f"## {_title(title)}",
@@ -58,14 +58,14 @@ def _title(text: str) -> str:
 
 
 def _fit(blocks: Sequence[str]) -> str:
-    """Join blocks as long as there is room; what is left out is said."""
+    """Join blocks up to the size limit; a last line counts omitted ones."""
     kept: list[str] = []
     room = LARGEST - 200
     for block in blocks:
         room -= len(block.encode()) + 2
         if room < 0:
             left = len(blocks) - len(kept)
-            kept.append(f"{left} more sections are left out: a summary may not be larger.")
+            kept.append(f"{left} more sections are omitted: the summary is at its size limit.")
             break
         kept.append(block)
     return "\n\n".join(kept) + "\n"
@@ -84,9 +84,9 @@ def _headline(
 
 
 def _table(decisions: Sequence[CaseDecision]) -> Iterator[str]:
-    yield "| gate | judged | verdict | findings | seconds | result | why |"
+    yield "| gate | subject | verdict | findings | seconds | result | reason |"
     yield "| --- | --- | --- | ---: | ---: | --- | --- |"
-    # Those that block are the ones to be seen where not all have room.
+    # Blocking decisions come first if there is not room for all.
     rows = decisions
     if len(decisions) > MOST_ROWS:
         rows = sorted(decisions, key=lambda one: not one.decision.blocks)[:MOST_ROWS]
@@ -103,7 +103,7 @@ def _table(decisions: Sequence[CaseDecision]) -> Iterator[str]:
         ]
         yield f"| {' | '.join(cells)} |"
     if len(decisions) > len(rows):
-        yield f"\n{len(decisions) - len(rows)} more rows are left out."
+        yield f"\n{len(decisions) - len(rows)} more rows are omitted."
 
 
 def _has_findings(one: CaseDecision) -> bool:
@@ -122,7 +122,7 @@ def _section(one: CaseDecision) -> str:
 
 
 def _item(does: str, finding: Finding) -> str:
-    rated = finding.severity.value if finding.severity else "not rated"
+    rated = finding.severity.value if finding.severity else "no severity"
     where = f" at {code(finding.place)}" if finding.place else ""
     says = f": {code(finding.message)}" if finding.message else ""
     return f"- {does} ({rated}): {code(finding.id)}{where}{says}"
@@ -138,7 +138,7 @@ def _waivers(decisions: Sequence[CaseDecision], unused: Sequence[Waiver]) -> Ite
         yield "\n".join(["### Waived", "", *lines])
     if unused:
         lines = [f"- {_waiver(waiver)}" for waiver in unused]
-        yield "\n".join(["### Waivers that waive nothing (take them out)", "", *lines])
+        yield "\n".join(["### Unused waivers (remove them)", "", *lines])
 
 
 def _waiver(waiver: Waiver) -> str:
@@ -147,11 +147,11 @@ def _waiver(waiver: Waiver) -> str:
 
 
 def code(text: str) -> str:
-    """Return a text as code, which is what it stays in lines, lists and cells of tables.
+    """Return a text as a code span that stays one in lines, lists and table cells.
 
-    1. A line break would end a list or a row: it is escaped, like all that is not printable.
-    2. A pipe would end a cell, even within code: it is written as an entity between two spans.
-    3. As many backticks as are in the text would end a span: it gets one more around it.
+    1. Escape line breaks, which would end a list or row, and other non-printable characters.
+    2. Write a pipe, which would end a cell even in a span, as an entity between two spans.
+    3. Use more backticks around the text than it contains.
     """
     pieces = printable(text, 300).split("|")  # 1
     return "&#124;".join(_span(piece) if piece else "" for piece in pieces) or "–"  # 2

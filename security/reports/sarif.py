@@ -1,13 +1,13 @@
-"""SARIF 2.1.0: one run for each gate, as code scanning services read it.
+"""SARIF 2.1.0: one run for each gate, for code scanning services.
 
-Beyond the standard, GitHub's code scanning asks for this, and refuses whole files over it:
+GitHub's code scanning requires more than the standard, and refuses a whole file otherwise:
 
-1. Each run needs a category of its own (``automationDetails.id`` up to its last slash).
-2. Each result needs a file and a line. What is about no file is put on the first line of the out
-   that was judged, or of ``dvc.yaml``, with its package as a logical location.
-3. At most 25,000 results a run, of which the 5,000 worst are shown. The worst come first here; what
-   is left out or not shown is said in a notification.
-4. A link in a message is followed by whoever reads it, so what the judged text says makes none.
+1. Each run has its own category (``automationDetails.id`` up to its last slash).
+2. Each result has a file and a line. A finding without a file is on the first line of the judged
+   out, or of ``dvc.yaml``, with its package as a logical location.
+3. A run has at most 25,000 results, and GitHub shows 5,000. The most severe come first, and a
+   notification counts those that are omitted or not shown.
+4. Messages contain no links: text from judged files must not become one.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from security.finding import Finding, Severity, Silencing
 from security.gates.interface import Json
 from security.policy.decision import CaseDecision, Decision
 from security.policy.waiver import Waiver
-from security.reports.sarif_rules import Object, Rules, digest_text, identify_rule, plain
+from security.reports.sarif_rules import Object, SarifRules, digest_text, identify_rule, plain
 from security.verdict import Verdict
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/os/schemas/sarif-schema-2.1.0.json"
 MOST_RESULTS = 25_000
 MOST_SHOWN = 5_000
-#: The file that findings about no file are put on: a DVC project has one.
+#: The file for findings without one: each DVC project has it.
 STAND_IN = "dvc.yaml"
 _ROOT = "%SRCROOT%"
 
@@ -42,13 +42,12 @@ def write_sarif(
     prefix: str = "",
     root_uri: str | None = None,
 ) -> str:
-    """Return all results as one SARIF log.
+    """Return decisions as a SARIF log.
 
     Args:
-        version: of this program.
-        prefix: where the project lies below the repository's root, with ``/`` between names: that
-            is what services take paths to be relative to.
-        root_uri: of the repository's root, for viewers that want to open files; ends with ``/``.
+        version: version of this program.
+        prefix: path of the project below the repository's root, which paths are relative to.
+        root_uri: URI of the repository's root, for viewers that open files; ends with ``/``.
     """
     gates: dict[str, list[CaseDecision]] = {}
     for one in decisions:
@@ -63,7 +62,7 @@ def write_sarif(
 
 @dataclass(frozen=True, slots=True)
 class _Result:
-    """One finding as the policy sees it."""
+    """One finding with its decision."""
 
     decision: Decision
     finding: Finding
@@ -73,14 +72,14 @@ class _Result:
 
     @property
     def order(self) -> tuple[bool, int, int]:
-        """Return what sorts the worst first."""
+        """The sort key, most severe first."""
         levels = ("error", "warning", "note")
         rank = 0 if self.finding.severity is None else -self.finding.severity.rank
         return self.is_suppressed, levels.index(self.level), rank
 
     @property
     def is_suppressed(self) -> bool:
-        """Whether it does not count."""
+        """Whether a waiver, baseline or comment suppresses the finding."""
         return self.waiver is not None or self.silenced
 
 
@@ -104,10 +103,10 @@ def _run(gate: str, decisions: Sequence[CaseDecision], version: str, prefix: str
         (result for one in decisions for result in _results(one.decision)),
         key=lambda result: result.order,
     )
-    kept, rules, seen = found[:MOST_RESULTS], Rules(gate), dict[str, int]()
+    kept, rules, seen = found[:MOST_RESULTS], SarifRules(gate), dict[str, int]()
     results: list[Json] = [_write_result(one, rules, seen, prefix) for one in kept]
     if any(one.is_suppressed for one in kept):
-        # SARIF 3.27.23: of all results of a run, or of none.
+        # SARIF 3.27.23: all results of a run have suppressions, or none.
         for result, written in zip(kept, results, strict=True):
             if isinstance(written, dict):
                 written["suppressions"] = _suppressions(result)
@@ -126,7 +125,7 @@ def _run(gate: str, decisions: Sequence[CaseDecision], version: str, prefix: str
 
 
 def _extensions(decisions: Sequence[CaseDecision]) -> list[Json]:
-    """Return the tools that judged, each once."""
+    """Return the tools, each once."""
     tools = {(one.tool.name, one.tool.version): None for one in decisions if one.tool}
     return [{"name": printable(name), "version": printable(version)} for name, version in tools]
 
@@ -138,15 +137,15 @@ def _invocation(decisions: Sequence[CaseDecision], found: int) -> Object:
         if report is None or report.unjudged is not None or decision.verdict is Verdict.ERROR:
             why = decision.reason
             if decision.verdict is not Verdict.ERROR and report is not None and report.unjudged:
-                why = f"not all could be judged: {report.unjudged}"
+                why = f"incomplete report: {report.unjudged}"
             level = "error" if decision.verdict.blocks else "note"
             notes.append(_note(level, f"{decision.subject}: {why}"))
     ran = not any(isinstance(note, dict) and note["level"] == "error" for note in notes)
     if found > MOST_RESULTS:  # 3
-        text = f"{found - MOST_RESULTS} of {found} results are left out: the worst are here"
+        text = f"{found - MOST_RESULTS} of {found} results are omitted: the least severe"
         notes.append(_note("warning", text))
     elif found > MOST_SHOWN:
-        text = f"a service may show {MOST_SHOWN} of these {found} results: the worst come first"
+        text = f"services may show only {MOST_SHOWN} of {found} results: the most severe come first"
         notes.append(_note("warning", text))
     return {"executionSuccessful": ran, "toolExecutionNotifications": notes}
 
@@ -155,7 +154,7 @@ def _note(level: str, text: str) -> Object:
     return {"level": level, "message": {"text": plain(text)}}
 
 
-def _write_result(result: _Result, rules: Rules, seen: dict[str, int], prefix: str) -> Object:
+def _write_result(result: _Result, rules: SarifRules, seen: dict[str, int], prefix: str) -> Object:
     decision, finding = result.decision, result.finding
     return {
         "ruleId": identify_rule(finding),
@@ -206,20 +205,20 @@ def _is_inside(path: str) -> bool:
 def _uri(path: str) -> str:
     try:
         name = path.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:  # half a character that no name of a file has
+    except UnicodeEncodeError:  # a lone surrogate that no file name contains
         name = path.encode("utf-8", "surrogatepass")
     return quote(name, safe="/")
 
 
 def _fingerprints(decision: Decision, finding: Finding, seen: dict[str, int]) -> Object:
-    """Return what stays the same for a finding when lines above it change."""
+    """Return fingerprints of a finding that do not change with the lines above it."""
     parts = (decision.gate, decision.subject, finding.id, finding.path, finding.package)
-    # Lines and counts in a message may change, and it is the same finding.
+    # Numbers in a message may change without changing the finding.
     key = digest_text("\0".join([*parts, re.sub("[0-9]+", "#", finding.message)]))
     seen[key] = seen.get(key, 0) + 1
     value = f"{key[:32]}:{seen[key]}"
     if _is_inside(finding.path):
-        # Services compute their own from the line's text, and warn of each that differs.
+        # Services compute primaryLocationLineHash from the line, and warn if ours differs.
         return {"mlAssets/v1": value}
     return {"mlAssets/v1": value, "primaryLocationLineHash": value}
 
@@ -234,4 +233,4 @@ def _suppressions(result: _Result) -> list[Json]:
     if result.finding.silenced is Silencing.BASELINE:
         why = "in the baseline of the protected branch"
         return [{"kind": "external", "status": "accepted", "justification": why}]
-    return [{"kind": "inSource", "status": "accepted", "justification": "a comment beside it"}]
+    return [{"kind": "inSource", "status": "accepted", "justification": "a comment in the code"}]

@@ -1,4 +1,4 @@
-"""Rules of a SARIF run: each once, with the worst that was found of it."""
+"""The rules of a SARIF run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Object: TypeAlias = dict[str, Json]
 
 _LONGEST_ID = 200
 _SECURITY = {Topic.SECURITY, Topic.VULNERABILITIES}
-#: The middle of each range of CVSS, by which a service sorts and filters.
+#: A CVSS score within the range of each severity, by which services sort and filter.
 _SCORES = {
     Severity.LOW: "2.0",
     Severity.MEDIUM: "5.5",
@@ -26,8 +26,8 @@ _PRECISIONS = {Confidence.LOW: "low", Confidence.MEDIUM: "medium", Confidence.HI
 
 
 @dataclass(slots=True)
-class Rules:
-    """The rules of a run, each once, with the worst that was found of it."""
+class SarifRules:
+    """The rules of a run, each once, with the highest severity of its findings."""
 
     gate: str
     index: dict[str, int] = field(default_factory=dict)
@@ -35,10 +35,10 @@ class Rules:
     worst: list[int] = field(default_factory=list)
 
     def add(self, finding: Finding, level: str) -> int:
-        """Return the place of a finding's rule.
+        """Add a finding's rule, and return its index.
 
         Args:
-            level: of the result; the rule's is that of its first one.
+            level: level of the result; a rule has the level of its first result.
         """
         rule_id, severity = identify_rule(finding), finding.severity
         at = self.index.setdefault(rule_id, len(self.rules))
@@ -66,14 +66,14 @@ class Rules:
             "id": rule_id,
             "shortDescription": {"text": about},
             "fullDescription": {"text": known},
-            "help": {"text": f"{known}. The policy of this project says what it comes to."},
+            "help": {"text": f"{known}. The project's policy decides its effect."},
             "defaultConfiguration": {"level": level},
             "properties": properties,
         }
 
 
 def identify_rule(finding: Finding) -> str:
-    """Return the id, short enough for services, and different for different ids."""
+    """Return a unique rule id that services accept by its length."""
     shown = printable(finding.id, len(finding.id)) or "unnamed"
     if len(shown) <= _LONGEST_ID:
         return shown
@@ -81,10 +81,10 @@ def identify_rule(finding: Finding) -> str:
 
 
 def plain(text: str, limit: int = 1000) -> str:
-    """Return a message that makes no link, whatever it says, and is not empty."""
+    """Return a message without links that is not empty."""
     return printable(text, limit).replace("](", "] (") or "no message"
 
 
 def digest_text(text: str) -> str:
-    """Return the sha256 of any text."""
+    """Return the sha256 of a text, even with lone surrogates."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -6,8 +6,8 @@ import datetime
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from security.policy.decision import Decision, evaluate
 from security.gates.registry import model_readers
+from security.policy.decision import Decision, evaluate
 from security.policy.policy import Environment, Policy
 from security.policy.rule import Level
 from security.policy.waiver import Waiver

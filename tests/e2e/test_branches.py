@@ -40,7 +40,9 @@ LINEAGE = (
     ("signed/model.pkl", "image"),
 )
 NOT_YET = "no passed commit of branch: develop"
-REFUSAL = "evaluate may not run: model-file of model.pkl: failed: 2 findings fail: pickle-import"
+REFUSAL = (
+    "gates refuse stage evaluate: model-file of model.pkl: failed: 2 findings fail: pickle-import"
+)
 
 
 @dataclass(frozen=True)
@@ -204,7 +206,7 @@ def test_refused_run_names_the_gate_and_the_stage_on_its_page(
     screen = open_screen(watched.url, width=1600)
     screen.open(f"/runs/{refused.run_id}")
     expect(screen.page.get_by_text(REFUSAL).first).to_be_visible()
-    hint = "look, mend it, then run again: ml-assets check model-file"
+    hint = "see the findings: ml-assets check model-file"
     expect(screen.page.get_by_text(hint).first).to_be_visible()
     assert not list(watched.service.watch_home.glob("worktrees/develop/*/report.md"))
 

@@ -22,7 +22,8 @@ MENDED = "import os\n\nprint(os.listdir())\n"
 HELPER = "code/helper.py"
 CHECK = "/assets/main/source?view=checks&checkDetail=code_security"
 REFUSAL = (
-    f"evaluate may not run: code-security of source: failed: 1 finding fails: B602 at {HELPER}:3"
+    "gates refuse stage evaluate: code-security of source: failed: 1 finding fails:"
+    f" B602 at {HELPER}:3"
 )
 
 
@@ -83,7 +84,7 @@ def test_refused_materialization_says_why(screen: Screen, server: Server, sample
     screen.launch("Materialize")
     screen.wait_for_run("Failure")
     expect(screen.page.get_by_text(REFUSAL).first).to_be_visible()
-    hint = "look, mend it, then run again: ml-assets check code-security"
+    hint = "see the findings: ml-assets check code-security"
     expect(screen.page.get_by_text(hint).first).to_be_visible()
     assert sample.ran() == []
     assert sample.read("dvc.lock") == lock

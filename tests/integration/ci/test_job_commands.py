@@ -221,7 +221,7 @@ def test_shallow_clone_is_told_once_what_it_is_not_enough_for(hosting: Hosting) 
     done = hosting.run(job, {})
 
     assert done.code == 0, str(done)
-    assert done.errors.count("notice: a shallow clone: ") == 1
+    assert done.errors.count("notice: shallow clone: ") == 1
     assert "fetch-depth: 0" in done.errors
 
 

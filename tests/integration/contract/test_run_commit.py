@@ -67,5 +67,5 @@ def test_rules_are_those_of_the_protected_branch_and_not_of_the_commit(two: Repo
     two.write(".ml-assets/policy.toml", f"version = 1\n{policy}")
     two.commit("loosened")
     done = two.ml_assets("run", "--commit", "HEAD", "--environment", "staging")
-    assert "not used, because main at" in done.stderr
+    assert "ignored, main at" in done.stderr
     assert "dependencies of source" in done.stderr  # which the commit's own policy turns off

@@ -43,7 +43,7 @@ def test_every_output_of_a_real_check_can_be_read(project: Repository) -> None:
     assert len(list(suites.iter("testcase"))) >= len(done.document["gates"])
     assert len(list(suites.iter("failure"))) == 1
     summary = read(project, "summary")
-    assert "| gate | judged | verdict |" in summary
+    assert "| gate | subject | verdict |" in summary
     rows = [line for line in summary.splitlines() if line.startswith("| ")]
     for name in verdicts(done):
         assert any(name in row for row in rows), name
@@ -95,7 +95,7 @@ def test_gate_that_was_named_and_has_nothing_to_judge_has_not_passed(project: Re
     whole = project.ml_assets("check", "--json")
 
     assert named.code == 3 and verdicts(named) == {"workflows": "error"}
-    assert "there is nothing that it would judge" in named.document["gates"][0]["reason"]
+    assert "nothing to judge" in named.document["gates"][0]["reason"]
     assert "workflows" not in verdicts(whole)
 
 

@@ -78,7 +78,7 @@ def test_dagster_is_refused_as_well(project: Repository, granularity: str) -> No
     done = dagster_command(project, "--select", 'key:"main/model.pkl"')
 
     assert done.returncode != 0
-    assert "train may not run: code-security of source: failed" in done.stdout + done.stderr
+    assert "gates refuse stage train: code-security of source: failed" in done.stdout + done.stderr
     assert not (project.project / "model.pkl").exists()
 
 
@@ -161,7 +161,7 @@ def test_model_that_runs_code_when_it_is_loaded_is_not_evaluated(project: Reposi
 
     assert done.code == 1, done
     assert refusal(done)["message"].startswith(
-        "evaluate may not run: model-file of model.pkl: failed"
+        "gates refuse stage evaluate: model-file of model.pkl: failed"
     )
     assert "train" in done.ran and "evaluate" not in done.ran
     assert not (project.project / "loaded").exists()

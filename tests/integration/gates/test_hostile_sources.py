@@ -196,7 +196,7 @@ def test_file_that_changes_while_it_is_judged_is_not_judged(project: Repository)
 
     (gate,) = done.document["gates"]
     assert gate["verdict"] == "error", done
-    assert "what was judged has changed meanwhile" in gate["reason"]
+    assert "files changed while the gate ran" in gate["reason"]
 
 
 @pytest.mark.parametrize("planted", [".venv/bin/python", ".venv/lib/mypy.py", "elsewhere"])

@@ -127,8 +127,8 @@ def test_gates_that_a_branch_adds_or_redirects_are_not_its_own(project: Reposito
     verdicts = {gate["name"]: gate["verdict"] for gate in done.document["gates"]}
     assert verdicts["code-security"] == "failed"
     assert verdicts["unit-tests"] in ("warned", "error"), "what materializing wants of it"
-    assert "another: the settings of gates" in done.stderr
-    assert unknown.code == 2 and "no such gate: cheat" in unknown.stdout
+    assert "another version: gate settings" in done.stderr
+    assert unknown.code == 2 and "unknown gate: cheat" in unknown.stdout
     assert not list(project.root.rglob("cheated"))
 
 

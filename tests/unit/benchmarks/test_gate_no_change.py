@@ -70,7 +70,7 @@ def test_what_was_judged_in_part_is_not_complete() -> None:
     assert whole.complete and whole.cached and str(whole) == "lint of source: nothing found"
     for changes in (
         {"verdict": "failed"},
-        {"verdict": "warned", "reason": "not all could be judged: one file"},
+        {"verdict": "warned", "reason": "incomplete report: one file"},
         {"verdict": "warned", "reason": "could not judge: tool missing"},
         {"subject": "nothing", "reason": "nothing to judge"},
     ):

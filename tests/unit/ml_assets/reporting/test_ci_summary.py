@@ -10,7 +10,7 @@ import pytest
 from ml_assets.project.project import Project, find_project
 from ml_assets.project.rules import find_rules
 from ml_assets.reporting.ci_summary import write_sections
-from ml_assets.reporting.metrics_comparison import Metric, compare_metrics, find_base
+from ml_assets.reporting.metrics_comparison import MetricComparison, compare_metrics, find_base
 from tests.unit.resources.dvc_project import DvcProject
 
 pytestmark = pytest.mark.process
@@ -62,7 +62,7 @@ def sections(tree: DvcProject) -> str:
     )
 
 
-def compared(tree: DvcProject) -> list[Metric]:
+def compared(tree: DvcProject) -> list[MetricComparison]:
     opened = project(tree)
     return compare_metrics(opened.open_checkout(), find_base(opened, find_rules(opened.root)))[0]
 
@@ -73,10 +73,10 @@ def test_metrics_stand_beside_those_of_the_protected_branch(tree: DvcProject) ->
     assert commit
 
     assert compared(tree) == [
-        Metric("metrics.json", "auc", 0.75, 0.5),
-        Metric("metrics.json", "by.a", 1, 1),
-        Metric("metrics.json", "new", 2, None),
-        Metric("metrics.json", "gone", None, 3),
+        MetricComparison("metrics.json", "auc", 0.75, 0.5),
+        MetricComparison("metrics.json", "by.a", 1, 1),
+        MetricComparison("metrics.json", "new", 2, None),
+        MetricComparison("metrics.json", "gone", None, 3),
     ]
     text = sections(tree)
     base = tree.git("rev-parse", "main")[:12]
@@ -99,7 +99,7 @@ def test_target_of_the_pull_request_is_compared_with(
     tree.write("metrics.json", json.dumps({"auc": 0.8}))
     tree.commit()
 
-    assert compared(tree) == [Metric("metrics.json", "auc", 0.8, 0.9)]
+    assert compared(tree) == [MetricComparison("metrics.json", "auc", 0.8, 0.9)]
 
 
 def test_protected_branch_itself_is_compared_with_the_commit_before(tree: DvcProject) -> None:
@@ -107,22 +107,22 @@ def test_protected_branch_itself_is_compared_with_the_commit_before(tree: DvcPro
     tree.write("metrics.json", json.dumps({"auc": 0.6}))
     tree.commit()
 
-    assert compared(tree)[0] == Metric("metrics.json", "auc", 0.6, 0.5)
-    assert "`the commit before at " in sections(tree)
+    assert compared(tree)[0] == MetricComparison("metrics.json", "auc", 0.6, 0.5)
+    assert "`the parent commit at " in sections(tree)
 
 
 def test_first_commit_is_compared_with_nothing_and_that_is_said(tree: DvcProject) -> None:
     tree.git("checkout", "--quiet", "main")
 
-    assert "Compared with nothing: `the commit before is not in this clone`" in sections(tree)
+    assert "No comparison: `the parent commit is not in this clone`" in sections(tree)
 
 
 def test_file_that_cannot_be_read_is_named(tree: DvcProject) -> None:
     tree.write("metrics.json", "{")
-    assert "not readable here: `metrics.json`" in sections(tree)
+    assert "unreadable: `metrics.json`" in sections(tree)
 
     (tree.root / "metrics.json").unlink()
-    assert "not readable here: `metrics.json`" in sections(tree)
+    assert "unreadable: `metrics.json`" in sections(tree)
 
 
 def test_link_out_of_the_project_is_not_shown(tree: DvcProject, tmp_path: Path) -> None:
@@ -134,16 +134,13 @@ def test_link_out_of_the_project_is_not_shown(tree: DvcProject, tmp_path: Path) 
 
 
 def test_curve_is_drawn_beside_the_one_that_it_was(tree: DvcProject) -> None:
-    assert "Lines, in this order: `tpr`" in sections(tree)
+    assert "Lines in order: `tpr`" in sections(tree)
     tree.write("roc.csv", "fpr,tpr\n0,0\n0.1,0.9\n1,1\n")
 
     text = sections(tree)
 
     assert text.count("    line [") == 2
-    assert (
-        f"Lines, in this order: `tpr`, `tpr` of `main at {tree.git('rev-parse', 'main')[:12]}`"
-        in text
-    )
+    assert f"Lines in order: `tpr`, `tpr` of `main at {tree.git('rev-parse', 'main')[:12]}`" in text
 
 
 def test_hostile_metric_is_code_in_the_table(tree: DvcProject) -> None:
@@ -155,7 +152,7 @@ def test_hostile_metric_is_code_in_the_table(tree: DvcProject) -> None:
 
 
 def test_no_deployment_is_promised(tree: DvcProject) -> None:
-    assert "For `staging` no deployment is configured: none will follow." in sections(tree)
+    assert "No deployment is configured for `staging`." in sections(tree)
 
 
 def test_metrics_in_the_cache_of_dvc_are_compared_too(
@@ -172,7 +169,7 @@ def test_metrics_in_the_cache_of_dvc_are_compared_too(
             repo.reproduce()
         tree.commit()
 
-    assert compared(tree) == [Metric("out.json", "auc", 0.5, 0.25)]
+    assert compared(tree) == [MetricComparison("out.json", "auc", 0.5, 0.25)]
 
     shutil.rmtree(tree.root / ".dvc" / "cache")
-    assert compared(tree) == [Metric("out.json", "auc", 0.5, None)]
+    assert compared(tree) == [MetricComparison("out.json", "auc", 0.5, None)]

@@ -8,7 +8,7 @@ import pytest
 
 from ml_assets.graph.translator import Translator
 from ml_assets.project.project import Project
-from ml_assets.reporting.run_report import Report
+from ml_assets.reporting.run_report import RunReport
 from resources.dvc.cache.content import Content
 from resources.dvc.graph.manifest import Dep, Layout, Manifest, Out, Stage
 from resources.dvc.run.schedule import Finished
@@ -37,11 +37,11 @@ UNJUDGED = UnavailableError("no space left on device", "free the disk")
 
 
 @pytest.fixture
-def report(tmp_path: Path) -> Report:
+def report(tmp_path: Path) -> RunReport:
     translator = Translator(
         MANIFEST, "main", identify=lambda place: None, read_params=lambda stage: {}
     )
-    return Report(Project(tmp_path), translator.describe())
+    return RunReport(Project(tmp_path), translator.describe())
 
 
 def ran(*locations: str, comparison: Comparison | None = None) -> StageResult:
@@ -53,12 +53,12 @@ def ran(*locations: str, comparison: Comparison | None = None) -> StageResult:
     )
 
 
-def document(report: Report) -> dict[str, Any]:
+def document(report: RunReport) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(json.dumps(report.document()))
     return found
 
 
-def test_report_has_the_shape_of_the_contract(report: Report) -> None:
+def test_report_has_the_shape_of_the_contract(report: RunReport) -> None:
     report.run_id = "run"
     report.collect(Finished("a", result=ran("a.txt")))
     report.collect(Finished("b", result=StageResult(Action.SKIP)))
@@ -95,7 +95,7 @@ def test_report_has_the_shape_of_the_contract(report: Report) -> None:
     ],
 )
 def test_failed_outranks_what_could_not_be_judged(
-    report: Report, errors: dict[str, BaseException], code: int, status: str
+    report: RunReport, errors: dict[str, BaseException], code: int, status: str
 ) -> None:
     for name, error in errors.items():
         report.collect(Finished(name, error=error))
@@ -105,7 +105,7 @@ def test_failed_outranks_what_could_not_be_judged(
 
 
 @pytest.mark.parametrize("aborted", [UNJUDGED, ResourceError("x", "y")])
-def test_run_that_was_aborted_is_no_success(report: Report, aborted: ResourceError) -> None:
+def test_run_that_was_aborted_is_no_success(report: RunReport, aborted: ResourceError) -> None:
     report.collect(Finished("a", result=ran("a.txt")))
     report.aborted = aborted
 
@@ -113,7 +113,7 @@ def test_run_that_was_aborted_is_no_success(report: Report, aborted: ResourceErr
     assert document(report)["error"]["message"] == aborted.message
 
 
-def test_blocked_stage_did_not_run(report: Report) -> None:
+def test_blocked_stage_did_not_run(report: RunReport) -> None:
     report.collect(Finished("a", error=FAILED))
     report.collect(Finished("b", blocked_by="a"))
 
@@ -125,7 +125,7 @@ def test_blocked_stage_did_not_run(report: Report) -> None:
 
 
 def test_out_that_differs_from_the_recorded_one_is_named_and_what_follows_from_it(
-    report: Report, capsys: pytest.CaptureFixture[str]
+    report: RunReport, capsys: pytest.CaptureFixture[str]
 ) -> None:
     report.collect(Finished("a", result=ran("a.txt", comparison=Comparison((), ("a.txt",)))))
     second = Comparison(("a.txt",), ("c.txt",))
@@ -140,7 +140,7 @@ def test_out_that_differs_from_the_recorded_one_is_named_and_what_follows_from_i
 
 
 def test_out_that_differs_because_its_input_was_changed_is_not_named(
-    report: Report, capsys: pytest.CaptureFixture[str]
+    report: RunReport, capsys: pytest.CaptureFixture[str]
 ) -> None:
     report.collect(Finished("a", result=ran("a.txt")))
     second = Comparison(("a.txt",), ("b.txt", "c.txt"))
@@ -152,7 +152,7 @@ def test_out_that_differs_because_its_input_was_changed_is_not_named(
 
 
 def test_summary_for_people_counts_and_says_what_to_do(
-    report: Report, capsys: pytest.CaptureFixture[str]
+    report: RunReport, capsys: pytest.CaptureFixture[str]
 ) -> None:
     report.seconds = 1.26
     report.collect(Finished("a", result=ran("a.txt")))
@@ -168,7 +168,7 @@ def test_summary_for_people_counts_and_says_what_to_do(
 
 
 def test_what_nobody_foresaw_is_said_with_its_kind(
-    report: Report, capsys: pytest.CaptureFixture[str]
+    report: RunReport, capsys: pytest.CaptureFixture[str]
 ) -> None:
     report.collect(Finished("a", error=RuntimeError("odd")))
 
@@ -177,16 +177,16 @@ def test_what_nobody_foresaw_is_said_with_its_kind(
     assert "unexpected: RuntimeError: odd" in capsys.readouterr().err
 
 
-def test_stage_of_which_nothing_was_heard_is_no_success(report: Report) -> None:
+def test_stage_of_which_nothing_was_heard_is_no_success(report: RunReport) -> None:
     report.collect(Finished("a", result=ran("a.txt")))
 
     report.close(1.5)
 
     assert (report.exit_code, report.status) == (3, "error")
-    assert document(report)["error"]["message"] == "nothing was heard of: b"
+    assert document(report)["error"]["message"] == "no result of: b"
 
 
-def test_end_of_a_run_keeps_the_reason_that_is_known(report: Report) -> None:
+def test_end_of_a_run_keeps_the_reason_that_is_known(report: RunReport) -> None:
     report.collect(Finished("a", error=FAILED))
 
     report.close(1.5)
@@ -195,7 +195,7 @@ def test_end_of_a_run_keeps_the_reason_that_is_known(report: Report) -> None:
     assert document(report)["seconds"] == 1.5
 
 
-def test_run_of_which_everything_was_heard_passes(report: Report) -> None:
+def test_run_of_which_everything_was_heard_passes(report: RunReport) -> None:
     for name in ("a", "b"):
         report.collect(Finished(name, result=StageResult(Action.SKIP)))
 

@@ -76,7 +76,7 @@ def test_missing_severity_warns_where_the_policy_says_so() -> None:
 def test_failed_says_how_many_which_and_what_else() -> None:
     report = Report((FINDING, FINDING), 5, "3 files are no UTF-8")
     assert decide(report).reason == (
-        "2 findings fail: B602 at src/a.py:3, and 1 more; not all could be judged: "
+        "2 findings fail: B602 at src/a.py:3, and 1 more; incomplete report: "
         "3 files are no UTF-8"
     )
     assert decide(report_of(FINDING)).reason == "1 finding fails: B602 at src/a.py:3"
@@ -92,7 +92,7 @@ def test_part_that_was_not_judged_is_an_error(reason: str) -> None:
     for findings in ((), (replace(FINDING, severity=Severity.LOW),)):
         decision = decide(Report(findings, 5, reason))
         assert (decision.verdict, decision.blocks) == (Verdict.ERROR, True)
-        assert decision.reason.startswith("not all could be judged: ") and not decision.missing
+        assert decision.reason.startswith("incomplete report: ") and not decision.missing
 
 
 @pytest.mark.parametrize("judged", [0, -1])
@@ -213,13 +213,13 @@ def test_baseline_of_the_protected_branch_is_accepted_and_shown(comments: Commen
     ("newest", "said"),
     [
         ("2026-10-25", None),
-        ("2026-10-24", "advisories are 31 days old, not at most 30: 2026-10-24"),
-        ("2024-10-10", "advisories are 775 days old"),
+        ("2026-10-24", "advisories older than 30 days: newest is of 2026-10-24 (31 days)"),
+        ("2024-10-10", "newest is of 2024-10-10 (775 days)"),
         ("2026-11-25", None),
-        ("2026-11-26", "the newest advisory is of a day to come: 2026-11-26"),
-        ("9999-12-31", "the newest advisory is of a day to come"),
-        ("yesterday", "age of the advisories is unknown: yesterday"),
-        (None, "age of the advisories is unknown: None"),
+        ("2026-11-26", "date of the newest advisory is in the future: 2026-11-26"),
+        ("9999-12-31", "date of the newest advisory is in the future"),
+        ("yesterday", "unknown age of advisories: yesterday"),
+        (None, "unknown age of advisories: None"),
     ],
 )
 @pytest.mark.parametrize("stale", Stale)
@@ -243,9 +243,7 @@ def test_low_coverage_fails_and_an_unknown_one_is_an_error() -> None:
     rule = replace(RULE, min_coverage=80.0)
     assert decide(report_of(coverage_percent=80), rule).verdict is Verdict.PASSED
     low = decide(report_of(coverage_percent=79.9), rule)
-    assert (
-        low.verdict is Verdict.FAILED and low.failing[0].message == "coverage is 79.9 %, not 80 %"
-    )
+    assert low.verdict is Verdict.FAILED and low.failing[0].message == "coverage below 80 %: 79.9 %"
     assert decide(report_of(coverage_percent=float("nan")), rule).verdict is Verdict.FAILED
     for unknown in (report_of(), report_of(coverage_percent="all")):
         assert decide(unknown, rule).verdict is Verdict.ERROR

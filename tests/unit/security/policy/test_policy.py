@@ -78,9 +78,9 @@ def test_schema_describes_every_key_of_a_rule_and_no_other() -> None:
     ("text", "what"),
     [
         ('extends = "c"', "unknown environment: c"),
-        ('extends = "b"', "a circle: b → b$"),
-        ('extends = "a"\n[environments.a]\nextends = "b"', "a circle: "),
-        ('branch = "x"\n[environments.a]\nbranch = "x"', "branch: also of b: x"),
+        ('extends = "b"', "cycle: b → b$"),
+        ('extends = "a"\n[environments.a]\nextends = "b"', "cycle: "),
+        ('branch = "x"\n[environments.a]\nbranch = "x"', "branch: also in b: x"),
     ],
 )
 def test_environments_that_cannot_be_are_refused(text: str, what: str) -> None:
@@ -119,7 +119,7 @@ def test_text_made_to_break_or_to_busy_the_parser_is_refused_soon(text: bytes) -
 def test_more_environments_than_anybody_has_are_refused() -> None:
     lines = [f"environments.a{index} = {{}}" for index in range(101)]
     assert len(parse("\n".join(["version = 1", *lines[:100]])).environments) == 100
-    with pytest.raises(PolicyError, match="environments: not 1 to 100 of them: 101"):
+    with pytest.raises(PolicyError, match="environments: not 1 to 100 environments: 101"):
         parse("\n".join(["version = 1", *lines]))
     assert not is_valid_by_schema("\n".join(["version = 1", *lines]))
 

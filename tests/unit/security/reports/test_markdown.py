@@ -54,7 +54,7 @@ def test_every_row_has_as_many_cells_as_the_head() -> None:
 def test_findings_are_listed_with_how_bad_and_where() -> None:
     assert "- fails (high): `B605` at `src/a.py:3`: `a shell`" in summary()
     assert "- warns (low): `B101` at `src/a.py:9`: `an assert`" in summary()
-    assert "- fails (not rated): `PYSEC-1` at `jinja2==3.1.3`: `bad`" in summary()
+    assert "- fails (no severity): `PYSEC-1` at `jinja2==3.1.3`: `bad`" in summary()
 
 
 def test_judged_text_is_code_and_nothing_else() -> None:
@@ -70,7 +70,7 @@ def test_judged_text_is_code_and_nothing_else() -> None:
         "### `model-file` · `m/a.pkl`",
         f"### `workflows` · {code(HOSTILE)}",
         "### Waived",
-        "### Waivers that waive nothing (take them out)",
+        "### Unused waivers (remove them)",
     }
 
 
@@ -103,7 +103,7 @@ def test_more_rows_than_have_room_are_counted_and_those_that_block_are_kept() ->
     clean = [decide("data", Report((), 1), subject=f"data/{index}") for index in range(600)]
     text = write_summary([*clean, decide("lint", None)], title="Gates")
     assert text.count("\n| `data`") == 499 and text.count("\n| `lint`") == 1
-    assert "101 more rows are left out." in text
+    assert "101 more rows are omitted." in text
 
 
 def test_summary_stays_below_the_size_that_is_thrown_away(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,7 +115,7 @@ def test_summary_stays_below_the_size_that_is_thrown_away(monkeypatch: pytest.Mo
     monkeypatch.setattr(markdown, "LARGEST", 50_000)
     text = write_summary(many[:20], title="Gates")
     assert len(text.encode()) < 50_000
-    assert re.search(r"\n\d+ more sections are left out: a summary may not be larger.\n$", text)
+    assert re.search(r"\n\d+ more sections are omitted: the summary is at its size limit.\n$", text)
 
 
 def test_waivers_are_shown_used_and_unused() -> None:

@@ -117,7 +117,7 @@ def test_what_was_not_judged_is_no_successful_execution() -> None:
         **{"model-file": True, "secrets": False, "types": False, "workflows": True},
     }
     (note,) = runs["ml-assets/dependencies/"]["invocations"][0]["toolExecutionNotifications"]
-    assert note["message"]["text"] == "source: not all could be judged: one file was skipped"
+    assert note["message"]["text"] == "source: incomplete report: one file was skipped"
     (note,) = runs["ml-assets/types/"]["invocations"][0]["toolExecutionNotifications"]
     assert (note["level"], note["message"]["text"]) == ("error", "source: no result")
 
@@ -239,7 +239,7 @@ def test_more_results_than_are_shown_are_announced(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(sarif, "MOST_SHOWN", 3)
     (run,) = log_of([decide_findings(4)])["runs"]
     (note,) = run["invocations"][0]["toolExecutionNotifications"]
-    assert "may show 3 of these 4 results" in note["message"]["text"]
+    assert "may show only 3 of 4 results" in note["message"]["text"]
     assert run["invocations"][0]["executionSuccessful"]
 
 
@@ -252,7 +252,7 @@ def test_more_results_than_are_accepted_are_left_out_and_announced(
     run = run_of(*findings)
     assert [one["level"] for one in run["results"]] == ["error", "error"]
     (note,) = run["invocations"][0]["toolExecutionNotifications"]
-    assert note["message"]["text"] == "2 of 4 results are left out: the worst are here"
+    assert note["message"]["text"] == "2 of 4 results are omitted: the least severe"
 
 
 def test_worst_of_several_subjects_comes_first() -> None:
