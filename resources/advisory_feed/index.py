@@ -20,7 +20,7 @@ from security.advisories.advisory import (
     name_packages,
     parse_advisory,
 )
-from security.advisories.database import Source
+from security.advisories.database import AdvisorySource
 from security.advisories.database_schema import (
     SCHEMA_VERSION,
     SEAL,
@@ -108,7 +108,11 @@ def _storable(text: str) -> str:
 
 
 def write_index(
-    path: Path, records: Mapping[str, StoredRecord], sources: Iterable[Source], *, now: datetime
+    path: Path,
+    records: Mapping[str, StoredRecord],
+    sources: Iterable[AdvisorySource],
+    *,
+    now: datetime,
 ) -> None:
     """Write the index of records.
 

@@ -24,7 +24,12 @@ from resources.advisory_feed.limits import FeedLimits
 from resources.advisory_feed.source import digest_source, read_source
 from resources.advisory_feed.update import Fetched, Mode, merge, verify_no_loss
 from resources.errors import ConfigurationError, wrap_os_error
-from security.advisories.database import AdvisoryDatabase, DatabaseStatus, Source, load_database
+from security.advisories.database import (
+    AdvisoryDatabase,
+    AdvisorySource,
+    DatabaseStatus,
+    load_database,
+)
 from security.advisories.errors import DatabaseError
 from security.advisories.snapshot import BUNDLED, Snapshot, read_snapshot
 
@@ -130,7 +135,9 @@ class AdvisoryStore:
             for number, content in enumerate(read_snapshot(snapshot), start=1)
         )
         records = collect_records(raw)
-        source = Source(_BUNDLED_PREFIX + snapshot.name, snapshot.sha256, "", len(records.by_id))
+        source = AdvisorySource(
+            _BUNDLED_PREFIX + snapshot.name, snapshot.sha256, "", len(records.by_id)
+        )
         merged = merge({}, [Fetched(source, records)], Mode.REPLACE)
         if replace:
             write_index(self.path, merged, [source], now=now)
@@ -208,7 +215,9 @@ class AdvisoryStore:
         if "://" not in address:
             path = Path(address)
             records = collect_records(read_source(path, wanted.limits))
-            source = Source(str(path.absolute()), digest_source(path), "", len(records.by_id))
+            source = AdvisorySource(
+                str(path.absolute()), digest_source(path), "", len(records.by_id)
+            )
             return Fetched(source, records)
         known = previous.status.sources if previous is not None else ()
         etag = next((one.etag for one in known if one.address == address), "")
@@ -229,7 +238,7 @@ class AdvisoryStore:
             records = collect_records(read_source(downloaded.path, wanted.limits))
         finally:
             downloaded.path.unlink(missing_ok=True)
-        source = Source(address, downloaded.sha256, downloaded.etag, len(records.by_id))
+        source = AdvisorySource(address, downloaded.sha256, downloaded.etag, len(records.by_id))
         return Fetched(source, records)
 
     @contextmanager
@@ -254,7 +263,7 @@ class AdvisoryStore:
 
 def _name_sources(
     previous: AdvisoryDatabase | None, fetched: list[Fetched], mode: Mode, merged: int
-) -> list[Source]:
+) -> list[AdvisorySource]:
     """Name where the records of the next database come from.
 
     A former source of which a part may have been replaced loses its ETag: "not modified" would no

@@ -19,7 +19,7 @@ from enum import Enum
 
 from resources.advisory_feed.errors import FeedError, UpdateRefusedError
 from resources.advisory_feed.index import Records
-from security.advisories.database import AdvisoryDatabase, Source
+from security.advisories.database import AdvisoryDatabase, AdvisorySource
 from security.advisories.database_schema import StoredRecord
 
 _MOST_UNREADABLE = 0.01
@@ -42,7 +42,7 @@ class Mode(Enum):
 class Fetched:
     """The records of one source with what the database says about it."""
 
-    source: Source
+    source: AdvisorySource
     records: Records
 
 

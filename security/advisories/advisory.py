@@ -46,7 +46,7 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class Range:
+class VersionRange:
     """Events, in the order of the record: they need not be sorted."""
 
     kind: RangeKind
@@ -66,7 +66,7 @@ class Affected:
 
     ecosystem: str
     name: str
-    ranges: tuple[Range, ...]
+    ranges: tuple[VersionRange, ...]
     versions: tuple[str, ...]
     severities: tuple[Severity, ...]
     labels: tuple[Severity, ...]
@@ -192,13 +192,13 @@ def _parse_affected(entry: Field) -> Affected:
     )
 
 
-def _parse_range(field: Field) -> Range:
+def _parse_range(field: Field) -> VersionRange:
     kind = field.get("type").choice(RangeKind)
     events = field.get("events")
     parsed = tuple(_parse_event(one) for one in events.items())
     if not any(event.kind is EventKind.INTRODUCED for event in parsed):
         raise events.wrong("no event introduces the vulnerability")
-    return Range(kind, parsed)
+    return VersionRange(kind, parsed)
 
 
 _KINDS = {kind.value: kind for kind in EventKind}

@@ -74,7 +74,7 @@ class EcosystemStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class AdvisorySource:
     """Where records came from: a path or URL, the sha256 of the bytes, and the server's ETag."""
 
     address: str
@@ -99,7 +99,7 @@ class DatabaseStatus:
     advisories: int
     unreadable: tuple[str, ...]
     ecosystems: tuple[EcosystemStatus, ...]
-    sources: tuple[Source, ...]
+    sources: tuple[AdvisorySource, ...]
 
     def age(self, ecosystem: str, at: datetime) -> timedelta | None:
         """Return the age of what is known about an ecosystem; None if that is nothing.
@@ -255,5 +255,5 @@ def _read_status(connection: sqlite3.Connection, properties: dict[str, str]) -> 
             EcosystemStatus(name, held, datetime.fromisoformat(newest).astimezone(UTC))
             for name, held, newest in ecosystems
         ),
-        sources=tuple(Source(*row) for row in sources),
+        sources=tuple(AdvisorySource(*row) for row in sources),
     )

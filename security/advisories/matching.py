@@ -32,7 +32,7 @@ from security.advisories.version import (
 from security.advisories.version_range import find_listed, fixed_above, is_in_range
 
 
-class Answer(Enum):
+class MatchStatus(Enum):
     """What a record says about a package."""
 
     AFFECTED = "affected"
@@ -41,7 +41,7 @@ class Answer(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class PackageMatch:
     """An answer with its reason.
 
     Attributes:
@@ -49,20 +49,20 @@ class Judgement:
         severities: what the record says of this package, or else in general.
     """
 
-    answer: Answer
+    status: MatchStatus
     reason: str
     fixed: tuple[str, ...] = ()
     severities: tuple[Severity, ...] = ()
 
 
-_RANK = (Answer.AFFECTED, Answer.UNKNOWN, Answer.NOT_AFFECTED)
+_RANK = (MatchStatus.AFFECTED, MatchStatus.UNKNOWN, MatchStatus.NOT_AFFECTED)
 
 
-def judge(advisory: Advisory, package: Package) -> Judgement:
+def judge(advisory: Advisory, package: Package) -> PackageMatch:
     """Judge one package by one record: steps 2 to 6. Whether it is withdrawn is the caller's 1."""
     ecosystem, release = split_ecosystem(package.ecosystem)
     if ecosystem is None:
-        return Judgement(Answer.UNKNOWN, f"ecosystem not known: {package.ecosystem}")
+        return PackageMatch(MatchStatus.UNKNOWN, f"ecosystem not known: {package.ecosystem}")
     name = ecosystem.normalize(package.name)
     version = parse_version(ecosystem, package.version)
     found = [
@@ -71,13 +71,13 @@ def judge(advisory: Advisory, package: Package) -> Judgement:
         if concerns(entry, ecosystem, release, name)
     ]
     if not found:
-        return Judgement(Answer.NOT_AFFECTED, "names other packages")
+        return PackageMatch(MatchStatus.NOT_AFFECTED, "names other packages")
     (answer, reason), entry = min(found, key=lambda one: _RANK.index(one[0][0]))
-    if answer is Answer.NOT_AFFECTED:
-        return Judgement(answer, reason)
+    if answer is MatchStatus.NOT_AFFECTED:
+        return PackageMatch(answer, reason)
     severities = (entry.severities or advisory.severities) + entry.labels + advisory.labels
     ranges = [one for one in entry.ranges if one.kind is not RangeKind.GIT]
-    return Judgement(answer, reason, fixed_above(ranges, ecosystem, version), severities)
+    return PackageMatch(answer, reason, fixed_above(ranges, ecosystem, version), severities)
 
 
 def concerns(entry: Affected, ecosystem: Ecosystem, release: str, name: str) -> bool:
@@ -88,16 +88,18 @@ def concerns(entry: Affected, ecosystem: Ecosystem, release: str, name: str) -> 
     return not release or not their_release or release == their_release
 
 
-def _judge_entry(entry: Affected, ecosystem: Ecosystem, version: Version) -> tuple[Answer, str]:
+def _judge_entry(
+    entry: Affected, ecosystem: Ecosystem, version: Version
+) -> tuple[MatchStatus, str]:
     listed = find_listed(version, entry.versions, ecosystem)  # 3
     if listed is not None:
-        return Answer.AFFECTED, "version listed as affected"
+        return MatchStatus.AFFECTED, "version listed as affected"
     ranges = [one for one in entry.ranges if one.kind is not RangeKind.GIT]  # 4
     inside = [is_in_range(version, one, ecosystem) for one in ranges]
     if any(inside):
-        return Answer.AFFECTED, "version in an affected range"
+        return MatchStatus.AFFECTED, "version in an affected range"
     if not ranges and not entry.versions:  # 5
-        return Answer.UNKNOWN, "the record names neither versions nor ranges of versions"
+        return MatchStatus.UNKNOWN, "the record names neither versions nor ranges of versions"
     if None in inside or isinstance(version, UnorderedVersion):  # 6
-        return Answer.UNKNOWN, "the version, or one in the record, has no order"
-    return Answer.NOT_AFFECTED, "version neither listed nor in a range"
+        return MatchStatus.UNKNOWN, "the version, or one in the record, has no order"
+    return MatchStatus.NOT_AFFECTED, "version neither listed nor in a range"

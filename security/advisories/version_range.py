@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import cmp_to_key
 
-from security.advisories.advisory import Event, EventKind, Range
+from security.advisories.advisory import Event, EventKind, VersionRange
 from security.advisories.version import (
     Ecosystem,
     PyPIVersion,
@@ -34,7 +34,7 @@ def find_listed(version: Version, listed: Iterable[str], ecosystem: Ecosystem) -
     return next((one for one in listed if is_same(version, parse_version(ecosystem, one))), None)
 
 
-def is_in_range(version: Version, affected: Range, ecosystem: Ecosystem) -> bool | None:
+def is_in_range(version: Version, affected: VersionRange, ecosystem: Ecosystem) -> bool | None:
     """Say whether a version is in a range; None where that needs an order that is not defined.
 
     A local build counts as affected if the version that it is built from is: PEP 440 sorts
@@ -52,7 +52,7 @@ def _with_public(version: Version) -> list[Version]:
     return [version]
 
 
-def _is_vulnerable(version: Version, affected: Range, ecosystem: Ecosystem) -> bool | None:
+def _is_vulnerable(version: Version, affected: VersionRange, ecosystem: Ecosystem) -> bool | None:
     """Walk the sorted events up to the version.
 
     Where one version is both introduced and fixed (the end of one interval and the start of the
@@ -119,7 +119,7 @@ def _compare_first(one: tuple[Version | None, object], other: tuple[Version | No
     return _compare(one[0], other[0])
 
 
-def _is_before_limits(version: Version, affected: Range, ecosystem: Ecosystem) -> bool:
+def _is_before_limits(version: Version, affected: VersionRange, ecosystem: Ecosystem) -> bool:
     """Say whether a version is below any limit; one without an order is not said to be beyond."""
     limits = [one.version for one in affected.events if one.kind is EventKind.LIMIT]
     if not limits or "*" in limits:
@@ -128,7 +128,9 @@ def _is_before_limits(version: Version, affected: Range, ecosystem: Ecosystem) -
     return any(one is not False for one in below)
 
 
-def fixed_above(ranges: Iterable[Range], ecosystem: Ecosystem, version: Version) -> tuple[str, ...]:
+def fixed_above(
+    ranges: Iterable[VersionRange], ecosystem: Ecosystem, version: Version
+) -> tuple[str, ...]:
     """Return the versions above this one that ranges call fixed, lowest first."""
     fixed = {
         event.version: parse_version(ecosystem, event.version)

@@ -40,8 +40,8 @@ from security.model_scan.byte_stream import Stored
 from security.model_scan.child import scan_open_in_child
 from security.model_scan.companion_files import is_bystander
 from security.model_scan.format import recognise
-from security.model_scan.limits import MEBI, Limits
-from security.model_scan.report import Format, UnjudgedError
+from security.model_scan.limits import MEBI, ScanLimits
+from security.model_scan.report import Format, UnscannedError
 from security.model_scan.second_opinion import Opinion, parse_opinions
 
 _PACKAGE = Path(scans.__file__).parent
@@ -79,8 +79,8 @@ class ModelFileGate:
     kind = Kind.MODEL
     place = Place.CHECKOUT
 
-    def __init__(self, limits: Limits | None = None, most_files: int = 1000) -> None:
-        self._limits = limits or Limits()
+    def __init__(self, limits: ScanLimits | None = None, most_files: int = 1000) -> None:
+        self._limits = limits or ScanLimits()
         self._most_files = most_files
 
     def reads(self, path: str) -> bool:
@@ -170,7 +170,7 @@ def _may_hold_pickle(file: OutFile) -> bool:
     """Say whether the format of a file is a pickle, or may contain one."""
     try:
         return recognise(Stored(file.descriptor, 0, file.identity[2])) not in _NO_PICKLES
-    except UnjudgedError:
+    except UnscannedError:
         return False
 
 
@@ -222,7 +222,7 @@ def _compare(task: Task, opinions: Mapping[str, Opinion] | str, progress: _Progr
             progress.reasons.append(_about(path, "picklescan did not read this file"))
 
 
-def _finding(task: Task, path: str, found: scans.Finding) -> Finding:
+def _finding(task: Task, path: str, found: scans.ScanFinding) -> Finding:
     """Convert a finding of the scanner."""
     return Finding(
         found.rule,

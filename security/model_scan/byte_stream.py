@@ -1,6 +1,6 @@
 """Reading forward through the bytes of a file, of a member, or of what a compressed layer holds.
 
-A `Content` can be opened more than once; each time it gives a `ByteStream` from its first byte.
+A `ByteContent` can be opened more than once; each time it gives a `ByteStream` from its first byte.
 Stored bytes are read by position and skipped without being read.
 """
 
@@ -10,16 +10,16 @@ import os
 from dataclasses import dataclass
 from typing import Protocol
 
-from security.model_scan.report import UnjudgedError
+from security.model_scan.report import UnscannedError
 
 _CHUNK = 1 << 18
 
 
-class TruncatedError(UnjudgedError):
+class TruncatedError(UnscannedError):
     """The bytes end before what they announce."""
 
 
-class Source(Protocol):
+class ByteSource(Protocol):
     """Bytes that come one after another."""
 
     def read(self, size: int) -> bytes:
@@ -31,7 +31,7 @@ class Source(Protocol):
         ...
 
 
-class Content(Protocol):
+class ByteContent(Protocol):
     """Bytes that can be read from the first one as often as needed."""
 
     @property
@@ -68,7 +68,7 @@ class Window:
 class ByteStream:
     """Forward reading with a look at what comes next, from any source."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: ByteSource) -> None:
         self._source = source
         self._buffer = b""
         self._taken = 0  # of the buffer

@@ -14,8 +14,8 @@ import sys
 import threading
 from pathlib import Path
 
-from security.model_scan.limits import Limits
-from security.model_scan.report import Format, Scan, UnjudgedError, format_scan, parse_scan
+from security.model_scan.limits import ScanLimits
+from security.model_scan.report import Format, Scan, UnscannedError, format_scan, parse_scan
 from security.model_scan.scan import open_model, scan_bystander, scan_descriptor
 
 _LONGEST_ANSWER = 4 << 20
@@ -29,16 +29,16 @@ _START = (
 )
 
 
-def scan_in_child(path: Path | str, limits: Limits | None = None) -> Scan:
+def scan_in_child(path: Path | str, limits: ScanLimits | None = None) -> Scan:
     """Judge the file at a path in a process with limits on memory, processor time and wall time.
 
     Returns:
         What the child found; unjudged when it did not answer properly, for whatever reason.
     """
-    limits = limits or Limits()
+    limits = limits or ScanLimits()
     try:
         descriptor = open_model(path)
-    except UnjudgedError as error:
+    except UnscannedError as error:
         return Scan(Format.UNKNOWN, (), str(error), 0)
     try:
         return scan_open_in_child(descriptor, limits)
@@ -46,7 +46,7 @@ def scan_in_child(path: Path | str, limits: Limits | None = None) -> Scan:
         os.close(descriptor)
 
 
-def scan_open_in_child(descriptor: int, limits: Limits, *, bystander: bool = False) -> Scan:
+def scan_open_in_child(descriptor: int, limits: ScanLimits, *, bystander: bool = False) -> Scan:
     """Judge an open file like ``scan_in_child``; the descriptor stays open.
 
     Args:
@@ -56,11 +56,11 @@ def scan_open_in_child(descriptor: int, limits: Limits, *, bystander: bool = Fal
     size = os.fstat(descriptor).st_size
     try:
         return _ask(descriptor, size, limits, bystander)
-    except UnjudgedError as error:
+    except UnscannedError as error:
         return Scan(Format.UNKNOWN, (), str(error), size)
 
 
-def _ask(descriptor: int, size: int, limits: Limits, bystander: bool) -> Scan:
+def _ask(descriptor: int, size: int, limits: ScanLimits, bystander: bool) -> Scan:
     """Start the child and read its answer.
 
     1. It ends by itself, in time, with exit code 0.
@@ -68,9 +68,9 @@ def _ask(descriptor: int, size: int, limits: Limits, bystander: bool) -> Scan:
     3. The line is a scan of a file of this size.
 
     Raises:
-        UnjudgedError: a step finds something else.
+        UnscannedError: a step finds something else.
     """
-    numbers = [str(getattr(limits, name)) for name in Limits.__dataclass_fields__]
+    numbers = [str(getattr(limits, name)) for name in ScanLimits.__dataclass_fields__]
     what = [str(descriptor), "bystander" if bystander else "model"]
     command = [sys.executable, "-I", "-S", "-c", _START, str(_ROOT), *what, *numbers]
     process = subprocess.Popen(
@@ -99,18 +99,18 @@ def _ask(descriptor: int, size: int, limits: Limits, bystander: bool) -> Scan:
     finally:
         timer.cancel()
     if late.is_set():  # 1
-        raise UnjudgedError(f"the scan took longer than {limits.wall:g} seconds")
+        raise UnscannedError(f"the scan took longer than {limits.wall:g} seconds")
     if code != 0:
-        raise UnjudgedError(f"the scan's process ended with {_explain(code)}")
+        raise UnscannedError(f"the scan's process ended with {_explain(code)}")
     text = answered.decode("ascii", "replace")
     if len(answered) > _LONGEST_ANSWER or text.count("\n") != 1 or not text.endswith("\n"):  # 2
-        raise UnjudgedError("the scan's process did not answer with one line")
+        raise UnscannedError("the scan's process did not answer with one line")
     try:
         scan = parse_scan(text[:-1])
     except ValueError as error:
-        raise UnjudgedError("the scan's process did not answer with a scan") from error
+        raise UnscannedError("the scan's process did not answer with a scan") from error
     if scan.size != size:  # 3
-        raise UnjudgedError("the scan's process answered for another file")
+        raise UnscannedError("the scan's process answered for another file")
     return scan
 
 
@@ -121,12 +121,12 @@ def _explain(code: int) -> str:
 
 def answer(arguments: list[str]) -> None:
     """Be the child: take the limits upon this process, judge the descriptor, print one line."""
-    fields = list(Limits.__dataclass_fields__)
+    fields = list(ScanLimits.__dataclass_fields__)
     values = {
         name: float(text) if name == "wall" else int(text)
         for name, text in zip(fields, arguments[2:], strict=True)
     }
-    limits = Limits(**values)  # type: ignore[arg-type]  # the one float is converted above
+    limits = ScanLimits(**values)  # type: ignore[arg-type]  # the one float is converted above
     descriptor = int(arguments[0])
     scan = {"model": scan_descriptor, "bystander": scan_bystander}[arguments[1]]
     restrict(limits, descriptor)
@@ -135,7 +135,7 @@ def answer(arguments: list[str]) -> None:
     sys.stdout.flush()
 
 
-def restrict(limits: Limits, descriptor: int) -> None:
+def restrict(limits: ScanLimits, descriptor: int) -> None:
     """Take limits upon this process that it cannot raise again, unless it is root's.
 
     No file can be opened any more, so what Python loads late is loaded first.

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from security.model_scan.byte_stream import ByteStream, Content, TruncatedError
-from security.model_scan.limits import MEBI, Limits
-from security.model_scan.report import UnjudgedError
+from security.model_scan.byte_stream import ByteContent, ByteStream, TruncatedError
+from security.model_scan.limits import MEBI, ScanLimits
+from security.model_scan.report import UnscannedError
 
 _CHUNK = 1 << 18
 _PIECE = 1 << 20
@@ -21,7 +21,7 @@ _LZMA_MEMORY = 256 * MEBI
 class Budget:
     """What may still be unpacked, over all layers and members of one file."""
 
-    def __init__(self, limits: Limits, size: int) -> None:
+    def __init__(self, limits: ScanLimits, size: int) -> None:
         self._most = limits.unpacked
         self._ratio = limits.ratio
         self._bomb = max(limits.ratio_from, limits.ratio * size)
@@ -31,13 +31,13 @@ class Budget:
         """Count bytes that came out of a layer.
 
         Raises:
-            UnjudgedError: too many in all, or too many for a file of this size.
+            UnscannedError: too many in all, or too many for a file of this size.
         """
         self._unpacked += size
         if self._unpacked > self._bomb:
-            raise UnjudgedError(f"unpacks to more than {self._ratio} times its size: a bomb")
+            raise UnscannedError(f"unpacks to more than {self._ratio} times its size: a bomb")
         if self._unpacked > self._most:
-            raise UnjudgedError(f"unpacks to more than {self._most} bytes")
+            raise UnscannedError(f"unpacks to more than {self._most} bytes")
 
 
 class Decompressor(Protocol):
@@ -116,20 +116,20 @@ class Unpacked:
         """Return at most `size` unpacked bytes.
 
         Raises:
-            UnjudgedError: damaged, truncated or followed by more bytes, or the budget is spent.
+            UnscannedError: damaged, truncated or followed by more bytes, or the budget is spent.
         """
         wanted = min(size, _PIECE)
         while True:
             try:
                 piece = self._step(wanted)
             except (zlib.error, lzma.LZMAError, OSError, EOFError, ValueError) as error:
-                raise UnjudgedError(f"{self._method} data is damaged: {error}") from error
+                raise UnscannedError(f"{self._method} data is damaged: {error}") from error
             if piece:
                 self._budget.spend(len(piece))
                 return piece
             if self._decompressor.eof:
                 if self._decompressor.unused_data or not self._packed.at_end():
-                    raise UnjudgedError(f"bytes follow the end of the {self._method} data")
+                    raise UnscannedError(f"bytes follow the end of the {self._method} data")
                 return b""
 
     def _step(self, wanted: int) -> bytes:
@@ -152,7 +152,7 @@ class Unpacked:
 class Compressed:
     """What a compressed content unpacks to."""
 
-    packed: Content
+    packed: ByteContent
     method: str
     budget: Budget
 

@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from security.model_scan.byte_stream import Content
+from security.model_scan.byte_stream import ByteContent
 from security.model_scan.compression import Budget
-from security.model_scan.limits import Limits
-from security.model_scan.report import Finding, Format, Location, Severity, UnjudgedError, quote
+from security.model_scan.limits import ScanLimits
+from security.model_scan.report import (
+    Format,
+    ScanFinding,
+    ScanLocation,
+    ScanSeverity,
+    UnscannedError,
+    quote,
+)
 
-Judge = Callable[["Examination", Content, Location], Format]
+Judge = Callable[["Examination", ByteContent, ScanLocation], Format]
 
 
 @dataclass(slots=True)
@@ -22,15 +29,20 @@ class Examination:
         depth: containers that we are in.
     """
 
-    limits: Limits
+    limits: ScanLimits
     budget: Budget
     judge: Judge
     depth: int = 0
     dropped: int = 0
-    found: dict[tuple[str, str, tuple[str, ...]], Finding] = field(default_factory=dict)
+    found: dict[tuple[str, str, tuple[str, ...]], ScanFinding] = field(default_factory=dict)
 
     def find(
-        self, rule: str, severity: Severity, message: str, where: Location, subject: str = ""
+        self,
+        rule: str,
+        severity: ScanSeverity,
+        message: str,
+        where: ScanLocation,
+        subject: str = "",
     ) -> None:
         """Keep a finding, the first of its rule and subject in each layer."""
         key = (rule, subject or message, where.inside)
@@ -41,16 +53,16 @@ class Examination:
             return
         short = message if len(message) <= 400 else f"{message[:400]}…"
         shown = short.encode("unicode_escape").decode("ascii")
-        self.found[key] = Finding(rule, severity, shown, where, quote(subject, 400))
+        self.found[key] = ScanFinding(rule, severity, shown, where, quote(subject, 400))
 
-    def enter(self, content: Content, where: Location) -> Format:
+    def enter(self, content: ByteContent, where: ScanLocation) -> Format:
         """Judge what a container holds.
 
         Raises:
-            UnjudgedError: too deep, or the content cannot be judged.
+            UnscannedError: too deep, or the content cannot be judged.
         """
         if self.depth >= self.limits.depth:
-            raise UnjudgedError("containers are nested too deeply", where)
+            raise UnscannedError("containers are nested too deeply", where)
         self.depth += 1
         try:
             return self.judge(self, content, where)

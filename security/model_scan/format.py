@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from security.model_scan.byte_stream import Content
+from security.model_scan.byte_stream import ByteContent
 from security.model_scan.formats import numpy_arrays, onnx_model, torch_checkpoint, zip_directory
 from security.model_scan.formats.json_document import starts_like_json
 from security.model_scan.formats.safetensors_header import starts_like_safetensors
 from security.model_scan.pickle.pickle_operations import starts_like_pickle
-from security.model_scan.report import Format, UnjudgedError
+from security.model_scan.report import Format, UnscannedError
 
 _HEAD = 64
 _MAGIC = {
@@ -30,21 +30,21 @@ _REFUSED = {
 }
 
 
-def recognise(content: Content) -> Format:
+def recognise(content: ByteContent) -> Format:
     """Say what content is.
 
     Raises:
-        UnjudgedError: nothing that can be judged.
+        UnscannedError: nothing that can be judged.
     """
     head = content.open().peek(_HEAD)
     if not head:
-        raise UnjudgedError("the file is empty")
+        raise UnscannedError("the file is empty")
     for magic, found in _MAGIC.items():
         if head.startswith(magic):
             return found
     for magic, reason in _REFUSED.items():
         if head.startswith(magic):
-            raise UnjudgedError(reason)
+            raise UnscannedError(reason)
     if starts_like_safetensors(head, content.size):
         return Format.SAFETENSORS
     if onnx_model.starts_like_onnx(head):
@@ -55,7 +55,7 @@ def recognise(content: Content) -> Format:
         return Format.JSON
     if starts_like_pickle(head):
         return Format.PICKLE
-    raise UnjudgedError("not a format that can be judged")
+    raise UnscannedError("not a format that can be judged")
 
 
 def _starts_like_zlib(head: bytes) -> bool:

@@ -8,7 +8,7 @@ KIBI, MEBI, GIBI = 1 << 10, 1 << 20, 1 << 30
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ScanLimits:
     """Limits of one scan; each is met by real models with room to spare.
 
     Attributes:

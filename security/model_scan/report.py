@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Any
 
 
-class Severity(str, Enum):
+class ScanSeverity(str, Enum):
     """How bad a finding is, worst first."""
 
     HIGH = "high"  # code of the file's choice runs, or could run, when the file is loaded
@@ -38,7 +38,7 @@ class Format(str, Enum):
     UNKNOWN = "unknown"
 
 
-class Judgement(str, Enum):
+class ScanStatus(str, Enum):
     """What a scan comes to. Only `CLEAN` lets a file pass."""
 
     CLEAN = "clean"
@@ -47,7 +47,7 @@ class Judgement(str, Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Location:
+class ScanLocation:
     """A place in a file: the members and layers on the way to it, outermost first, and an offset.
 
     Attributes:
@@ -58,13 +58,13 @@ class Location:
     inside: tuple[str, ...] = ()
     offset: int | None = None
 
-    def enter(self, name: str) -> Location:
+    def enter(self, name: str) -> ScanLocation:
         """Return the location of a member or layer of this one."""
-        return Location((*self.inside, name))
+        return ScanLocation((*self.inside, name))
 
-    def at(self, offset: int) -> Location:
+    def at(self, offset: int) -> ScanLocation:
         """Return a place in this layer."""
-        return Location(self.inside, offset)
+        return ScanLocation(self.inside, offset)
 
     def __str__(self) -> str:
         inside = " > ".join(quote(name) for name in self.inside)
@@ -73,7 +73,7 @@ class Location:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class ScanFinding:
     """Something in the file that should keep it from being loaded.
 
     Attributes:
@@ -82,9 +82,9 @@ class Finding:
     """
 
     rule: str
-    severity: Severity
+    severity: ScanSeverity
     message: str
-    location: Location
+    location: ScanLocation
     subject: str = ""
 
 
@@ -94,34 +94,34 @@ class Scan:
 
     Attributes:
         format: what the outermost content was recognised as.
-        findings: in the order in which they were met; at most `Limits.findings`.
+        findings: in the order in which they were met; at most `ScanLimits.findings`.
         unjudged: why the file, or the rest of it, could not be judged; None when all of it was.
         size: of the file in bytes.
     """
 
     format: Format
-    findings: tuple[Finding, ...]
+    findings: tuple[ScanFinding, ...]
     unjudged: str | None
     size: int
 
     @property
-    def judgement(self) -> Judgement:
+    def status(self) -> ScanStatus:
         """Come to one answer: a finding outranks what could not be judged."""
         if self.findings:
-            return Judgement.DANGEROUS
-        return Judgement.CLEAN if self.unjudged is None else Judgement.UNJUDGED
+            return ScanStatus.DANGEROUS
+        return ScanStatus.CLEAN if self.unjudged is None else ScanStatus.UNJUDGED
 
 
-class UnjudgedError(Exception):
+class UnscannedError(Exception):
     """The bytes cannot be judged: malformed, not supported, or beyond a limit."""
 
-    def __init__(self, reason: str, location: Location | None = None) -> None:
+    def __init__(self, reason: str, location: ScanLocation | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
         self.location = location
 
     def __str__(self) -> str:
-        if self.location is None or self.location == Location():
+        if self.location is None or self.location == ScanLocation():
             return self.reason
         return f"{self.reason} ({self.location})"
 
@@ -157,9 +157,9 @@ def parse_scan(line: str) -> Scan:
     return scan
 
 
-def _parse_finding(record: dict[str, Any]) -> Finding:
+def _parse_finding(record: dict[str, Any]) -> ScanFinding:
     """Read one finding, whose fields the caller compares by writing them again."""
     place = record["location"]
-    location = Location(tuple(place["inside"]), place["offset"])
-    severity = Severity(record["severity"])
-    return Finding(record["rule"], severity, record["message"], location, record["subject"])
+    location = ScanLocation(tuple(place["inside"]), place["offset"])
+    severity = ScanSeverity(record["severity"])
+    return ScanFinding(record["rule"], severity, record["message"], location, record["subject"])

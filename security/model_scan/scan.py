@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import assert_never
 
-from security.model_scan.byte_stream import Content, Stored
+from security.model_scan.byte_stream import ByteContent, Stored
 from security.model_scan.compression import Budget
 from security.model_scan.examination import Examination
 from security.model_scan.format import recognise
@@ -19,9 +19,9 @@ from security.model_scan.formats.onnx_model import judge_model
 from security.model_scan.formats.polyglot import PICKLES, find_other_readings
 from security.model_scan.formats.safetensors_header import judge_tensors
 from security.model_scan.formats.torch_checkpoint import judge_checkpoint
-from security.model_scan.limits import Limits
+from security.model_scan.limits import ScanLimits
 from security.model_scan.pickle.pickle_reader import judge_accident, judge_pickle
-from security.model_scan.report import Format, Location, Scan, UnjudgedError
+from security.model_scan.report import Format, Scan, ScanLocation, UnscannedError
 
 _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
@@ -30,22 +30,22 @@ def open_model(path: Path | str) -> int:
     """Open a file for a scan and return its descriptor.
 
     Raises:
-        UnjudgedError: it is a symbolic link, not a plain file, or cannot be read.
+        UnscannedError: it is a symbolic link, not a plain file, or cannot be read.
     """
     try:
         descriptor = os.open(path, _OPEN)
     except (OSError, ValueError) as error:
         if os.path.islink(path):
-            raise UnjudgedError("the path is a symbolic link") from error
+            raise UnscannedError("the path is a symbolic link") from error
         what = getattr(error, "strerror", None) or "not a path"
-        raise UnjudgedError(f"the file cannot be opened: {what.lower()}") from error
+        raise UnscannedError(f"the file cannot be opened: {what.lower()}") from error
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise UnjudgedError("the path is not a plain file")
+        raise UnscannedError("the path is not a plain file")
     return descriptor
 
 
-def scan_file(path: Path | str, limits: Limits | None = None) -> Scan:
+def scan_file(path: Path | str, limits: ScanLimits | None = None) -> Scan:
     """Judge the file at a path in this process.
 
     Nothing of the file runs, but a reader of hostile bytes can be made to use memory and time: give
@@ -53,15 +53,15 @@ def scan_file(path: Path | str, limits: Limits | None = None) -> Scan:
     """
     try:
         descriptor = open_model(path)
-    except UnjudgedError as error:
+    except UnscannedError as error:
         return Scan(Format.UNKNOWN, (), str(error), 0)
     try:
-        return scan_descriptor(descriptor, limits or Limits())
+        return scan_descriptor(descriptor, limits or ScanLimits())
     finally:
         os.close(descriptor)
 
 
-def scan_descriptor(descriptor: int, limits: Limits) -> Scan:
+def scan_descriptor(descriptor: int, limits: ScanLimits) -> Scan:
     """Judge an open file.
 
     1. What it is, by its first bytes, and everything that its own loaders would do with it.
@@ -73,22 +73,22 @@ def scan_descriptor(descriptor: int, limits: Limits) -> Scan:
     return _scan(descriptor, limits, bystander=False)
 
 
-def scan_bystander(descriptor: int, limits: Limits) -> Scan:
+def scan_bystander(descriptor: int, limits: ScanLimits) -> Scan:
     """Judge an open file that is no model: as ``scan_descriptor``, without its first step."""
     return _scan(descriptor, limits, bystander=True)
 
 
-def _scan(descriptor: int, limits: Limits, bystander: bool) -> Scan:
+def _scan(descriptor: int, limits: ScanLimits, bystander: bool) -> Scan:
     before = os.fstat(descriptor)
     content = Stored(descriptor, 0, before.st_size)
     examination = Examination(limits, Budget(limits, content.size), judge_content)
-    found, where = Format.UNKNOWN, Location()
+    found, where = Format.UNKNOWN, ScanLocation()
     reasons: list[str] = []
 
     def attempt(step: Callable[[], None]) -> None:
         try:
             step()
-        except UnjudgedError as error:
+        except UnscannedError as error:
             reasons.append(str(error))
         except (MemoryError, RecursionError) as error:
             reasons.append(f"the scan ran out of {'memory' if _is_memory(error) else 'stack'}")
@@ -117,23 +117,25 @@ def _is_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError)
 
 
-def judge_content(examination: Examination, content: Content, where: Location) -> Format:
+def judge_content(examination: Examination, content: ByteContent, where: ScanLocation) -> Format:
     """Recognise content and judge it by the reader of its format.
 
     Raises:
-        UnjudgedError: it is nothing that can be judged.
+        UnscannedError: it is nothing that can be judged.
     """
     try:
         found = judge_as(examination, content, where, recognise(content))
         if found not in PICKLES:
             judge_accident(examination, content, where)
         return found
-    except UnjudgedError as error:
+    except UnscannedError as error:
         error.location = error.location or where
         raise
 
 
-def judge_as(examination: Examination, content: Content, where: Location, found: Format) -> Format:
+def judge_as(
+    examination: Examination, content: ByteContent, where: ScanLocation, found: Format
+) -> Format:
     """Judge content by the reader of a format; return what it is on a closer look."""
     match found:
         case Format.PICKLE | Format.JOBLIB:
@@ -153,6 +155,6 @@ def judge_as(examination: Examination, content: Content, where: Location, found:
         case Format.JSON:
             return judge_document(examination, content, where)
         case Format.UNKNOWN:
-            raise UnjudgedError("not a format that can be judged", where)
+            raise UnscannedError("not a format that can be judged", where)
         case _:
             assert_never(found)

@@ -17,7 +17,7 @@ from pathlib import PurePath
 from typing import Any
 
 from security.content.out_files import Identity, identify
-from security.model_scan.report import UnjudgedError
+from security.model_scan.report import UnscannedError
 from security.model_scan.scan import open_model
 
 _MOST_NAMES = 200
@@ -54,7 +54,7 @@ def _form_opinion(path: str) -> dict[str, Any]:
 
     try:
         descriptor = open_model(path)
-    except UnjudgedError as error:
+    except UnscannedError as error:
         return {"identity": None, "dangerous": [], "unread": str(error)}
     before = identify(descriptor)
     names: set[str] = set()

@@ -235,7 +235,7 @@ def _build(statement: Statement) -> Provenance:
 def _material(field: Field) -> Material:
     field.only(("name", "digest", "annotations"), ("uri",))
     role = field.get("annotations").only(("role",)).get("role").choice(Role)
-    digest = parse_digests(field.get("digest"))
+    digest = parse_digests(field, "digest")
     return Material(field.text_of("name"), digest, role, field.get("uri").optional_text() or "")
 
 

@@ -117,7 +117,7 @@ def _parse_subjects(field: Field) -> tuple[Subject, ...]:
     found: dict[str, Subject] = {}
     for one in field.items():
         one.only(_SUBJECT_FIELDS)
-        subject = Subject(one.text_of("name"), parse_digests(one.get("digest")))
+        subject = Subject(one.text_of("name"), parse_digests(one, "digest"))
         if found.setdefault(subject.name, subject) is not subject:
             raise one.wrong("duplicate subject")
     if not found:
@@ -125,18 +125,20 @@ def _parse_subjects(field: Field) -> tuple[Subject, ...]:
     return tuple(found.values())
 
 
-def parse_digests(field: Field) -> dict[str, str]:
+def parse_digests(owner: Field, key: str) -> dict[str, str]:
     """Parse a digest set, in which at least one digest identifies its subject.
 
     Raises:
         ValueError: it is empty or malformed, or no digest identifies.
     """
-    digests = field.mapping()
+    digests = owner.loose(key)
+    if not isinstance(digests, dict):
+        raise owner.get(key).unlike("an object")
     for algorithm, digest in digests.items():
         if not isinstance(digest, str) or not _HEX.fullmatch(digest):
-            raise field.get(algorithm).unlike("a digest in lower-case hexadecimal")
+            raise owner.get(key).get(algorithm).unlike("a digest in lower-case hexadecimal")
         if len(digest) != STRONG.get(algorithm, len(digest)):
-            raise field.get(algorithm).wrong(f"wrong digest length: {len(digest)}")
+            raise owner.get(key).get(algorithm).wrong(f"wrong digest length: {len(digest)}")
     if STRONG.keys().isdisjoint(digests):
-        raise field.wrong("no identifying digest")
+        raise owner.get(key).wrong("no identifying digest")
     return digests

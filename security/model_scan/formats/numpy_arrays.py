@@ -7,22 +7,22 @@ from __future__ import annotations
 
 import ast
 
-from security.model_scan.byte_stream import ByteStream, Content
+from security.model_scan.byte_stream import ByteContent, ByteStream
 from security.model_scan.examination import Examination
 from security.model_scan.pickle.numpy_dtype import ElementType, count_elements, parse_description
 from security.model_scan.pickle.pickle_reader import check_end, judge_stream
-from security.model_scan.report import Format, Location, UnjudgedError
+from security.model_scan.report import Format, ScanLocation, UnscannedError
 
 MAGIC = b"\x93NUMPY"
 _LENGTH_BYTES = {1: 2, 2: 4, 3: 4}
 _LONGEST_HEADER = 10_000  # numpy's own limit
 
 
-def judge_array(examination: Examination, content: Content, where: Location) -> Format:
+def judge_array(examination: Examination, content: ByteContent, where: ScanLocation) -> Format:
     """Judge an npy file: its header, its length, and the pickle of an array of objects.
 
     Raises:
-        UnjudgedError: malformed or truncated.
+        UnscannedError: malformed or truncated.
     """
     stream = content.open()
     element, count = _read_header(stream)
@@ -39,17 +39,17 @@ def _read_header(stream: ByteStream) -> tuple[ElementType, int]:
     stream.read(len(MAGIC))
     major, minor = stream.read(2)
     if major not in _LENGTH_BYTES or minor != 0:
-        raise UnjudgedError(f"an npy file of version {major}.{minor}")
+        raise UnscannedError(f"an npy file of version {major}.{minor}")
     length = int.from_bytes(stream.read(_LENGTH_BYTES[major]), "little")
     if length > _LONGEST_HEADER:
-        raise UnjudgedError("an npy header is longer than numpy accepts")
+        raise UnscannedError("an npy header is longer than numpy accepts")
     raw = stream.read(length)
     try:
         header = ast.literal_eval(raw.decode("utf-8" if major == 3 else "latin-1").strip())
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
-        raise UnjudgedError("an npy header is not a literal") from error
+        raise UnscannedError("an npy header is not a literal") from error
     if not isinstance(header, dict) or set(header) != {"descr", "fortran_order", "shape"}:
-        raise UnjudgedError("an npy header has other keys than numpy writes")
+        raise UnscannedError("an npy header has other keys than numpy writes")
     if not isinstance(header["shape"], tuple) or not isinstance(header["fortran_order"], bool):
-        raise UnjudgedError("an npy header has values that numpy does not write")
+        raise UnscannedError("an npy header has values that numpy does not write")
     return parse_description(header["descr"]), count_elements(header["shape"])

@@ -11,10 +11,10 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from security.model_scan.byte_stream import ByteStream, Content
+from security.model_scan.byte_stream import ByteContent, ByteStream
 from security.model_scan.examination import Examination
 from security.model_scan.formats.onnx_operators import KNOWN
-from security.model_scan.report import Format, Location, Severity, UnjudgedError, quote
+from security.model_scan.report import Format, ScanLocation, ScanSeverity, UnscannedError, quote
 
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 _LONGEST_TEXT = 4096
@@ -78,48 +78,50 @@ def starts_like_onnx(head: bytes) -> bool:
 _AFTER = {number << 3 | wire for number in range(1, 16) for wire in (_VARINT, _LENGTH)}
 
 
-def judge_model(examination: Examination, content: Content, where: Location) -> Format:
+def judge_model(examination: Examination, content: ByteContent, where: ScanLocation) -> Format:
     """Judge an ONNX model: its operators, and the files that it refers to.
 
     Raises:
-        UnjudgedError: malformed, or with fields that the standard does not have.
+        UnscannedError: malformed, or with fields that the standard does not have.
     """
     stream = content.open()
     model = _Model()
     try:
         _walk(stream, None, "Model", model, 0)
-    except UnjudgedError as error:
+    except UnscannedError as error:
         error.location = error.location or where.at(stream.position)
         raise
     if not model.operators:
-        raise UnjudgedError("an ONNX model without operators", where)
+        raise UnscannedError("an ONNX model without operators", where)
     for (domain, name), offset in model.operators.items():
         if name in KNOWN.get(domain, ()) or (domain, name) in model.functions:
             continue
         what = f"{domain or 'ai.onnx'}.{name}"
         message = f"an operator outside of the ONNX standard runs code of the host: {quote(what)}"
-        examination.find("onnx-operator", Severity.MEDIUM, message, where.at(offset), quote(what))
+        examination.find(
+            "onnx-operator", ScanSeverity.MEDIUM, message, where.at(offset), quote(what)
+        )
     for path, offset in model.outside.items():
         _judge_outside(examination, path, where.at(offset))
     return Format.ONNX
 
 
-def _judge_outside(examination: Examination, path: str, where: Location) -> None:
+def _judge_outside(examination: Examination, path: str, where: ScanLocation) -> None:
     """Judge where weights outside of the model file are."""
     parts = path.split("/")
     strange = not path.isprintable() or "\\" in path or _DRIVE.match(path)
     if strange or any(part in ("", "..") for part in parts):
         message = f"weights are read from outside of the model's directory: {quote(path)}"
-        examination.find("onnx-external-path", Severity.HIGH, message, where, quote(path))
+        examination.find("onnx-external-path", ScanSeverity.HIGH, message, where, quote(path))
     else:
         message = f"weights are in another file, which is not judged here: {quote(path)}"
-        examination.find("onnx-external-data", Severity.LOW, message, where, quote(path))
+        examination.find("onnx-external-data", ScanSeverity.LOW, message, where, quote(path))
 
 
 def _walk(stream: ByteStream, end: int | None, kind: str, model: _Model, depth: int) -> Texts:
     """Follow one message; return its texts by field number."""
     if depth > _DEEPEST:
-        raise UnjudgedError("an ONNX model is nested too deeply")
+        raise UnscannedError("an ONNX model is nested too deeply")
     fields, texts = _MESSAGES[kind], defaultdict[int, list[str]](list)
     start = stream.position
     for number, length in _read_fields(stream, end, kind):
@@ -160,20 +162,20 @@ def _read_fields(
         number, wire = tag >> 3, tag & 7
         inner = _MESSAGES[kind].get(number)
         if inner is None:
-            raise UnjudgedError(f"an ONNX {kind} has a field that is not known: {number}")
+            raise UnscannedError(f"an ONNX {kind} has a field that is not known: {number}")
         if wire == _LENGTH:
             length = _read_varint(stream)
             if end is not None and stream.position + length > end:
-                raise UnjudgedError("a field of an ONNX model is longer than its message")
+                raise UnscannedError("a field of an ONNX model is longer than its message")
             yield number, length
         elif inner != _SKIP or wire not in (_VARINT, _FIXED64, _FIXED32):
-            raise UnjudgedError(f"an ONNX {kind} has a field of another type: {number}")
+            raise UnscannedError(f"an ONNX {kind} has a field of another type: {number}")
         elif wire == _VARINT:
             _read_varint(stream)
         else:
             stream.skip(8 if wire == _FIXED64 else 4)
     if end is not None and stream.position != end:
-        raise UnjudgedError("a message of an ONNX model does not end where it should")
+        raise UnscannedError("a message of an ONNX model does not end where it should")
 
 
 def _read_varint(stream: ByteStream) -> int:
@@ -186,7 +188,7 @@ def _read_varint(stream: ByteStream) -> int:
             return value
         shift += 7
         if shift >= 70:
-            raise UnjudgedError("a number of an ONNX model is too long")
+            raise UnscannedError("a number of an ONNX model is too long")
 
 
 def _read_text(stream: ByteStream, length: int) -> str:
@@ -197,4 +199,4 @@ def _read_text(stream: ByteStream, length: int) -> str:
     try:
         return stream.read(length).decode("utf-8")
     except UnicodeDecodeError as error:
-        raise UnjudgedError("a text of an ONNX model is not UTF-8") from error
+        raise UnscannedError("a text of an ONNX model is not UTF-8") from error

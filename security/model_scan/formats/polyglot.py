@@ -8,7 +8,7 @@ import struct
 from security.model_scan.byte_stream import Stored
 from security.model_scan.examination import Examination
 from security.model_scan.pickle.pickle_reader import judge_accident
-from security.model_scan.report import Format, Location, Severity
+from security.model_scan.report import Format, ScanLocation, ScanSeverity
 
 _ZIP_END = struct.Struct("<4s4H2LH")
 _ZIP_TAIL = _ZIP_END.size + 0xFFFF
@@ -19,7 +19,7 @@ PICKLES = (Format.PICKLE, Format.JOBLIB, Format.TORCH_LEGACY)
 
 
 def find_other_readings(
-    examination: Examination, content: Stored, found: Format, where: Location
+    examination: Examination, content: Stored, found: Format, where: ScanLocation
 ) -> None:
     """Find what else a file is, for loaders that look elsewhere than at its first bytes.
 
@@ -29,7 +29,7 @@ def find_other_readings(
     4. A pickle begins with any operation, so that the first bytes of other formats can be one.
 
     Raises:
-        UnjudgedError: it reads as a pickle for so long that nothing can be said.
+        UnscannedError: it reads as a pickle for so long that nothing can be said.
     """
     others = []
     if found not in (Format.ZIP, Format.NPZ, Format.TORCH, Format.SKOPS) and _ends_in_zip(content):
@@ -44,7 +44,7 @@ def find_other_readings(
         offset *= 2
     for other in others:
         message = f"the file is also a {other}, which is not judged"
-        examination.find("polyglot", Severity.HIGH, message, where, other)
+        examination.find("polyglot", ScanSeverity.HIGH, message, where, other)
     if found not in PICKLES:
         judge_accident(examination, content, where)  # 4
 

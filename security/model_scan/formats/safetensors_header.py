@@ -9,10 +9,10 @@ import math
 from typing import Any
 
 from security.content.document import DocumentError, parse_json
-from security.model_scan.byte_stream import Content
+from security.model_scan.byte_stream import ByteContent
 from security.model_scan.examination import Examination
 from security.model_scan.pickle.pickle_reader import check_end
-from security.model_scan.report import Format, Location, UnjudgedError
+from security.model_scan.report import Format, ScanLocation, UnscannedError
 
 _LENGTH_BYTES = 8
 _BITS = {
@@ -47,7 +47,7 @@ def starts_like_safetensors(head: bytes, size: int | None) -> bool:
     return head[_LENGTH_BYTES : _LENGTH_BYTES + 1] == b"{" and fits and 1 < length < 1 << 32
 
 
-def judge_tensors(examination: Examination, content: Content, where: Location) -> Format:
+def judge_tensors(examination: Examination, content: ByteContent, where: ScanLocation) -> Format:
     """Judge a safetensors file, in which only numbers can be.
 
     1. The header is JSON with unique keys, text metadata and one entry a tensor.
@@ -56,18 +56,18 @@ def judge_tensors(examination: Examination, content: Content, where: Location) -
     4. Nothing follows.
 
     Raises:
-        UnjudgedError: a step finds something else.
+        UnscannedError: a step finds something else.
     """
     stream = content.open()
     length = int.from_bytes(stream.read(_LENGTH_BYTES), "little")
     if length > examination.limits.header:
-        raise UnjudgedError("a safetensors header is longer than the limit", where)
+        raise UnscannedError("a safetensors header is longer than the limit", where)
     header = _parse_header(stream.read(length))  # 1
     ranges = sorted(_read_range(name, entry) for name, entry in header.items())  # 2
     end = 0
     for start, stop in ranges:  # 3
         if start != end:
-            raise UnjudgedError("tensors overlap or leave bytes between them", where)
+            raise UnscannedError("tensors overlap or leave bytes between them", where)
         end = stop
     stream.skip(end)
     check_end(examination, stream, where)  # 4
@@ -79,28 +79,28 @@ def _parse_header(raw: bytes) -> dict[str, dict[str, Any]]:
     try:
         header = parse_json(raw, len(raw))
     except DocumentError as error:
-        raise UnjudgedError("a safetensors header is not JSON with unique keys") from error
+        raise UnscannedError("a safetensors header is not JSON with unique keys") from error
     if not isinstance(header, dict):
-        raise UnjudgedError("a safetensors header is not an object")
+        raise UnscannedError("a safetensors header is not an object")
     metadata = header.pop(_METADATA, {})
     if not isinstance(metadata, dict) or not all(isinstance(one, str) for one in metadata.values()):
-        raise UnjudgedError("safetensors metadata is not text")
+        raise UnscannedError("safetensors metadata is not text")
     return header
 
 
 def _read_range(name: str, entry: Any) -> tuple[int, int]:
     """Return where a tensor starts and ends, having checked that its shape says the same."""
     if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
-        raise UnjudgedError("a safetensors entry has other keys than the format")
+        raise UnscannedError("a safetensors entry has other keys than the format")
     shape, offsets = entry["shape"], entry["data_offsets"]
     if not isinstance(shape, list) or not isinstance(offsets, list) or len(offsets) != 2:
-        raise UnjudgedError("a safetensors entry is not of the format")
+        raise UnscannedError("a safetensors entry is not of the format")
     if any(type(one) is not int or not 0 <= one < 1 << 62 for one in (*shape, *offsets)):
-        raise UnjudgedError("a safetensors entry has numbers that cannot be")
+        raise UnscannedError("a safetensors entry has numbers that cannot be")
     bits = _BITS.get(entry["dtype"]) if isinstance(entry["dtype"], str) else None
     if bits is None:
-        raise UnjudgedError("a safetensors entry has a type that is not known")
+        raise UnscannedError("a safetensors entry has a type that is not known")
     start, stop = offsets
     if math.prod(shape) * bits != (stop - start) * 8:
-        raise UnjudgedError("a safetensors entry has a shape and offsets that disagree")
+        raise UnscannedError("a safetensors entry has a shape and offsets that disagree")
     return start, stop

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from security.model_scan.byte_stream import ByteStream, Content
+from security.model_scan.byte_stream import ByteContent, ByteStream
 from security.model_scan.examination import Examination
 from security.model_scan.pickle.allowed_globals import ALLOWED
 from security.model_scan.pickle.pickle_reader import check_end, judge_stream, read_storages
 from security.model_scan.pickle.pickle_values import Global, Persistent, Value
-from security.model_scan.report import Format, Location, Severity, UnjudgedError
+from security.model_scan.report import Format, ScanLocation, ScanSeverity, UnscannedError
 
 # pickle.dumps(0x1950A86A20F9469CFC6C, protocol=2), with which every legacy file begins.
 MAGIC = bytes.fromhex("80028a0a6cfc9c46f9206aa850192e")
@@ -45,14 +45,14 @@ class Storage:
     count: int
 
 
-def judge_checkpoint(examination: Examination, content: Content, where: Location) -> Format:
+def judge_checkpoint(examination: Examination, content: ByteContent, where: ScanLocation) -> Format:
     """Judge a legacy file.
 
     1. The three pickles of the header, the object's pickle and the list of keys are all judged.
     2. Each storage has the length that its id and its own header say; nothing follows the last.
 
     Raises:
-        UnjudgedError: it is not of this form.
+        UnscannedError: it is not of this form.
     """
     stream = content.open()
     for _ in range(_HEADER_PICKLES):  # 1
@@ -65,7 +65,7 @@ def judge_checkpoint(examination: Examination, content: Content, where: Location
     return Format.TORCH_LEGACY
 
 
-def _skip_storages(stream: ByteStream, storages: list[Storage], where: Location) -> None:
+def _skip_storages(stream: ByteStream, storages: list[Storage], where: ScanLocation) -> None:
     """Pass over the storages, which come in an order that only the list of keys tells.
 
     The lengths of all are known, so the order is not needed: every header must be the length of
@@ -76,12 +76,12 @@ def _skip_storages(stream: ByteStream, storages: list[Storage], where: Location)
         count = int.from_bytes(stream.read(_LENGTH_BYTES), "little")
         fitting = [one for one in left if one.count == count]
         if not fitting or len({one.item for one in fitting}) > 1:
-            raise UnjudgedError("a storage's length is not told apart", where.at(stream.position))
+            raise UnscannedError("a storage's length is not told apart", where.at(stream.position))
         left.remove(fitting[0])
         stream.skip(count * fitting[0].item)
 
 
-def judge_object(examination: Examination, content: Content, where: Location) -> set[str]:
+def judge_object(examination: Examination, content: ByteContent, where: ScanLocation) -> set[str]:
     """Judge the pickle of a zip file; return the keys of the storages that it asks for."""
     stream = content.open()
     _, identities = read_storages(examination, stream, where)
@@ -89,7 +89,7 @@ def judge_object(examination: Examination, content: Content, where: Location) ->
     for one in identities:
         if not _is_storage(one.identity):
             message = "loading asks for an object that is not a tensor's storage"
-            examination.find("torch-persistent-id", Severity.HIGH, message, where)
+            examination.find("torch-persistent-id", ScanSeverity.HIGH, message, where)
     return {read_storage(one).key for one in identities}
 
 
@@ -107,9 +107,9 @@ def read_storage(persistent: Persistent) -> Storage:
     """Read a storage's id.
 
     Raises:
-        UnjudgedError: it is not one, so that another loader than PyTorch's must be meant.
+        UnscannedError: it is not one, so that another loader than PyTorch's must be meant.
     """
     identity = persistent.identity
     if not _is_storage(identity) or not isinstance(identity, tuple):
-        raise UnjudgedError("a persistent id is not that of a tensor's storage")
+        raise UnscannedError("a persistent id is not that of a tensor's storage")
     return Storage(identity[2], _ITEM[identity[1].name], identity[4])

@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from security.model_scan.byte_stream import Stored
-from security.model_scan.limits import Limits
-from security.model_scan.report import UnjudgedError, quote
+from security.model_scan.limits import ScanLimits
+from security.model_scan.report import UnscannedError, quote
 
 MAGIC = b"PK\x03\x04"
 _END = struct.Struct("<4s4H2LH")
@@ -55,7 +55,7 @@ class _Entry:
     offset: int
 
 
-def read_directory(archive: Stored, limits: Limits) -> list[Member]:
+def read_directory(archive: Stored, limits: ScanLimits) -> list[Member]:
     """Read the members of an archive, in the order in which they lie in the file.
 
     1. The end record is the last thing in the file, and has no comment.
@@ -66,34 +66,34 @@ def read_directory(archive: Stored, limits: Limits) -> list[Member]:
     5. The members lie one after the other from the first byte on: none shares bytes with another.
 
     Raises:
-        UnjudgedError: a step finds something else.
+        UnscannedError: a step finds something else.
     """
     count, start, size = _read_end(archive)  # 1
     if count > limits.members or size > limits.directory:
-        raise UnjudgedError(f"a zip archive has more than {limits.members} members")
+        raise UnscannedError(f"a zip archive has more than {limits.members} members")
     raw = _read(archive, start, size)
     entries = list(_parse_entries(raw, count))  # 2
     if len({entry.name for entry in entries}) != len(entries):  # 3
-        raise UnjudgedError("a zip archive has two members of one name")
+        raise UnscannedError("a zip archive has two members of one name")
     members: list[Member] = []
     end = 0
     for entry in sorted(entries, key=lambda one: one.offset):
         if entry.offset != end:  # 5
-            raise UnjudgedError("a zip archive has bytes that belong to no member, or to two")
+            raise UnscannedError("a zip archive has bytes that belong to no member, or to two")
         member, end = _read_member(archive, entry)
         members.append(member)
     if end != start:
-        raise UnjudgedError("a zip archive has bytes before its directory")
+        raise UnscannedError("a zip archive has bytes before its directory")
     return [one for one in members if not one.name.endswith("/")]
 
 
 def _read(archive: Stored, offset: int, size: int) -> bytes:
     """Read bytes of the archive."""
     if offset < 0 or size < 0 or offset + size > archive.size:
-        raise UnjudgedError("a zip archive points outside of itself")
+        raise UnscannedError("a zip archive points outside of itself")
     raw = os.pread(archive.descriptor, size, archive.start + offset)
     if len(raw) != size:
-        raise UnjudgedError("a zip archive is truncated")
+        raise UnscannedError("a zip archive is truncated")
     return raw
 
 
@@ -104,7 +104,7 @@ def _read_end(archive: Stored) -> tuple[int, int, int]:
         _read(archive, position, _END.size)
     )
     if magic != b"PK\x05\x06" or comment:
-        raise UnjudgedError("a zip archive does not end with its end record")
+        raise UnscannedError("a zip archive does not end with its end record")
     before = position - _LOCATOR64.size
     has64 = before >= 0 and _read(archive, before, 4) == b"PK\x06\x07"
     if has64:
@@ -112,15 +112,15 @@ def _read_end(archive: Stored) -> tuple[int, int, int]:
         record = _END64.unpack(_read(archive, offset, _END64.size))
         position = offset
         if record[0] != b"PK\x06\x06" or offset + record[1] + 12 != before:
-            raise UnjudgedError("a zip archive has a second end record that does not fit")
+            raise UnscannedError("a zip archive has a second end record that does not fit")
         small = (here, count, size, start)
         here, count, size, start = record[6:]
         for short, full, unknown in zip(small, record[6:], (_UNKNOWN_16,) * 2 + (_UNKNOWN_32,) * 2):
             if short not in (full, unknown):
-                raise UnjudgedError("a zip archive has two different end records")
+                raise UnscannedError("a zip archive has two different end records")
         disk, first = record[4:6]
     if disk or first or here != count or start + size != position:
-        raise UnjudgedError("a zip archive's directory does not lie before its end record")
+        raise UnscannedError("a zip archive's directory does not lie before its end record")
     return count, start, size
 
 
@@ -129,7 +129,7 @@ def _parse_entries(raw: bytes, count: int) -> Iterator[_Entry]:
     position = 0
     for _ in range(count):
         if position + _ENTRY.size > len(raw):
-            raise UnjudgedError("a zip archive's directory is truncated")
+            raise UnscannedError("a zip archive's directory is truncated")
         fields = _ENTRY.unpack_from(raw, position)
         magic, _, _, flags, method, _, _, checksum, packed, size = fields[:10]
         name_length, extra_length, comment_length, disk, _, attributes, offset = fields[10:]
@@ -138,13 +138,13 @@ def _parse_entries(raw: bytes, count: int) -> Iterator[_Entry]:
         extra = raw[position + name_length : position + name_length + extra_length]
         position += name_length + extra_length + comment_length
         if magic != b"PK\x01\x02" or disk not in (0, _UNKNOWN_16) or position > len(raw):
-            raise UnjudgedError("a zip archive's directory is damaged")
+            raise UnscannedError("a zip archive's directory is damaged")
         if attributes >> 16 & _FILE_KIND == _SYMLINK:
-            raise UnjudgedError("a zip archive holds a symbolic link")
+            raise UnscannedError("a zip archive holds a symbolic link")
         size, packed, offset = _widen(extra, (size, packed, offset))
         yield _Entry(_check_name(name), flags, method, checksum, packed, size, offset)
     if position != len(raw):
-        raise UnjudgedError("a zip archive's directory holds more than its entries")
+        raise UnscannedError("a zip archive's directory holds more than its entries")
 
 
 def _widen(extra: bytes, values: tuple[int, ...]) -> list[int]:
@@ -157,11 +157,11 @@ def _widen(extra: bytes, values: tuple[int, ...]) -> list[int]:
             body = extra[position + 4 : position + 4 + length]
             wide = iter(struct.unpack(f"<{len(body) // 8}Q", body[: len(body) // 8 * 8]))
         if kind == 0x7075:
-            raise UnjudgedError("a zip member has a second name")
+            raise UnscannedError("a zip member has a second name")
         position += 4 + length
     result = [next(wide, None) if one == _UNKNOWN_32 else one for one in values]
     if None in result:
-        raise UnjudgedError("a zip archive's directory lacks a size")
+        raise UnscannedError("a zip archive's directory lacks a size")
     return [one for one in result if one is not None]
 
 
@@ -170,11 +170,11 @@ def _check_name(raw: bytes) -> str:
     try:
         name = raw.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise UnjudgedError("a zip member's name is not UTF-8") from error
+        raise UnscannedError("a zip member's name is not UTF-8") from error
     parts = name.removesuffix("/").split("/")
     strange = not name.isprintable() or "\\" in name or _DRIVE.match(name)
     if strange or any(part in ("", ".", "..") for part in parts):
-        raise UnjudgedError(
+        raise UnscannedError(
             f"a zip member's name leaves the archive or is not plain: {quote(name)}"
         )
     return name
@@ -189,21 +189,21 @@ def _read_member(archive: Stored, entry: _Entry) -> tuple[Member, int]:
     name = _read(archive, header, name_length)
     extra = _read(archive, header + name_length, extra_length)
     if magic != MAGIC or name != entry.name.encode() or method != entry.method:
-        raise UnjudgedError(f"a zip member is described in two ways: {where}")
+        raise UnscannedError(f"a zip member is described in two ways: {where}")
     if (flags | entry.flags) & (_ENCRYPTED | _STRONG | _MASKED):
-        raise UnjudgedError(f"a zip member is encrypted: {where}")
+        raise UnscannedError(f"a zip member is encrypted: {where}")
     if method not in (_STORED, _DEFLATED):
-        raise UnjudgedError(f"a zip member is compressed by method {method}: {where}")
+        raise UnscannedError(f"a zip member is compressed by method {method}: {where}")
     if entry.name.endswith("/") and entry.size:
-        raise UnjudgedError(f"a folder in a zip archive has content: {where}")
+        raise UnscannedError(f"a folder in a zip archive has content: {where}")
     if method == _STORED and entry.packed != entry.size:
-        raise UnjudgedError(f"a zip member has two sizes: {where}")
+        raise UnscannedError(f"a zip member has two sizes: {where}")
     follows = bool(flags & _SIZES_FOLLOW)
     told = (checksum, *_widen(extra, (size, packed)))
     expected = (entry.checksum, entry.size, entry.packed)
     later = follows and all(one in (0, real) for one, real in zip(told, expected))
     if not later and told != expected:
-        raise UnjudgedError(f"a zip member is described in two ways: {where}")
+        raise UnscannedError(f"a zip member is described in two ways: {where}")
     start = header + name_length + extra_length
     _read(archive, start + entry.packed, 0)
     content = Stored(archive.descriptor, archive.start + start, entry.packed)
@@ -229,7 +229,7 @@ def _descriptor_size(archive: Stored, start: int, entry: _Entry) -> int:
             longest[len(record) :], archive, after, record
         ):
             return len(record)
-    raise UnjudgedError(f"a zip member's sizes are not where they belong: {quote(entry.name)}")
+    raise UnscannedError(f"a zip member's sizes are not where they belong: {quote(entry.name)}")
 
 
 def _at_record(rest: bytes, archive: Stored, after: int, record: bytes) -> bool:

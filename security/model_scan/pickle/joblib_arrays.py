@@ -10,7 +10,7 @@ from security.model_scan.pickle.numpy_dtype import count_elements, read_pickled
 from security.model_scan.pickle.pickle_machine import Machine
 from security.model_scan.pickle.pickle_operations import read_pickle
 from security.model_scan.pickle.pickle_values import Instance, Mapping
-from security.model_scan.report import UnjudgedError
+from security.model_scan.report import UnscannedError
 
 _ATTRIBUTES = {
     "subclass",
@@ -34,25 +34,25 @@ def skip_array(machine: Machine, wrapper: Instance) -> None:
     4. The array's length is the product of its shape and the size of its elements.
 
     Raises:
-        UnjudgedError: a step finds something else.
+        UnscannedError: a step finds something else.
     """
     state = wrapper.state
     if wrapper.builds != 1 or not isinstance(state, Mapping) or not state.whole:
-        raise UnjudgedError("an array's wrapper has a state that cannot be read")
+        raise UnscannedError("an array's wrapper has a state that cannot be read")
     if not _ATTRIBUTES >= state.entries.keys():  # 1
-        raise UnjudgedError("an array's wrapper has attributes that joblib does not write")
+        raise UnscannedError("an array's wrapper has attributes that joblib does not write")
     element = read_pickled(state.entries.get("dtype"))
     count = count_elements(state.entries.get("shape", "none"))
     if element.objects:  # 2
         if state.entries.get("allow_mmap", False) is not False:
-            raise UnjudgedError("an array of objects would be mapped into memory")
+            raise UnscannedError("an array of objects would be mapped into memory")
         _follow_objects(machine)
         return
     alignment = state.entries.get("numpy_array_alignment_bytes")
     if alignment is not None:  # 3
         padding = machine.stream.read(1)[0]
         if not 1 <= padding <= _HIGHEST_PADDING:
-            raise UnjudgedError("an array has a padding that joblib does not write")
+            raise UnscannedError("an array has a padding that joblib does not write")
         machine.stream.skip(padding)
     machine.stream.skip(count * element.size)  # 4
 
@@ -63,4 +63,4 @@ def _follow_objects(machine: Machine) -> None:
     inner = Machine(stream, machine.limits, machine.report, start=stream.position)
     read_pickle(inner)
     if inner.wrapped:
-        raise UnjudgedError("an array of objects holds a wrapper that joblib would not read")
+        raise UnscannedError("an array of objects holds a wrapper that joblib would not read")

@@ -19,7 +19,7 @@ from security.model_scan.pickle.pickle_values import (
     Value,
     is_bytes,
 )
-from security.model_scan.report import UnjudgedError
+from security.model_scan.report import UnscannedError
 
 _CODE = re.compile(r"(?P<order>[<>|=]?)(?P<kind>[biufcOSUVaMm?])(?P<size>\d{0,9})(?P<unit>\[.*\])?")
 _SIZES = {
@@ -57,7 +57,7 @@ _ARRAY_MAKERS = _EMPTY_ARRAY_MAKERS | {
 }
 
 
-class ElementTypeError(UnjudgedError):
+class ElementTypeError(UnscannedError):
     """An element type that is not understood, or contradicts itself."""
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from security.model_scan.pickle.pickle_machine import Machine, MalformedError
 from security.model_scan.pickle.pickle_values import OPAQUE_BYTES, OPAQUE_INT, OPAQUE_TEXT, Value
-from security.model_scan.report import UnjudgedError
+from security.model_scan.report import UnscannedError
 
 Operation = Callable[[Machine], None]
 _SHORT_BYTES = 64
@@ -44,7 +44,7 @@ def read_argument(machine: Machine, what: str) -> bytes:
     likely = _LIKELY.match(machine.stream.peek(_FIRST_LOOK))
     line = machine.stream.read_line(machine.limits.line)
     if line is None and likely:
-        raise UnjudgedError(f"a pickle holds {what} longer than the limit")
+        raise UnscannedError(f"a pickle holds {what} longer than the limit")
     if line is None:
         raise MalformedError(f"a pickle holds {what} that is none")
     return line
@@ -71,10 +71,10 @@ def _push_int_line(machine: Machine) -> None:
     machine.stack.append(int(line.rstrip(b"L")))
 
 
-def _refuse_number(line: bytes) -> UnjudgedError:
+def _refuse_number(line: bytes) -> UnscannedError:
     """Return what to raise for a number that is not written as picklers do."""
     if _LIKE_A_NUMBER.fullmatch(line):
-        return UnjudgedError("a pickle writes a number as no pickler does")
+        return UnscannedError("a pickle writes a number as no pickler does")
     return MalformedError("a pickle holds a number that is none")
 
 

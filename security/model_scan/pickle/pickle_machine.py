@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from security.model_scan.byte_stream import ByteStream
-from security.model_scan.limits import Limits
+from security.model_scan.limits import ScanLimits
 from security.model_scan.pickle.allowed_globals import ALLOWED, Allowance
 from security.model_scan.pickle.call_rules import CLASS_FIRST
 from security.model_scan.pickle.numpy_dtype import ContradictionError, check_built
@@ -30,13 +30,13 @@ from security.model_scan.pickle.pickle_values import (
     find_overgrowth,
     may_be_called,
 )
-from security.model_scan.report import Severity, UnjudgedError
+from security.model_scan.report import ScanSeverity, UnscannedError
 
-Report = Callable[[str, Severity, str, int, str], None]
+Report = Callable[[str, ScanSeverity, str, int, str], None]
 ArrayReader = Callable[["Machine", Instance], None]
 
 
-class MalformedError(UnjudgedError):
+class MalformedError(UnscannedError):
     """Bytes at which every pickle loader stops."""
 
 
@@ -69,7 +69,7 @@ class Machine:
     """
 
     stream: ByteStream
-    limits: Limits
+    limits: ScanLimits
     report: Report
     identities: Identities = Identities.REFUSED
     read_array: ArrayReader | None = None
@@ -107,8 +107,8 @@ class Machine:
         if any(isinstance(one, tuple) for one in group):
             wrong = find_overgrowth(group)
             if wrong is not None:
-                self.find("pickle-bomb", Severity.HIGH, wrong)
-                raise UnjudgedError(f"a pickle holds {wrong}")
+                self.find("pickle-bomb", ScanSeverity.HIGH, wrong)
+                raise UnscannedError(f"a pickle holds {wrong}")
         self.stack.append(group)
 
     def remember(self, index: int) -> None:
@@ -117,8 +117,8 @@ class Machine:
         The C machine allocates a memo as long as the highest index: five bytes can ask for 64 GiB.
         """
         if index > self.stream.position - self.start:
-            self.find("pickle-bomb", Severity.HIGH, f"a memo index that cannot be: {index}")
-            raise UnjudgedError("a pickle uses a memo index beyond its length")
+            self.find("pickle-bomb", ScanSeverity.HIGH, f"a memo index that cannot be: {index}")
+            raise UnscannedError("a pickle uses a memo index beyond its length")
         self.memo[index] = self.top()
 
     def recall(self, index: int) -> None:
@@ -133,11 +133,11 @@ class Machine:
         """Enter a frame.
 
         Raises:
-            UnjudgedError: it lies in another one, or is larger than any writer makes.
+            UnscannedError: it lies in another one, or is larger than any writer makes.
         """
         if length > self.limits.frame:
-            self.find("pickle-bomb", Severity.HIGH, f"a frame of {length} bytes")
-            raise UnjudgedError("a pickle announces a frame beyond the limit")
+            self.find("pickle-bomb", ScanSeverity.HIGH, f"a frame of {length} bytes")
+            raise UnscannedError("a pickle announces a frame beyond the limit")
         self.check_frame(ended=True)
         self.frame_end = self.stream.position + length
 
@@ -145,10 +145,10 @@ class Machine:
         """See that no operation crosses the end of a frame; or that no frame is open any more."""
         if self.frame_end is None or self.stream.position < self.frame_end:
             if ended and self.frame_end is not None:
-                raise UnjudgedError("a pickle's frame is longer than what is in it")
+                raise UnscannedError("a pickle's frame is longer than what is in it")
             return
         if self.stream.position > self.frame_end:
-            raise UnjudgedError("an operation of a pickle crosses the end of its frame")
+            raise UnscannedError("an operation of a pickle crosses the end of its frame")
         self.frame_end = None
 
     # What steps mean
@@ -171,9 +171,9 @@ class Machine:
         no items for anything: what stops one can be a way to hide from the other.
         """
         if not self.astray:
-            raise UnjudgedError(reason)
+            raise UnscannedError(reason)
 
-    def find(self, rule: str, severity: Severity, message: str, subject: str = "") -> None:
+    def find(self, rule: str, severity: ScanSeverity, message: str, subject: str = "") -> None:
         """Report a finding at the current place."""
         if self.astray and rule not in _NAMING:
             return
@@ -184,7 +184,7 @@ class Machine:
         if not isinstance(module, str) or not isinstance(name, str):
             if _may_be_text(module) and _may_be_text(name):
                 message = "a name to import is not plain text"
-                self.find("pickle-computed-name", Severity.HIGH, message)
+                self.find("pickle-computed-name", ScanSeverity.HIGH, message)
             else:
                 self.stumble("a pickle imports something that has no name")
             self.stack.append(UNKNOWN)
@@ -192,7 +192,7 @@ class Machine:
         found = Global(module, name)
         if found not in ALLOWED and not (self.astray and name in _ALLOWED_NAMES):
             message = f"loading imports {found}, which is not known to be harmless"
-            self.find("pickle-import", Severity.HIGH, message, str(found))
+            self.find("pickle-import", ScanSeverity.HIGH, message, str(found))
         self.stack.append(found)
 
     def call(self, target: Value, arguments: Value) -> Value:
@@ -208,7 +208,7 @@ class Machine:
         wrong = "it may be named, not called" if rule is None else rule(arguments)
         if wrong is not None and allowance is not None:
             message = f"loading calls {target} with {wrong}" if rule else f"{target}: {wrong}"
-            self.find("pickle-call", Severity.HIGH, message, str(target))
+            self.find("pickle-call", ScanSeverity.HIGH, message, str(target))
         if rule in CLASS_FIRST and arguments and isinstance(arguments[0], Global):
             return self._make_of(target, arguments[0])
         return Instance(target, arguments)
@@ -217,7 +217,7 @@ class Machine:
         """Report the call of something that is not a name."""
         if may_be_called(target):
             message = "loading calls something that it has computed"
-            self.find("pickle-call", Severity.HIGH, message)
+            self.find("pickle-call", ScanSeverity.HIGH, message)
         else:
             self.stumble("a pickle calls something that cannot be called")
 
@@ -226,7 +226,7 @@ class Machine:
         allowance = ALLOWED.get(made)
         if allowance is not None and not allowance.make:
             message = f"loading makes an object of {made} with {target}"
-            self.find("pickle-call", Severity.HIGH, message, str(made))
+            self.find("pickle-call", ScanSeverity.HIGH, message, str(made))
         return Instance(made)
 
     def make(self, target: Value, arguments: Value) -> Value:
@@ -249,24 +249,24 @@ class Machine:
         if not isinstance(target, Instance):
             if isinstance(target, Global):
                 message = f"loading sets attributes of {target} itself, for the whole process"
-                self.find("pickle-build", Severity.HIGH, message, str(target))
+                self.find("pickle-build", ScanSeverity.HIGH, message, str(target))
                 return
             self.stumble("a pickle gives a state to something that takes none")
             return
         parts = state if isinstance(state, tuple) and len(state) == 2 else (state,)
         if any(isinstance(part, Mapping) and part.special for part in parts):
             message = f"loading sets special attributes of an object of {target.maker}"
-            self.find("pickle-build", Severity.HIGH, message, str(target.maker))
+            self.find("pickle-build", ScanSeverity.HIGH, message, str(target.maker))
         if len(parts) == 2 and isinstance(parts[1], Mapping) and not parts[1].whole:
-            raise UnjudgedError("a pickle sets attributes under names that cannot be followed")
+            raise UnscannedError("a pickle sets attributes under names that cannot be followed")
         target.state = state
         target.builds += 1
         try:
             check_built(target)
         except ContradictionError as error:
-            self.find("pickle-element-type", Severity.HIGH, error.reason)
+            self.find("pickle-element-type", ScanSeverity.HIGH, error.reason)
             raise
-        except UnjudgedError:
+        except UnscannedError:
             if not self.astray:
                 raise
 
@@ -276,7 +276,7 @@ class Machine:
             allowance = ALLOWED.get(target.maker)
             if allowance is not None and not allowance.grow:
                 message = f"loading calls a method of an object of {target.maker} to add items"
-                self.find("pickle-grow", Severity.MEDIUM, message, str(target.maker))
+                self.find("pickle-grow", ScanSeverity.MEDIUM, message, str(target.maker))
         elif not isinstance(target, (Items, Mapping)) and not may_be_called(target):
             self.stumble("a pickle adds items to what holds none")
 
@@ -286,7 +286,7 @@ class Machine:
             raise MalformedError("a pickle asks for a persistent id")
         if self.identities is Identities.REFUSED:
             message = "loading asks the loader for an object by a persistent id"
-            self.find("pickle-persistent-id", Severity.HIGH, message)
+            self.find("pickle-persistent-id", ScanSeverity.HIGH, message)
         stored = Persistent(identity)
         self.storages.append(stored)
         self.stack.append(stored)

@@ -20,7 +20,7 @@ from security.model_scan.pickle.pickle_values import (
     Mapping,
     Value,
 )
-from security.model_scan.report import Severity, UnjudgedError
+from security.model_scan.report import ScanSeverity, UnscannedError
 
 _HIGHEST_PROTOCOL = 5
 _STOP = b"."[0]
@@ -99,7 +99,7 @@ def _extension(width: int) -> Operation:
     def push(machine: Machine) -> None:
         code = read_unsigned(machine, width)
         message = f"loading imports whatever is registered under extension code {code}"
-        machine.find("pickle-extension", Severity.HIGH, message)
+        machine.find("pickle-extension", ScanSeverity.HIGH, message)
         machine.stack.append(UNKNOWN)
 
     return push
@@ -118,7 +118,7 @@ def _new_object(machine: Machine) -> None:
 def _new_object_with_keywords(machine: Machine) -> None:
     keywords, arguments, target = machine.pop(), machine.pop(), machine.pop()
     if not isinstance(keywords, Mapping) or not isinstance(arguments, tuple):
-        raise UnjudgedError("a pickle makes an object with keywords that are not a dict")
+        raise UnscannedError("a pickle makes an object with keywords that are not a dict")
     machine.stack.append(machine.make(target, (*arguments, *keywords.entries.values())))
 
 
@@ -210,7 +210,7 @@ def read_pickle(machine: Machine) -> Value:
 
     Raises:
         MalformedError: any loader stops before the end.
-        UnjudgedError: it cannot be followed, or only by some loaders.
+        UnscannedError: it cannot be followed, or only by some loaders.
     """
     stream = machine.stream
     for _ in range(machine.limits.opcodes):
@@ -224,7 +224,7 @@ def read_pickle(machine: Machine) -> Value:
         operation(machine)
         if machine.frame_end is not None and stream.position >= machine.frame_end:
             machine.check_frame()
-    raise UnjudgedError(f"a pickle has more than {machine.limits.opcodes} operations")
+    raise UnscannedError(f"a pickle has more than {machine.limits.opcodes} operations")
 
 
 def starts_like_pickle(head: bytes) -> bool:

@@ -6,16 +6,16 @@ run of operations. A file passes when both readings are harmless.
 
 from __future__ import annotations
 
-from security.model_scan.byte_stream import ByteStream, Content, TruncatedError
+from security.model_scan.byte_stream import ByteContent, ByteStream, TruncatedError
 from security.model_scan.examination import Examination
 from security.model_scan.pickle.joblib_arrays import skip_array
 from security.model_scan.pickle.pickle_machine import Identities, Machine, MalformedError, Report
 from security.model_scan.pickle.pickle_operations import read_pickle
 from security.model_scan.pickle.pickle_values import Persistent, Value
-from security.model_scan.report import Format, Location, Severity, UnjudgedError
+from security.model_scan.report import Format, ScanLocation, ScanSeverity, UnscannedError
 
 
-def judge_pickle(examination: Examination, content: Content, where: Location) -> Format:
+def judge_pickle(examination: Examination, content: ByteContent, where: ScanLocation) -> Format:
     """Judge a file that starts with a pickle.
 
     1. Read as `pickle.load` would. Where no array's wrapper was met, this is the only reading.
@@ -24,7 +24,7 @@ def judge_pickle(examination: Examination, content: Content, where: Location) ->
     3. Nothing may follow: a second pickle is executed by whoever calls the loader again.
 
     Raises:
-        UnjudgedError: the pickle cannot be followed to its end.
+        UnscannedError: the pickle cannot be followed to its end.
     """
     plain = _machine(examination, content.open(), where)  # 1
     try:
@@ -42,7 +42,7 @@ def judge_pickle(examination: Examination, content: Content, where: Location) ->
     return Format.JOBLIB
 
 
-def judge_stream(examination: Examination, stream: ByteStream, where: Location) -> None:
+def judge_stream(examination: Examination, stream: ByteStream, where: ScanLocation) -> None:
     """Judge one pickle in the middle of other content, which a plain loader reads."""
     machine = _machine(examination, stream, where)
     _read(machine, where)
@@ -50,7 +50,7 @@ def judge_stream(examination: Examination, stream: ByteStream, where: Location) 
 
 
 def read_storages(
-    examination: Examination, stream: ByteStream, where: Location
+    examination: Examination, stream: ByteStream, where: ScanLocation
 ) -> tuple[Value, list[Persistent]]:
     """Judge one pickle of PyTorch's; return what it makes and the storages that it asks for."""
     machine = _machine(examination, stream, where)
@@ -60,11 +60,11 @@ def read_storages(
     return made, machine.storages
 
 
-def judge_accident(examination: Examination, content: Content, where: Location) -> None:
+def judge_accident(examination: Examination, content: ByteContent, where: ScanLocation) -> None:
     """Judge how content that is not a pickle reads as one; most of it stops at once.
 
     Raises:
-        UnjudgedError: it reads as a pickle for so long that nothing can be said.
+        UnscannedError: it reads as a pickle for so long that nothing can be said.
     """
     machine = _machine(examination, content.open(), where, " in a file that is not a pickle")
     machine.identities = Identities.MALFORMED
@@ -82,32 +82,32 @@ def _refuse_wrapper(machine: Machine) -> None:
     well; here there is no other.
     """
     if machine.wrapped:
-        raise UnjudgedError("a wrapper of joblib's in a file that joblib does not write")
+        raise UnscannedError("a wrapper of joblib's in a file that joblib does not write")
 
 
-def check_end(examination: Examination, stream: ByteStream, where: Location) -> None:
+def check_end(examination: Examination, stream: ByteStream, where: ScanLocation) -> None:
     """See that nothing follows."""
     if not stream.at_end():
         message = "bytes follow the end of the content; a loader called again reads them"
-        examination.find("trailing-bytes", Severity.MEDIUM, message, where.at(stream.position))
+        examination.find("trailing-bytes", ScanSeverity.MEDIUM, message, where.at(stream.position))
 
 
 def _machine(
-    examination: Examination, stream: ByteStream, where: Location, remark: str = ""
+    examination: Examination, stream: ByteStream, where: ScanLocation, remark: str = ""
 ) -> Machine:
     """Return a machine that reports to an examination."""
 
-    def report(rule: str, severity: Severity, message: str, offset: int, subject: str) -> None:
+    def report(rule: str, severity: ScanSeverity, message: str, offset: int, subject: str) -> None:
         examination.find(rule, severity, message + remark, where.at(offset), subject)
 
     take: Report = report
     return Machine(stream, examination.limits, take, start=stream.position)
 
 
-def _read(machine: Machine, where: Location) -> Value:
+def _read(machine: Machine, where: ScanLocation) -> Value:
     """Read one pickle and say where it could not be followed."""
     try:
         return read_pickle(machine)
-    except UnjudgedError as error:
+    except UnscannedError as error:
         error.location = error.location or where.at(machine.stream.position)
         raise

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from packaging.version import Version
 
 from security.advisories.advisory import parse_advisory
-from security.advisories.matching import Answer, judge
+from security.advisories.matching import MatchStatus, judge
 from security.advisories.packages.package import Package
 from tests.osv_records import affected, osv_record
 
-YES, NO, UNKNOWN = Answer.AFFECTED, Answer.NOT_AFFECTED, Answer.UNKNOWN
+YES, NO, UNKNOWN = MatchStatus.AFFECTED, MatchStatus.NOT_AFFECTED, MatchStatus.UNKNOWN
 
 
 def package(version: str, name: str = "victim", ecosystem: str = "PyPI") -> Package:
@@ -20,10 +20,10 @@ def package(version: str, name: str = "victim", ecosystem: str = "PyPI") -> Pack
     return Package(ecosystem, name, version, name, 1)
 
 
-def answer(version: str, *entries: dict[str, Any], **of_package: str) -> Answer:
+def answer(version: str, *entries: dict[str, Any], **of_package: str) -> MatchStatus:
     """Judge a version by a record of these entries."""
     advisory = parse_advisory(osv_record(affected=list(entries)), "x.json")
-    return judge(advisory, package(version, **of_package)).answer
+    return judge(advisory, package(version, **of_package)).status
 
 
 def events(*pairs: tuple[str, str]) -> list[dict[str, str]]:
@@ -76,7 +76,7 @@ CASES = [
     [(pairs, version, value) for pairs, table in CASES for version, value in table.items()],
 )
 def test_range_is_walked_as_the_specification_says(
-    pairs: list[tuple[str, str]], version: str, expected: Answer
+    pairs: list[tuple[str, str]], version: str, expected: MatchStatus
 ) -> None:
     assert answer(version, affected(events=events(*pairs))) is expected
 
@@ -155,7 +155,7 @@ def test_package_of_an_unknown_ecosystem_is_unknown_and_not_clean() -> None:
     ],
 )
 def test_debian_release_counts_where_both_name_one(
-    theirs: str, ours: str, expected: Answer
+    theirs: str, ours: str, expected: MatchStatus
 ) -> None:
     assert answer("1.0-1", affected(ecosystem=theirs), ecosystem=ours) is expected
 
@@ -174,7 +174,7 @@ def test_debian_versions_are_ordered_as_debian_does() -> None:
     ("version", "expected"),
     [("2.1.0+cu118", YES), ("2.1.0", YES), ("2.1.1+cu118", NO), ("2.1.0.post1+cpu", NO)],
 )
-def test_local_build_does_not_slip_past_last_affected(version: str, expected: Answer) -> None:
+def test_local_build_does_not_slip_past_last_affected(version: str, expected: MatchStatus) -> None:
     entry = affected(events=events((INTRODUCED, "0"), (LAST, "2.1.0")))
     assert answer(version, entry) is expected
 

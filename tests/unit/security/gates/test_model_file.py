@@ -23,7 +23,7 @@ from security.finding import Severity
 from security.gates import model_file
 from security.gates.interface import GateError, Kind, Place, Report, Task
 from security.gates.model_file import ModelFileGate
-from security.model_scan.limits import Limits
+from security.model_scan.limits import ScanLimits
 from security.model_scan.second_opinion import parse_opinions
 from tests.unit.security.gates.gate_tasks import build_task
 
@@ -359,7 +359,7 @@ def test_tool_changes_with_its_limits_and_its_source(
     task = task_of(tmp_path, {}, "model")
     tool = ModelFileGate().tool(task)
     assert tool == ModelFileGate().tool(task)
-    assert tool.sha256 != ModelFileGate(Limits(depth=1)).tool(task).sha256
+    assert tool.sha256 != ModelFileGate(ScanLimits(depth=1)).tool(task).sha256
     monkeypatch.setattr(model_file, "_reader_sha256", lambda: "other")
     assert tool.sha256 != ModelFileGate().tool(task).sha256
 

@@ -29,7 +29,7 @@ from onnx import TensorProto, helper
 from skl2onnx import to_onnx
 
 from security.model_scan.child import scan_in_child
-from security.model_scan.report import Format, Judgement, Scan
+from security.model_scan.report import Format, Scan, ScanStatus
 from security.model_scan.scan import scan_file
 
 COMPRESSIONS = ["zlib", "gzip", "bz2", "lzma", "xz"]
@@ -40,7 +40,7 @@ def scan(tmp_path: Path, content: bytes) -> Scan:
     model = tmp_path / "model"
     model.write_bytes(content)
     outcome = scan_file(model)
-    assert outcome.judgement is Judgement.CLEAN, outcome
+    assert outcome.status is ScanStatus.CLEAN, outcome
     return outcome
 
 
@@ -87,7 +87,7 @@ def test_child_says_the_same(tmp_path: Path, name: str) -> None:
     model = tmp_path / "model"
     model.write_bytes(dump(benign()[name], 3))
     outcome = scan_in_child(model)
-    assert outcome.judgement is Judgement.CLEAN
+    assert outcome.status is ScanStatus.CLEAN
     assert outcome == scan_file(model)
 
 
@@ -261,4 +261,4 @@ def test_onnx_weights_in_another_file_are_found(tmp_path: Path, path: str, rule:
 def test_onnx_that_does_not_follow_the_format_is_refused(tmp_path: Path, field: bytes) -> None:
     model = tmp_path / "model"
     model.write_bytes(onnx_with(helper.make_node("Abs", ["x"], ["y"])) + field)
-    assert scan_file(model).judgement is Judgement.UNJUDGED
+    assert scan_file(model).status is ScanStatus.UNJUDGED

@@ -31,10 +31,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from joblib.numpy_pickle import NumpyUnpickler
 
-from security.model_scan.limits import Limits
+from security.model_scan.limits import ScanLimits
 from security.model_scan.pickle.allowed_globals import ALLOWED
 from security.model_scan.pickle.pickle_values import Global
-from security.model_scan.report import Judgement, Scan, Severity
+from security.model_scan.report import Scan, ScanSeverity, ScanStatus
 from security.model_scan.scan import scan_file
 
 VALUE = {"a": np.arange(20.0), "b": ["x", np.array(["a", None], dtype=object)], "c": 1.5}
@@ -63,7 +63,7 @@ WHOLE: dict[str, bytes] = {
 }
 
 
-def scan(directory: Path, content: bytes, limits: Limits | None = None) -> Scan:
+def scan(directory: Path, content: bytes, limits: ScanLimits | None = None) -> Scan:
     """Scan content and see that the scan itself did not fail."""
     model = directory / "model"
     model.write_bytes(content)
@@ -80,27 +80,27 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("name", WHOLE)
 def test_whole_file_passes(directory: Path, name: str) -> None:
-    assert scan(directory, WHOLE[name]).judgement is Judgement.CLEAN
+    assert scan(directory, WHOLE[name]).status is ScanStatus.CLEAN
 
 
 @pytest.mark.parametrize("name", WHOLE)
 def test_truncated_file_is_never_clean(directory: Path, name: str) -> None:
     content = WHOLE[name]
     for end in {*range(min(len(content), 40)), *range(0, len(content), 7), len(content) - 1}:
-        assert scan(directory, content[:end]).judgement is not Judgement.CLEAN, end
+        assert scan(directory, content[:end]).status is not ScanStatus.CLEAN, end
 
 
 @pytest.mark.parametrize("name", WHOLE)
 def test_file_with_more_behind_it_is_never_clean(directory: Path, name: str) -> None:
     for more in (b"\0", b"x" * 100, pickle.dumps(1)):
-        assert scan(directory, WHOLE[name] + more).judgement is not Judgement.CLEAN
+        assert scan(directory, WHOLE[name] + more).status is not ScanStatus.CLEAN
 
 
 @given(content=st.binary(max_size=300))
 @settings(max_examples=300, deadline=None)
 def test_random_bytes_do_not_fail_the_scan(directory: Path, content: bytes) -> None:
     outcome = scan(directory, content)
-    assert outcome.judgement is not Judgement.CLEAN or pickle.loads(content) is not Ellipsis
+    assert outcome.status is not ScanStatus.CLEAN or pickle.loads(content) is not Ellipsis
 
 
 @given(name=st.sampled_from(sorted(WHOLE)), data=st.data(), new=st.binary(min_size=1, max_size=4))
@@ -187,7 +187,7 @@ def test_clean_file_names_nothing_but_what_is_allowed_to_any_loader(
     at = data.draw(st.integers(0, min(len(content), 400)))
     cut = data.draw(st.integers(0, 4))
     content = content[:at] + new + content[at + cut :]
-    if scan(directory, content).judgement is not Judgement.CLEAN:
+    if scan(directory, content).status is not ScanStatus.CLEAN:
         return
     for loader in (CLoader, PythonLoader, JoblibLoader):
         named.clear()
@@ -233,7 +233,7 @@ def test_format_that_is_not_read_is_refused_by_name(
     ids=lambda content: str(content[:12]),
 )
 def test_document_that_is_not_json_to_everybody_is_refused(directory: Path, content: bytes) -> None:
-    assert scan(directory, content).judgement is not Judgement.CLEAN
+    assert scan(directory, content).status is not ScanStatus.CLEAN
 
 
 @pytest.mark.parametrize(
@@ -269,8 +269,8 @@ def test_key_that_is_written_with_escapes_is_refused_as_well(directory: Path) ->
 def test_document_beyond_the_limit_is_refused(directory: Path) -> None:
     content = b'{"a": [' + b"1, " * 1000 + b"1]}"
 
-    assert scan(directory, content).judgement is Judgement.CLEAN
-    small = scan(directory, content, Limits(header=100))
+    assert scan(directory, content).status is ScanStatus.CLEAN
+    small = scan(directory, content, ScanLimits(header=100))
     assert small.unjudged == "a JSON document is longer than the limit"
 
 
@@ -288,13 +288,13 @@ def test_what_is_not_a_plain_file_is_refused(tmp_path: Path) -> None:
     for name in ("pipe", "socket", "missing", "a\0b", ""):
         path = str(tmp_path / name) if name else str(tmp_path)
         outcome = scan_file(path)
-        assert outcome.judgement is Judgement.UNJUDGED, name
+        assert outcome.status is ScanStatus.UNJUDGED, name
     server.close()
 
 
 def test_decompression_bomb_is_refused(directory: Path) -> None:
     raw = pickle.dumps(b"\0" * (72 << 20))
-    small = Limits(unpacked=16 << 20)
+    small = ScanLimits(unpacked=16 << 20)
     for packed in (gzip.compress(raw, 9), lzma.compress(raw, preset=0)):
         assert "unpacks to more" in (scan(directory, packed, small).unjudged or "")
     twice = gzip.compress(gzip.compress(raw, 9), 9)
@@ -307,8 +307,8 @@ def test_decompression_bomb_is_refused(directory: Path) -> None:
 
 def test_zip_of_many_members_is_refused(directory: Path) -> None:
     members = {f"{n}.pkl": b"N." for n in range(20)}
-    assert scan(directory, zipped(members)).judgement is Judgement.CLEAN
-    refused = scan(directory, zipped(members), Limits(members=19))
+    assert scan(directory, zipped(members)).status is ScanStatus.CLEAN
+    refused = scan(directory, zipped(members), ScanLimits(members=19))
     assert "more than 19 members" in (refused.unjudged or "")
 
 
@@ -317,20 +317,20 @@ def test_containers_in_containers_are_refused_beyond_the_limit(directory: Path, 
     content = pickle.dumps(1)
     for _ in range(8):
         content = WRAPS[wrap](content)
-    assert scan(directory, content).judgement is Judgement.CLEAN
+    assert scan(directory, content).status is ScanStatus.CLEAN
     refused = scan(directory, WRAPS[wrap](content))
     assert "nested too deeply" in (refused.unjudged or "")
 
 
 def test_gzip_that_holds_itself_is_refused(directory: Path) -> None:
     head = bytes.fromhex("1f8b08000000000000ff")
-    assert scan(directory, head * 50).judgement is Judgement.UNJUDGED
+    assert scan(directory, head * 50).status is ScanStatus.UNJUDGED
 
 
 def test_thousands_of_findings_are_cut_and_counted(directory: Path) -> None:
     many = b"".join(b"cmod%d\nname\n0" % n for n in range(10_000)) + b"N."
     outcome = scan(directory, many)
-    assert len(outcome.findings) == Limits().findings
+    assert len(outcome.findings) == ScanLimits().findings
     assert outcome.unjudged == "9800 more findings were not kept"
 
 
@@ -339,14 +339,14 @@ def test_names_in_messages_cannot_break_a_line(directory: Path) -> None:
     (finding,) = outcome.findings
     assert finding.message.isprintable()
     assert finding.subject.isprintable()
-    assert finding.severity is Severity.HIGH
+    assert finding.severity is ScanSeverity.HIGH
     assert "\\x1b" in finding.message
 
 
 def test_later_members_are_judged_behind_one_that_cannot_be(directory: Path) -> None:
     content = zipped({"a.bin": b"\0\0\0", "b.pkl": pickle.dumps(evil("/nonexistent/x"))})
     outcome = scan(directory, content)
-    assert outcome.judgement is Judgement.DANGEROUS
+    assert outcome.status is ScanStatus.DANGEROUS
     assert "a.bin" in (outcome.unjudged or "")
     assert {one.location.inside for one in outcome.findings} == {("b.pkl",)}
 
@@ -372,7 +372,7 @@ def test_later_members_are_judged_behind_one_that_cannot_be(directory: Path) -> 
 def test_safetensors_that_do_not_follow_the_format_are_refused(
     directory: Path, header: object
 ) -> None:
-    assert scan(directory, tensors(header, b"\0" * 16)).judgement is not Judgement.CLEAN
+    assert scan(directory, tensors(header, b"\0" * 16)).status is not ScanStatus.CLEAN
 
 
 @pytest.mark.parametrize(
@@ -397,4 +397,4 @@ def test_safetensors_that_do_not_follow_the_format_are_refused(
 def test_npy_header_that_numpy_does_not_write_is_refused(directory: Path, header: str) -> None:
     raw = header.encode()
     content = b"\x93NUMPY\x02\0" + len(raw).to_bytes(4, "little") + raw + b"\0" * 8
-    assert scan(directory, content).judgement is Judgement.UNJUDGED
+    assert scan(directory, content).status is ScanStatus.UNJUDGED

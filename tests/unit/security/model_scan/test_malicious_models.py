@@ -13,7 +13,7 @@ from crafted_containers import HIDDEN, WRAPS, torch_tensor, torch_zip
 from crafted_pickles import BOMBS, CONTRADICTIONS, DANGEROUS, EXECUTING, TWO_FACED, Craft, evil
 
 from security.model_scan.child import scan_in_child
-from security.model_scan.report import Judgement, Severity
+from security.model_scan.report import ScanSeverity, ScanStatus
 from security.model_scan.scan import scan_file
 
 WRAPPED: dict[str, Craft] = {
@@ -31,7 +31,7 @@ def test_malicious_file_is_refused_and_does_not_run(tmp_path: Path, name: str) -
     marker, model = tmp_path / "marker", tmp_path / "model"
     model.write_bytes(MALICIOUS[name](str(marker)))
     scan = scan_file(model)
-    assert scan.judgement is not Judgement.CLEAN
+    assert scan.status is not ScanStatus.CLEAN
     assert not marker.exists()
 
 
@@ -49,7 +49,7 @@ def test_payload_is_alive_and_is_found_by_name(tmp_path: Path, name: str) -> Non
     marker, model = tmp_path / "marker", tmp_path / "model"
     content = EXECUTING[name](str(marker))
     model.write_bytes(content)
-    assert Severity.HIGH in {one.severity for one in scan_file(model).findings}
+    assert ScanSeverity.HIGH in {one.severity for one in scan_file(model).findings}
     assert not marker.exists()
     if name.startswith("new-object"):
         return  # starts a program, which this test does not
@@ -86,7 +86,7 @@ def test_bomb_of_a_few_bytes_is_refused_in_little_memory(tmp_path: Path, name: s
     model = tmp_path / "model"
     model.write_bytes(BOMBS[name])
     scan = scan_file(model)
-    assert scan.judgement is not Judgement.CLEAN
+    assert scan.status is not ScanStatus.CLEAN
     assert scan_in_child(model) == scan
 
 
@@ -96,7 +96,7 @@ def test_bomb_of_a_few_bytes_is_refused_in_little_memory(tmp_path: Path, name: s
 def test_member_that_the_tensors_do_not_ask_for_is_refused(tmp_path: Path, extra: str) -> None:
     model = tmp_path / "model.pt"
     model.write_bytes(torch_zip(torch_tensor(), {extra: pickle.dumps(evil("x"))}))
-    assert scan_file(model).judgement is Judgement.UNJUDGED
+    assert scan_file(model).status is ScanStatus.UNJUDGED
 
 
 def test_every_name_of_a_pickle_is_found(tmp_path: Path) -> None:

@@ -15,8 +15,8 @@ from crafted_pickles import evil
 
 from security.model_scan import child
 from security.model_scan.child import scan_in_child
-from security.model_scan.limits import Limits
-from security.model_scan.report import Format, Judgement, Location, format_scan, parse_scan
+from security.model_scan.limits import ScanLimits
+from security.model_scan.report import Format, ScanLocation, ScanStatus, format_scan, parse_scan
 from security.model_scan.scan import scan_file
 
 pytestmark = pytest.mark.process
@@ -26,9 +26,9 @@ WITH_LIMITS = """\
 import os, sys
 sys.path.append(sys.argv[1])
 from security.model_scan.child import restrict
-from security.model_scan.limits import Limits
+from security.model_scan.limits import ScanLimits
 os.dup2(os.open("/dev/null", os.O_RDONLY), 3)
-restrict(Limits(memory=1 << 29, cpu=1), 3)
+restrict(ScanLimits(memory=1 << 29, cpu=1), 3)
 """
 
 
@@ -65,7 +65,7 @@ def test_other_answer_is_not_judged(
 ) -> None:
     answer_with(monkeypatch, code.replace("\\\\", "\\"))
     scan = scan_in_child(model)
-    assert scan.judgement is Judgement.UNJUDGED
+    assert scan.status is ScanStatus.UNJUDGED
     assert reason in (scan.unjudged or "") or "signal" in (scan.unjudged or "")
 
 
@@ -73,7 +73,7 @@ def test_answer_that_prints_without_end_is_not_judged(
     monkeypatch: pytest.MonkeyPatch, model: Path
 ) -> None:
     answer_with(monkeypatch, "import os\nwhile True: os.write(1, b'x' * 65536)")
-    assert scan_in_child(model).judgement is Judgement.UNJUDGED
+    assert scan_in_child(model).status is ScanStatus.UNJUDGED
 
 
 def test_clean_answer_for_another_file_is_not_judged(
@@ -89,13 +89,13 @@ def test_clean_answer_of_a_process_that_fails_afterwards_is_not_judged(
 ) -> None:
     line = format_scan(scan_file(model))
     answer_with(monkeypatch, f"import sys; print({line!r}); sys.exit(1)")
-    assert scan_in_child(model).judgement is Judgement.UNJUDGED
+    assert scan_in_child(model).status is ScanStatus.UNJUDGED
 
 
 def test_scan_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch, model: Path) -> None:
     answer_with(monkeypatch, "import time; time.sleep(60)")
     start = time.monotonic()
-    scan = scan_in_child(model, Limits(wall=0.5))
+    scan = scan_in_child(model, ScanLimits(wall=0.5))
     assert scan.unjudged == "the scan took longer than 0.5 seconds"
     assert time.monotonic() - start < 10
 
@@ -103,16 +103,16 @@ def test_scan_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch, model: Path) 
 def test_model_that_takes_too_much_processor_time_is_not_judged(tmp_path: Path) -> None:
     model = tmp_path / "model.pkl"
     model.write_bytes(b"N0" * 20_000_000 + b"N.")
-    scan = scan_in_child(model, Limits(cpu=1))
-    assert scan.judgement is Judgement.UNJUDGED
+    scan = scan_in_child(model, ScanLimits(cpu=1))
+    assert scan.status is ScanStatus.UNJUDGED
     assert "signal" in (scan.unjudged or "")
 
 
 def test_model_that_takes_too_much_memory_is_not_judged(tmp_path: Path) -> None:
     model = tmp_path / "model.pkl"
     model.write_bytes(b"(" * 4_000_000)
-    scan = scan_in_child(model, Limits(memory=1 << 27))
-    assert scan.judgement is Judgement.UNJUDGED
+    scan = scan_in_child(model, ScanLimits(memory=1 << 27))
+    assert scan.status is ScanStatus.UNJUDGED
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_child_runs_nothing_that_is_installed_or_lies_around(
     monkeypatch.setenv("PYTHONSTARTUP", str(tmp_path / "json.py"))
     monkeypatch.chdir(tmp_path)
     (tmp_path / "model").write_bytes(pickle.dumps(evil(str(tmp_path / "marker"))))
-    assert scan_in_child("model").judgement is Judgement.DANGEROUS
+    assert scan_in_child("model").status is ScanStatus.DANGEROUS
     assert not (tmp_path / "marker").exists()
 
 
@@ -151,8 +151,8 @@ def test_path_is_opened_once_and_by_us(tmp_path: Path) -> None:
     (tmp_path / "real").write_bytes(pickle.dumps(1))
     (tmp_path / "link").symlink_to("real")
     assert scan_in_child(tmp_path / "link").unjudged == "the path is a symbolic link"
-    assert scan_in_child(tmp_path / "missing").judgement is Judgement.UNJUDGED
-    assert scan_in_child(tmp_path).judgement is Judgement.UNJUDGED
+    assert scan_in_child(tmp_path / "missing").status is ScanStatus.UNJUDGED
+    assert scan_in_child(tmp_path).status is ScanStatus.UNJUDGED
 
 
 def test_no_descriptor_is_left_open(model: Path) -> None:
@@ -192,7 +192,7 @@ def test_changed_answer_is_refused(model: Path, key: str, value: object) -> None
 
 
 def test_location_is_told_in_one_line() -> None:
-    where = Location().enter("a.zip").enter("b\n.pkl").at(7)
+    where = ScanLocation().enter("a.zip").enter("b\n.pkl").at(7)
     assert str(where) == "a.zip > b\\n.pkl, byte 7"
-    assert str(Location()) == "the file"
+    assert str(ScanLocation()) == "the file"
     assert Format("pickle") is Format.PICKLE
