@@ -135,6 +135,8 @@ def _os_hint(error: OSError) -> str:
             return f"make the file system writable, then run again: findmnt -T {path}"
         case errno.ENOENT:
             return f"restore the missing path, then run again: {path}"
+        case errno.ECONNREFUSED | errno.ECONNRESET | errno.EHOSTUNREACH | errno.ETIMEDOUT:
+            return "check the network and the address, then run again"
         case errno.EMFILE | errno.ENFILE:
             return "raise the limit of open files, then run again: ulimit -n 4096"
         case errno.EEXIST | errno.EISDIR | errno.ENOTDIR | errno.ELOOP | errno.ENOTEMPTY:

@@ -1,1 +1,1 @@
-"""The advisory feed: where OSV records come from, and the database that is built from them."""
+"""The advisory feed: sources of OSV records, and the database built from them."""

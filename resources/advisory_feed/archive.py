@@ -1,12 +1,11 @@
-"""Records in a tar or zip archive, read where they lie: nothing is ever unpacked onto the disk.
+"""The archive: records in a tar or zip file, read without unpacking it to the disk.
 
-Every member is looked at before the first record is used:
+All members are checked before the first record is used:
 
-1. Only files and directories: links, devices and pipes are refused.
-2. No absolute name, no ``..``, no backslash, no control character.
-3. No name twice: which of two records counts would depend on the reader.
-4. No more members and bytes than `FeedLimits` allow, measured as they come out and not as they are
-   announced.
+1. Members are files and directories. Refuse links, devices and pipes.
+2. Names are relative, without ``..``, backslash or control character.
+3. Names are unique: with duplicates, the record that counts would depend on the reader.
+4. Members and bytes stay within `FeedLimits`, measured while unpacking, not as announced.
 """
 
 from __future__ import annotations
@@ -32,19 +31,19 @@ _VULNS = "vulns"
 _CHUNK = 1 << 16
 _LONGEST_HEADER = 1 << 16
 _ZIP_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-_FINDER = "fetch it again: it is damaged, or not complete"
+_FETCH = "fetch the archive again: it is damaged or incomplete"
 
 
 @dataclass(frozen=True, slots=True)
 class RawRecord:
-    """The bytes of one record and where they come from."""
+    """The bytes of one record and its origin."""
 
     where: str
     content: bytes
 
 
 def is_archive(path: Path) -> bool:
-    """Say whether a file's name is that of an archive."""
+    """Whether a file name has the suffix of an archive."""
     return path.name.lower().endswith((".zip", ".tar", ".tar.gz", ".tgz"))
 
 
@@ -52,21 +51,21 @@ def read_archive(path: Path, limits: FeedLimits) -> Iterator[RawRecord]:
     """Read the records of an archive.
 
     Raises:
-        HostileFeedError: a member or the archive is made to harm.
-        FeedError: it is damaged, or no archive.
+        HostileFeedError: the archive violates one of the rules above.
+        FeedError: the archive is damaged.
     """
     reader = _read_zip if path.name.lower().endswith(".zip") else _read_tar
     try:
         yield from reader(path, limits)
     except (*_BROKEN, NotImplementedError, RuntimeError) as error:
-        raise FeedError(f"damaged archive: {path}: {error}", _FINDER) from error
+        raise FeedError(f"damaged archive: {path}: {error}", _FETCH) from error
 
 
 def choose_records(names: Iterable[str]) -> frozenset[str]:
-    """Choose the names that are records.
+    """Choose the file names of records.
 
-    In a checkout of the PyPA database those below ``vulns/``, at the top or in the one directory
-    that an archive is wrapped in; elsewhere every JSON and YAML file. Hidden ones are none.
+    In a checkout of the PyPA database these are the files below ``vulns/``, at the top or in the
+    single top directory. Elsewhere these are all JSON and YAML files. Hidden files are not records.
     """
     candidates = [
         name
@@ -85,11 +84,11 @@ def _parts(name: str) -> list[str]:
 def _verify_name(name: str, seen: set[str]) -> None:
     parts = name.split("/")
     if name.startswith("/") or ".." in parts or "\\" in name or ":" in parts[0]:
-        raise HostileFeedError(f"member outside of the archive: {name!r}")  # 2
+        raise HostileFeedError(f"archive member with a path out of the archive: {name!r}")  # 2
     if not name.isprintable():
-        raise HostileFeedError(f"member with control characters: {name!r}")
+        raise HostileFeedError(f"archive member with control characters: {name!r}")
     if name.rstrip("/") in seen and not name.endswith("/"):
-        raise HostileFeedError(f"member given twice: {name!r}")  # 3
+        raise HostileFeedError(f"duplicate archive member: {name!r}")  # 3
     seen.add(name.rstrip("/"))
 
 
@@ -101,9 +100,11 @@ def _read_zip(path: Path, limits: FeedLimits) -> Iterator[RawRecord]:
             meter.count_member()
             kind = stat.S_IFMT(member.external_attr >> 16)
             if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-                raise HostileFeedError(f"neither file nor directory: {member.filename!r}")  # 1
+                raise HostileFeedError(
+                    f"archive member not a file or directory: {member.filename!r}"
+                )  # 1
             if member.compress_type not in _ZIP_METHODS:
-                raise FeedError(f"unusual compression: {member.filename!r}", _FINDER)
+                raise FeedError(f"unsupported compression: {member.filename!r}", _FETCH)
             _verify_name(member.filename, seen)
         chosen = choose_records(one.filename for one in archive.infolist() if not one.is_dir())
         for member in archive.infolist():
@@ -121,7 +122,9 @@ def _read_tar(path: Path, limits: FeedLimits) -> Iterator[RawRecord]:
         for member in archive:
             meter.count_member()
             if member.issparse() or not (member.isreg() or member.isdir()):
-                raise HostileFeedError(f"neither file nor directory: {member.name!r}")  # 1
+                raise HostileFeedError(
+                    f"archive member not a file or directory: {member.name!r}"
+                )  # 1
             _verify_name(member.name + ("/" if member.isdir() else ""), seen)
             names += [member.name] if member.isreg() else []
     chosen = choose_records(names)
@@ -134,18 +137,18 @@ def _read_tar(path: Path, limits: FeedLimits) -> Iterator[RawRecord]:
 
 
 class _Header(tarfile.TarInfo):
-    """A header that announces no endless name: tarfile would read it into memory whole."""
+    """A header with a limited name: tarfile reads a name into memory whatever its length."""
 
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
         header = super().frombuf(buf, encoding, errors)
         if header.type not in tarfile.REGULAR_TYPES and header.size > _LONGEST_HEADER:
-            raise HostileFeedError(f"header of {header.size} bytes")
+            raise HostileFeedError(f"tar header of {header.size} bytes")
         return header
 
 
 class _MeteredStream(io.RawIOBase):
-    """What comes out of a decompressor, counted, with the end of it kept for a look."""
+    """The output of a decompressor, with its bytes counted and its last block kept."""
 
     def __init__(self, stream: IO[bytes] | gzip.GzipFile, meter: Meter) -> None:
         self._stream = stream
@@ -153,18 +156,18 @@ class _MeteredStream(io.RawIOBase):
         self._tail = b""
 
     def read(self, size: int = -1) -> bytes:
-        """Read at most so many bytes, or a chunk."""
+        """Read at most ``size`` bytes, or a chunk."""
         content = self._stream.read(size if size > 0 else _CHUNK)
         self._meter.count_bytes(len(content))  # 4
         self._tail = (self._tail + content)[-tarfile.BLOCKSIZE :]
         return content
 
     def drain(self) -> None:
-        """Read to the end, so that a checksum there is compared, and look for tar's end mark."""
+        """Read to the end, which verifies the checksum of gzip, and require the end mark of tar."""
         while self.read():
             pass
         if self._tail != bytes(tarfile.BLOCKSIZE):
-            raise EOFError("the archive has no end")
+            raise EOFError("no end mark")
 
 
 @contextmanager
@@ -187,6 +190,6 @@ def _read_limited(stream: IO[bytes], meter: Meter, limits: FeedLimits, name: str
         size += len(chunk)
         meter.count_bytes(len(chunk))  # 4
         if size > limits.record:
-            raise HostileFeedError(f"record of more than {limits.record} bytes: {name!r}")
+            raise HostileFeedError(f"record larger than {limits.record} bytes: {name!r}")
         chunks.append(chunk)
     return b"".join(chunks)

@@ -1,13 +1,12 @@
-"""Downloads over HTTP: resumed where they stopped, compared with every checksum that is promised.
+"""Downloads over HTTP, with resumption and verified checksums.
 
 1. The address is one that `http_request` allows.
-2. What has come stays in a part file with the ETag it belongs to. The next attempt asks for the
-   rest (`Range`) on condition that it is still the same (`If-Range`, RFC 9110 section 13.1.5); any
-   other answer starts from zero.
-3. The length has to be the announced one.
-4. The sha256 has to be the one asked for, and `Repr-Digest` (RFC 9530) or `x-goog-hash` the one
-   that the server promises.
-5. A time for the whole and a size at most, however slowly the bytes drip.
+2. A part file keeps the received bytes with their ETag. The next attempt requests the rest
+   (`Range`) if the file is unchanged (`If-Range`, RFC 9110 section 13.1.5), else the whole file.
+3. The length matches the announced length.
+4. The sha256 matches the requested one, and the digests that the server announces
+   (`Repr-Digest`, RFC 9530, and `x-goog-hash`).
+5. Total time and size are limited, so that a slow server cannot hold the download open.
 """
 
 from __future__ import annotations
@@ -36,20 +35,20 @@ from security.content.digest import digest_bytes
 _CHUNK = 1 << 16
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 _DIGEST = re.compile(r"(?:^|[\s,])(sha-256=:|md5=)([A-Za-z0-9+/=]+)")
-_AGAIN = "run it again: it goes on where it stopped"
+_AGAIN = "run again, the download resumes: ml-assets advisories update"
 
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """What to fetch and how long to wait.
+    """A file to download, with limits.
 
     Attributes:
-        sha256: what the bytes must have; empty if that is not known.
-        known_etag: of what is already indexed; the server then may say that nothing has changed.
-        attempts: how often a stopped transfer is resumed in one call.
-        silence: seconds without a byte after which a connection counts as dead.
-        deadline: seconds for the whole.
-        largest: bytes at most.
+        sha256: the required sha256; empty if unknown.
+        known_etag: the ETag of the indexed file, so that the server can answer "not modified".
+        attempts: attempts in one call, each of which resumes the transfer.
+        silence: seconds without a byte until a connection counts as dead.
+        deadline: seconds for the whole download.
+        largest: maximum size in bytes.
     """
 
     url: str
@@ -63,7 +62,7 @@ class Download:
 
 @dataclass(frozen=True, slots=True)
 class Downloaded:
-    """A complete file whose checksums were compared."""
+    """A complete file with verified checksums."""
 
     path: Path
     sha256: str
@@ -72,14 +71,14 @@ class Downloaded:
 
 @dataclass(frozen=True, slots=True)
 class Unchanged:
-    """The server still has what `known_etag` names."""
+    """The server answered that the file of `known_etag` is not modified."""
 
     etag: str
 
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """What a part file belongs to: an ETag that names its bytes exactly."""
+    """A part file with the ETag of its bytes."""
 
     path: Path
 
@@ -88,7 +87,7 @@ class _Part:
         return self.path.with_suffix(".etag")
 
     def read(self) -> tuple[int, str]:
-        """Return how many bytes are there and of which ETag; nothing where that is not known."""
+        """Return the size and ETag of the part file; zero and empty if unknown."""
         try:
             note = json.loads(self._note.read_bytes())
             return self.path.stat().st_size, str(note["etag"])
@@ -96,35 +95,34 @@ class _Part:
             return 0, ""
 
     def start(self, etag: str) -> None:
-        """Begin anew. Only a strong ETag names bytes; with another nothing can be resumed."""
+        """Start a new part file. Only a strong ETag allows resumption."""
         self.forget()
         self.path.parent.mkdir(parents=True, exist_ok=True)
         if etag.startswith('"'):
             write_atomically(self._note, json.dumps({"etag": etag}).encode())
 
     def forget(self) -> None:
-        """Remove what is there."""
+        """Remove the part file."""
         self.path.unlink(missing_ok=True)
         self._note.unlink(missing_ok=True)
 
 
 class _Stopped(Exception):
-    """A transfer ended before its end; what has come is kept."""
+    """A transfer stopped early; the received bytes are kept."""
 
 
 def fetch(
     wanted: Download, directory: Path, *, clock: Callable[[], float] = time.monotonic
 ) -> Downloaded | Unchanged:
-    """Download a file into a directory, or learn that it has not changed.
+    """Download a file into a directory, unless the server says that it is not modified.
 
-    The caller removes the file when it is done with it; what is left of a transfer that stopped
-    stays for the next call.
+    The caller removes the file. The part file of a stopped transfer stays for the next call.
 
     Raises:
-        ConfigurationError: the URL is not one that may be used.
-        ChecksumError: the bytes are not those promised; they are removed.
-        FeedError: the server does not answer, or stops every time.
-        UnavailableError: the disk refuses.
+        ConfigurationError: the URL is not allowed.
+        ChecksumError: the bytes do not match a checksum; they are removed.
+        FeedError: the server does not answer, or each transfer stopped.
+        UnavailableError: the file cannot be written.
     """
     verify_address(wanted.url, wanted.sha256)  # 1
     name = digest_bytes(wanted.url.encode()).sha256[:32]
@@ -139,8 +137,8 @@ def fetch(
         except HostileFeedError:
             part.forget()
             raise
-        except urllib.error.HTTPError as error:  # only a redirect that may not be followed
-            raise HostileFeedError(f"redirected astray: {error.reason}: {wanted.url}") from error
+        except urllib.error.HTTPError as error:  # only a refused redirect
+            raise HostileFeedError(f"refused redirect: {error.reason}: {wanted.url}") from error
         except (
             urllib.error.URLError,
             http.client.HTTPException,
@@ -151,7 +149,7 @@ def fetch(
         except OSError as error:
             raise wrap_os_error(error) from error
         if clock() >= end:
-            reason = f"not complete after {wanted.deadline:g} s"
+            reason = f"incomplete after {wanted.deadline:g} s"
             break
     raise FeedError(f"cannot download {wanted.url}: {reason}", _AGAIN)
 
@@ -172,13 +170,13 @@ def _attempt(
             return Unchanged(wanted.known_etag)
         if status == 416:
             part.forget()
-            raise _Stopped("the part that was there does not belong to the file")
+            raise _Stopped("the part file belongs to another version of the file")
         if status >= 500:
             raise _Stopped(f"status {status}")
         if status not in (200, 206):
             raise FeedError(
                 f"cannot download {wanted.url}: status {status}",
-                "look whether the address is right",
+                f"check the address: curl -I {wanted.url}",
             )
         served = response.headers.get("ETag", "")
         total = _place(response, have if status == 206 else 0, etag if status == 206 else served)
@@ -190,13 +188,13 @@ def _attempt(
 
 
 def _place(response: http.client.HTTPResponse, have: int, etag: str) -> int | None:
-    """Return the length of the whole file, having checked that the answer is the part asked for."""
+    """Return the length of the whole file, and verify that the answer is the requested part."""
     if response.status == 206:
         place = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
         served = response.headers.get("ETag", etag)
         if place is None or int(place[1]) != have or served != etag:
             raise FeedError(
-                "the server answered with another part than asked for", "report it to its operator"
+                "the server sent another part than requested", "report it to its operator"
             )
         return int(place[3])
     length = response.headers.get("Content-Length", "")
@@ -222,18 +220,18 @@ def _receive(
                 if size > wanted.largest:
                     raise HostileFeedError(f"larger than {wanted.largest} bytes: {wanted.url}")
                 if clock() >= end:
-                    raise _Stopped(f"not complete after {wanted.deadline:g} s")
+                    raise _Stopped(f"incomplete after {wanted.deadline:g} s")
         except (http.client.HTTPException, ConnectionError, TimeoutError) as error:
             raise _Stopped(f"stopped after {size} of {total} bytes: {error}") from error
     if total is not None and size < total:
         raise _Stopped(f"stopped after {size} of {total} bytes")
     if total is not None and size > total:
         path.unlink()
-        raise _Stopped(f"{size} bytes in place of {total}")
+        raise _Stopped(f"{size} bytes instead of {total}")
 
 
 def _finish(wanted: Download, part: _Part, etag: str, promised: dict[str, str]) -> Downloaded:
-    """Compare every checksum (4) and take the file out of the parts."""
+    """Verify each checksum (4), and rename the complete part file."""
     sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
     with open(part.path, "rb") as file:
         while chunk := file.read(1 << 20):
@@ -246,12 +244,12 @@ def _finish(wanted: Download, part: _Part, etag: str, promised: dict[str, str]) 
         if base64.b64encode(found[name]).decode() != value
     ]
     if wanted.sha256 and sha256.hexdigest() != wanted.sha256.lower():
-        wrong.append("the sha256 asked for")
+        wrong.append("the requested sha256")
     if wrong:
         part.forget()
         raise ChecksumError(
             f"wrong checksum ({', '.join(wrong)}): {wanted.url}",
-            "fetch it again; if it stays wrong, do not use this source",
+            "run again, or use another source: ml-assets advisories update --from URL",
         )
     complete = part.path.with_name(part.path.stem + _suffix(wanted.url))
     part.path.replace(complete)
@@ -260,13 +258,13 @@ def _finish(wanted: Download, part: _Part, etag: str, promised: dict[str, str]) 
 
 
 def _promised(headers: Message) -> dict[str, str]:
-    """Return the checksums of the whole file that the server states."""
+    """Return the checksums that the server announces for the whole file."""
     values = [*headers.get_all("Repr-Digest", []), *headers.get_all("x-goog-hash", [])]
     return {kind: value for text in values for kind, value in _DIGEST.findall(text)}
 
 
 def _suffix(url: str) -> str:
-    """Return the ending of the file's name, which says what it is."""
+    """Return the suffix of the file name, which determines the format."""
     name = urlsplit(url).path.rsplit("/", 1)[-1].lower()
     endings = (".tar.gz", ".tgz", ".tar", ".zip", ".json", ".yaml", ".yml")
     return next((ending for ending in endings if name.endswith(ending)), ".zip")

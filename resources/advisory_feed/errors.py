@@ -1,11 +1,13 @@
-"""What the advisory feed fails with: nothing of the database in place changes then.
+"""Errors of the advisory feed. After each of them the present database is unchanged.
+
+The exit code of each is 3, could not judge.
 
 ResourceError
-├── FeedError              the records could not be fetched or read
-│   ├── HostileFeedError   an archive or file is made to harm: a bomb, a path outside, a device
-│   └── ChecksumError      the bytes are not those that were promised
-├── UpdateRefusedError     the records were read, and would make the database worse
-└── UpdateRunningError     another update holds the lock
+├── FeedError              advisories cannot be fetched or read
+│   ├── HostileFeedError   a source contains a bomb, a path out of the archive, a device
+│   └── ChecksumError      downloaded bytes do not match a checksum
+├── UpdateRefusedError     an update would lose advisories or go back in time
+└── UpdateRunningError     another process updates the database
 """
 
 from __future__ import annotations
@@ -16,33 +18,35 @@ from resources.errors import ResourceError
 
 
 class FeedError(ResourceError):
-    """Advisories could not be fetched or read."""
+    """Advisories cannot be fetched or read."""
 
     kind: ClassVar[str] = "advisory-feed"
 
 
 class HostileFeedError(FeedError):
-    """An archive, a file or a server offers what no feed of advisories has."""
+    """A source contains something that no advisory feed contains."""
 
     kind = "hostile-feed"
 
     def __init__(self, message: str) -> None:
-        super().__init__(message, "do not use this feed; get the advisories from their publisher")
+        super().__init__(
+            message, "use the feed of the publisher: ml-assets advisories update --from URL"
+        )
 
 
 class ChecksumError(FeedError):
-    """The bytes that came are not those that were promised."""
+    """Downloaded bytes do not match a checksum."""
 
     kind = "checksum"
 
 
 class UpdateRefusedError(ResourceError):
-    """An update would lose advisories, or go back in time."""
+    """An update would lose advisories or go back in time."""
 
     kind = "update-refused"
 
 
 class UpdateRunningError(ResourceError):
-    """Another process updates this database."""
+    """Another process updates the database."""
 
     kind = "update-running"

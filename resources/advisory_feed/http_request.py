@@ -1,7 +1,8 @@
-"""One HTTP request: where it may go, and where a redirect may take it.
+"""The HTTP request: allowed addresses and redirects.
 
-1. Only http and https, also after a redirect, and never from https down to http.
-2. Plain http needs a sha256 or a loopback address: who sits between could leave an advisory out.
+1. Allow only http and https, also in a redirect, and no redirect from https to http.
+2. Allow plain http only with a sha256 or a loopback address: a man in the middle could remove an
+   advisory.
 """
 
 from __future__ import annotations
@@ -17,17 +18,24 @@ from resources.errors import ConfigurationError
 
 
 def verify_address(url: str, sha256: str) -> None:
-    """Refuse what is not http or https, and what nobody can trust."""
+    """Require an allowed address.
+
+    Raises:
+        ConfigurationError: the address violates a rule above, or contains a password.
+    """
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigurationError(f"not an http or https address: {url}", "give https://…")
+        raise ConfigurationError(
+            f"not an http or https address: {url}", "use an address such as: https://HOST/all.zip"
+        )
     if parts.username or parts.password:
         raise ConfigurationError(
-            "an address with a password in it", "leave it out: advisories are public"
+            f"password in the address of: {parts.hostname}",
+            "remove the password: advisories are public",
         )
     if parts.scheme == "http" and not sha256 and not _is_loopback(parts.hostname):
         raise ConfigurationError(
-            f"plain http can be changed on its way: {url}", "give https://…, or the file's sha256"
+            f"unprotected http address: {url}", "use https://, or pin the file: --sha256 DIGEST"
         )
 
 
@@ -39,7 +47,7 @@ def _is_loopback(host: str) -> bool:
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows redirects, but never to another scheme than http and https, nor down to http."""
+    """Follows redirects to http and https, but not from https to http."""
 
     def redirect_request(
         self,
@@ -52,10 +60,11 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
     ) -> urllib.request.Request | None:
         scheme = urlsplit(newurl).scheme
         if scheme not in ("http", "https") or (req.type == "https" and scheme == "http"):
-            raise HostileFeedError(f"redirected astray: {newurl}")
+            raise HostileFeedError(f"refused redirect: {newurl}")
         followed = super().redirect_request(req, fp, code, msg, headers, newurl)
         if followed is not None:
-            # Plain http was let in for its sha256, which stays, or as loopback, which this must be.
+            # The start was plain http with a sha256, which also protects the target, or loopback,
+            # in which case the target must be allowed by itself.
             start = urlsplit(req.full_url).hostname or ""
             trusted = req.type == "http" and not _is_loopback(start)
             verify_address(newurl, "compared" if trusted else "")
@@ -63,7 +72,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
 
 
 class _Answers(urllib.request.HTTPErrorProcessor):
-    """Leaves every answer but redirects to the caller: 304 and 416 are no errors here."""
+    """Returns all answers except redirects to the caller: 304 and 416 are no errors here."""
 
     def http_response(
         self, request: urllib.request.Request, response: http.client.HTTPResponse
@@ -77,7 +86,7 @@ class _Answers(urllib.request.HTTPErrorProcessor):
 
 
 def open_request(request: urllib.request.Request, silence: float) -> http.client.HTTPResponse:
-    """Open with handlers for http and https alone: there is none for files to be redirected to."""
+    """Open a request with handlers for http and https only, so no redirect can reach a file."""
     opener = urllib.request.OpenerDirector()
     for handler in (
         urllib.request.ProxyHandler(),
@@ -89,5 +98,7 @@ def open_request(request: urllib.request.Request, silence: float) -> http.client
         opener.add_handler(handler)
     response = opener.open(request, timeout=silence)
     if not isinstance(response, http.client.HTTPResponse):
-        raise FeedError(f"no answer: {request.full_url}", "look at the address")
+        raise FeedError(
+            f"no answer: {request.full_url}", f"check the address: curl -I {request.full_url}"
+        )
     return response

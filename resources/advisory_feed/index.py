@@ -1,4 +1,4 @@
-"""The index: records in, one sealed SQLite file out, written whole or not at all."""
+"""The index: builds the sealed SQLite database of advisories from records."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ from security.advisories.database_schema import (
 from security.advisories.errors import MalformedAdvisoryError
 from security.advisories.version import split_ecosystem
 
-# A publisher's clock may be a little ahead. A record from further in the future would keep the
-# database young for ever, so it does not count for the age.
+# The clock of a publisher may be slightly ahead. A record from further in the future would make the
+# database look fresh forever, so it does not count for the age.
 _CLOCK_SKEW = timedelta(days=1)
 
 
@@ -44,8 +44,8 @@ class Records:
     """The records of one source, by identifier.
 
     Attributes:
-        elsewhere: how many were left out because they name no package of a known ecosystem.
-        lost: places and faults of records of which not even the packages could be read.
+        elsewhere: number of records without a package of a known ecosystem, which are left out.
+        lost: errors of records whose packages cannot be read.
     """
 
     by_id: dict[str, StoredRecord] = field(default_factory=dict)
@@ -53,9 +53,9 @@ class Records:
     lost: list[MalformedAdvisoryError] = field(default_factory=list)
 
     def add(self, record: StoredRecord) -> None:
-        """Add a record; of two with one identifier the one modified last stays.
+        """Add a record; of two records with one identifier keep the one modified last.
 
-        One that cannot be read gives way only to one that can.
+        An unreadable record counts as the oldest.
         """
         other = self.by_id.get(record.id)
         if other is None or _precedence(record) >= _precedence(other):
@@ -67,7 +67,7 @@ def _precedence(record: StoredRecord) -> datetime:
 
 
 def collect_records(raw: Iterable[RawRecord]) -> Records:
-    """Parse records; a malformed one is kept by the packages it names, to be told as unknown."""
+    """Parse records; keep a malformed record with its packages, to report them as unknown."""
     records = Records()
     for one in raw:
         document: object = None
@@ -103,7 +103,7 @@ def _keep_unreadable(records: Records, document: object, error: MalformedAdvisor
 
 
 def _storable(text: str) -> str:
-    """Replace what cannot be written as UTF-8: the halves of characters that broken text holds."""
+    """Replace lone surrogates, which UTF-8 cannot represent."""
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
@@ -114,10 +114,10 @@ def write_index(
     *,
     now: datetime,
 ) -> None:
-    """Write the index of records.
+    """Write the index of records as a whole.
 
     Raises:
-        UnavailableError: the disk refuses; the file that was there is untouched.
+        UnavailableError: the file cannot be written; the old file is untouched.
     """
     connection = sqlite3.connect(":memory:")
     try:
@@ -167,7 +167,7 @@ def _affected(records: Iterable[StoredRecord]) -> Iterator[tuple[str, str, str]]
 
 
 def _ecosystems(records: Iterable[StoredRecord], now: datetime) -> list[tuple[str, int, str]]:
-    """Count the readable records of each ecosystem, and find when the newest was modified."""
+    """Return for each ecosystem its number of readable records and its latest modification."""
     counts: Counter[str] = Counter()
     newest: dict[str, datetime] = {}
     for record in records:

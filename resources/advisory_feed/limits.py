@@ -1,4 +1,4 @@
-"""How much a feed may hold: beyond that it is a bomb and not a feed."""
+"""The limits of a feed, against archives that unpack to huge sizes."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from resources.advisory_feed.errors import HostileFeedError
 
 @dataclass(frozen=True, slots=True)
 class FeedLimits:
-    """The most that is read of one source.
+    """The limits for one source.
 
     Attributes:
-        file: bytes of the archive, or of the download.
-        record: bytes of one record. OSV's largest have about 1 MiB.
-        total: bytes of everything that is unpacked.
-        ratio: times that something may grow by being unpacked, once it has grown beyond `record`.
+        file: bytes of the archive or download.
+        record: bytes of one record. The largest of OSV have about 1 MiB.
+        total: bytes of all unpacked records.
+        ratio: unpacked by packed size, once the unpacked size exceeds `record`.
         members: files and directories in an archive or directory.
     """
 
@@ -27,7 +27,7 @@ class FeedLimits:
 
 
 class Meter:
-    """Counts what comes out of one source, and stops it at its limits."""
+    """Counts members and bytes of one source, and enforces its limits."""
 
     def __init__(self, limits: FeedLimits, packed: int, where: str) -> None:
         self._limits = limits
@@ -40,17 +40,17 @@ class Meter:
         """Count one member.
 
         Raises:
-            HostileFeedError: there are too many.
+            HostileFeedError: the source has too many members.
         """
         self._members += 1
         if self._members > self._limits.members:
             raise HostileFeedError(f"more than {self._limits.members} members: {self._where}")
 
     def count_bytes(self, size: int) -> None:
-        """Count bytes that have been unpacked.
+        """Count unpacked bytes.
 
         Raises:
-            HostileFeedError: there are too many, for all or for what they were packed in.
+            HostileFeedError: too many bytes in total, or for the size of the archive.
         """
         self._bytes += size
         if self._bytes > self._most:

@@ -1,8 +1,8 @@
-"""The text of one record, JSON or YAML, turned into plain values.
+"""The text of one record: parses JSON or YAML into plain values.
 
-YAML is read from the parser's events and not with a loader, for four reasons: libyaml's composer
-crashes the process on deep nesting; aliases can make a small file endless; tags construct objects;
-and ``1.10`` without quotes would become the number 1.1. Every scalar stays text here, but null.
+YAML is parsed from events, not with a loader, for four reasons: the composer of libyaml crashes on
+deep nesting, aliases can expand a small file without limit, tags construct objects, and an unquoted
+``1.10`` becomes the number 1.1. Here each scalar except null stays text.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ _LOADER: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def parse_record_text(content: bytes, where: str) -> object:
-    """Parse one record by the ending of its name.
+    """Parse one record by the suffix of its name.
 
     Raises:
-        MalformedAdvisoryError: it is not JSON, or not YAML without aliases and tags.
+        MalformedAdvisoryError: the record is not JSON, or not YAML without aliases and tags.
     """
     if where.lower().endswith(".json"):
         return _parse_json(content, where)
@@ -37,7 +37,7 @@ def _parse_json(content: bytes, where: str) -> object:
         return json.loads(content)
     except RecursionError:
         raise MalformedAdvisoryError(where, "nested too deeply") from None
-    except ValueError as error:  # of the syntax, the encoding, or an endless number
+    except ValueError as error:  # syntax, encoding, or a number with too many digits
         raise MalformedAdvisoryError(where, f"not JSON: {error}") from None
 
 
@@ -53,7 +53,7 @@ def _parse_yaml(content: bytes, where: str) -> object:
 
 
 class _Builder:
-    """Builds a value from the parser's events, with a stack of its own instead of recursion."""
+    """Builds a value from parser events with a stack instead of recursion."""
 
     def __init__(self, where: str) -> None:
         self._where = where
@@ -62,15 +62,15 @@ class _Builder:
         self._documents: list[_Value] = []
 
     def result(self) -> _Value:
-        """Return the one document."""
+        """Return the single document."""
         if len(self._documents) != 1:
-            raise self._wrong(f"{len(self._documents)} documents in place of one")
+            raise self._wrong(f"{len(self._documents)} documents instead of one")
         return self._documents[0]
 
     def add(self, event: yaml.Event) -> None:
-        """Take the next event."""
+        """Add the next event."""
         if isinstance(event, yaml.AliasEvent):
-            raise self._wrong("an alias, which no record needs")
+            raise self._wrong("alias not allowed")
         if isinstance(event, yaml.ScalarEvent):
             self._refuse_tag(event.tag)
             plain = event.implicit[0]  # neither quoted nor a block
@@ -104,15 +104,15 @@ class _Builder:
             holder[key] = value
             self._keys[-1] = None
         elif not isinstance(value, str):
-            raise self._wrong("a key that is not text")
+            raise self._wrong("key not text")
         elif value in holder:
-            raise self._wrong(f"key given twice: {value}")
+            raise self._wrong(f"duplicate key: {value}")
         else:
             self._keys[-1] = value
 
     def _refuse_tag(self, tag: str | None) -> None:
         if tag not in (None, "!"):
-            raise self._wrong(f"a tag, which no record needs: {tag}")
+            raise self._wrong(f"tag not allowed: {tag}")
 
     def _wrong(self, what: str) -> MalformedAdvisoryError:
         return MalformedAdvisoryError(self._where, what)

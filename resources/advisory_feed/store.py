@@ -1,7 +1,7 @@
-"""The store: the one database file of a user or a machine, and the only way it changes.
+"""The advisory store: the database file of a user or machine, and its updates.
 
-An update reads its sources, builds the next database beside the present one, verifies it as every
-reader does, and puts it in place with one rename. Whatever fails before leaves what was there.
+An update reads its sources, builds a new database beside the present one, verifies it as a reader
+does, and replaces the present one with one rename. A failure leaves the present one unchanged.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ _BUNDLED_PREFIX = "bundled:"
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """What to update from.
+    """The sources and options of an update.
 
     Attributes:
-        sources: paths, and http or https addresses of bulk archives or records.
-        mode: what becomes of what is known already.
-        sha256: of the one address; empty if that is not known.
-        allow_loss: put up with an update that shrinks the database or takes it back in time.
+        sources: paths, and http or https addresses of archives or records.
+        mode: replace or add to the present records.
+        sha256: the required sha256 of a single address; empty if unknown.
+        allow_loss: allow an update that shrinks the database or goes back in time.
     """
 
     sources: Sequence[str]
@@ -57,12 +57,12 @@ class Update:
 
 @dataclass(frozen=True, slots=True)
 class UpdateSummary:
-    """What an update did.
+    """The summary of an update.
 
     Attributes:
-        status: of the database that is in place now.
-        changed: False if every server said that nothing is new.
-        elsewhere: records left out because they are about other ecosystems.
+        status: the status of the database after the update.
+        changed: False if each server answered "not modified".
+        elsewhere: number of records of other ecosystems, which were left out.
     """
 
     status: DatabaseStatus
@@ -71,33 +71,33 @@ class UpdateSummary:
 
 
 class AdvisoryStore:
-    """A directory with the database of advisories."""
+    """A directory with the advisory database."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
     @property
     def path(self) -> Path:
-        """Return the database file."""
+        """The database file."""
         return self._directory / "advisories.sqlite"
 
     def load(self) -> AdvisoryDatabase:
         """Open the database.
 
         Raises:
-            DatabaseError: there is none, or it is damaged.
+            DatabaseError: the database is missing or damaged.
         """
         return load_database(self.path)
 
     def load_or_index(self, *, now: datetime, snapshot: Snapshot = BUNDLED) -> AdvisoryDatabase:
-        """Open the database; where there is none yet, index the bundled advisories first.
+        """Open the database; on first use build it from the bundled advisories.
 
-        One that was indexed from other bundled advisories than this release's is replaced. One that
-        is damaged is not: that is for a person to see.
+        A database of the bundled advisories of another release is replaced. A damaged database is
+        not replaced, but reported.
 
         Raises:
-            DatabaseError: the database, or the snapshot, is damaged.
-            ResourceError: the index cannot be written.
+            DatabaseError: the database or the bundled snapshot is damaged.
+            ResourceError: the database cannot be written.
         """
         if not self.path.exists():
             self._index(snapshot, now=now, replace=False)
@@ -111,24 +111,24 @@ class AdvisoryStore:
         try:
             self.index_snapshot(now=now, snapshot=snapshot)
         except UpdateRunningError:
-            return database  # which is whole, and about to be replaced
+            return database  # intact, and about to be replaced
         database.close()
         return self.load()
 
     def index_snapshot(self, *, now: datetime, snapshot: Snapshot = BUNDLED) -> None:
-        """Index the bundled advisories, in place of what is there.
+        """Replace the database by one of the bundled advisories.
 
         Raises:
             DatabaseError: the snapshot is damaged.
-            ResourceError: the index cannot be written, or an update is running.
+            ResourceError: the database cannot be written, or an update is running.
         """
         with self._lock():
             self._index(snapshot, now=now, replace=True)
 
     def _index(self, snapshot: Snapshot, *, now: datetime, replace: bool) -> None:
-        """Index a snapshot; without `replace` only where no database has come into place meanwhile.
+        """Build the database from a snapshot; without `replace` keep an existing database.
 
-        The first use needs no lock then: of several at once one wins, and all have the same.
+        So the first use needs no lock: several processes at once build equal databases.
         """
         raw = (
             RawRecord(f"{snapshot.name}.{number}.json", content)
@@ -153,13 +153,13 @@ class AdvisoryStore:
             raise wrap_os_error(error) from error
 
     def update(self, wanted: Update, *, now: datetime) -> UpdateSummary:
-        """Update the database, or leave it as it is.
+        """Update the database.
 
         Raises:
-            ConfigurationError: a source is not one.
+            ConfigurationError: a source is not a source of advisories.
             FeedError: a source cannot be fetched or read.
-            UpdateRefusedError: the database would become worse.
-            UpdateRunningError: another update is at work.
+            UpdateRefusedError: the update would lose advisories or go back in time.
+            UpdateRunningError: another process updates the database.
         """
         _verify(wanted)
         with self._lock():
@@ -169,7 +169,7 @@ class AdvisoryStore:
             if previous is not None and len(new) < len(fetched):
                 if not new:
                     return UpdateSummary(previous.status, changed=False)
-                # What is unchanged is carried over, so nothing of it may be replaced.
+                # Keep the records of unmodified sources.
                 wanted_mode = Mode.ADD
             else:
                 wanted_mode = wanted.mode
@@ -197,13 +197,13 @@ class AdvisoryStore:
         except OSError as error:
             raise wrap_os_error(error) from error
         finally:
-            with suppress(OSError):  # what stopped it is told already
+            with suppress(OSError):  # the error that stopped the update is more useful
                 candidate.unlink(missing_ok=True)
         elsewhere = sum(one.records.elsewhere for one in fetched)
         return UpdateSummary(status, changed=True, elsewhere=elsewhere)
 
     def _load_previous(self) -> AdvisoryDatabase | None:
-        """Open what is there; a damaged one has nothing to carry over, and is replaced."""
+        """Open the present database; None if it is missing or damaged, so that it is replaced."""
         try:
             return self.load()
         except DatabaseError:
@@ -243,7 +243,7 @@ class AdvisoryStore:
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
-        """Keep other updates out, in this process and in others, until the end or a crash."""
+        """Hold the lock against other updates; the kernel releases it after a crash."""
         try:
             self._directory.mkdir(parents=True, exist_ok=True)
             handle = os.open(self._directory / "update.lock", os.O_RDWR | os.O_CREAT, 0o666)
@@ -254,7 +254,8 @@ class AdvisoryStore:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 raise UpdateRunningError(
-                    f"another update is at work: {self._directory}", "wait until it is done"
+                    f"another update is running: {self._directory}",
+                    "wait for it to end, then run again: ml-assets advisories update",
                 ) from error
             yield
         finally:
@@ -264,10 +265,10 @@ class AdvisoryStore:
 def _name_sources(
     previous: AdvisoryDatabase | None, fetched: list[Fetched], mode: Mode, merged: int
 ) -> list[AdvisorySource]:
-    """Name where the records of the next database come from.
+    """Return the sources of the new database.
 
-    A former source of which a part may have been replaced loses its ETag: "not modified" would no
-    longer mean that the database has what it had.
+    A previous source loses its ETag if records of it may have been replaced: after "not modified"
+    the database would miss these records.
     """
     sources = {one.source.address: one.source for one in fetched}
     own = {key for one in fetched for key in one.records.by_id}
@@ -280,6 +281,11 @@ def _name_sources(
 
 def _verify(wanted: Update) -> None:
     if not wanted.sources:
-        raise ConfigurationError("no source of advisories", "name a path or an address")
+        raise ConfigurationError(
+            "no source of advisories",
+            "name a source: ml-assets advisories update --from PATH_OR_URL",
+        )
     if wanted.sha256 and (len(wanted.sources) != 1 or not urlsplit(wanted.sources[0]).netloc):
-        raise ConfigurationError("a sha256 belongs to one address", "update from one at a time")
+        raise ConfigurationError(
+            "a sha256 needs exactly one address", "update from one address at a time"
+        )

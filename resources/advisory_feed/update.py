@@ -1,14 +1,14 @@
-"""An update: sources in, the records that the next database shall hold out, or a refusal.
+"""The update: merges the records of sources into those of the new database, or refuses.
 
-An update never makes the database worse in silence. It is refused where
+An update is refused if
 
-1. a source holds no record that can be judged here;
-2. records cannot be read and do not even say which packages they are about;
-3. more than a hundredth of the records cannot be read;
-4. an ecosystem would shrink by more than a fifth;
-5. an ecosystem's newest record would be older than the one that is known already.
+1. a source has no record of a known ecosystem;
+2. a record cannot be read, not even its packages;
+3. more than one percent of the records cannot be read;
+4. an ecosystem would lose more than a fifth of its records;
+5. the latest record of an ecosystem would be older than the present latest one.
 
-4 and 5 can be allowed for one update, by who knows why it is right.
+``--allow-loss`` permits 4 and 5 for one update.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from security.advisories.database_schema import StoredRecord
 
 _MOST_UNREADABLE = 0.01
 _LEAST_KEPT = 0.8
-_FORCE = "if that is right: ml-assets advisories update --allow-loss"
+_FORCE = "if this is intended: ml-assets advisories update --allow-loss"
 
 
 class Mode(Enum):
-    """What becomes of the records that the database holds already.
+    """The treatment of the present records.
 
-    REPLACE: those of the ecosystems that the new records cover go; the others stay.
-    ADD: all stay, and give way only to a record of the same identifier modified later.
+    REPLACE: remove the records of ecosystems that the new records cover; keep the others.
+    ADD: keep all; replace a record only by a later one with the same identifier.
     """
 
     REPLACE = "replace"
@@ -40,7 +40,7 @@ class Mode(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """The records of one source with what the database says about it."""
+    """The records of one source, with its entry in the database."""
 
     source: AdvisorySource
     records: Records
@@ -49,7 +49,7 @@ class Fetched:
 def merge(
     previous: Mapping[str, StoredRecord], fetched: Iterable[Fetched], mode: Mode
 ) -> dict[str, StoredRecord]:
-    """Return the records of the next database.
+    """Merge the present and new records into those of the new database.
 
     Raises:
         UpdateRefusedError: rules 2 and 3.
@@ -71,7 +71,7 @@ def merge(
 
 def _verify_readable(fetched: Fetched) -> None:
     records, address = fetched.records, fetched.source.address
-    hint = "report it to the publisher, and keep the advisories there are until it is mended"
+    hint = "keep the present database, and report the source to its publisher"
     if records.lost:  # 2
         first = records.lost[0]
         raise UpdateRefusedError(
@@ -87,12 +87,13 @@ def _verify_readable(fetched: Fetched) -> None:
         )
     if not records.by_id:  # 1
         raise FeedError(
-            f"no advisory for PyPI or Debian: {address}", "look whether it is the right source"
+            f"no advisory for PyPI or Debian: {address}",
+            "name another source: ml-assets advisories update --from PATH_OR_URL",
         )
 
 
 def _is_newer(one: StoredRecord, other: StoredRecord) -> bool:
-    """Say whether a record was modified after another; what cannot be read is never outdone so."""
+    """Whether a record was modified after another; false if either record is unreadable."""
     if one.modified is None or other.modified is None:
         return False
     return one.modified > other.modified
@@ -103,7 +104,7 @@ def _base(ecosystem: str) -> str:
 
 
 def verify_no_loss(database: AdvisoryDatabase, records: Mapping[str, StoredRecord]) -> None:
-    """Compare what a database knows with what the next one would know.
+    """Compare the present database with the records of the new one.
 
     Raises:
         UpdateRefusedError: rules 4 and 5.

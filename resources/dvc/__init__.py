@@ -1,1 +1,1 @@
-"""DVC: what it defines (manifest), what it decides (freshness), what it records (dvc.lock)."""
+"""DVC: its graph, lock files, cache, and the rules for stale stages; runs of stages."""

@@ -1,7 +1,7 @@
-"""The delegate: stages that only DVC's own code can judge, restore and record.
+"""The DVC fallback: checks, restores and records stages with DVC's own code.
 
-Imports, links other than copies, URLs, data sources that changed and lock entries of DVC 2.
-DVC's objects are not made for threads: every use of them holds one lock.
+It serves imports, cache links other than copies, URLs, changed data sources and lock entries of
+DVC 2. DVC's objects are not safe for threads, so each use holds one lock.
 """
 
 from __future__ import annotations
@@ -34,22 +34,22 @@ from resources.errors import MissingInputError, ResourceError, StageError, Unava
 
 
 class _Collecting(SCMContext):  # type: ignore[misc]  # dvc ships no types
-    """Collects what should be ignored by Git, for the one writer of ``.gitignore`` files."""
+    """Collects paths for ``.gitignore`` files, which only the reproduction writes."""
 
     def ignore(self, path: str) -> None:
-        """Remember a path instead of writing."""
+        """Collect a path instead of writing it."""
         if not self.scm.is_ignored(path):
             self.ignored_paths.append(path)
 
     def track_file(self, paths: Any = None) -> None:
-        """Leave staging to the one writer of lock files."""
+        """Do nothing: the reproduction adds files to the index of Git."""
 
 
 class _AnchoredRunCache(StageCache):  # type: ignore[misc]  # dvc ships no types
-    """DVC's run cache, for a process whose current directory is not the repository."""
+    """DVC's run cache for a process with a current directory outside of the repository."""
 
     def _create_stage(self, cache: dict[str, Any], wdir: str | None = None) -> PipelineStage:
-        """Make the stage that an entry speaks of, as if it stood in the root's ``dvc.yaml``."""
+        """Create the stage of an entry as if ``dvc.yaml`` at the DVC root defined it."""
         stage = create_stage(
             PipelineStage,
             repo=self.repo,
@@ -63,7 +63,7 @@ class _AnchoredRunCache(StageCache):  # type: ignore[misc]  # dvc ships no types
 
 
 class DvcFallback:
-    """DVC's own view of one working tree. Safe for threads.
+    """DVC's own code on one working tree. Safe for threads.
 
     Args:
         root: the DVC root, absolute.
@@ -90,13 +90,13 @@ class DvcFallback:
                 yield self._repo, loaded
 
     def find_reasons(self, stage: Stage, absent: Collection[str] = ()) -> list[str]:
-        """Say why DVC finds a stage changed; nothing when it is fresh.
+        """Return DVC's reasons why a stage is stale; an empty list for a fresh stage.
 
         Args:
-            absent: absolute paths of what is not here, or not all of it, and has not changed.
+            absent: absolute paths of unchanged data that is not, or not fully, in the checkout.
 
         Raises:
-            ResourceError: DVC cannot tell.
+            ResourceError: DVC fails.
         """
         status: list[Any] = []
         with self._open(stage) as (_, loaded):
@@ -106,22 +106,22 @@ class DvcFallback:
             loaded._status_always_changed(status)
             items = (*loaded.outs, *loaded.deps)
             overlooked = {str(item) for item in items if item.fs_path in absent}
-            # As in `dvc repro`: looking for an out in the cache protects it anew, which takes the
-            # execute bit from a link to it, so that it is only looked for when it decides.
+            # As in `dvc repro`: a lookup in the cache protects the object again, which removes the
+            # execute bit from its links. So look up outs only if nothing else makes it stale.
             if not _describe(status, overlooked):
                 loaded._status_outs(status, filter_info=None)
         return _describe(status, overlooked)
 
     def can_restore(self, stage: Stage) -> bool:
-        """Whether DVC would take a stage's outs from its caches instead of running it."""
+        """Whether DVC can restore the outs of a stage from its caches instead of running it."""
         with self._open(stage) as (repo, loaded):
             return _can_restore(repo, loaded)
 
     def fetch(self, stage: Stage) -> None:
-        """Put a data source's bytes back: from the cache, else from the remote.
+        """Restore the data of a source from the cache, else from the remote.
 
         Raises:
-            MissingInputError: they are nowhere.
+            MissingInputError: the data is not in the cache, and there is no remote.
             UnavailableError: the remote does not answer.
         """
         with self._open(stage) as (repo, loaded):
@@ -136,22 +136,22 @@ class DvcFallback:
             repo.fetch([os.path.join(self._root, stage.file)])
         except NoRemoteError as error:
             raise MissingInputError(
-                f"data is neither here nor in the cache, and there is no remote: {where}",
-                f"put the file back, or: dvc remote add -d NAME URL && dvc pull {where}",
+                f"data missing from checkout and cache, and no remote is configured: {where}",
+                f"restore the file, or: dvc remote add -d NAME URL && dvc pull {where}",
             ) from error
         except (DownloadError, RemoteConfigError, OSError, DvcException) as error:
             raise UnavailableError(
                 f"cannot fetch from the remote: {where}: {hide_secrets(str(error))}",
-                f"look: dvc pull -v {where}",
+                f"check the remote: dvc pull -v {where}",
             ) from error
         finally:
             repo.lock.lock()
 
     def update(self, stage: Stage) -> list[str]:
-        """Do what ``dvc repro`` does for a ``.dvc`` file or a frozen stage: import, or record.
+        """Import or record a ``.dvc`` file or frozen stage, as ``dvc repro`` does.
 
         Returns:
-            Absolute paths that Git should ignore from now on.
+            Absolute paths to add to ``.gitignore``.
         """
         with self._open(stage) as (repo, loaded):
             loaded.run()
@@ -160,18 +160,18 @@ class DvcFallback:
             return _take_ignored(repo)
 
     def entry(self, stage: Stage) -> LockEntry:
-        """Return a stage's lock entry as DVC holds it now."""
+        """Return the current lock entry of a stage."""
         with self._open(stage) as (_, loaded):
             return dict(to_lockfile(loaded)[stage.key])
 
     def run(self, stage: Stage, execute: Callable[[], None]) -> tuple[bool, LockEntry, list[str]]:
-        """Restore a pipeline stage or run its command, and record its outs.
+        """Restore a pipeline stage or run its command, then record its outs.
 
         Args:
-            execute: runs the stage's command.
+            execute: runs the command of the stage.
 
         Returns:
-            Whether it was restored, its lock entry, and paths that Git should ignore.
+            Whether the stage was restored, its lock entry, and paths to add to ``.gitignore``.
         """
         with self._open(stage) as (repo, loaded):
             restored = self._restore(repo, loaded)
@@ -198,7 +198,7 @@ class DvcFallback:
 
 
 def _describe(status: list[Any], overlooked: Collection[str]) -> list[str]:
-    """Say what DVC found, without what it did not find of things that may be absent."""
+    """Turn the status of DVC into reasons, without paths that may be absent."""
     reasons: list[str] = []
     for found in status:
         if isinstance(found, str):
@@ -213,14 +213,14 @@ def _describe(status: list[Any], overlooked: Collection[str]) -> list[str]:
 
 
 def _reload(loaded: DvcStage) -> DvcStage:
-    """Load a stage again: looking for what could be restored changes what it holds."""
+    """Load a stage again: a lookup in the run cache changes the loaded stage."""
     return load_file(loaded.repo, loaded.path).stages[loaded.name]
 
 
 def _can_restore(repo: Repo, loaded: DvcStage) -> bool:
-    """Whether DVC's caches hold a stage's outs, without taking them out.
+    """Whether the caches of DVC have the outs of a stage; restore nothing.
 
-    DVC's own dry run asks with the recorded deps instead of the present ones.
+    DVC's own dry run compares recorded deps instead of current ones.
     """
     if not _can_hash(loaded):
         return False
@@ -252,19 +252,20 @@ def _stage_errors(stage: Stage) -> Iterator[None]:
     except (CheckoutError, FileMissingError) as error:
         raise UnavailableError(
             f"{stage.name}: {hide_secrets(str(error))}",
-            f"look at the cache: dvc status {stage.name}",
+            f"check the cache: dvc status {stage.name}",
         ) from error
     except DvcException as error:
         raise StageError(
-            f"{stage.name}: {hide_secrets(str(error))}", f"look: dvc repro -v {stage.name}"
+            f"{stage.name}: {hide_secrets(str(error))}",
+            f"find the cause: dvc repro -v {stage.name}",
         ) from error
-    except OSError:
-        raise
     except Exception as error:  # noqa: BLE001  # each kind of storage has errors of its own
-        said = hide_secrets(str(error)) or type(error).__name__
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # from the disk: the stage runner wraps it with a hint for its cause
+        reason = hide_secrets(str(error)) or type(error).__name__
         raise UnavailableError(
-            f"{stage.name}: {said}",
-            f"look at addresses and credentials: dvc status -v {stage.name}",
+            f"{stage.name}: {reason}",
+            f"check addresses and credentials: dvc status -v {stage.name}",
         ) from error
 
 
@@ -275,6 +276,6 @@ def _ignore_filter(root: Path) -> Any:
 
 
 def ignored_walk(root: Path, top: str) -> Iterator[tuple[str, list[str]]]:
-    """List a directory as DVC does where ``.dvcignore`` has patterns."""
+    """List a directory as DVC does with patterns in ``.dvcignore``."""
     for directory, _, names in _ignore_filter(root).walk(localfs, top):
         yield directory, list(names)

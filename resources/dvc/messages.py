@@ -1,7 +1,7 @@
-"""Messages: what DVC itself says; its warnings go to standard error, the rest nowhere.
+"""The messages of DVC: log only warnings, and remove credentials.
 
-As soon as it is imported, DVC writes its progress to standard output, where programs expect one
-JSON document and nothing else.
+An import of DVC starts progress output on standard output, where programs expect one JSON document
+and nothing else.
 """
 
 from __future__ import annotations
@@ -9,15 +9,15 @@ from __future__ import annotations
 import logging
 import re
 
-import dvc  # noqa: F401  # sets its loggers up, so that the levels below are the last word
+import dvc  # noqa: F401  # sets its log levels, which the loop below replaces
 
 for _name in ("dvc", "dvc_objects", "dvc_data"):
     logging.getLogger(_name).setLevel(logging.WARNING)
 
-#: What in an address is nobody else's business: who asks, and what signs the request.
+#: The parts of a URL that may hold credentials: the user information and the query.
 _SECRET = re.compile(r"(?<=://)[^/@\s]+(?=@)|(?<=\?)[^\s'\")]+")
 
 
 def hide_secrets(text: str) -> str:
-    """Return a message without what its addresses hold of credentials."""
+    """Replace the credentials in the URLs of a message."""
     return _SECRET.sub("***", text)

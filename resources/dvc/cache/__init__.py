@@ -1,1 +1,1 @@
-"""DVC's cache: objects by content, runs, and the remotes that hold both."""
+"""DVC's cache: objects, runs, and the remote storage of objects."""

@@ -1,7 +1,7 @@
-"""Content: what a path holds, as DVC identifies it and as evidence needs it.
+"""Content: the digests of a file or directory, for DVC (md5) and for evidence (sha256).
 
-What is only recorded of a path, its bytes being elsewhere, is another value: it has no sha256, so
-that nothing can be stated or judged of bytes that nobody has read.
+Content that is only recorded, with its bytes elsewhere, is another class without a sha256: no
+statement or gate result can cover bytes that were not read.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from resources.errors import StageError
 from resources.stores.digest_store import DigestStore
 from security.content.digest import digest_tree
 
-#: Yields (directory, names of its files), the way ``os.walk`` does.
+#: Yields (directory, names of its files), similar to ``os.walk``.
 Walk = Callable[[str], Iterator[tuple[str, list[str]]]]
 
 
 @dataclass(frozen=True, slots=True)
 class TreeEntry:
-    """One file of a directory, its path relative to it (POSIX separators)."""
+    """One file of a directory, with its path relative to the directory (POSIX)."""
 
     path: str
     md5: str
@@ -33,14 +33,14 @@ class TreeEntry:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What a path holds.
+    """The content of a file or directory whose bytes were read.
 
     Attributes:
-        md5: DVC's identity of it; ends in ``.dir`` for a directory.
-        sha256: of the file's bytes, or of the directory's listing (``digest_tree``).
-        size: in bytes, of all files together.
+        md5: the identifier in DVC; ends in ``.dir`` for a directory.
+        sha256: of the bytes of a file, or of the listing of a directory (``digest_tree``).
+        size: bytes of all files together.
         entries: the files of a directory, sorted by path; None for a file.
-        executable: the owner may execute the file.
+        executable: the file is executable.
     """
 
     md5: str
@@ -50,20 +50,20 @@ class Content:
     executable: bool = False
 
     def lock_fields(self) -> dict[str, str | int | bool]:
-        """Return what ``dvc.lock`` records of it, in DVC's order."""
+        """Return the fields of ``dvc.lock``, in the order of DVC."""
         files = len(self.entries) if self.entries is not None else None
         return _lock_fields(self.md5, self.size, files, self.executable)
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedContent:
-    """What a path is recorded to hold whose bytes are elsewhere, in a cache or in a remote.
+    """The recorded content of a path whose bytes are elsewhere, in a cache or remote.
 
     Attributes:
-        md5: DVC's identity of it; ends in ``.dir`` for a directory.
-        size: in bytes, of all files together.
-        files: how many a directory holds; None for a file.
-        executable: the owner may execute the file.
+        md5: the identifier in DVC; ends in ``.dir`` for a directory.
+        size: bytes of all files together.
+        files: number of files in a directory; None for a file.
+        executable: the file is executable.
     """
 
     md5: str
@@ -72,11 +72,11 @@ class RecordedContent:
     executable: bool = False
 
     def lock_fields(self) -> dict[str, str | int | bool]:
-        """Return what ``dvc.lock`` records of it, in DVC's order."""
+        """Return the fields of ``dvc.lock``, in the order of DVC."""
         return _lock_fields(self.md5, self.size, self.files, self.executable)
 
 
-#: What identifies what a path holds, whether or not its bytes are here.
+#: Content of a path, read or only recorded.
 KnownContent: TypeAlias = Content | RecordedContent
 
 
@@ -92,22 +92,22 @@ def _lock_fields(
 
 
 def tree_bytes(entries: tuple[TreeEntry, ...]) -> bytes:
-    """Serialize a directory's listing as DVC keeps it in its cache (``.dir`` objects)."""
+    """Serialize the files of a directory as a ``.dir`` object of DVC's cache."""
     return listing_bytes((entry.path, entry.md5) for entry in entries)
 
 
 def listing_bytes(files: Iterable[tuple[str, str]]) -> bytes:
-    """Serialize the (path, md5) pairs of a directory's files, sorted by path."""
+    """Serialize (path, md5) pairs, sorted by path, as a ``.dir`` object."""
     listing = [{"md5": digest, "relpath": path} for path, digest in files]
     return json.dumps(listing, sort_keys=True).encode("utf-8")
 
 
 class ContentReader:
-    """Reads what paths hold, each state of a file once. Safe for threads.
+    """Reads the content of paths, each state of a file once. Safe for threads.
 
     Args:
-        store: where digests are remembered.
-        walk: lists a directory as DVC would see it.
+        store: caches digests.
+        walk: lists a directory as DVC does.
     """
 
     def __init__(self, store: DigestStore, walk: Walk | None = None) -> None:
@@ -115,11 +115,11 @@ class ContentReader:
         self._walk = walk or plain_walk
 
     def read(self, path: str) -> Content | None:
-        """Read what a path holds; None when nothing is there.
+        """Read the content of a path; None if it does not exist.
 
         Raises:
-            OSError: it is there and cannot be read.
-            StageError: a directory holds what DVC refuses.
+            OSError: the path exists and cannot be read.
+            StageError: a directory contains a file that DVC rejects.
         """
         try:
             status = os.stat(path)
@@ -138,7 +138,8 @@ class ContentReader:
         size = 0
         for directory, names in self._walk(path):
             if ".dvcignore" in names:
-                hint = f"remove it, or move it up: {os.path.join(directory, '.dvcignore')}"
+                file = os.path.join(directory, ".dvcignore")
+                hint = f"move it to the DVC root, or remove it: rm {file}"
                 raise StageError(f".dvcignore inside a tracked directory: {directory}", hint)
             for name in names:
                 file = os.path.join(directory, name)
@@ -156,13 +157,15 @@ class ContentReader:
 
 
 def _no_file(path: str) -> StageError:
-    return StageError(f"not a file or directory: {path}", "remove it, or declare a file")
+    return StageError(
+        f"not a file or directory: {path}", f"remove it, or declare another path: ls -l {path}"
+    )
 
 
 def plain_walk(top: str) -> Iterator[tuple[str, list[str]]]:
-    """List a directory as DVC does where no ``.dvcignore`` has patterns.
+    """List a directory as DVC does without patterns in ``.dvcignore``.
 
-    Links to directories are not followed, and neither are repositories inside it.
+    It follows no links to directories and enters no nested repositories.
     """
     for directory, folders, names in os.walk(top):
         folders[:] = [

@@ -1,8 +1,8 @@
-"""The object cache: DVC's content-addressed files, by copy or reflink.
+"""The object cache: DVC's content-addressed files, added and restored by copy or reflink.
 
-Layout of DVC 3: ``<cache>/files/md5/<2 hex>/<30 hex>``, directories as ``.dir`` objects, all of
-them read-only (mode 444). What is taken out is checked against its name first, so that a
-corrupted object never reaches the working tree.
+Layout of DVC 3: ``<cache>/files/md5/<2 hex>/<30 hex>``, directories as ``.dir`` objects, all
+read-only (mode 444). The digest of an object is verified before it is restored, so a corrupted
+object never reaches the working tree.
 """
 
 from __future__ import annotations
@@ -20,7 +20,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from resources.dvc.cache.content import Content, tree_bytes
-from resources.errors import ConfigurationError, CorruptObjectError, UnavailableError
+from resources.errors import (
+    ConfigurationError,
+    CorruptObjectError,
+    UnavailableError,
+    os_reason,
+)
 from resources.files import current_umask
 from resources.stores.digest_store import DigestStore
 from security.content.digest import Digests
@@ -33,11 +38,11 @@ _NO_REFLINK = {errno.EOPNOTSUPP, errno.ENOTTY, errno.EXDEV, errno.EINVAL, errno.
 
 
 class ObjectCache:
-    """Keeps and restores what paths hold. Safe for threads.
+    """Adds the content of paths and restores it. Safe for threads.
 
     Args:
         directory: the cache directory (``Layout.cache_dir``).
-        store: digests of objects that were checked before.
+        store: digests of objects that were verified before.
     """
 
     def __init__(self, directory: Path, store: DigestStore) -> None:
@@ -46,23 +51,23 @@ class ObjectCache:
         self._reflink = True
 
     def path(self, md5: str) -> str:
-        """Return where an object lies.
+        """Return the path of an object.
 
         Raises:
-            ConfigurationError: it is no md5: what names it would lead elsewhere.
+            ConfigurationError: not an md5; another name could lead out of the cache.
         """
-        # A lock file that was edited by hand may hold a number here.
+        # A manually edited lock file may contain a number here.
         if not _OBJECT.fullmatch(str(md5)):
             raise ConfigurationError(
                 f"not the md5 of a cache object: {md5}",
-                "restore the lock file or .dvc file that records it: git status",
+                "restore the lock file or .dvc file with this md5: git status",
             )
         return f"{self._objects}/{md5[:2]}/{md5[2:]}"
 
     def holds(self, md5: str) -> bool:
-        """Whether an object, and for a directory every file of it, is there as DVC would have it.
+        """Whether the cache has an object and, for a directory, all of its files.
 
-        Like DVC this trusts the read-only mode; ``take`` and ``verify`` read the bytes.
+        As DVC does, this trusts the read-only mode; ``take`` and ``verify`` read the bytes.
         """
         if not self._present(md5):
             return False
@@ -85,27 +90,27 @@ class ObjectCache:
         return modes.S_ISREG(mode) and self._digest(md5).md5 == md5.removesuffix(".dir")
 
     def verify(self, md5: str) -> Digests:
-        """Check one object's bytes against its name, and return its digests.
+        """Verify the bytes of an object against its name, and return its digests.
 
         Raises:
-            CorruptObjectError: the bytes are others.
-            UnavailableError: it cannot be read.
+            CorruptObjectError: the bytes do not match the name.
+            UnavailableError: the object cannot be read.
         """
         digests = self._digest(md5)
         if digests.md5 != md5.removesuffix(".dir"):
             path = self.path(md5)
             raise CorruptObjectError(
-                f"cache object is corrupted: {path}: its md5 is {digests.md5}",
-                f"remove it and run again: rm -f {path}",
+                f"corrupted cache object: {path}: md5 is {digests.md5}",
+                f"remove it, then run again: rm -f {path}",
             )
         return digests
 
     def verify_all(self, md5: str) -> None:
-        """Check an object and, for a directory, every file of it.
+        """Verify an object and, for a directory, all of its files.
 
         Raises:
-            CorruptObjectError: an object's bytes do not have the digest of its name.
-            UnavailableError: one cannot be read.
+            CorruptObjectError: the bytes of an object do not match its name.
+            UnavailableError: an object cannot be read.
         """
         if not md5.endswith(".dir"):
             self.verify(md5)
@@ -119,15 +124,15 @@ class ObjectCache:
             return self._store.digest(path)
         except OSError as error:
             raise UnavailableError(
-                f"cannot read cache object: {path}: {error.strerror}",
-                f"mend its type or permissions, or remove it: rm -rf {path}",
+                f"cannot read cache object: {path}: {os_reason(error)}",
+                f"correct its permissions, or remove it and run again: rm -rf {path}",
             ) from error
 
     def listing(self, md5: str) -> list[tuple[str, str]]:
-        """Return the (path, md5) pairs of a directory's object.
+        """Return the (path, md5) pairs of a directory object.
 
         Raises:
-            CorruptObjectError: it is not a listing.
+            CorruptObjectError: the object is not a listing.
         """
         self.verify(md5)
         try:
@@ -139,18 +144,18 @@ class ObjectCache:
             path = self.path(md5)
             raise CorruptObjectError(
                 f"cache object is not a directory listing: {path}",
-                f"remove it and run again: rm -f {path}",
+                f"remove it, then run again: rm -f {path}",
             ) from error
         for relative, _ in pairs:
             if _leads_elsewhere(relative):
                 raise CorruptObjectError(
-                    f"cache object names a file outside its directory: {relative!r}",
-                    f"remove it and run again: rm -f {self.path(md5)}",
+                    f"cache object lists a file outside of its directory: {relative!r}",
+                    f"remove it, then run again: rm -f {self.path(md5)}",
                 )
         return pairs
 
     def keep(self, path: str, content: Content) -> None:
-        """Put what a path holds into the cache.
+        """Add the content of a path to the cache.
 
         Raises:
             OSError: the cache cannot be written.
@@ -171,7 +176,7 @@ class ObjectCache:
             self._unlink_shared(path, digests.md5)
 
     def _unlink_shared(self, path: str, md5: str) -> None:
-        """Replace a link by a file of its own, as DVC does: one must not change the other."""
+        """Replace a link by a copy, as DVC does: a write to the file must not change the object."""
         executable = bool(os.stat(path).st_mode & modes.S_IXUSR)
         os.unlink(path)
         self.take(md5, path, executable=executable)
@@ -187,14 +192,14 @@ class ObjectCache:
                 Path(temporary).write_bytes(content)
 
     def take(self, md5: str, path: str, *, executable: bool = False) -> None:
-        """Put an object where the working tree expects it, its bytes checked first.
+        """Verify an object and copy it to a path of the working tree.
 
         Args:
-            path: absolute; nothing may be there.
-            executable: set the owner's execute bit.
+            path: an absolute path that does not exist.
+            executable: set the execute bit of the owner.
 
         Raises:
-            CorruptObjectError: an object's bytes do not have the digest of its name.
+            CorruptObjectError: the bytes of an object do not match its name.
             OSError: the working tree cannot be written.
         """
         if md5.endswith(".dir"):
@@ -218,10 +223,10 @@ class ObjectCache:
             shutil.copyfile(source, target)
 
     def clone(self, source: str, target: str) -> bool:
-        """Make a file of another's blocks, which they share until one is written to.
+        """Create a file as a reflink: it shares blocks with the source until one of them changes.
 
         Returns:
-            Whether the file system can do that.
+            Whether the file system supports reflinks.
         """
         if self._reflink:
             try:
@@ -237,10 +242,10 @@ class ObjectCache:
 
 
 def _leads_elsewhere(relative: str) -> bool:
-    """Whether a name in a listing is none of a file below the directory.
+    """Whether a name in a listing leads out of the directory, or into a nested repository.
 
-    DVC lists nothing that lies in a repository inside of it, so whoever names that wants Git, or
-    DVC, to find settings there.
+    DVC lists no files of nested repositories. Such a name is an attempt to plant settings for Git
+    or DVC.
     """
     parts = relative.split("/")
     foreign = not {"", ".", "..", ".git", ".hg", ".dvc"}.isdisjoint(parts)
@@ -249,7 +254,7 @@ def _leads_elsewhere(relative: str) -> bool:
 
 @contextmanager
 def _new_object(target: str) -> Iterator[str]:
-    """Give the path of a file to write, which becomes the object when the block has ended well."""
+    """Yield the path of a temporary file, which becomes the object if the block succeeds."""
     os.makedirs(os.path.dirname(target), exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=os.path.dirname(target), prefix=".tmp-")
     os.close(handle)
@@ -265,6 +270,7 @@ def _new_object(target: str) -> Iterator[str]:
 def _replace(temporary: str, target: str) -> None:
     if os.path.isdir(target) and not os.path.islink(target):
         raise UnavailableError(
-            f"not a cache object but a directory: {target}", f"remove it: rm -rf {target}"
+            f"a directory in the place of a cache object: {target}",
+            f"remove it, then run again: rm -rf {target}",
         )
     os.replace(temporary, target)

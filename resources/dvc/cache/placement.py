@@ -1,11 +1,9 @@
-"""The placement: objects of the cache put where a working tree expects them, all of one at once.
+"""The placement of cache objects in a working tree, each as a whole.
 
-1. Every object's bytes are checked against its name: digests that are remembered count as long as
-   the object has not changed since.
-2. What is placed is made aside, in ``.dvc/tmp``, and renamed: nobody ever sees half of it, not
-   even when the process is killed.
-3. A large file is a hard link to the object where the file system cannot share blocks, and then
-   is read-only like the object. What somebody will write to, or may execute, is a copy.
+1. Verify the bytes of each object against its name; a stored digest of an unchanged object counts.
+2. Build the out in ``.dvc/tmp`` and rename it, so that a killed process leaves no partial out.
+3. Without reflinks, place a large file as a hard link to the object, read-only like the object.
+   A file that will be written to or is executable is a copy.
 """
 
 from __future__ import annotations
@@ -25,17 +23,17 @@ from resources.dvc.cache.object_cache import ObjectCache
 from resources.files import current_umask
 from security.content.digest import Digests
 
-_SMALLEST_LINK = 64 << 10  # bytes: a copy of less costs no more than a link
-_FORGOTTEN = 86400.0  # seconds after which nobody is still making something
+_SMALLEST_LINK = 64 << 10  # bytes: copying a smaller file is as fast as a link
+_FORGOTTEN = 86400.0  # seconds after which a temporary directory is a leftover
 _NO_LINK = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP, errno.ENOSYS}
 
 
 @dataclass(frozen=True)
 class _Placed:
-    """One file that was placed.
+    """One placed file.
 
     Attributes:
-        source: the object that it is a link to, if it is one.
+        source: the path of its object if the file is a link; else None.
     """
 
     digests: Digests
@@ -43,7 +41,7 @@ class _Placed:
 
 
 class Placement:
-    """Places what outs of one working tree are recorded to hold. Safe for threads.
+    """Places the recorded outs of one working tree. Safe for threads.
 
     Args:
         root: the DVC root, absolute.
@@ -54,14 +52,14 @@ class Placement:
         self._cache = cache
 
     def place(self, recorded: RecordedContent, path: str, *, linked: bool) -> None:
-        """Place an object where nothing is; if somebody else was faster, leave what lies there.
+        """Place an object at a path; leave an existing path unchanged.
 
         Args:
-            path: absolute.
-            linked: nobody will write to it.
+            path: an absolute path.
+            linked: no stage writes to the path, so it may be a link.
 
         Raises:
-            CorruptObjectError: an object's bytes do not have the digest of its name.
+            CorruptObjectError: the bytes of an object do not match its name.
             UnavailableError: an object cannot be read.
             OSError: the working tree cannot be written.
         """
@@ -90,7 +88,7 @@ class Placement:
                 return
         for relative, one in placed.items():
             name = os.path.join(path, relative) if relative else path
-            # A name more, and a rename, change the status of the object as well.
+            # A new link, and a rename, also change the status of the object.
             if one.source is None or self._cache.store.renew(one.source, one.digests):
                 self._cache.store.remember(name, one.digests)
 
@@ -102,20 +100,19 @@ class Placement:
             yield aside
 
     def _sweep(self) -> None:
-        """Remove what processes that were killed have left, once it is old enough to be that."""
+        """Remove old temporary directories of killed processes."""
         for left in os.scandir(self._aside):
             with suppress(FileNotFoundError):
                 if left.stat(follow_symlinks=False).st_mtime < time.time() - _FORGOTTEN:
                     shutil.rmtree(left.path, ignore_errors=True)
 
     def withdraw(self, md5: str, path: str) -> None:
-        """Take away those files of a placed object that are links, with their objects left known.
+        """Remove the linked files of a placed object, and keep the digests of its objects.
 
-        Removing such a link changes the status of the object, so that its bytes would have to be
-        read again before they are believed.
+        The removal of a link changes the status of the object, which would invalidate its digest.
 
         Args:
-            path: absolute, as when it was placed.
+            path: the absolute path at which it was placed.
         """
         store = self._cache.store
         for relative, file in self._cache.listing(md5) if md5.endswith(".dir") else [("", md5)]:
@@ -143,7 +140,7 @@ class Placement:
 
 
 def _move(made: str, path: str) -> bool:
-    """Give what was made its place, unless something has got there meanwhile."""
+    """Rename a new file or directory to its path; return False if the path exists by now."""
     try:
         os.rename(made, path)
     except OSError:

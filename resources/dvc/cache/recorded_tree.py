@@ -1,4 +1,4 @@
-"""The recorded tree: what outs are recorded to hold, and what lies inside of those directories."""
+"""The recorded tree: the recorded content of outs, and of paths inside directory outs."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from resources.dvc.lock.lock_file import LockEntry
 
 
 def find_fields(stage: Stage, entry: LockEntry | None, location: str) -> LockEntry:
-    """Return what is recorded of an out, as ``dvc.lock`` would; nothing when it never was.
+    """Return the recorded fields of an out as in ``dvc.lock``; empty if never recorded.
 
     Args:
-        entry: the stage's in ``dvc.lock``; a ``.dvc`` file records its outs itself.
+        entry: the entry of the stage in ``dvc.lock``; not used for a ``.dvc`` file.
     """
     out = next(out for out in stage.outs if out.location == location)
     if stage.is_source:
@@ -25,7 +25,7 @@ def find_fields(stage: Stage, entry: LockEntry | None, location: str) -> LockEnt
 
 
 def parse_fields(fields: LockEntry) -> RecordedContent | None:
-    """Return what the fields of an out say that it holds; None when they name no md5."""
+    """Parse the fields of an out into content; None without an md5."""
     if not fields.get("md5"):
         return None
     files = fields.get("nfiles")
@@ -38,14 +38,14 @@ def parse_fields(fields: LockEntry) -> RecordedContent | None:
 
 
 def read_inside(cache: ObjectCache, directory: str, path: str) -> RecordedContent | None:
-    """Return what a path inside a directory will hold once the directory is restored.
+    """Return the content of a path inside a cached directory.
 
     Args:
-        directory: the directory's md5.
+        directory: the md5 of the directory.
         path: relative to the directory (POSIX).
 
     Returns:
-        None when the cache does not hold the directory, or the directory not the path.
+        None if the cache does not have the directory, or the directory does not have the path.
     """
     if not directory.endswith(".dir") or not cache.holds(directory):
         return None
@@ -53,10 +53,10 @@ def read_inside(cache: ObjectCache, directory: str, path: str) -> RecordedConten
 
 
 def find_inside(cache: ObjectCache, listing: dict[str, str], path: str) -> RecordedContent | None:
-    """Return what a path inside a listed directory holds.
+    """Return the content of a path inside a listed directory; None if not listed.
 
     Args:
-        listing: md5 by path. Of files that the cache does not hold the size counts as 0.
+        listing: md5 by path. Files that are not in the cache count with a size of 0.
     """
     if path in listing:
         return RecordedContent(listing[path], _size(cache, listing[path]))

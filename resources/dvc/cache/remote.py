@@ -1,13 +1,13 @@
-"""The remote: whole objects of DVC's cache, from where a team keeps them and to there.
+"""The remote: fetches and pushes objects of DVC's cache.
 
-What comes from it is never believed:
+A remote is not trusted:
 
-1. Only objects that the cache does not hold are asked for.
-2. Listings of directories come first. Each is checked against its name, and may name only files
-   below its directory, before any file that it names is asked for.
-3. Every object's bytes are checked against its name. One that holds others leaves the cache again.
+1. Fetch only objects that the cache does not have.
+2. Fetch listings of directories first. Verify each against its name, and accept only files below
+   the directory, before fetching these files.
+3. Verify the bytes of each object against its name, and remove an object that does not match.
 
-Who reads the remote's configuration is DVC, and so are those who speak to it.
+DVC reads the configuration of the remote and transfers the objects.
 """
 
 from __future__ import annotations
@@ -36,26 +36,26 @@ from resources.errors import (
     UnavailableError,
 )
 
-_NAMED = 5  # of many missing objects
+_NAMED = 5  # missing objects to name in a message
 
-#: What objects are called in messages, by their md5; empty where nothing but that is known.
+#: Names of objects in messages, by md5; empty if only the md5 is known.
 _Names = Mapping[str, str]
 _Failed = dict[str, BaseException]
 
 
 class _Storage(Protocol):
-    """What holds objects by their md5, as DVC has it."""
+    """An object database of DVC."""
 
     fs: Any
 
     def get(self, oid: str) -> Any:
-        """Return where an object lies."""
+        """Return the location of an object."""
 
     def add(self, path: list[str], fs: Any, oid: list[str], **options: Any) -> int:
-        """Take objects."""
+        """Add objects."""
 
     def oids_exist(self, oids: list[str]) -> Iterable[str]:
-        """Say which of some objects are there."""
+        """Return the objects that exist."""
 
 
 class Remote:
@@ -73,13 +73,13 @@ class Remote:
         self._repo: Repo | None = None
 
     def fetch(self, md5s: Iterable[str]) -> None:
-        """Put objects into the cache: files, and directories with all of their files.
+        """Fetch objects into the cache: files, and directories with all of their files.
 
         Raises:
             MissingInputError: there is no remote.
-            ConfigurationError: the remote cannot be used as it is configured.
-            UnavailableError: it does not answer, refuses, or does not have all of them.
-            CorruptObjectError: it has other bytes under an object's name.
+            ConfigurationError: the configuration of the remote is wrong.
+            UnavailableError: the remote does not answer, denies access, or misses objects.
+            CorruptObjectError: the bytes of an object in the remote do not match its name.
         """
         wanted = list(dict.fromkeys(md5s))
         with self._guard:
@@ -90,22 +90,23 @@ class Remote:
                 self._bring(remote, self._contained(wanted))
 
     def fetch_listing(self, md5: str) -> None:
-        """Put only what a directory's object itself holds into the cache: which files it has.
+        """Fetch the listing of a directory into the cache, without its files.
 
         Raises:
-            ResourceError: as by ``fetch``.
+            ResourceError: as ``fetch``.
         """
         with self._guard, self._open() as remote:
             self._bring(remote, {md5: ""})
 
     def push(self, md5s: Iterable[str]) -> None:
-        """Put objects of the cache into the remote: directories after all of their files.
+        """Push objects of the cache to the remote, a directory after its files.
 
         Raises:
             MissingInputError: there is no remote.
-            ConfigurationError: the remote cannot be used as it is configured.
-            UnavailableError: it does not answer, refuses, or has not got all of them.
-            CorruptObjectError: the cache has other bytes under an object's name.
+            ConfigurationError: the configuration of the remote is wrong.
+            UnavailableError: the remote does not answer, denies access, or misses objects after
+                the push.
+            CorruptObjectError: the bytes of an object in the cache do not match its name.
         """
         wanted = list(dict.fromkeys(md5s))
         for md5 in wanted:
@@ -116,7 +117,7 @@ class Remote:
             self._send(remote, dict.fromkeys(wanted, ""))
 
     def _contained(self, md5s: Iterable[str]) -> dict[str, str]:
-        """Return the names of the files of those objects that are directories, by their md5."""
+        """Return the paths of all files in the directory objects, by md5."""
         return {
             file: path
             for md5 in md5s
@@ -129,19 +130,19 @@ class Remote:
         failed = _copy(remote, self._local.cache.local, missing)
         corrupted = [md5 for md5 in missing if not self._is_sound(md5)]
         for md5 in corrupted:
-            # DVC keeps what arrived before the connection broke, too.
+            # DVC also keeps partial objects of a broken connection.
             with suppress(FileNotFoundError):
                 os.unlink(self._cache.path(md5))
         if failed:
             raise _shortfall("cannot fetch from the remote", failed, names)
         if corrupted:  # 3
             raise CorruptObjectError(
-                f"the remote has other bytes than their name says: {_list(corrupted, names)}",
-                "look who has changed them there; push them again from where they are right",
+                f"corrupted objects in the remote: {_list(corrupted, names)}",
+                "remove them from the remote, then push from an intact checkout: dvc push",
             )
 
     def _has(self, md5: str) -> bool:
-        """Whether the cache has one object, whatever that one names."""
+        """Whether the cache has a valid object, without the files of a directory."""
         try:
             self._cache.verify(md5)
         except (CorruptObjectError, UnavailableError):
@@ -149,7 +150,7 @@ class Remote:
         return True
 
     def _is_sound(self, md5: str) -> bool:
-        """Whether an object that was asked for is there, and what its name says."""
+        """Whether the cache has a valid object or a valid listing."""
         if not md5.endswith(".dir"):
             return self._has(md5)
         try:
@@ -163,7 +164,7 @@ class Remote:
         missing = [md5 for md5 in names if md5 not in there]
         failed = _copy(self._local.cache.local, remote, missing)
         there = set(remote.oids_exist(missing))
-        absent = FileNotFoundError("it is not there afterwards")
+        absent = FileNotFoundError("missing after the push")
         failed = {**{md5: absent for md5 in missing if md5 not in there}, **failed}
         if failed:
             raise _shortfall("cannot push to the remote", failed, names)
@@ -182,18 +183,18 @@ class Remote:
             raise
         except NoRemoteError as error:
             raise MissingInputError(
-                "data is neither here nor in the cache, and there is no default remote",
-                "dvc remote add -d NAME URL",
+                "data missing from checkout and cache, and no default remote is configured",
+                "configure a remote: dvc remote add -d NAME URL",
             ) from error
         except RemoteMissingDepsError as error:
             raise ConfigurationError(
-                f"cannot speak to this kind of remote: {error.protocol}",
-                f"pip install 'dvc[{error.protocol}]', into the environment of ml-assets",
+                f"no support for this kind of remote: {error.protocol}",
+                f"in the environment of ml-assets: pip install 'dvc[{error.protocol}]'",
             ) from error
         except (ConfigError, StorageConfigError) as error:
             raise ConfigurationError(
                 f"cannot use the remote: {hide_secrets(str(error))}",
-                "look: dvc remote list, and .dvc/config",
+                "check .dvc/config: dvc remote list",
             ) from error
         except (AuthError, DvcException, OSError) as error:
             raise _unavailable("cannot reach the remote", error) from error
@@ -202,7 +203,7 @@ class Remote:
 
 
 def _copy(source: _Storage, target: _Storage, md5s: list[str]) -> _Failed:
-    """Copy objects; return what went wrong, by md5."""
+    """Copy objects; return the errors by md5."""
     failed: _Failed = {}
     if md5s:
         target.add(
@@ -218,12 +219,12 @@ def _copy(source: _Storage, target: _Storage, md5s: list[str]) -> _Failed:
 
 
 def _shortfall(what: str, failed: _Failed, names: _Names) -> UnavailableError:
-    """Say what was not transferred, and why the first of it was not."""
+    """Return the error for failed transfers, with the reason of the first."""
     absent = [md5 for md5, error in failed.items() if isinstance(error, FileNotFoundError)]
     if len(absent) == len(failed):
         return UnavailableError(
-            f"{what}, it is not there: {_list(absent, names)}",
-            "push it from where it is: dvc push; or look at the remote's address: dvc remote list",
+            f"{what}: missing objects: {_list(absent, names)}",
+            "push from a checkout with the data: dvc push; or check the address: dvc remote list",
         )
     others = [md5 for md5 in failed if md5 not in absent]
     error = failed[others[0]]
@@ -231,9 +232,9 @@ def _shortfall(what: str, failed: _Failed, names: _Names) -> UnavailableError:
 
 
 def _unavailable(what: str, error: BaseException) -> UnavailableError:
-    said = hide_secrets(str(error)) or type(error).__name__
+    reason = hide_secrets(str(error)) or type(error).__name__
     return UnavailableError(
-        f"{what}: {said}", "look at its address and credentials: dvc remote list; dvc fetch -v"
+        f"{what}: {reason}", "check address and credentials: dvc remote list; dvc fetch -v"
     )
 
 

@@ -1,4 +1,4 @@
-"""The run cache: what a stage wrote when it ran with the same command, deps and parameters.
+"""The run cache: lock entries of earlier runs, by command, deps and parameters.
 
 Layout of DVC 3: ``<cache>/runs/<2 hex>/<key>/<value>``. The key is the sha256 of a lock entry
 without the digests of its outs, the value is the sha256 of the whole entry.
@@ -16,13 +16,13 @@ from resources.files import write_atomically
 
 
 class RunCache:
-    """Finds and keeps lock entries by what went into them."""
+    """Finds and adds lock entries by their inputs."""
 
     def __init__(self, cache_dir: Path) -> None:
         self._runs = cache_dir / "runs"
 
     def find(self, entry: LockEntry) -> LockEntry | None:
-        """Return the newest entry with the same inputs; None when there is no usable one."""
+        """Return the newest valid entry with the same inputs; None without one."""
         directory = self._directory(entry)
         if directory is None:
             return None
@@ -34,7 +34,7 @@ class RunCache:
         return next((found for found in entries if found and _same_inputs(found, entry)), None)
 
     def keep(self, entry: LockEntry) -> None:
-        """Record an entry; a readable one with the same digests is left as it is.
+        """Add an entry; keep a valid entry with the same digests.
 
         Raises:
             OSError: the cache cannot be written.
@@ -55,7 +55,7 @@ class RunCache:
 
 
 def _digest(entry: LockEntry) -> str | None:
-    """Return what DVC names an entry by; None where it has no name, as for dates."""
+    """Return the digest by which DVC names an entry; None if JSON cannot represent it (dates)."""
     try:
         text = json.dumps(_without_sizes(entry), sort_keys=True)
     except TypeError:
@@ -79,7 +79,7 @@ def _same_inputs(found: LockEntry, entry: LockEntry) -> bool:
 
 
 def _parse(file: Path) -> LockEntry | None:
-    """Read one entry; None for a file that is none: it is then as if it were not there."""
+    """Load one entry; None for an invalid file, which counts as missing."""
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 

@@ -1,1 +1,1 @@
-"""Checkouts: working trees and commits with all that running stages needs."""
+"""Checkouts: working trees and commits with their graph, lock files and cache."""

@@ -1,4 +1,4 @@
-"""A checkout: one working tree with everything that judging and running its stages needs."""
+"""The checkout: one working tree with its graph, lock files, cache and digests."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class Checkout:
 
     Args:
         root: the DVC root, absolute.
-        state: where caches that may be deleted at any time are kept.
-        manifest: the working tree's graph.
-        secret: seals the digests that are remembered.
+        state: the directory of caches, which may be deleted at any time.
+        manifest: the graph of the working tree.
+        secret: seals stored digests.
 
     Attributes:
-        commit: the commit that it is, where it is one and not a working tree.
+        commit: the commit of a commit view; None for a working tree.
     """
 
     def __init__(
@@ -51,12 +51,12 @@ class Checkout:
 
     @cached_property
     def reader(self) -> ContentReader:
-        """Reads what paths hold, as DVC would see them."""
+        """The reader of content, which lists directories as DVC does."""
         return ContentReader(self.store, self._walk())
 
     @property
     def fallback(self) -> DvcFallback:
-        """DVC's own view of this checkout; asking for it imports dvc."""
+        """DVC's own code on this checkout; the first access imports dvc."""
         with self._guard:
             if self._fallback is None:
                 from resources.dvc.dvc_fallback import DvcFallback
@@ -83,30 +83,30 @@ class Checkout:
         return os.path.normpath(os.path.join(self.root, location))
 
     def read(self, location: str) -> Content | None:
-        """Read what a location holds; None when nothing is there."""
+        """Read the content of a location; None if it does not exist."""
         return self.reader.read(self.path(location))
 
     def identify(self, location: str) -> KnownContent | None:
-        """Say what a location holds, also where that is only known from what was recorded."""
+        """Return the content of a location, read or recorded; None if unknown."""
         return self.read(location)
 
     def keeps(self, known: KnownContent) -> bool:
-        """Whether DVC would find where it keeps it what an out holds."""
+        """Whether DVC can find the content of an out in its cache."""
         return self.cache.holds(known.md5)
 
     def find_absent(self, stage: Stage) -> frozenset[str]:
-        """Return absolute paths of what a stage writes and reads that is not here but unchanged."""
+        """Return the absolute paths of unchanged outs and deps that are not in the checkout."""
         return frozenset()
 
     def supply(self, *locations: str) -> None:
-        """Put what locations are recorded to hold there, where that can be done."""
+        """Place the recorded content of locations; a plain checkout has nothing to place."""
 
     def parse(self, location: str) -> Any:
         """Parse a parameters file.
 
         Raises:
-            FileNotFoundError: there is none.
-            ConfigurationError: it cannot be parsed.
+            FileNotFoundError: the file does not exist.
+            ConfigurationError: the file cannot be parsed.
         """
         return self.documents.parse(self.root / location)
 
@@ -114,16 +114,16 @@ class Checkout:
         """Return a lock file of this checkout, loaded once.
 
         Raises:
-            ConfigurationError: it is not a lock file that DVC 3 reads.
+            ConfigurationError: the file is not a lock file that DVC 3 reads.
         """
         if path not in self._locks:
             self._locks[path] = LockFile(self.root / path, self.documents)
         return self._locks[path]
 
     def forget_locks(self) -> None:
-        """Read the lock files anew the next time they are asked for."""
+        """Reload lock files at their next use."""
         self._locks.clear()
 
     def recorded(self, stage: Stage) -> LockEntry | None:
-        """Return what ``dvc.lock`` records of a stage; None when it never ran."""
+        """Return the entry of a stage in ``dvc.lock``; None if it never ran."""
         return self.lock(stage.lock_path).entries.get(stage.key)

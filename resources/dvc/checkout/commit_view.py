@@ -1,7 +1,7 @@
-"""The commit view: a commit as if it were a checkout in which all recorded outs are present.
+"""The commit view: a commit as a checkout with all recorded outs, without files on disk.
 
-It judges a commit's stages without checking anything out: code, parameters and lock files come
-from Git, outs are what ``dvc.lock`` and the ``.dvc`` files record of them.
+Code, parameters and lock files come from Git. The content of outs comes from ``dvc.lock`` and the
+``.dvc`` files.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from security.content.digest import digest_bytes, digest_tree
 
 
 class CommitView(Checkout):
-    """One commit of a repository, for judging only.
+    """One commit of a repository, to plan its stages but not to run them.
 
     Args:
-        commit: its full hash.
-        files: whether each file of the commit is executable, by its path relative to the root.
+        commit: the full hash.
+        files: whether each file of the commit is executable, by path relative to the DVC root.
         read_file: returns the bytes of one of these files.
     """
 
@@ -44,7 +44,7 @@ class CommitView(Checkout):
         self._entries: dict[str, dict[str, LockEntry]] = {}
 
     def identify(self, location: str) -> KnownContent | None:
-        """Say what a location held: as recorded for an out, as in Git for all else."""
+        """Return the content of a location: recorded for an out, from Git for any other path."""
         if location not in self._known:
             stage = self.manifest.producer.get(location)
             if stage is not None:
@@ -58,7 +58,7 @@ class CommitView(Checkout):
         return self._known[location]
 
     def read(self, location: str) -> Content | None:
-        """Read what the commit holds; of outs it has no bytes."""
+        """Read the content of a file or directory in the commit; None for outs."""
         known = self.identify(location)
         return known if isinstance(known, Content) else None
 
@@ -70,7 +70,7 @@ class CommitView(Checkout):
         return self.documents.parse_content(content, self.root / location)
 
     def recorded(self, stage: Stage) -> LockEntry | None:
-        """Return what the commit's ``dvc.lock`` records of a stage."""
+        """Return the entry of a stage in the commit's ``dvc.lock``."""
         path = stage.lock_path
         if path not in self._entries:
             content = self._bytes(path)
@@ -82,7 +82,7 @@ class CommitView(Checkout):
         return self._read_file(location) if location in self._files else None
 
     def _find_inside(self, location: str) -> KnownContent | None:
-        """Say what lies inside an out: Git does not have it, but the cache may."""
+        """Return the content of a path inside an out, if the cache has the out."""
         out = self.manifest.inside[location]
         recorded = self.identify(out)
         if recorded is None:

@@ -1,12 +1,12 @@
-"""A sparse checkout: a working tree in which outs may be absent that DVC keeps elsewhere.
+"""The sparse checkout: a working tree without the outs that no stage or gate reads.
 
-What is recorded of an out counts as what it holds while nothing lies in its place, so that a stage
-stays fresh without its data, as with ``dvc repro --allow-missing``. What a stage or a gate has to
-read is put there when it is needed: from the cache, else from the remote.
+An absent out counts with its recorded content, so a stage stays fresh without its data, as with
+``dvc repro --allow-missing``. Data that a stage or gate reads is placed on demand, from the cache
+or else from the remote.
 
-1. Only outs that DVC caches count so: all others are Git's, and their absence is a change.
-2. Nothing but the bytes themselves makes evidence: ``read`` knows only what lies there.
-3. An out is placed as a whole, or not at all.
+1. Only outs in DVC's cache may be absent. Git has all other outs, and their absence is a change.
+2. Only bytes are evidence: ``read`` returns only content that is in the checkout.
+3. An out is placed as a whole or not at all.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ class SparseCheckout(Checkout):
 
     @cached_property
     def remote(self) -> Remote:
-        """Where data comes from that the cache does not hold; asking for it imports dvc."""
+        """The remote, for data that is not in the cache; the first access imports dvc."""
         from resources.dvc.cache.remote import Remote
 
         return Remote(self.root, self.cache)
 
     def identify(self, location: str) -> KnownContent | None:
-        """Say what a location holds, or holds once the outs that it needs are supplied."""
+        """Return the content of a location, as it is or as it will be with absent outs placed."""
         if "://" in location:
             return None
         outs = self._outs_at(location)
@@ -63,11 +63,11 @@ class SparseCheckout(Checkout):
         return self._find_around(absent, location)
 
     def keeps(self, known: KnownContent) -> bool:
-        """Whether DVC would find what an out holds; what is absent is wherever it is kept."""
+        """Whether DVC can find the content of an out; absent content counts as found."""
         return isinstance(known, RecordedContent) or super().keeps(known)
 
     def find_absent(self, stage: Stage) -> frozenset[str]:
-        """Return absolute paths of what a stage writes and reads that is not here but unchanged."""
+        """Return the absolute paths of unchanged outs and deps that are not in the checkout."""
         entry = (None if stage.is_source else self.recorded(stage)) or {}
         read = {dep["path"]: dep.get("md5") for dep in entry.get("deps", ())}
         absent = [out.location for out in stage.outs if self._is_absent(out.location)]
@@ -81,10 +81,10 @@ class SparseCheckout(Checkout):
         return isinstance(self.identify(location), RecordedContent)
 
     def supply(self, *locations: str) -> None:
-        """Put every absent out there that one of some locations is, lies in, or contains.
+        """Place the absent outs that equal, contain or lie below the locations.
 
         Raises:
-            ResourceError: one is neither in the cache nor in the remote, or cannot be placed.
+            ResourceError: an out is in neither cache nor remote, or cannot be placed.
         """
         outs = (out for location in locations for out in self._outs_at(location))
         for out in dict.fromkeys(outs):
@@ -96,10 +96,10 @@ class SparseCheckout(Checkout):
                     self._supply_out(out, recorded)
 
     def withdraw(self) -> None:
-        """Take links to the cache away again, for a working tree that is given up.
+        """Remove links to the cache, before the working tree is removed.
 
-        What remains is for whoever removes the tree. The cache's objects stay known to all who
-        share its digests: without this the next one to be supplied reads them all again.
+        This keeps the stored digests of cache objects valid. Otherwise the next worktree would read
+        all of these objects again.
         """
         for location in self.manifest.producer:
             recorded = self._find_record(location) if "://" not in location else None
@@ -125,7 +125,7 @@ class SparseCheckout(Checkout):
         return next(out for out in stage.outs if out.location == location)
 
     def _find_absent(self, location: str) -> RecordedContent | None:
-        """Return what is recorded of an out in whose place nothing lies; else None."""
+        """Return the recorded content of an absent out; None for an existing out."""
         return None if os.path.lexists(self.path(location)) else self._find_record(location)
 
     def _find_record(self, location: str) -> RecordedContent | None:
@@ -134,12 +134,12 @@ class SparseCheckout(Checkout):
         stage = self.manifest.producer[location]
         entry = None if stage.is_source else self.recorded(stage)
         fields = find_fields(stage, entry, location)
-        # DVC 2 kept its data under other names.
+        # DVC 2 stored its data under other names.
         return parse_fields(fields) if fields.get("hash") == "md5" else None
 
     @cached_property
     def _needed(self) -> dict[str, tuple[str, ...]]:
-        """The outs that each dep is, lies in, or contains."""
+        """The outs that equal, contain or lie below each dep."""
         return {dep.location: dep.producers for stage in self.manifest.stages for dep in stage.deps}
 
     def _outs_at(self, location: str) -> tuple[str, ...]:
@@ -155,10 +155,10 @@ class SparseCheckout(Checkout):
         return find_inside(self.cache, listing, location.removeprefix(f"{out}/"))
 
     def _list(self, out: str) -> dict[str, str] | None:
-        """Return md5 by path of the files of an absent directory; its listing may be fetched.
+        """Return md5 by path for the files of an absent directory; fetch its listing if needed.
 
         Returns:
-            None where the listing is not to be had, so that nothing is known of what it lists.
+            None if the listing is unavailable.
         """
         recorded = self._find_absent(out)
         if recorded is None or not recorded.md5.endswith(".dir") or out in self._unlisted:
@@ -172,7 +172,7 @@ class SparseCheckout(Checkout):
             return None
 
     def _find_around(self, absent: list[str], location: str) -> KnownContent | None:
-        """Return what a directory holds in which some outs are absent."""
+        """Return the content of a directory that contains absent outs."""
         here = self.read(location)
         entries = here.entries if isinstance(here, Content) and here.entries else ()
         files = {entry.path: entry.md5 for entry in entries}

@@ -1,1 +1,1 @@
-"""DVC's graph: the stages and outs that it defines, as values."""
+"""DVC's graph: stages, deps and outs as values."""

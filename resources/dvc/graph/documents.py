@@ -1,4 +1,4 @@
-"""Documents: YAML, JSON, TOML and Python files as DVC parses them, remembered by digest."""
+"""Documents: YAML, JSON, TOML and Python files, parsed as DVC does and cached by digest."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any
 from resources.errors import ConfigurationError
 from resources.files import write_atomically
 
-#: What parsers raise of themselves, without calling it a mistake in the text.
+#: Errors that parsers raise for malformed text besides their own.
 _REFUSALS = (ValueError, TypeError, LookupError, AttributeError, RecursionError, MemoryError)
 
 
 class Documents:
-    """Parses files, each content once; what was parsed is kept as JSON under ``directory``.
+    """Parses each content once and caches the value as JSON below ``directory``.
 
-    DVC's parsers cost a tenth of a second to import, which a run with nothing to do must not pay.
+    An import of DVC's parsers takes a tenth of a second, which a run without work must avoid.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -25,22 +25,22 @@ class Documents:
         self._seen: dict[str, Any] = {}
 
     def parse(self, file: Path) -> Any:
-        """Parse a file by its suffix; an empty one is an empty mapping.
+        """Parse a file by its suffix; an empty file is an empty mapping.
 
         Raises:
-            FileNotFoundError: there is no such file.
-            ConfigurationError: it cannot be parsed.
+            FileNotFoundError: the file does not exist.
+            ConfigurationError: the file cannot be parsed.
         """
         return self.parse_content(file.read_bytes(), file)
 
     def parse_content(self, content: bytes, file: Path) -> Any:
-        """Parse what a file holds, or held at some commit.
+        """Parse the content of a file, from disk or from a commit.
 
         Args:
-            file: its name, for its suffix and for messages.
+            file: the name of the file, for its suffix and for messages.
 
         Raises:
-            ConfigurationError: it cannot be parsed.
+            ConfigurationError: the content cannot be parsed.
         """
         identity = hashlib.sha256(file.suffix.lower().encode() + b"\0" + content).hexdigest()
         if identity not in self._seen:
@@ -62,7 +62,7 @@ class Documents:
             text = json.dumps(value)
         except (TypeError, ValueError):
             return
-        # Dates, tuples and keys that are no strings do not survive JSON: parse those each time.
+        # JSON cannot represent dates, tuples and keys other than strings: parse those each time.
         if json.loads(text) == value:
             write_atomically(remembered, text.encode())
 
@@ -74,4 +74,6 @@ def _parse(content: bytes, file: Path) -> Any:
         return PARSERS[file.suffix.lower()](content.decode("utf-8"), str(file))
     except (ParseError, *_REFUSALS) as error:
         detail = " ".join(str(error.__cause__ or error).split()) or type(error).__name__
-        raise ConfigurationError(f"cannot parse: {file}: {detail}", f"mend it: {file}") from error
+        raise ConfigurationError(
+            f"cannot parse: {file}: {detail}", f"correct it: {file}"
+        ) from error

@@ -1,4 +1,4 @@
-"""The manifest: a DVC repository's resolved graph as values, readable without importing dvc."""
+"""The manifest: the resolved graph of a DVC repository as values, without an import of dvc."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any, Self, TypeVar
 
-#: Raised whenever the shape below changes, so that an older cached manifest is read anew.
+#: Increased with each change of the values below, which invalidates cached manifests.
 SCHEMA = 9
 
 _T = TypeVar("_T")
@@ -17,12 +17,12 @@ Json = Any  # str, int, float, bool, None, or lists and dicts of these
 
 @dataclass(frozen=True)
 class Dep:
-    """Something that a stage reads.
+    """A file, directory or URL that a stage reads.
 
     Attributes:
-        path: as ``dvc.lock`` records it, relative to the stage's working directory.
+        path: as in ``dvc.lock``, relative to the working directory of the stage.
         location: relative to the DVC root (POSIX), or absolute, or a URL.
-        producers: locations of the outs that it is, lies in, or contains.
+        producers: locations of the outs that equal, contain or lie below the dep.
     """
 
     path: str
@@ -32,7 +32,7 @@ class Dep:
 
 @dataclass(frozen=True)
 class Params:
-    """Values that a stage reads from one parameters file; no keys means the whole file."""
+    """Values that a stage reads from one parameters file; without keys, the whole file."""
 
     path: str
     location: str
@@ -41,15 +41,15 @@ class Params:
 
 @dataclass(frozen=True)
 class Out:
-    """Something that a stage writes.
+    """A file, directory or URL that a stage writes.
 
     Attributes:
-        path: as ``dvc.lock`` records it, relative to the stage's working directory.
+        path: as in ``dvc.lock``, relative to the working directory of the stage.
         location: relative to the DVC root (POSIX), or absolute, or a URL.
         role: ``out``, ``metric`` or ``plot``.
-        cache: DVC keeps it in its cache and Git ignores it.
-        plot: the plot's properties (template, x, y, ...), when it has any.
-        recorded: what the ``.dvc`` file itself records of it, as ``dvc.lock`` would; else None.
+        cache: DVC stores the out in its cache, and Git ignores it.
+        plot: the properties of the plot (template, x, y, ...), if any.
+        recorded: the fields that a ``.dvc`` file records, in the form of ``dvc.lock``; else None.
     """
 
     path: str
@@ -69,12 +69,12 @@ class Stage:
     """One resolved stage, or one ``.dvc`` file.
 
     Attributes:
-        name: unique in the repository: DVC's address as seen from the DVC root.
-        key: its name inside its file; empty for a ``.dvc`` file.
+        name: DVC's address from the DVC root, unique in the repository.
+        key: the name inside the file; empty for a ``.dvc`` file.
         file: the ``dvc.yaml`` or ``.dvc`` file, relative to the DVC root.
-        command: as resolved: one string, a list, or None for a ``.dvc`` file.
-        upstream: names of the stages that must be done before it.
-        fallback: why DVC's own code must judge and run it, or None.
+        command: the resolved command: one string, a list, or None for a ``.dvc`` file.
+        upstream: names of the stages that must finish first.
+        fallback: why the stage needs DVC's own code; None if it does not.
     """
 
     name: str
@@ -93,24 +93,24 @@ class Stage:
 
     @property
     def is_source(self) -> bool:
-        """Whether it is a ``.dvc`` file: data that was added or imported, not computed."""
+        """Whether the stage is a ``.dvc`` file: added or imported data without a command."""
         return self.command is None
 
     @property
     def is_callback(self) -> bool:
-        """Whether it has neither deps nor outs, so that it runs every time."""
+        """Whether the stage has neither deps nor outs, so that it runs every time."""
         return self.command is not None and not (self.deps or self.params or self.outs)
 
     @property
     def commands(self) -> list[str]:
-        """Its commands one by one, as DVC splits them."""
+        """The commands, split as DVC does."""
         if self.command is None:
             return []
         return self.command.splitlines() if isinstance(self.command, str) else self.command
 
     @property
     def lock_path(self) -> str:
-        """The lock file that records it, relative to the DVC root."""
+        """The lock file of the stage, relative to the DVC root."""
         return self.file.removesuffix(".yaml") + ".lock"
 
 
@@ -127,7 +127,7 @@ class Artifact:
 
 @dataclass(frozen=True)
 class Plot:
-    """An entry of the top-level ``plots:``; its data lie in ``sources`` (relative to the root)."""
+    """An entry of the top-level ``plots:`` with its data files (relative to the DVC root)."""
 
     id: str
     sources: tuple[str, ...]
@@ -136,15 +136,15 @@ class Plot:
 
 @dataclass(frozen=True)
 class Layout:
-    """Where and how this repository keeps its data.
+    """The storage settings of a repository.
 
     Attributes:
         cache_dir: the local cache, absolute.
         links: kinds of links between cache and working tree, in order of preference.
-        shared: the cache is shared by a group of users.
-        scm: the repository is tracked by Git.
-        autostage: DVC adds what it writes to Git's index.
-        ignores: ``.dvcignore`` holds patterns, so that DVC must say what a directory contains.
+        shared: a group of users shares the cache.
+        scm: Git tracks the repository.
+        autostage: DVC adds the files that it writes to the index of Git.
+        ignores: ``.dvcignore`` has patterns, so DVC must list directories.
         remote: a default remote is configured.
     """
 
@@ -159,10 +159,10 @@ class Layout:
 
 @dataclass(frozen=True)
 class Manifest:
-    """A repository's whole graph, its stages in the order in which ``dvc repro -P`` takes them.
+    """The graph of a repository, with its stages in the order of ``dvc repro -P``.
 
     Attributes:
-        sources: files outside the walk whose content went into it (parameters, configuration).
+        sources: other files that determine the graph (parameters, configuration).
         pruned: directories that DVC does not search for stages, relative to the DVC root.
     """
 
@@ -176,17 +176,17 @@ class Manifest:
 
     @cached_property
     def by_name(self) -> dict[str, Stage]:
-        """The stages by their names."""
+        """The stages by name."""
         return {stage.name: stage for stage in self.stages}
 
     @cached_property
     def producer(self) -> dict[str, Stage]:
-        """The stage that writes each location."""
+        """The producing stage by location of the out."""
         return {out.location: stage for stage in self.stages for out in stage.outs}
 
     @cached_property
     def inside(self) -> dict[str, str]:
-        """The directory among the outs that each dep lies inside of, if it does."""
+        """The enclosing directory out by location, for deps inside a directory out."""
         return {
             dep.location: out
             for stage in self.stages
@@ -196,12 +196,12 @@ class Manifest:
         }
 
     def to_json(self) -> str:
-        """Serialize; ``from_json`` gives an equal manifest back."""
+        """Serialize the manifest for ``from_json``."""
         return json.dumps({"schema": SCHEMA, **asdict(self)}, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
-        """Read what ``to_json`` wrote.
+        """Parse the text of ``to_json``.
 
         Raises:
             ValueError: the text is not a manifest of this version.

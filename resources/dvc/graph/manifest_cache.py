@@ -1,7 +1,7 @@
-"""The manifest cache: a manifest is read from DVC once for each state of the files it came from.
+"""The manifest cache: reads each state of a repository's graph from DVC once.
 
-Nothing here imports dvc, unless the cache has no answer. A manifest says what is run, and a stage
-could write where it lies: each is sealed with a secret that no stage can read, for its file's name.
+Only a cache miss imports dvc. A manifest determines which commands run, and a stage can write to
+the cache: so each manifest is sealed for its file name with a secret that stages cannot read.
 """
 
 from __future__ import annotations
@@ -24,15 +24,16 @@ def load_manifest(root: Path, state: Path, secret: bytes) -> Manifest:
 
     Args:
         root: the DVC root.
-        state: the directory that keeps the cache; made when missing.
-        secret: seals what is kept.
+        state: the directory of the cache, created if missing.
+        secret: seals cached manifests.
 
     Raises:
-        ConfigurationError: there is no DVC repository, or DVC cannot make sense of it.
+        ConfigurationError: the directory is not a DVC repository, or DVC cannot read it.
     """
     if not (root / ".dvc").is_dir():
         raise ConfigurationError(
-            f"not a DVC repository: {root}", "run `dvc init` there, or name a --project"
+            f"not a DVC repository: {root}",
+            "make it one: dvc init; or name a project: ml-assets --project PATH",
         )
     file = state / "manifest" / "worktree.json"
     cached = _read(file, secret)
@@ -52,11 +53,11 @@ def load_manifest_at(root: Path, commit: str, state: Path, secret: bytes) -> Man
     """Load the manifest of a commit, without a checkout.
 
     Args:
-        commit: the full hash: the name of one tree for ever, so its manifest never goes stale.
-        secret: seals what is kept.
+        commit: the full hash, which names one tree forever, so its manifest never goes stale.
+        secret: seals cached manifests.
 
     Raises:
-        ConfigurationError: DVC cannot make sense of the commit.
+        ConfigurationError: DVC cannot read the commit.
     """
     file = state / "manifest" / f"{commit}.json"
     cached = _read(file, secret)
@@ -71,19 +72,19 @@ def load_manifest_at(root: Path, commit: str, state: Path, secret: bytes) -> Man
 
 
 def _digest_configuration(root: Path, manifest: Manifest) -> str:
-    """Return the digest of what went into a commit's manifest without being in the commit."""
+    """Return the digest of the files outside of a commit that determine its manifest."""
     outside = [name for name in manifest.sources if os.path.isabs(name)]
     return digest_sources(root, [*outside, ".dvc/config.local"], None)
 
 
 def digest_sources(root: Path, sources: Iterable[str], pruned: Iterable[str] | None) -> str:
-    """Return the sha256 of everything that a manifest is read from, its place included.
+    """Return the sha256 of all inputs of a manifest, the path of the repository included.
 
     Args:
-        sources: files named one by one, relative to ``root`` or absolute; one may be missing.
-        pruned: directories left out of the search for DVC's own files; None searches nothing.
+        sources: file names, relative to ``root`` or absolute; a file may be missing.
+        pruned: directories to skip in the search for DVC files; None skips the search.
     """
-    # A manifest holds absolute paths: that of the cache, and those of what lies outside.
+    # A manifest contains absolute paths: the cache, and files outside of the repository.
     digest = hashlib.sha256(os.fsencode(root) + b"\0")
     names = set(sources)
     if pruned is not None:
@@ -115,7 +116,7 @@ def _dvc_files(root: str, pruned: set[str]) -> Iterator[str]:
 
 
 def _read(file: Path, secret: bytes) -> tuple[str, Manifest] | None:
-    """Read one cached manifest; None when there is none that we have written under this name."""
+    """Load a cached manifest and its fingerprint; None without a valid seal for this name."""
     try:
         seal, _, content = file.read_bytes().partition(b"\n")
         if not hmac.compare_digest(seal, _seal(file, secret, content)):

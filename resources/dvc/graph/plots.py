@@ -1,4 +1,4 @@
-"""Plots: what ``dvc plots show`` would draw, as PNG images, without a browser or a network."""
+"""Plots: the images of ``dvc plots show`` as PNG, without a browser or a network."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from dvc.repo import Repo
 from dvc_render import ImageRenderer, VegaRenderer
 from dvc_render.exceptions import DvcRenderError
 
-import resources.dvc.messages  # noqa: F401  # quiet before anything of dvc speaks
+import resources.dvc.messages  # noqa: F401  # sets the log levels of dvc first
 from resources.errors import UnavailableError
 
 
 @dataclass(frozen=True)
 class Image:
-    """One rendered plot: its id in DVC, and the bytes of a PNG."""
+    """One rendered plot: its id in DVC and the PNG."""
 
     id: str
     png: bytes
 
 
 def render_plots(root: Path, ids: set[str]) -> list[Image]:
-    """Render plots of the working tree through DVC's own templates.
+    """Render plots of the working tree with DVC's templates.
 
     Args:
         root: the DVC root.
-        ids: DVC's ids of the plots wanted: the id of a top-level plot, or an out's location.
+        ids: DVC's ids of the plots: the id of a top-level plot, or the location of an out.
 
     Raises:
-        UnavailableError: DVC or the renderer cannot draw one.
+        UnavailableError: DVC or the renderer cannot draw a plot.
     """
     try:
         with Repo(os.fspath(root)) as repo:
@@ -44,7 +44,9 @@ def render_plots(root: Path, ids: set[str]) -> list[Image]:
             wanted = [match.renderer for match in matches if _id(match.renderer.name) in ids]
             return [image for renderer in wanted for image in _draw(renderer)]
     except (DvcException, DvcRenderError, ValueError) as error:
-        raise UnavailableError(f"cannot draw a plot: {error}", "look: dvc plots show") from error
+        raise UnavailableError(
+            f"cannot draw a plot: {error}", "find the cause: dvc plots show -v"
+        ) from error
 
 
 def _draw(renderer: VegaRenderer | ImageRenderer) -> Iterator[Image]:
@@ -57,5 +59,5 @@ def _draw(renderer: VegaRenderer | ImageRenderer) -> Iterator[Image]:
 
 
 def _id(name: str) -> str:
-    """Strip the file that defines a plot from DVC's name of it (``dvc.yaml::id``)."""
+    """Remove the defining file from DVC's name of a plot (``dvc.yaml::id``)."""
     return str(name).rpartition("::")[2]

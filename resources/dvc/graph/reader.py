@@ -1,6 +1,6 @@
-"""The reader: asks DVC for a repository's graph, of the working tree or of a commit.
+"""The manifest reader: reads the graph of a working tree or commit from DVC into a manifest.
 
-The only module that loads a whole DVC index. Everything that it learns goes into a Manifest.
+Only this module loads a whole DVC index.
 """
 
 from __future__ import annotations
@@ -8,84 +8,51 @@ from __future__ import annotations
 import os
 import posixpath
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from dvc.dependency import DatasetDependency, Dependency, ParamsDependency
 from dvc.dvcfile import ProjectFile
-from dvc.exceptions import DvcException, NotDvcRepoError
 from dvc.output import Output
 from dvc.repo import Repo
 from dvc.repo.reproduce import get_active_graph, plan_repro
 from dvc.stage import PipelineStage
 from dvc.stage import Stage as DvcStage
 
-import resources.dvc.messages  # noqa: F401  # quiet before anything of dvc speaks
+import resources.dvc.messages  # noqa: F401  # sets the log levels of dvc first
+from resources.dvc.graph.dvc_errors import dvc_errors
 from resources.dvc.graph.manifest import Artifact, Dep, Layout, Manifest, Out, Params, Plot, Stage
-from resources.errors import ConfigurationError, ResourceError
 from resources.git.command import run_git
 
 _NATIVE_LINKS = {"reflink", "copy"}
 
 
 def read_manifest(root: Path, rev: str | None = None) -> Manifest:
-    """Read the graph of the working tree, or of a commit without checking it out.
+    """Read the graph of the working tree, or of a commit without a checkout.
 
     Args:
-        root: the DVC root: the directory that holds ``.dvc``.
+        root: the DVC root: the directory of ``.dvc``.
         rev: a Git revision; None reads the working tree.
 
     Raises:
-        ConfigurationError: DVC cannot make sense of the repository.
+        ConfigurationError: DVC cannot read the repository.
     """
     with dvc_errors(), Repo(os.fspath(root), rev=rev, uninitialized=False) as repo:
         return _Reader(repo, root).manifest()
 
 
 def read_cache_directory(root: Path) -> Path:
-    """Read from DVC's configuration alone where its cache lies.
+    """Read the directory of the cache from the configuration of DVC.
 
     Raises:
-        ConfigurationError: DVC cannot make sense of the configuration.
+        ConfigurationError: DVC cannot read its configuration.
     """
     with dvc_errors(), Repo(os.fspath(root), uninitialized=False) as repo:
         return Path(repo.cache.local_cache_dir)
 
 
-@contextmanager
-def dvc_errors() -> Iterator[None]:
-    """Turn what DVC raises while it reads a repository into a ConfigurationError."""
-    try:
-        yield
-    except ResourceError:
-        raise
-    except NotDvcRepoError as error:
-        raise ConfigurationError(str(error), "run `dvc init` here, or name a --project") from error
-    except ImportError as error:
-        # DVC's own words name the package that an address needs.
-        raise ConfigurationError(
-            _causes(error), "install that package in the environment that ml-assets runs in"
-        ) from error
-    except (DvcException, TypeError, ValueError, OSError) as error:
-        message = _causes(error)
-        raise ConfigurationError(message, "mend it, then look: ml-assets plan") from error
-
-
-def _causes(error: BaseException) -> str:
-    """Join an exception's message with those of its causes: DVC says the detail in the cause."""
-    parts: list[str] = []
-    cause: BaseException | None = error
-    while cause is not None and len(parts) < 3:
-        text = " ".join(str(cause).split()).rstrip(".")
-        if text and text not in " ".join(parts):
-            parts.append(text)
-        cause = cause.__cause__
-    return ": ".join(parts)
-
-
 class _Reader:
-    """Reads one open repository once."""
+    """Reads one open DVC repository."""
 
     def __init__(self, repo: Repo, root: Path) -> None:
         self.repo = repo
@@ -188,7 +155,7 @@ class _Reader:
         )
 
     def _fallback_reason(self, stage: DvcStage) -> str | None:
-        """Say why only DVC's own code can judge and run a stage."""
+        """Return why a stage needs DVC's own code; None if it does not."""
         if stage.is_import:
             return "an import"
         if not _NATIVE_LINKS >= set(self.repo.cache.local.cache_types):
@@ -225,7 +192,7 @@ class _Reader:
                 yield Plot(id=str(name), sources=sources, properties=dict(properties or {}))
 
     def _sources(self, files: list[ProjectFile], order: list[DvcStage]) -> Iterator[str]:
-        """Name the variable files that templating reads, and DVC's configuration files."""
+        """Yield the variable files of templates, and the configuration files of DVC."""
         for file in files:
             directory = self._directory(file)
             yield self._relative(posixpath.join(directory, "params.yaml"))
@@ -287,7 +254,7 @@ class _Reader:
 
 
 def _recorded(out: Output) -> dict[str, Any]:
-    """Return what a ``.dvc`` file records, as ``dvc.lock`` would once the data is there."""
+    """Return the recorded fields of a ``.dvc`` file in the form of ``dvc.lock``."""
     meta = out.meta
     fields = {"size": meta.size, "nfiles": meta.nfiles, "isexec": meta.isexec or None}
     known = {name: value for name, value in fields.items() if value is not None}

@@ -1,9 +1,9 @@
-"""The lock file: reads ``dvc.lock`` and renders it as DVC would have written it.
+"""The lock file: loads ``dvc.lock`` and writes the same bytes as DVC.
 
-DVC loads the file with a round-trip parser, puts each finished stage's entry in and dumps all of
-it: linear in the file for every stage. The text of an entry does not depend on its neighbours,
-so here only the entries that change are dumped and the rest of the text stays as it is. A file
-that DVC did not write itself (comments, anchors, other indentation) takes DVC's own way.
+DVC loads the file with a round-trip parser, sets the entry of each finished stage and dumps the
+whole file, once a stage. The text of an entry does not depend on its neighbours, so this module
+dumps only changed entries and keeps the rest of the text. For a file that DVC did not write
+(comments, anchors, other indentation) it does as DVC does.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from resources.dvc.lock.lock_text import is_usual, render_entry
 from resources.errors import ConfigurationError
 from resources.files import write_atomically
 
-#: What ``dvc.lock`` records of one stage: cmd, deps, params, outs.
+#: The entry of one stage in ``dvc.lock``: cmd, deps, params, outs.
 LockEntry = dict[str, Any]
 
 _HEADER = "schema: '2.0'\nstages:\n"
 _EMPTY = "schema: '2.0'\nstages: {}\n"
-# Keys as DVC's stage names allow them; any other sends the file the long way.
+# Keys that are valid stage names; with any other key the whole file is dumped.
 _KEY = re.compile(r"^  ([A-Za-z_][A-Za-z0-9_.@-]*|'[^'\\n]*'):\n", re.M)
 
 
@@ -34,10 +34,10 @@ class LockFile:
     """One ``dvc.lock``: its text, and its entries by stage name."""
 
     def __init__(self, path: Path, documents: Documents) -> None:
-        """Load the file; a missing one has no entries.
+        """Load the file; a missing file has no entries.
 
         Raises:
-            ConfigurationError: it is not a lock file that DVC 3 reads.
+            ConfigurationError: the file is not a lock file that DVC 3 reads.
         """
         self.path = path
         self._documents = documents
@@ -47,10 +47,10 @@ class LockFile:
         self._dumps: dict[str, tuple[LockEntry, str]] = {}
 
     def write(self, updates: Mapping[str, LockEntry]) -> None:
-        """Write the file with some entries replaced, and new ones behind the old, in their order.
+        """Write the file with updated entries in place and new entries at the end, in order.
 
         Raises:
-            OSError: it cannot be written; the old file is untouched.
+            OSError: the file cannot be written; the old file is untouched.
         """
         text = self.render(updates)
         if text == self.text:
@@ -58,7 +58,7 @@ class LockFile:
         write_atomically(self.path, text.encode("utf-8"), durable=True)
 
     def render(self, updates: Mapping[str, LockEntry]) -> str:
-        """Return the whole text with ``updates`` in it, byte for byte as DVC would dump it."""
+        """Return the text with updated entries, byte for byte as DVC dumps it."""
         if self._blocks is None:
             return self._round_trip(updates)
         rendered = {name: self._rendered(name, entry) for name, entry in updates.items()}
@@ -66,7 +66,7 @@ class LockFile:
         return _HEADER + "".join(blocks.values()) if blocks else _EMPTY
 
     def _rendered(self, name: str, entry: LockEntry) -> str:
-        """Dump an entry once, however often the file is written while a run goes on."""
+        """Dump an entry once, even if a run writes the file many times."""
         known = self._dumps.get(name)
         if known is None or known[0] is not entry:
             known = self._dumps[name] = (entry, render_entry(name, entry))
@@ -74,7 +74,7 @@ class LockFile:
 
     @cached_property
     def _blocks(self) -> Mapping[str, str] | None:
-        """The text of each entry; None when DVC must rewrite the file."""
+        """The text of each entry; None if the whole file must be dumped."""
         if not self.text or self.text == _EMPTY:
             return {}
         if not self.text.startswith(_HEADER) or "\n#" in self.text or " #" in self.text:
@@ -92,7 +92,7 @@ class LockFile:
         return blocks
 
     def _is_dvcs(self, name: str, block: str) -> bool:
-        """Whether DVC would write an entry with these very bytes."""
+        """Whether DVC writes exactly these bytes for an entry."""
         return is_usual(block) or render_entry(name, self.entries[name]) == block
 
     def _round_trip(self, updates: Mapping[str, LockEntry]) -> str:
@@ -103,7 +103,7 @@ class LockFile:
         if not document:
             document["schema"] = "2.0"
         document["stages"] = document.get("stages", {})
-        # Each entry is a copy: what two of them share would become an anchor in one, for the other.
+        # Copy each entry: a value that two entries share would become a YAML anchor.
         document["stages"].update({name: copy.deepcopy(entry) for name, entry in updates.items()})
         stream = io.StringIO()
         _dump(document, stream)
@@ -114,9 +114,9 @@ def validate_lock(path: Path, document: Any) -> dict[str, LockEntry]:
     """Return the entries of a parsed lock file.
 
     Raises:
-        ConfigurationError: it is not a lock file that DVC 3 reads.
+        ConfigurationError: the document is not a lock file that DVC 3 reads.
     """
-    hint = f"restore it: git checkout -- {path.name}, or let DVC write it anew: rm {path.name}"
+    hint = f"restore it: git checkout -- {path}; or remove it, then run again: rm {path}"
     if not document:
         return {}
     if not isinstance(document, dict) or str(document.get("schema")) != "2.0":

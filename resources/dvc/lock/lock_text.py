@@ -1,8 +1,7 @@
-"""The lock text: how DVC writes one entry of ``dvc.lock``, and whether a text is written so.
+"""The lock text: renders one entry of ``dvc.lock``, and recognizes text that DVC wrote.
 
-Dumping an entry takes more than a millisecond. A text of the usual form is recognized by a
-pattern instead, which accepts less than what DVC writes; where it does not match, the entry is
-dumped to compare.
+A dump of an entry takes more than a millisecond. So a pattern recognizes text of the usual form. It
+accepts only part of what DVC writes; for other text the entry is dumped and compared.
 """
 
 from __future__ import annotations
@@ -12,17 +11,17 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-_WIDTH = 80  # characters, behind which DVC goes on in the next line
+_WIDTH = 80  # characters, after which DVC wraps the line
 
-# A text without quotes that no rule of YAML takes for anything else than a text.
+# A string that YAML reads as a string without quotes.
 _SPECIAL = r"(?!(?i:true|false|null|yes|no|on|off|y|n)(?:$|:))"
 _LETTER = r"""[A-Za-z0-9_./@=+,;$&|<>()*'"{}\[\]!?%~^-]"""
 _TEXT = rf"{_SPECIAL}(?:[A-Za-z_/$]|\./){_LETTER}*(?: {_LETTER}+)*"
 _KEY = rf"{_SPECIAL}[A-Za-z_][A-Za-z0-9_.@/-]*"
-# No exponents: of these DVC's own round trip changes the last digit.
+# No exponents: DVC's round trip changes the last digit of such numbers.
 _NUMBER = r"(?!-0$)-?(?:0|[1-9][0-9]{0,8})(?:\.[0-9]{0,7}[1-9]|\.0)?"
 _SCALAR = rf"(?:{_TEXT}|{_NUMBER}|true|false)$"
-# At least one letter that makes it no number.
+# At least one letter, so that YAML does not read a number.
 _MD5 = r"(?=[0-9e]*[abcdf])[0-9a-f]{32}(?:\.dir)?$"
 _ITEM = (
     rf"    - path: {_TEXT}$\n      hash: md5\n      md5: {_MD5}\n      size: [0-9]{{1,15}}\n"
@@ -42,17 +41,17 @@ _LONG = re.compile(rf".{{{_WIDTH}}}")
 
 @cache
 def _usual() -> re.Pattern[str]:
-    # Not at import: it takes milliseconds, which a run with nothing to do need not pay.
+    # Not at import: it takes milliseconds, which a run without work avoids.
     return re.compile(_USUAL, re.M)
 
 
 def render_entry(name: str, entry: Mapping[str, Any]) -> str:
-    """Dump one entry as it stands under ``stages:``."""
+    """Dump one entry as under ``stages:``."""
     from dvc.utils.serialize import dumps_yaml
 
     return str(dumps_yaml({"stages": {name: entry}})).removeprefix("stages:\n")
 
 
 def is_usual(text: str) -> bool:
-    """Whether an entry's text has the usual form, which DVC writes with these very bytes."""
+    """Whether the text of an entry has the usual form, for which DVC writes the same bytes."""
     return _usual().fullmatch(text) is not None and _LONG.search(text) is None

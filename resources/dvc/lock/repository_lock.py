@@ -1,9 +1,9 @@
-"""The repository lock: one run at a time in a checkout, and none beside DVC's own commands.
+"""The repository lock: one run at a time in a checkout, and no DVC command on the same paths.
 
-Two locks. Ours is an flock that the kernel drops when its holder dies. DVC's is an entry for each
-path in ``.dvc/tmp/rwlock``, under an flock of its own; DVC itself removes the entries of dead
-processes. An interrupted DVC can leave that file broken, after which every DVC command fails:
-it is then set aside.
+There are two locks. Ours is an flock, which the kernel releases when its process ends. DVC's is an
+entry for each path in ``.dvc/tmp/rwlock``, guarded by another flock; DVC removes the entries of
+dead processes. An interrupted DVC command can leave a broken file, with which every DVC command
+fails. A broken file is moved aside.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ from typing import IO, Any
 from resources.errors import RepositoryBusyError
 from resources.files import write_atomically
 
-_PIDS = range(1, 1 << 31)  # process ids that there can be
+_PIDS = range(1, 1 << 31)  # valid process ids
 
 
 @contextmanager
 def hold_repository(
     root: Path, *, shared: bool, wait: float, on_wait: Callable[[str], None]
 ) -> Iterator[None]:
-    """Hold a checkout against other runs of ours.
+    """Hold the lock of a checkout against other runs.
 
     Args:
         root: the DVC root.
-        shared: several processes of one run work here, each at other stages.
+        shared: several processes of one run work in the checkout, each on other stages.
         wait: seconds to wait for another run to end.
-        on_wait: told once who holds it.
+        on_wait: called once with the holder of the lock.
 
     Raises:
-        RepositoryBusyError: it was held for longer than ``wait``.
+        RepositoryBusyError: another run held the lock for longer than ``wait``.
     """
     path = root / ".dvc" / "tmp" / "ml-assets.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -51,7 +51,7 @@ def hold_repository(
 
 @contextmanager
 def hold_record(root: Path) -> Iterator[None]:
-    """Hold what a run writes for all of its stages: lock files and ``.gitignore`` files."""
+    """Hold the lock for lock files and ``.gitignore`` files, which one process writes at a time."""
     with open(root / ".dvc" / "tmp" / "ml-assets.record.lock", "a+", encoding="utf-8") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
         yield
@@ -70,8 +70,8 @@ def _lock(
             holder = path.read_text("utf-8").strip() or "unknown"
             if time.monotonic() >= deadline:
                 raise RepositoryBusyError(
-                    f"another run works in this checkout: process {holder}",
-                    "wait for it to end, or give --wait SECONDS",
+                    f"another run uses this checkout: process {holder}",
+                    "wait for it to end, or wait longer: ml-assets run --wait SECONDS",
                 ) from None
             if not told:
                 on_wait(holder)
@@ -83,15 +83,15 @@ def _lock(
 def hold_paths(
     root: Path, *, reads: Iterable[str], writes: Iterable[str], on_repair: Callable[[str], None]
 ) -> Iterator[None]:
-    """Hold paths against DVC's own commands for as long as stages use them.
+    """Hold DVC's locks of paths that stages use.
 
     Args:
-        reads: absolute paths that are read.
-        writes: absolute paths that are written.
-        on_repair: told when a broken file had to be set aside.
+        reads: absolute paths that stages read.
+        writes: absolute paths that stages write.
+        on_repair: called with a message if a broken lock file was moved aside.
 
     Raises:
-        RepositoryBusyError: a DVC command that still runs uses one of them.
+        RepositoryBusyError: a running DVC command uses one of the paths.
     """
     ours = {"pid": os.getpid(), "cmd": " ".join(sys.argv)}
     written = set(writes)
@@ -136,19 +136,19 @@ def _read(file: Path, on_repair: Callable[[str], None]) -> dict[str, Any]:
             *(who for all_of in held["read"].values() for who in all_of),
         ]
         if not all(_is_process(who["pid"]) and isinstance(who["cmd"], str) for who in holders):
-            raise ValueError("a holder that is no process")
+            raise ValueError("not a process")
     except FileNotFoundError:
         return empty
     except (ValueError, TypeError, AttributeError, KeyError):
         broken = file.with_name("rwlock.broken")
         os.replace(file, broken)
-        on_repair(f"an interrupted DVC command left a broken lock; set aside as: {broken}")
+        on_repair(f"moved a broken lock of an interrupted DVC command aside: {broken}")
         return empty
     return held
 
 
 def _is_process(pid: object) -> bool:
-    # Whether a range holds what is no integer is found out by counting through all of it.
+    # For a value other than an integer, `in` would iterate over the whole range.
     return isinstance(pid, int) and pid in _PIDS
 
 

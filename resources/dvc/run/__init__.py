@@ -1,1 +1,1 @@
-"""Runs: stages planned, scheduled, executed in parallel and recorded."""
+"""Runs: stages are planned, scheduled, run in parallel and recorded."""

@@ -1,4 +1,4 @@
-"""Admission: whether a stage may read what it is about to read."""
+"""The admission of stages: whether the inputs of a stage passed their gates."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from resources.dvc.graph.manifest import Stage
 
 
 class Admission(Protocol):
-    """Is asked before a stage's commands run, whatever started the run. Safe for threads."""
+    """Decides whether a stage may run; called before its commands. Safe for threads."""
 
     def admit(self, stage: Stage) -> None:
-        """Let a stage run.
+        """Admit a stage.
 
         Raises:
-            ResourceError: something that it reads has not passed what it has to pass.
+            ResourceError: an input of the stage did not pass a required gate.
         """
 
     def note(self, stage: Stage, contents: Mapping[str, Content]) -> None:
-        """Take notice of what a stage's outs hold, by location, now that it is up to date."""
+        """Record the content of the outs of a fresh stage, by location."""

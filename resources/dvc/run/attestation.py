@@ -1,4 +1,4 @@
-"""Attestation: who states what was seen of a stage's run."""
+"""The attestation of stages: states how their outs were made."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from resources.dvc.run.stage_result import StageResult
 
 
 class Attestation(Protocol):
-    """Is told of every run, whatever started it. Safe for threads."""
+    """States the run of each stage. Safe for threads."""
 
     def begin(self) -> None:
-        """Get ready before any stage runs: what cannot be stated is said before it is made.
+        """Prepare before the first stage runs, so that a missing key fails early.
 
         Raises:
-            ResourceError: nothing can be stated.
+            ResourceError: statements cannot be made.
         """
 
     def believes(self, stage: Stage, contents: Mapping[str, Content]) -> bool:
-        """Whether outs that were restored may stay: what made them is known, or need not be."""
+        """Whether restored outs may stay: their provenance is known, or not required."""
 
     def attest(self, stage: Stage, result: StageResult) -> None:
-        """State what was seen of a stage that has run or was restored.
+        """State the observation of a stage that ran or was restored.
 
         Raises:
-            ResourceError: it cannot be stated; the stage has then not succeeded.
+            ResourceError: the statement cannot be made, so the stage fails.
         """

@@ -1,12 +1,12 @@
-"""Leftovers: processes that a stage's command started and left, in whatever session they are.
+"""Leftover processes: background processes of a stage command, in any session.
 
-The kernel hands a process whose parent has ended to the nearest *subreaper* above it (prctl(2),
-``PR_SET_CHILD_SUBREAPER``). This process makes itself one, so that what a stage leaves behind
-becomes its own child, however far away it had gone. Linux only: elsewhere nothing is found.
+The kernel makes an orphaned process a child of the nearest *subreaper* above it (prctl(2),
+``PR_SET_CHILD_SUBREAPER``). This process becomes a subreaper, so leftovers become its children.
+This works on Linux only; on other systems leftovers in other sessions are not found.
 
-Who adopts also has to bury: what a stage left and what has ended by itself is waited for.
+A subreaper must also wait for its adopted children that end by themselves.
 
-What the stages of a run do whose own process was killed is found by their variables alone.
+After a killed run, the processes of its stages are found by their environment variables.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from pathlib import Path
 from security.sandbox.own_children import forget, guard, is_own, start_own
 
 _PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
-#: Say of which stage a process is, and of which repository (``environment.stage_variables``).
+#: Variables that identify the stage and repository of a process (``stage_variables``).
 _MARKS = ("DVC_ROOT", "DVC_STAGE")
-_LOOKS = 10  # at variables that are out of sight, as while a process starts another program
-_PAUSE = 0.0005  # seconds between two looks
+_LOOKS = 10  # attempts to read variables, which are hidden while a process starts a program
+_PAUSE = 0.0005  # seconds between two attempts
 
 
 def start_command(start: Callable[[], subprocess.Popen[bytes]]) -> subprocess.Popen[bytes]:
-    """Start a command so that what it leaves behind is found by ``end_leftovers``.
+    """Start a command so that ``end_leftovers`` can find its background processes.
 
     Args:
-        start: starts it, in a session of its own.
+        start: starts the command in a session of its own.
     """
     _adopt()
     return start_own(start)
@@ -41,7 +41,7 @@ def start_command(start: Callable[[], subprocess.Popen[bytes]]) -> subprocess.Po
 
 @cache
 def _adopt() -> bool:
-    """Make this process the one that gets what commands leave behind; False where it cannot be."""
+    """Make this process a subreaper; return False if the system does not support it."""
     try:
         import ctypes
 
@@ -51,12 +51,12 @@ def _adopt() -> bool:
 
 
 def end_leftovers(command: int, variables: Mapping[str, str]) -> None:
-    """End what a command left behind, until nothing of it is left.
+    """Kill the background processes of a command until none is left.
 
     Args:
-        command: its process id, which is that of its group as well; it has been waited for, and
-            its group has been killed.
-        variables: those it was started with; they tell its processes from all others.
+        command: the process and group id of the command, which has ended and whose group was
+            killed.
+        variables: the variables of the command, which identify its processes.
     """
     _reap_group(command)
     forget(command)
@@ -69,7 +69,7 @@ def end_leftovers(command: int, variables: Mapping[str, str]) -> None:
         with guard:
             adopted = {pid: _read_variables(pid) for pid in _adopted()}
             found = {pid for pid, seen in adopted.items() if marks <= seen}
-            # A child that nobody has waited for keeps its number: no other can be hit.
+            # The id of a child is not reused before a wait, so no other process is killed.
             for pid in found - killed:
                 os.kill(pid, signal.SIGKILL)
         killed = (killed | found) & adopted.keys()
@@ -81,10 +81,10 @@ def end_leftovers(command: int, variables: Mapping[str, str]) -> None:
 
 
 def end_orphans(root: Path) -> list[int]:
-    """End what stages of a killed run still do in a checkout, and return which processes that were.
+    """Kill the stage processes of a killed run in a checkout, and return their ids.
 
-    For a checkout in which nobody works but this program, while its repository is held: then no
-    stage has any business there.
+    Only for a checkout that this program alone uses, while its lock is held: then each stage
+    process in it is a leftover.
     """
     ended: list[int] = []
     while found := [pid for pid in _processes() if _is_stage_of(root, pid)]:
@@ -92,7 +92,7 @@ def end_orphans(root: Path) -> list[int]:
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
         if set(found) <= set(ended):
-            break  # another user's, or one that the kernel does not let go
+            break  # a process of another user, or one that cannot be killed
         ended += found
         time.sleep(_PAUSE)
     return ended
@@ -110,7 +110,7 @@ def _is_stage_of(root: Path, pid: int) -> bool:
 
 
 def _reap_group(group: int) -> None:
-    """Wait for the processes of a group that have become children of this one."""
+    """Wait for the processes of a group that became children of this process."""
     try:
         while True:
             os.waitpid(-group, 0)
@@ -119,8 +119,8 @@ def _reap_group(group: int) -> None:
 
 
 def _adopted() -> list[int]:
-    """Return the living children that this process has not started; wait for the dead ones."""
-    # A set: a thread's end hands its children to another one, where they are met again.
+    """Return the living children that this process did not start; wait for the dead ones."""
+    # A set: when a thread ends, its children move to another thread and are listed twice.
     strangers = {pid for pid in _children() if not is_own(pid) and _is_elsewhere(pid)}
     return [pid for pid in strangers if not _is_buried(pid)]
 
@@ -129,7 +129,7 @@ def _is_buried(pid: int) -> bool:
     try:
         return os.waitpid(pid, os.WNOHANG) != (0, 0)
     except ChildProcessError:
-        return True  # together with the group that it was in
+        return True  # its group was waited for
 
 
 def _children() -> Iterator[int]:
@@ -141,18 +141,18 @@ def _children() -> Iterator[int]:
 
 
 def _is_elsewhere(pid: int) -> bool:
-    """Whether a child is in another session than this process, where none of our own is."""
+    """Whether a child is in another session than this process, unlike our own children."""
     try:
         return os.getsid(pid) != os.getsid(0)
     except ProcessLookupError:
-        return False  # one of our own, waited for meanwhile
+        return False  # an own child that has ended
 
 
 def _read_variables(pid: int) -> set[str]:
-    """Return a child's variables: none while it starts another program, or ends."""
+    """Return the variables of a process; empty while it starts a program or ends."""
     try:
         return set(os.fsdecode(Path(f"/proc/{pid}/environ").read_bytes()).split("\0")) - {""}
     except (FileNotFoundError, ProcessLookupError):
         return set()
     except PermissionError:
-        return {"another user's"}  # nothing that we could end
+        return {"another user's"}  # not ours to kill

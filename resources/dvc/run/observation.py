@@ -1,4 +1,4 @@
-"""The observation: what is seen of a stage from outside of its processes."""
+"""The observation of a stage from outside of its processes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from resources.dvc.run.stage_result import Observed
 
 
 class Observation:
-    """What is seen of a stage, from before it runs until it has ended."""
+    """Reads the inputs of a stage before and after its run."""
 
     def __init__(self, checkout: Checkout, stage: Stage) -> None:
         self._checkout = checkout
@@ -21,7 +21,7 @@ class Observation:
         self._inputs = self._read()
 
     def end(self, *, confined: bool) -> Observed:
-        """Return what was seen."""
+        """Read the inputs again, and return the observation."""
         after = self._read()
         changed = [one for one in self._locations if self._inputs.get(one) != after.get(one)]
         finished = datetime.now(UTC)

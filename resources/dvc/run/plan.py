@@ -1,4 +1,4 @@
-"""The plan: what a run would do with each stage, and why, without doing it."""
+"""The plan: the action of a run for each stage and its reasons, without running anything."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from resources.errors import MissingInputError
 
 @dataclass(frozen=True)
 class PlannedStage:
-    """What a run would do with one stage.
+    """The action that a run would take for one stage.
 
     Attributes:
-        reasons: why it is not fresh; empty when it is.
+        reasons: why the stage is stale; empty for a fresh stage.
     """
 
     stage: Stage
@@ -29,13 +29,13 @@ class PlannedStage:
 
 
 def build_plan(checkout: Checkout, selected: Collection[str] | None = None) -> list[PlannedStage]:
-    """Judge stages in the order in which a run takes them.
+    """Plan stages in the order of a run.
 
-    A stage behind one that runs is planned to run as well: whether it can be skipped after all
-    is known only when the new bytes are.
+    A stage downstream of one that runs is planned to run too. Only the new bytes can show that it
+    may be skipped.
 
     Args:
-        selected: names of stages; None takes all. Others are taken as they are.
+        selected: names of stages to plan; None plans all.
 
     Raises:
         ConfigurationError: a lock file or a parameters file cannot be read.
@@ -54,7 +54,7 @@ def build_plan(checkout: Checkout, selected: Collection[str] | None = None) -> l
 
 
 def _is_unforeseen(checkout: Checkout, step: PlannedStage) -> bool:
-    """Whether only DVC's own code knows what a stage's outs will be."""
+    """Whether only DVC's own code can tell the content of restored outs."""
     return step.action is Action.RESTORE and not freshness.is_native(checkout, step.stage)
 
 
@@ -64,7 +64,7 @@ def _plan_stage(
     waiting = [name for name in stage.upstream if name in running]
     behind = [f"upstream runs: {name}" for name in waiting]
     if checkout.commit is not None and not freshness.is_native(checkout, stage):
-        reason = f"cannot be judged without a checkout: {stage.fallback or 'recorded by DVC 2'}"
+        reason = f"unknown without a checkout: {stage.fallback or 'recorded by DVC 2'}"
         return PlannedStage(stage, Action.RUN, (reason,))
     if not freshness.is_native(checkout, stage):
         return _plan_fallback(checkout, stage, behind)
@@ -89,7 +89,7 @@ def _plan_stage(
 def _foresee_outs(
     checkout: Checkout, fields: Mapping[str, LockEntry], foreseen: dict[str, LockEntry]
 ) -> None:
-    """Remember what outs will hold once they are restored, and deps that lie inside of them."""
+    """Record the lock fields of outs to be restored, and of deps inside these outs."""
     foreseen.update(fields)
     for location, out in checkout.manifest.inside.items():
         if out in fields:
@@ -100,7 +100,7 @@ def _foresee_outs(
 
 
 def _own_reasons(checkout: Checkout, stage: Stage, foreseen: dict[str, LockEntry]) -> list[str]:
-    """Return a stage's reasons without those that its upstream will settle."""
+    """Return the reasons of a stage that do not depend on its upstream stages."""
     unsettled = {dep.location for dep in stage.deps if dep.producers}
     return [
         reason
@@ -132,7 +132,7 @@ def _plan_fallback(checkout: Checkout, stage: Stage, behind: list[str]) -> Plann
         missing = any(checkout.identify(out.location) is None for out in stage.outs)
         action = Action.RESTORE if missing and stage.frozen else Action.RUN
         return PlannedStage(stage, action, tuple(reasons))
-    # DVC tells by the bytes of what a stage reads.
+    # DVC's lookup needs the bytes of all deps.
     readable = absent.isdisjoint(checkout.path(dep.location) for dep in stage.deps)
     restorable = readable and not stage.frozen and checkout.fallback.can_restore(stage)
     return PlannedStage(stage, Action.RESTORE if restorable else Action.RUN, tuple(reasons))

@@ -1,7 +1,7 @@
-"""A reproduction: one parallel run of a graph in a checkout, with one writer of its record.
+"""The reproduction: one parallel run of a graph in a checkout.
 
-Stages run in worker threads; lock files and ``.gitignore`` files are written by the thread that
-reads the results, in the graph's order, so that their bytes are those of ``dvc repro``.
+Stages run in worker threads. The thread that reads the results writes lock files and ``.gitignore``
+files in the order of the graph, so their bytes equal those of ``dvc repro``.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ from resources.dvc.run.stage_runner import StageRunner
 from resources.errors import StageError
 from resources.git.command import explain_failure, run_git
 
-#: A written record may lag behind what finished by this many times what writing it costs.
+#: Write lock files again only after this many times the duration of the last write.
 _LAG = 10
 
 
 @dataclass(frozen=True)
 class Options:
-    """How to run.
+    """Options of a run.
 
     Attributes:
-        admission: asked before a stage's commands run.
-        attestation: told of every run.
-        denied: paths that stages' processes can neither read nor write.
+        admission: admits each stage before its commands run.
+        attestation: states the run of each stage.
+        denied: paths that stage processes can neither read nor write.
         wait: seconds to wait for another run in the same checkout.
-        force: run commands even of fresh stages.
-        shared: other processes of the same run work in this checkout at other stages.
+        force: run the commands of fresh stages too.
+        shared: other processes of the same run work in this checkout on other stages.
     """
 
     capacity: Capacity
@@ -58,7 +58,7 @@ class Options:
 
 
 class StageRun(Protocol):
-    """A run of stages, started or not."""
+    """A run of the stages of a checkout."""
 
     checkout: Checkout
 
@@ -68,7 +68,7 @@ class StageRun(Protocol):
 
 @dataclass
 class _Record:
-    """What finished stages leave to be written, by stage name."""
+    """Lock entries and ignored paths of finished stages, by stage name."""
 
     entries: dict[str, LockEntry] = field(default_factory=dict)
     ignored: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -78,9 +78,9 @@ class Reproduction:
     """Brings the stages of a checkout up to date.
 
     Args:
-        selected: names of the stages to judge and run; the others are taken as they are.
-        on_line: called with a stage's name and one line of its output, from any thread.
-        on_notice: told what a user should know once.
+        selected: names of the stages to check and run; other stages stay as they are.
+        on_line: called from any thread with a stage name and one line of its output.
+        on_notice: called with notices for the user.
     """
 
     def __init__(
@@ -104,10 +104,10 @@ class Reproduction:
         self._git = GitIgnore(checkout.root)
 
     def run(self) -> Iterator[Finished[StageResult]]:
-        """Run; yield each stage as it ends. Closing the iterator stops what runs.
+        """Run the stages; yield each stage as it ends. Closing the iterator stops running stages.
 
         Raises:
-            RepositoryBusyError: another run, or a DVC command, works in this checkout.
+            RepositoryBusyError: another run or DVC command uses this checkout.
         """
         root = self._checkout.root
         with ExitStack() as held:
@@ -119,7 +119,7 @@ class Reproduction:
                     on_wait=self._say_waiting,
                 )
             )
-            # Another run may have recorded something while this one waited.
+            # Another run may have written lock files while this run waited.
             self._checkout.forget_locks()
             held.enter_context(
                 hold_paths(
@@ -130,7 +130,7 @@ class Reproduction:
             yield from self._run_held()
 
     def cancel(self) -> None:
-        """Stop what runs and start nothing more; ``run`` then ends."""
+        """Stop running stages and start no more, so that ``run`` ends."""
         self._cancellation.cancel()
         if self._schedule is not None:
             self._schedule.stop()
@@ -152,7 +152,7 @@ class Reproduction:
                     due = self._write_timed()
                 yield finished
         finally:
-            # An early end: what runs is stopped, and what did finish meanwhile is recorded too.
+            # After an early end, stop running stages, and record the stages that finished anyway.
             self._cancellation.cancel()
             for finished in schedule.drain():
                 self._collect(finished)
@@ -161,14 +161,14 @@ class Reproduction:
     def _run_stage(self, runner: StageRunner, name: str) -> StageResult:
         result = runner.run(self._stages[name], force=self._options.force)
         if any(self._is_read(os.path.dirname(path)) for path in result.ignored):
-            # A stage that waits for this one reads the directory, the ignore file in it included.
+            # A downstream stage reads the directory, including the ignore file in it.
             with self._recording:
                 self._record.ignored[name] = result.ignored
                 self._write_ignored()
         return result
 
     def _is_read(self, directory: str) -> bool:
-        """Whether some stage reads a directory that outs of others lie in."""
+        """Whether a stage reads a directory that contains outs of other stages."""
         return any(
             directory == read or directory.startswith(read + os.sep) for read in self._gathered
         )
@@ -214,7 +214,7 @@ class Reproduction:
                 self._record.ignored[finished.name] = result.ignored
 
     def _write_timed(self) -> float:
-        """Write, and return the time before which it is not worth writing again."""
+        """Write the record, and return the earliest time for the next write."""
         started = time.monotonic()
         self._write()
         return started + _LAG * (time.monotonic() - started)

@@ -1,4 +1,4 @@
-"""A started reproduction: one that runs in a thread of its own, whoever reads its results."""
+"""The reproduction thread: runs a reproduction in the background."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from resources.dvc.run.stage_result import StageResult
 
 
 class ReproductionThread:
-    """A reproduction that runs in a thread of its own from the moment on that it is entered.
+    """A context in which a reproduction runs in a thread of its own.
 
-    Leaving the context stops what still runs, and waits until all that finished is recorded.
+    The end of the context stops running stages and waits until finished stages are recorded.
     """
 
     def __init__(self, reproduction: Reproduction) -> None:
@@ -43,10 +43,10 @@ class ReproductionThread:
             self._results.put(None)
 
     def run(self) -> Iterator[Finished[StageResult]]:
-        """Yield each stage as it ends, or has ended.
+        """Yield each stage that has ended or ends.
 
         Raises:
-            ResourceError: what ended the run itself.
+            ResourceError: the run itself failed.
         """
         while (finished := self._results.get()) is not None:
             if isinstance(finished, BaseException):

@@ -1,7 +1,7 @@
-"""The schedule: which stage may start now. Knows nothing of DVC: names, edges and capacity.
+"""The schedule: decides which stage starts next, from names, edges and capacity, without DVC.
 
-Workers take the next stage themselves when they finish one, so that whoever reads the results
-(and writes them to a database) is never in the way of the next start.
+A worker takes the next stage itself, so a slow reader of the results (a database, for example)
+delays no start.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ _R = TypeVar("_R")
 
 @dataclass(frozen=True)
 class Capacity:
-    """How much may happen at once.
+    """The limits of parallel execution.
 
     Attributes:
-        jobs: capacity; a stage takes its weight of it.
-        weights: of stages that take more than 1; one heavier than ``jobs`` runs alone.
-        mutexes: names by stage; two stages that share one never run together.
-        keep_going: after a failure go on with what does not depend on it.
+        jobs: the total weight of stages that run at once.
+        weights: weights other than 1 by stage; a stage heavier than ``jobs`` runs alone.
+        mutexes: names by stage; two stages with a common name never run at once.
+        keep_going: after a failure, continue with stages that do not depend on it.
     """
 
     jobs: int
@@ -46,8 +46,8 @@ class Schedule(Generic[_R]):
     """Runs a graph of names in parallel.
 
     Args:
-        upstream: by name, in the order of preference, the names that must be done before it.
-        execute: does the work of one name; called from several threads.
+        upstream: the names that must finish first, by name, in order of preference.
+        execute: runs one name; called from several threads.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Schedule(Generic[_R]):
         self._results: queue.SimpleQueue[Finished[_R] | None] = queue.SimpleQueue()
 
     def run(self) -> Iterator[Finished[_R]]:
-        """Run everything; yield each node as it ends. Left early, it starts nothing more."""
+        """Run the graph; yield each node as it ends. Closing the iterator starts no more nodes."""
         self._workers = [
             threading.Thread(target=self._work, name=f"stage-{number}", daemon=True)
             for number in range(min(self._capacity.jobs, len(self._order)))
@@ -89,7 +89,7 @@ class Schedule(Generic[_R]):
             self.stop()
 
     def drain(self) -> Iterator[Finished[_R]]:
-        """Start nothing more, wait for what runs, and yield what ``run`` did not."""
+        """Start no more nodes, wait for running nodes, and yield those that ``run`` did not."""
         self.stop()
         yield from self._take_results()
 
@@ -102,7 +102,7 @@ class Schedule(Generic[_R]):
                 yield finished
 
     def stop(self) -> None:
-        """Start nothing more."""
+        """Start no more nodes."""
         with self._change:
             self._stopped = True
             self._change.notify_all()

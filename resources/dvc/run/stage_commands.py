@@ -1,4 +1,4 @@
-"""The commands of a stage: one after another, each in DVC's shell."""
+"""The commands of a stage, run one after another in the shell that DVC uses."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from resources.dvc.checkout.checkout import Checkout
 from resources.dvc.graph.manifest import Stage
 from resources.dvc.run.stage_environment import StageEnvironment, find_shell, stage_variables
 from resources.dvc.run.stage_process import Cancellation, Usage, run_command
-from resources.errors import CommandError, UnavailableError
+from resources.errors import CommandError, UnavailableError, os_reason
 from security.sandbox.confinement import ConfinementError, can_confine
 
 
 @dataclass(frozen=True)
 class StageCommands:
-    """Runs the commands of a checkout's stages. Safe for threads.
+    """Runs the commands of stages in a checkout. Safe for threads.
 
     Attributes:
-        environment: what their processes may see.
-        on_line: called with a stage's name and one line of its output.
-        cancellation: stops commands that run.
-        denied: paths that their processes can neither read nor write.
+        environment: variables of the processes.
+        on_line: called with a stage name and one line of its output.
+        cancellation: stops running commands.
+        denied: paths that the processes can neither read nor write.
     """
 
     checkout: Checkout
@@ -33,18 +33,18 @@ class StageCommands:
 
     @property
     def confined(self) -> bool:
-        """Whether this system keeps their processes from what is denied."""
+        """Whether this system denies the processes access to the denied paths."""
         return bool(self.denied) and can_confine()
 
     def run(self, stage: Stage) -> Usage:
-        """Run them all; the first that fails ends the stage.
+        """Run the commands of a stage until one fails.
 
         Returns:
-            What they used together.
+            The total usage.
 
         Raises:
-            CommandError: one failed, or could not be started.
-            UnavailableError: one cannot be kept from what is denied.
+            CommandError: a command failed, or the shell cannot start.
+            UnavailableError: access to the denied paths cannot be prevented.
         """
         variables = stage_variables(self.environment, str(self.checkout.root), stage.name)
         commands = stage.commands
@@ -76,8 +76,8 @@ class StageCommands:
             raise UnavailableError(f"{stage.name}: {error.message}", error.hint) from error
         except OSError as error:
             raise CommandError(
-                f"{stage.name}: cannot start a shell: {error.strerror}: {error.filename}",
-                "set SHELL to a shell that exists, and wdir to a directory that does",
+                f"{stage.name}: cannot start a shell: {os_reason(error)}: {error.filename}",
+                f"set SHELL to an existing shell, and wdir to an existing directory: {stage.file}",
             ) from error
 
 
@@ -96,5 +96,5 @@ def _ending(exit_code: int) -> str:
 
 def _command_hint(exit_code: int, stage: Stage) -> str:
     if exit_code in (126, 127):
-        return "install the program, or put it on PATH; the stage's output names it"
-    return f"read its output above, mend it, then: ml-assets run --select {stage.name}"
+        return "install the program named in the output above, or add it to PATH"
+    return f"read the output above, correct it, then: ml-assets run --select {stage.name}"

@@ -1,7 +1,8 @@
-"""The environment of a stage: what it may see of ours.
+"""The environment variables of a stage.
 
-On the command line a stage gets the user's environment less what looks like a credential; in a
-server, where the environment is not the user's, it gets an allow-list. Settings can pass a name.
+On the command line a stage gets the variables of the user, except names that look like a
+credential. In a server, where the variables are not the user's, it gets an allow-list. Settings can
+pass more names.
 """
 
 from __future__ import annotations
@@ -44,10 +45,10 @@ CREDENTIALS = (
     "ACTIONS_RUNTIME_*",
 )
 
-#: Switches of libraries, whose names only look like a credential. Documented there as well.
+#: Switches of libraries with names that look like a credential. Documented there too.
 SWITCHES = ("TOKENIZERS_PARALLELISM",)
 
-#: What a stage gets in a server, next to what settings pass.
+#: Variables of a stage in a server, besides those that settings pass.
 SERVER = (
     "PATH",
     "HOME",
@@ -85,11 +86,11 @@ SERVER = (
 
 @dataclass(frozen=True)
 class StageEnvironment:
-    """What a stage gets.
+    """The environment of stages.
 
     Attributes:
-        variables: its variables.
-        withheld: names of those of ours that it does not get because they look like a credential.
+        variables: the variables that stages get.
+        withheld: names of variables that look like a credential and are not passed.
     """
 
     variables: Mapping[str, str]
@@ -99,12 +100,12 @@ class StageEnvironment:
 def build_environment(
     ours: Mapping[str, str], *, server: bool = False, allowed: Iterable[str] = ()
 ) -> StageEnvironment:
-    """Choose what a stage may see.
+    """Select the variables for stages.
 
     Args:
-        ours: this process's variables.
-        server: choose by allow-list instead of by what looks like a credential.
-        allowed: patterns of names that settings pass in any case.
+        ours: the variables of this process.
+        server: pass only the allow-list, instead of all names except credentials.
+        allowed: patterns of names that settings always pass.
     """
     passes = tuple(allowed)
 
@@ -129,11 +130,11 @@ def _matches(name: str, patterns: Iterable[str]) -> bool:
 
 
 def stage_variables(environment: StageEnvironment, root: str, stage: str) -> dict[str, str]:
-    """Return the variables of one stage's processes, with those that DVC adds.
+    """Return the variables for the processes of one stage, with those that DVC adds.
 
     Args:
         root: the DVC root, absolute.
-        stage: the stage's name.
+        stage: the name of the stage.
     """
     variables = dict(environment.variables)
     variables.setdefault("DVC_ROOT", root)
@@ -143,7 +144,7 @@ def stage_variables(environment: StageEnvironment, root: str, stage: str) -> dic
 
 
 def find_shell(variables: Mapping[str, str]) -> list[str]:
-    """Return the shell that DVC would run a command with, with the options it gives it."""
+    """Return the shell and options with which DVC runs a command."""
     shell = variables.get("SHELL") or "/bin/sh"
     options = {"zsh": ["--no-rcs"], "bash": ["--noprofile", "--norc"], "fish": ["--no-config"]}
     return [shell, *options.get(os.path.basename(shell).lower(), []), "-c"]

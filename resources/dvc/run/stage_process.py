@@ -1,4 +1,4 @@
-"""A stage's command: one shell, its output line by line, and what it used."""
+"""The process of a stage command: one shell, its output line by line, and its usage."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from resources.dvc.run.leftover_processes import end_leftovers, start_command
 from security.sandbox.confinement import start_confined
 
 _LINE_LIMIT = 64 * 1024  # bytes; a longer line arrives in pieces
-_GRACE = 5.0  # seconds between asking a process to end and ending it
+_GRACE = 5.0  # seconds between SIGTERM and SIGKILL
 
 
 @dataclass(frozen=True)
 class Usage:
-    """What a command used.
+    """The resource usage of a command.
 
     Attributes:
-        exit_code: negative: the signal that ended it.
+        exit_code: the exit code; a negative number is the signal that ended the command.
         seconds: wall time.
-        cpu_seconds: user and system time of the command and of what it waited for.
-        peak_bytes: the largest resident set of one of its processes; None where that is smaller
-            than this process's own, which the kernel counts in.
+        cpu_seconds: user and system time of the command and the processes that it waited for.
+        peak_bytes: the largest resident set of one process; None if it is smaller than that of this
+            process, which the kernel includes.
     """
 
     exit_code: int
@@ -40,18 +40,18 @@ class Usage:
 
 
 class Cancellation:
-    """A switch that stops commands which run now, and those that would start later."""
+    """A switch that stops running commands and prevents later ones."""
 
     def __init__(self) -> None:
         self._event = threading.Event()
 
     def cancel(self) -> None:
-        """Stop everything that watches this switch."""
+        """Stop all commands with this switch."""
         self._event.set()
 
     @property
     def cancelled(self) -> bool:
-        """Whether it was switched."""
+        """Whether the switch is set."""
         return self._event.is_set()
 
 
@@ -64,16 +64,16 @@ def run_command(
     cancellation: Cancellation,
     denied: Sequence[Path] = (),
 ) -> Usage:
-    """Run a command to its end in a process group of its own and hand out its output.
+    """Run a command to its end in a process group of its own and report its output.
 
-    Standard input is empty; standard output and error are one stream. Whatever the command
-    leaves running is stopped when it ends, so that nothing writes to an out after it was hashed.
+    Standard input is empty; standard output and error are one stream. Background processes of the
+    command are killed when it ends, so that none writes to an out after it was hashed.
 
     Args:
-        denied: absolute paths that neither it nor what it starts can read or write.
+        denied: absolute paths that the process tree can neither read nor write.
 
     Raises:
-        ConfinementError: it cannot be kept from what is denied.
+        ConfinementError: access to the denied paths cannot be prevented.
         OSError: the command cannot be started.
     """
     started = time.monotonic()
@@ -90,13 +90,13 @@ def run_command(
         )
 
     process = start_command(lambda: start_confined(start, denied) if denied else start())
-    # Between fork and exec a child has this process's memory, and its peak keeps that.
+    # Between fork and exec a child has the memory of this process, which counts in its peak.
     floor = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     output = cast(IO[bytes], process.stdout)
     try:
         _follow(process.pid, output.fileno(), on_line, cancellation)
     finally:
-        # The shell is not yet reaped, so that its group's number still is its own.
+        # The shell is not reaped yet, so its group id is not reused.
         _signal_group(process.pid, signal.SIGKILL)
         _, status, usage = os.wait4(process.pid, 0)
         output.close()
@@ -113,7 +113,7 @@ def run_command(
 def _follow(
     pid: int, output: int, on_line: Callable[[str], None], cancellation: Cancellation
 ) -> None:
-    """Hand out lines until the command has ended."""
+    """Report lines until the command has ended."""
     poll = select.poll()
     poll.register(output, select.POLLIN | select.POLLHUP)
     pending = b""
@@ -129,7 +129,7 @@ def _follow(
         if cancellation.cancelled:
             asked_at = _ask_to_stop(pid, asked_at)
         if not ready or not reading:
-            # With the pipe still open, only a process that it left behind can hold it.
+            # If the pipe is open after the end, only a background process can hold it.
             if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
                 break
         if not reading:
@@ -150,7 +150,7 @@ def _hand_out(text: bytes, on_line: Callable[[str], None]) -> bytes:
 
 
 def _end_of_letters(text: bytes) -> int:
-    """Return where the last letter ends that is there as a whole (UTF-8, RFC 3629 section 3)."""
+    """Return the end of the last complete character (UTF-8, RFC 3629 section 3)."""
     for back in range(1, 4):
         byte = text[-back]
         if byte >= 0xC0:

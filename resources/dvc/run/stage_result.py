@@ -1,4 +1,4 @@
-"""The result of a stage: what became of it, and what was seen while it ran."""
+"""The result of a stage: its action, outs, usage and observation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from resources.dvc.staleness.comparison import Comparison
 
 
 class Action(Enum):
-    """What a stage needs, or what was done with it."""
+    """The action for a stage, planned or done."""
 
     RUN = "run"
     RESTORE = "restore"
@@ -24,12 +24,12 @@ class Action(Enum):
 
 @dataclass(frozen=True)
 class Observed:
-    """What was seen of a run from outside of the stage's processes.
+    """The observation of a run from outside of the stage's processes.
 
     Attributes:
-        inputs: what its deps held before, by location.
-        changed: deps that held something else afterwards.
-        confined: its processes could not reach what was denied to them.
+        inputs: content of the deps before the run, by location.
+        changed: locations of deps with other content after the run.
+        confined: the processes could not access the denied paths.
     """
 
     inputs: Mapping[str, Content]
@@ -41,16 +41,16 @@ class Observed:
 
 @dataclass(frozen=True)
 class StageResult:
-    """What became of one stage.
+    """The result of one stage.
 
     Attributes:
-        entry: its lock entry; None for a ``.dvc`` file.
-        contents: what its outs hold, by location.
-        recorded: what is recorded of those outs of a fresh stage that are not here.
-        ignored: absolute paths that Git should ignore.
-        usage: of its commands, together; None when none ran.
+        entry: the lock entry; None for a ``.dvc`` file.
+        contents: content of the outs, by location.
+        recorded: recorded content of absent outs of a fresh stage, by location.
+        ignored: absolute paths to add to ``.gitignore``.
+        usage: total usage of the commands; None if no command ran.
         comparison: with the recorded run of the same command, parameters and code, if any.
-        observed: None where nothing was run or restored.
+        observed: the observation; None if the stage neither ran nor was restored.
     """
 
     action: Action
@@ -64,15 +64,15 @@ class StageResult:
     recorded: dict[str, RecordedContent] = field(default_factory=dict)
 
     def identify(self, location: str) -> KnownContent | None:
-        """Return what an out holds, or is recorded to hold."""
+        """Return the content of an out, read or recorded."""
         return self.contents.get(location) or self.recorded.get(location)
 
 
 def leave(checkout: Checkout, locations: Iterable[str]) -> StageResult:
-    """Return the result of a fresh stage, whose outs lie where they are recorded, or are absent.
+    """Return the result of a fresh stage, whose outs are unchanged or absent.
 
     Args:
-        locations: of its outs; those that are no paths are left out.
+        locations: locations of its outs; URLs are skipped.
     """
     known = {one: checkout.identify(one) for one in locations if "://" not in one}
     return StageResult(

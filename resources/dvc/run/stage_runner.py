@@ -1,14 +1,14 @@
-"""The stage runner: takes one stage from stale to recorded, and says how.
+"""The stage runner: brings one stage up to date and returns its result.
 
-1. Judge it as DVC would; a fresh stage is left alone.
-2. Supply what it reads and is kept elsewhere. Find whether the same inputs ran before. If not, it
-   is asked whether the stage may run: what it reads must have passed its gates.
-3. Remove its outs, unless they persist.
-4. Restore them from DVC's caches, where they are; every object's bytes are checked against its
-   name. Otherwise run its commands, one after another, each in DVC's shell.
-5. Hash deps and outs outside of the stage's process, put the outs into the cache and the entry
-   into the run cache, and return the lock entry. Nothing is written to ``dvc.lock`` here.
-6. State what was seen of it: nobody is told of outs whose making was not attested.
+1. Check whether the stage is stale, as DVC does. Skip a fresh stage.
+2. Place absent inputs. Look for an earlier run with the same inputs. Without one, the stage must be
+   admitted: its inputs must have passed their gates.
+3. Remove the outs, unless they persist.
+4. Restore the outs from DVC's cache if possible, and verify each object against its name.
+   Otherwise run the commands, one after another, in the shell that DVC uses.
+5. Hash deps and outs outside of the stage's process. Add the outs to the cache and the entry to the
+   run cache. Return the lock entry; ``dvc.lock`` is not written here.
+6. Attest the run before the result is returned, so that no result lacks its provenance.
 """
 
 from __future__ import annotations
@@ -49,13 +49,13 @@ class StageRunner:
     """Runs single stages of one checkout. Safe for threads.
 
     Args:
-        admission: asked before a stage's commands run.
-        attestation: told of every run.
-        environment: what the stages' processes may see.
-        denied: paths that they can neither read nor write, where the system can keep them from it.
-        on_line: called with a stage's name and one line of its output.
-        cancellation: stops commands that run.
-        tracked: absolute paths of outs that Git tracks, which DVC refuses to cache.
+        admission: admits each stage before its commands run.
+        attestation: states the run of each stage.
+        environment: variables of the stage processes.
+        denied: paths that they can neither read nor write, if the system supports confinement.
+        on_line: called with a stage name and one line of its output.
+        cancellation: stops running commands.
+        tracked: absolute paths of outs that Git tracks, which DVC does not cache.
         visible: absolute paths of outs that Git does not ignore yet.
     """
 
@@ -80,13 +80,13 @@ class StageRunner:
         self._visible = visible
 
     def run(self, stage: Stage, *, force: bool = False) -> StageResult:
-        """Bring one stage up to date; its upstream stages are.
+        """Bring one stage up to date, after its upstream stages.
 
         Args:
-            force: run its commands even when it is fresh or could be restored.
+            force: run the commands even of a stage that is fresh or can be restored.
 
         Raises:
-            ResourceError: it failed, was not admitted, or could not be tried.
+            ResourceError: the stage failed, was not admitted, or could not start.
         """
         result = self._run(stage, force)
         self._admission.note(stage, result.contents)
@@ -115,7 +115,7 @@ class StageRunner:
         return leave(self._checkout, (out.location for out in stage.outs))
 
     def _supply(self, stage: Stage) -> None:
-        """Put what a stage reads there, and what it goes on from or must not lose."""
+        """Place the inputs of a stage, and the outs that it must keep."""
         kept = stage.frozen or stage.is_source
         self._checkout.supply(
             *(dep.location for dep in stage.deps),
@@ -161,7 +161,7 @@ class StageRunner:
             return self._renew_source(stage, reasons)
         if stage.frozen:
             return self._renew_frozen(stage, reasons)
-        # Whether DVC will restore or run it is known too late: it removes the outs first.
+        # Admit in any case: DVC removes the outs before it decides between restore and run.
         self._admission.admit(stage)
         observation = Observation(self._checkout, stage)
         usages: list[Usage] = []
@@ -195,8 +195,8 @@ class StageRunner:
         for out in stage.outs:
             if self._checkout.read(out.location) is None:
                 raise MissingInputError(
-                    f"{stage.name} is frozen and its out is missing: {out.location}",
-                    f"fetch it: dvc pull {out.location}, or: dvc unfreeze {stage.name}",
+                    f"{stage.name}: missing out of a frozen stage: {out.location}",
+                    f"fetch it: dvc pull {out.location}; or run it: dvc unfreeze {stage.name}",
                 )
         ignored = self._fallback.update(stage)
         entry = self._fallback.entry(stage)
@@ -218,12 +218,12 @@ class StageRunner:
         for out in stage.outs:
             if out.cache and self._out_path(out) in self._tracked:
                 raise StageError(
-                    f"{stage.name}: out is already tracked by Git: {out.location}",
-                    f"git rm -r --cached '{out.location}', or declare it with cache: false",
+                    f"{stage.name}: Git tracks an out: {out.location}",
+                    f"git rm -r --cached '{out.location}'; or set cache: false in {stage.file}",
                 )
 
     def _take(self, stage: Stage, found: LockEntry) -> bool:
-        """Restore outs; return whether they may stay."""
+        """Restore the outs; return whether they may stay."""
         for out in found.get("outs", ()):
             self._checkout.cache.verify_all(out["md5"])
         self._remove_outs(stage)
@@ -254,8 +254,8 @@ class StageRunner:
             content = self._checkout.read(out.location)
             if content is None:
                 raise MissingOutError(
-                    f"{stage.name}: its command never wrote an out: {out.location}",
-                    f"write it there, or remove it from outs in: {stage.file}",
+                    f"{stage.name}: the command did not write an out: {out.location}",
+                    f"write the file in the command, or remove it from outs in: {stage.file}",
                 )
             contents[out.location] = content
             if out.role == "metric":

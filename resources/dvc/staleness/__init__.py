@@ -1,1 +1,1 @@
-"""Staleness: what DVC would say of a stage, and what can be restored."""
+"""Staleness: why a stage is stale, and whether its outs can be restored."""

@@ -1,4 +1,4 @@
-"""A comparison: what a run wrote, beside what ``dvc.lock`` recorded for the same work."""
+"""The comparison of a run with the recorded run of the same command, parameters and code."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from resources.dvc.lock.lock_file import LockEntry
 
 @dataclass(frozen=True)
 class Comparison:
-    """A run beside the recorded one of the same command, parameters and code.
+    """The differences between a run and the recorded run.
 
     Attributes:
-        changed_deps: locations of data that other stages had written differently.
-        differing: locations of outs whose bytes are not the recorded ones.
+        changed_deps: locations of deps that other stages wrote with other bytes.
+        differing: locations of outs with other bytes.
     """
 
     changed_deps: tuple[str, ...]
@@ -22,7 +22,7 @@ class Comparison:
 
 
 def compare_runs(stage: Stage, recorded: LockEntry | None, entry: LockEntry) -> Comparison | None:
-    """Compare a run with the recorded one; None when its own work is not the same."""
+    """Compare a run with the recorded one; None if command, parameters or code differ."""
     if recorded is None:
         return None
     produced = {dep.path: dep.location for dep in stage.deps if dep.producers}

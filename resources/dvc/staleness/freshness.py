@@ -1,8 +1,8 @@
-"""Freshness: what DVC would say of a stage, and why, without importing dvc.
+"""Freshness: the reasons why a stage is stale, without an import of dvc.
 
-The rules are those of ``dvc status``, in its order: dependencies and parameters against the lock
-entry, outs against the cache and the lock entry, the command against the lock entry. Frozen
-stages ignore their inputs; callbacks and ``always_changed`` never are fresh.
+The rules and their order are those of ``dvc status``: compare deps, parameters and the command with
+the lock entry, and outs with the lock entry and the cache. Frozen stages ignore their inputs.
+Callbacks and stages with ``always_changed`` are never fresh.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from resources.dvc.staleness.inputs import Foreseen, find_values
 
 
 def is_native(checkout: Checkout, stage: Stage) -> bool:
-    """Whether the rules below cover a stage; if not, DVC's own code judges and runs it."""
+    """Whether these rules cover a stage; if not, DVC's own code checks and runs it."""
     if stage.fallback is not None:
         return False
     if stage.is_source:
@@ -28,10 +28,10 @@ def is_native(checkout: Checkout, stage: Stage) -> bool:
 
 
 def find_reasons(checkout: Checkout, stage: Stage, foreseen: Foreseen | None = None) -> list[str]:
-    """Say why a stage is not fresh; nothing when it is.
+    """Return the reasons why a stage is stale; an empty list for a fresh stage.
 
     Args:
-        foreseen: lock fields by location, used instead of what the location holds now.
+        foreseen: lock fields by location, which replace the current content of the location.
     """
     if stage.is_source:
         return list(_changed_sources(checkout, stage))
@@ -84,7 +84,7 @@ def _changed_params(checkout: Checkout, stage: Stage, entry: LockEntry) -> Itera
 def _compare_params(
     params: Params, actual: dict[str, Any], recorded: dict[str, Any]
 ) -> Iterator[str]:
-    # A key that left dvc.yaml is not compared; one that left a wholly tracked file is.
+    # Skip a key that was removed from dvc.yaml; compare one removed from a wholly tracked file.
     for key in params.keys or dict.fromkeys([*actual, *recorded]):
         where = f"{params.location}:{key}"
         if key not in actual:
@@ -100,7 +100,7 @@ def _plain(value: Any) -> Any:
 
 
 def changed_outs(checkout: Checkout, stage: Stage, entry: LockEntry) -> Iterator[str]:
-    """Say which outs are not what a lock entry records."""
+    """Yield the reasons for outs that differ from a lock entry."""
     recorded = {out["path"]: out.get("md5") for out in entry.get("outs", ())}
     for out in stage.outs:
         yield from _changed_out(checkout, out, recorded.get(out.path))

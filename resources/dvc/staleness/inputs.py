@@ -1,4 +1,4 @@
-"""Inputs: the part of a lock entry that a stage starts from: its command, deps and parameters."""
+"""The inputs of a stage: command, deps and parameters, in the form of its lock entry."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from resources.errors import MissingInputError
 
 _DEFAULT_PARAMS = "params.yaml"
 
-#: What locations will hold once stages that are still to be restored have been.
+#: Lock fields by location, for outs that an earlier stage will restore.
 Foreseen = Mapping[str, LockEntry]
 
 
 def read_inputs(checkout: Checkout, stage: Stage, foreseen: Foreseen | None = None) -> LockEntry:
-    """Return a stage's lock entry as it stands before it runs, without outs.
+    """Return the lock entry of a stage before it runs, without outs.
 
     Args:
-        foreseen: lock fields by location, used instead of what the location holds now.
+        foreseen: lock fields by location, which replace the current content of the location.
 
     Raises:
-        MissingInputError: a dep or a parameter is not there.
+        MissingInputError: a dep or parameter is missing.
     """
     entry: LockEntry = {"cmd": stage.command}
     deps = [
@@ -52,17 +52,17 @@ def _fields(checkout: Checkout, stage: Stage, dep: Dep, foreseen: Foreseen) -> L
 
 def _hint(checkout: Checkout, stage: Stage, dep: Dep) -> str:
     if dep.producers:
-        return f"run what makes it as well: ml-assets run --select +{stage.name}"
+        return f"run its upstream stages too: ml-assets run --select +{stage.name}"
     if checkout.manifest.layout.remote:
-        return f"put it back: {dep.location}, or: dvc pull"
-    return f"put it back: {dep.location}, or correct deps in: {stage.file}"
+        return f"restore the file, or fetch it: dvc pull {dep.location}"
+    return f"restore the file, or correct deps in: {stage.file}"
 
 
 def read_params(checkout: Checkout, stage: Stage) -> dict[str, dict[str, Any]]:
-    """Return a stage's parameters by file, as ``dvc.lock`` orders them.
+    """Read the parameters of a stage by file, in the order of ``dvc.lock``.
 
     Raises:
-        MissingInputError: a file or a parameter is not there.
+        MissingInputError: a file or parameter is missing.
     """
     ordered = sorted(stage.params, key=lambda params: (params.path != _DEFAULT_PARAMS, params.path))
     result: dict[str, dict[str, Any]] = {}
@@ -71,20 +71,20 @@ def read_params(checkout: Checkout, stage: Stage) -> dict[str, dict[str, Any]]:
         if values is None:
             raise MissingInputError(
                 f"{stage.name}: missing parameters file: {params.location}",
-                f"write it, or correct params in: {stage.file}",
+                f"create the file, or correct params in: {stage.file}",
             )
         missing = sorted(set(params.keys) - set(values))
         if missing:
             raise MissingInputError(
                 f"{stage.name}: missing parameters in {params.location}: {', '.join(missing)}",
-                f"add them, or correct params in: {stage.file}",
+                f"add the parameters, or correct params in: {stage.file}",
             )
         result[params.path] = {key: values[key] for key in sorted(values)}
     return result
 
 
 def find_values(checkout: Checkout, params: Params) -> dict[str, Any] | None:
-    """Return those values of a parameters file that a stage reads; None without the file."""
+    """Return the values that a stage reads from a parameters file; None without the file."""
     try:
         document = checkout.parse(params.location)
     except FileNotFoundError:
@@ -112,7 +112,7 @@ def _look_up(document: Any, key: str) -> Any:
 
 
 def is_cacheable(stage: Stage) -> bool:
-    """Whether the run cache may answer for a stage: it has a command, inputs and plain outs."""
+    """Whether a stage can be restored: it has a command, inputs and outs that do not persist."""
     if stage.is_callback or stage.always_changed or not stage.command:
         return False
     if not (stage.deps or stage.params) or not stage.outs:
@@ -121,15 +121,15 @@ def is_cacheable(stage: Stage) -> bool:
 
 
 def keeps_runs(stage: Stage) -> bool:
-    """Whether a run of a stage may be kept: all that DVC does not cache is metric or plot."""
+    """Whether the run cache accepts a stage: all outs without a cache are metrics or plots."""
     return is_cacheable(stage) and all(out.cache or out.role != "out" for out in stage.outs)
 
 
 def out_entries(stage: Stage, contents: Mapping[str, Content]) -> list[LockEntry]:
-    """Return the outs of a lock entry, as ``dvc.lock`` orders them.
+    """Return the outs of a lock entry, in the order of ``dvc.lock``.
 
     Args:
-        contents: what each out's location holds.
+        contents: content by location of the out.
     """
     outs: list[Out] = sorted(stage.outs, key=lambda out: out.path)
     return [{"path": out.path, **contents[out.location].lock_fields()} for out in outs]

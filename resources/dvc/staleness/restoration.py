@@ -1,4 +1,4 @@
-"""A restoration: outs that need not be made, because the same inputs made them before."""
+"""The restoration of outs from an earlier run with the same inputs."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from resources.dvc.staleness import inputs
 
 
 def find_restorable(checkout: Checkout, stage: Stage, start: LockEntry) -> LockEntry | None:
-    """Return a lock entry whose outs lie in the cache and came from the same inputs.
+    """Return a lock entry with the same inputs and all outs in the cache; None without one.
 
     Args:
-        start: the stage's inputs (``inputs.read_inputs``).
+        start: the inputs of the stage (``inputs.read_inputs``).
     """
     if not inputs.is_cacheable(stage):
         return None

@@ -152,7 +152,7 @@ def test_address_is_compared_with_its_checksum(command: Command, server: BulkSer
     wrong = command("update", "--from", server.url(), "--sha256", "0" * 64)
     assert wrong.code == 3 and not command.database.exists()
     error, hint = wrong.err.splitlines()[-2:]
-    assert "the sha256 asked for" in error and hint.startswith("hint: ")
+    assert "the requested sha256" in error and hint.startswith("hint: ")
     right = digest_bytes(server.behaviour.content).sha256
     assert command.update("--from", server.url(), "--sha256", right)["advisories"] == 60
     again = command("update", "--from", server.url())

@@ -71,7 +71,7 @@ def test_next_run_goes_on_where_it_stopped(flow: Flow) -> None:
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        ("true", "train: its command never wrote an out: model"),
+        ("true", "train: the command did not write an out: model"),
         ("kill -9 $$", "train: command was ended by signal 9"),
         ("no-such-program", "train: command exited with 127"),
     ],

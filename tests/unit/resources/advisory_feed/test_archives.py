@@ -267,7 +267,7 @@ def test_huge_record_is_refused_in_every_source(tmp_path: Path) -> None:
         write_tar(tmp_path / "a.tar.gz", {"a.json": json.dumps(record).encode()}),
     ]
     for path in sources:
-        with pytest.raises(HostileFeedError, match="record of more than 4096 bytes"):
+        with pytest.raises(HostileFeedError, match="record larger than 4096 bytes"):
             names(path, limits)
 
 
