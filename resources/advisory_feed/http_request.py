@@ -35,7 +35,8 @@ def verify_address(url: str, sha256: str) -> None:
         )
     if parts.scheme == "http" and not sha256 and not _is_loopback(parts.hostname):
         raise ConfigurationError(
-            f"unprotected http address: {url}", "use https://, or pin the file: --sha256 DIGEST"
+            f"plain http address without a sha256: {url}",
+            "use https://, or pin the file: --sha256 DIGEST",
         )
 
 

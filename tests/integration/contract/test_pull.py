@@ -211,7 +211,7 @@ def test_corrupted_object_of_the_remote_never_reaches_the_working_tree(fresh: Re
     fresh.write("count.txt", "changed\n")
     finished = fresh.ml_assets("run", "--pull", "--json")
     assert finished.code == 1, finished
-    assert "other bytes than their name says" in finished.document["error"]["message"]
+    assert "corrupted objects in the remote" in finished.document["error"]["message"]
     assert present(fresh, "all.txt") == []
     assert md5 not in cached(fresh)
     there.write_bytes(right)

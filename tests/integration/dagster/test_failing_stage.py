@@ -34,7 +34,7 @@ def test_failure_names_the_stage_the_reason_and_what_it_blocked(flow: Flow) -> N
     assert not result.success
     (text,) = failures(result)
     assert "train: command exited with 3: echo trouble; exit 3" in text
-    assert "hint: read its output above" in text
+    assert "hint: read the output above" in text
     assert "not run, because of that: evaluate" in text
 
 
@@ -107,7 +107,7 @@ def test_corrupted_cache_object_fails_the_run(flow: Flow) -> None:
     result = flow.materialize('key:"main/raw.txt"')
 
     assert not result.success
-    assert "cache object is corrupted" in failures(result)[0]
+    assert "corrupted cache object" in failures(result)[0]
     assert not (flow.root / "raw.txt").exists()
 
 

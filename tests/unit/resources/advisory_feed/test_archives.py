@@ -89,7 +89,7 @@ def test_member_outside_or_in_disguise_is_refused(tmp_path: Path, name: str, end
             archive.writestr(zipfile.ZipInfo(name), RECORD)
     else:
         write_tar(path, {"good.json": RECORD, name: RECORD})
-    with pytest.raises(HostileFeedError, match="outside of the archive|control characters"):
+    with pytest.raises(HostileFeedError, match="path out of the archive|control characters"):
         names(path)
 
 
@@ -103,7 +103,7 @@ def test_tar_with_a_link_or_device_is_refused(tmp_path: Path, kind: bytes) -> No
         member = tarfile.TarInfo("link.json")
         member.type, member.linkname = kind, "/etc/passwd"
         archive.addfile(member)
-    with pytest.raises(HostileFeedError, match="neither file nor directory"):
+    with pytest.raises(HostileFeedError, match="not a file or directory"):
         names(path)
 
 
@@ -112,7 +112,7 @@ def test_zip_with_a_symbolic_link_is_refused(tmp_path: Path) -> None:
     member.external_attr = 0o120777 << 16
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.writestr(member, "/etc/passwd")
-    with pytest.raises(HostileFeedError, match="neither file nor directory"):
+    with pytest.raises(HostileFeedError, match="not a file or directory"):
         names(tmp_path / "a.zip")
 
 
@@ -137,7 +137,7 @@ def test_member_given_twice_is_refused(tmp_path: Path, ending: str) -> None:
                 member = tarfile.TarInfo("a.json")
                 member.size = len(content)
                 tar.addfile(member, io.BytesIO(content))
-    with pytest.raises(HostileFeedError, match="given twice"):
+    with pytest.raises(HostileFeedError, match="duplicate archive member"):
         names(path)
 
 
@@ -252,7 +252,7 @@ def test_encrypted_and_unusual_zips_are_refused(tmp_path: Path) -> None:
         names(path)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as archive:
         archive.writestr("a.json", RECORD)
-    with pytest.raises(FeedError, match="unusual compression"):
+    with pytest.raises(FeedError, match="unsupported compression"):
         names(path)
 
 

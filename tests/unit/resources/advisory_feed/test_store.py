@@ -248,7 +248,7 @@ def test_failing_source_leaves_the_database_as_it_was(store: AdvisoryStore, tmp_
         store.update(Update([str(tmp_path / "none.zip")]), now=NOW)
     with pytest.raises(ConfigurationError):
         store.update(Update([]), now=NOW)
-    with pytest.raises(ConfigurationError, match="sha256 belongs to one address"):
+    with pytest.raises(ConfigurationError, match="sha256 needs exactly one address"):
         store.update(Update([str(good)], sha256="0" * 64), now=NOW)
     assert store.path.read_bytes() == before and not left_behind(store)
 
@@ -299,7 +299,7 @@ def test_second_update_at_once_is_refused_and_harms_nothing(
     other.start()
     try:
         assert ready.wait(30)
-        with pytest.raises(UpdateRunningError, match="another update is at work"):
+        with pytest.raises(UpdateRunningError, match="another update is running"):
             update(store, tmp_path / "next.zip", many_records(25))
         assert len(ids(store)) == 20  # readers need no lock
     finally:

@@ -142,7 +142,7 @@ def test_corrupted_listing_is_refused(place: Place, tree: Content) -> None:
     damage(place.object(tree.md5))
 
     assert not place.cache.holds(tree.md5)
-    with pytest.raises(CorruptObjectError, match="cache object is corrupted"):
+    with pytest.raises(CorruptObjectError, match="corrupted cache object"):
         place.cache.listing(tree.md5)
 
 
@@ -175,7 +175,7 @@ def test_listing_that_names_a_file_outside_its_directory_is_refused(
     md5 = place.plant_listing([{"md5": file.md5, "relpath": path}])
     before = sorted(place.root.rglob("*"))
 
-    with pytest.raises(CorruptObjectError, match="names a file outside its directory"):
+    with pytest.raises(CorruptObjectError, match="lists a file outside of its directory"):
         place.cache.take(md5, str(place.work / "inner" / "out"))
 
     assert not place.cache.holds(md5)
@@ -223,7 +223,7 @@ def test_directory_in_place_of_an_object_is_refused(place: Place, file: Content)
 
     with pytest.raises(UnavailableError):
         place.cache.take(file.md5, str(place.work / "out"))
-    with pytest.raises(UnavailableError, match="not a cache object but a directory"):
+    with pytest.raises(UnavailableError, match="a directory in the place of a cache object"):
         place.keep("file")
 
 

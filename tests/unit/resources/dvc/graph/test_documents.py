@@ -153,7 +153,7 @@ def test_what_cannot_be_parsed_names_the_file(tmp_path: Path, name: str, content
         ) as error:
             Documents(tmp_path / "cache").parse(tmp_path / name)
         assert "\n" not in error.value.message
-        assert error.value.hint == f"mend it: {tmp_path}/{name}"
+        assert error.value.hint == f"correct it: {tmp_path}/{name}"
     assert not (tmp_path / "cache").exists()
 
 
