@@ -264,7 +264,7 @@ def test_directory_that_cannot_be_written_is_told(
         preexec_fn=obey_permissions,
     )
     assert answer.code == 3 and "error: permission denied: " in answer.err
-    assert "hint: free disk space" in answer.err
+    assert "hint: correct owner and permissions" in answer.err
     assert not list(place.iterdir())
 
 

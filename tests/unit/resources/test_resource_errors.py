@@ -71,3 +71,20 @@ def test_what_the_system_refused_is_said_with_its_file(error: OSError, message: 
     assert wrapped.message == message
     assert wrapped.exit_code == 3
     assert wrapped.hint
+
+
+@pytest.mark.parametrize(
+    ("number", "advice"),
+    [
+        (errno.ENOSPC, "disk space"),
+        (errno.EACCES, "permissions"),
+        (errno.ENOENT, "missing path"),
+        (errno.ECONNREFUSED, "network"),
+        (errno.EIO, "the cause"),
+    ],
+)
+def test_hint_fits_the_error_number(number: int, advice: str) -> None:
+    hint = wrap_os_error(OSError(number, "reason", "/a/b")).hint
+
+    assert advice in hint
+    assert number == errno.ENOSPC or "disk" not in hint
