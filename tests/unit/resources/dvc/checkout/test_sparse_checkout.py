@@ -342,7 +342,7 @@ def test_no_remote_is_told_with_what_is_missing(project: DvcProject) -> None:
 
     with pytest.raises(MissingInputError, match="small.csv: data missing from checkout and cache") as caught:
         open_sparse(project).supply("small.csv")
-    assert caught.value.hint == "dvc remote add -d NAME URL"
+    assert caught.value.hint == "configure a remote: dvc remote add -d NAME URL"
 
 
 @pytest.mark.parametrize(
