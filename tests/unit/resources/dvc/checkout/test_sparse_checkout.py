@@ -340,7 +340,7 @@ def test_inside_of_a_directory_that_nobody_has_nothing_is_known(project: DvcProj
 def test_no_remote_is_told_with_what_is_missing(project: DvcProject) -> None:
     shutil.rmtree(cache_of(project))
 
-    with pytest.raises(MissingInputError, match="small.csv: data missing from checkout and cache") as caught:
+    with pytest.raises(MissingInputError, match="small.csv: data missing from checkout") as caught:
         open_sparse(project).supply("small.csv")
     assert caught.value.hint == "configure a remote: dvc remote add -d NAME URL"
 
