@@ -99,7 +99,7 @@ def test_refused_rematerialization_says_why(screen: Screen, watched: Watched) ->
     screen.launch("Materialize", confirm=True)
     screen.wait_for_run("Failure")
     expect(screen.page.get_by_text(NOT_YET).first).to_be_visible()
-    hint = "push one, or launch the job of the whole branch"
+    hint = "push a commit, or launch the job of the whole branch"
     expect(screen.page.get_by_text(hint).first).to_be_visible()
     assert not list(watched.service.watch_home.glob("worktrees/develop/*/data.csv"))
 

@@ -302,8 +302,8 @@ def test_report_of_tests_is_read(
 @pytest.mark.parametrize(
     ("text", "exit_code", "match"),
     [
-        (_junit(GOOD), 1, "exit code 1 and a report without findings"),
-        (_junit(), 2, "exit code 2 and a report without findings"),
+        (_junit(GOOD), 1, "exit code 1 with a report without findings"),
+        (_junit(), 2, "exit code 2 with a report without findings"),
         ("", 0, "unreadable test report"),
         (_junit(GOOD)[:-5], 0, "unreadable test report"),
     ],
