@@ -61,8 +61,7 @@ def table_schema(table: type, defaults: object = None) -> Schema:
 def key_schema(key: Key) -> Schema:
     """Return the schema of one key."""
     kind = inner_kind(key.kind)
-    if dataclasses.is_dataclass(kind):
-        assert isinstance(kind, type)
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
         return table_schema(kind, key.default)
     schema = _value_schema(kind, key.setting)
     schema["description"] = key.setting.about
@@ -88,8 +87,7 @@ def _value_schema(kind: Any, setting: Setting) -> Schema:
         return dict(SHAPES[setting.shape])
     if setting.shape == "data":
         return {"type": "object", "additionalProperties": table_schema(DatasetTable)}
-    if dataclasses.is_dataclass(kind):
-        assert isinstance(kind, type)
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
         return table_schema(kind)
     if get_origin(kind) is Literal:
         return {"type": "string", "enum": list(get_args(kind))}
