@@ -43,12 +43,10 @@ from security.model_scan.format import recognise
 from security.model_scan.limits import MEBI, ScanLimits
 from security.model_scan.report import Format, UnscannedError
 from security.model_scan.second_opinion import Opinion, parse_opinions
+from security.sandbox.worker import start_code
 
 _PACKAGE = Path(scans.__file__).parent
-_START = (
-    "import sys; sys.path.append(sys.argv[1]);"
-    " from security.model_scan.second_opinion import answer; answer(sys.argv[2:])"
-)
+_START = start_code("security.model_scan.second_opinion")
 _NO_PICKLES = (Format.ONNX, Format.SAFETENSORS)
 _MOST_PATHS = 100  # for one process
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import codecs
 import os
-import resource
 import subprocess
 import sys
 import threading
@@ -17,16 +16,14 @@ from pathlib import Path
 from security.model_scan.limits import ScanLimits
 from security.model_scan.report import Format, Scan, UnscannedError, format_scan, parse_scan
 from security.model_scan.scan import open_model, scan_bystander, scan_descriptor
+from security.sandbox.worker import read_answer, restrict, start_code, write_answer
 
 _LONGEST_ANSWER = 4 << 20
 _CODECS = ("ascii", "latin-1", "raw_unicode_escape", "unicode_escape", "utf-8")
 _ROOT = Path(__file__).resolve().parents[2]
 # `-I` keeps the current directory and PYTHON* variables out, `-S` everything installed: the child
 # runs on the standard library and this package alone, found after it.
-_START = (
-    "import sys; sys.path.append(sys.argv[1]);"
-    " from security.model_scan.child import answer; answer(sys.argv[2:])"
-)
+_START = start_code("security.model_scan.child")
 
 
 def scan_in_child(path: Path | str, limits: ScanLimits | None = None) -> Scan:
@@ -102,11 +99,12 @@ def _ask(descriptor: int, size: int, limits: ScanLimits, bystander: bool) -> Sca
         raise UnscannedError(f"the scan took longer than {limits.wall:g} seconds")
     if code != 0:
         raise UnscannedError(f"the scan's process ended with {_explain(code)}")
-    text = answered.decode("ascii", "replace")
-    if len(answered) > _LONGEST_ANSWER or text.count("\n") != 1 or not text.endswith("\n"):  # 2
-        raise UnscannedError("the scan's process did not answer with one line")
     try:
-        scan = parse_scan(text[:-1])
+        line = read_answer(answered, _LONGEST_ANSWER)  # 2
+    except ValueError as error:
+        raise UnscannedError("the scan's process did not answer with one line") from error
+    try:
+        scan = parse_scan(line)
     except ValueError as error:
         raise UnscannedError("the scan's process did not answer with a scan") from error
     if scan.size != size:  # 3
@@ -129,29 +127,7 @@ def answer(arguments: list[str]) -> None:
     limits = ScanLimits(**values)  # type: ignore[arg-type]  # the one float is converted above
     descriptor = int(arguments[0])
     scan = {"model": scan_descriptor, "bystander": scan_bystander}[arguments[1]]
-    restrict(limits, descriptor)
-    line = format_scan(scan(descriptor, limits))
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
-
-
-def restrict(limits: ScanLimits, descriptor: int) -> None:
-    """Take limits upon this process that it cannot raise again, unless it is root's.
-
-    No file can be opened any more, so what Python loads late is loaded first.
-
-    Raises:
-        OSError, ValueError: the system does not grant one; then nothing is judged.
-    """
-    for codec in _CODECS:
+    for codec in _CODECS:  # no file can be opened any more once this process is restricted
         codecs.lookup(codec)
-    for kind, most in (
-        (resource.RLIMIT_AS, limits.memory),
-        (resource.RLIMIT_CPU, limits.cpu),
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_NOFILE, descriptor + 1),
-    ):
-        _, hard = resource.getrlimit(kind)
-        granted = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        resource.setrlimit(kind, (granted, granted))
+    restrict(limits.memory, limits.cpu, descriptors=descriptor + 1)
+    write_answer(format_scan(scan(descriptor, limits)))

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -19,6 +18,7 @@ from typing import Any
 from security.content.out_files import Identity, identify
 from security.model_scan.report import UnscannedError
 from security.model_scan.scan import open_model
+from security.sandbox.worker import read_answer, write_answer
 
 _MOST_NAMES = 200
 
@@ -43,8 +43,7 @@ def answer(paths: Sequence[str]) -> None:
     """Be the process: print a list with one opinion a path, as one line of JSON."""
     logging.disable(logging.CRITICAL)
     opinions = [_form_opinion(path) for path in paths]
-    sys.stdout.write(json.dumps(opinions) + "\n")
-    sys.stdout.flush()
+    write_answer(json.dumps(opinions))
 
 
 def _form_opinion(path: str) -> dict[str, Any]:
@@ -78,9 +77,7 @@ def parse_opinions(text: bytes, count: int) -> tuple[Opinion, ...]:
     Raises:
         ValueError: it is not exactly that.
     """
-    if text.count(b"\n") != 1 or not text.endswith(b"\n"):
-        raise ValueError("not one line")
-    records = json.loads(text)
+    records = json.loads(read_answer(text))
     if not isinstance(records, list) or len(records) != count:
         raise ValueError("not one opinion a file")
     try:

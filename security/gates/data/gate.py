@@ -37,13 +37,11 @@ from security.gates.tool.out_bytes import (
 )
 from security.gates.tool.own_tools import own_version
 from security.gates.tool.tool_process import REINSTALL, ToolCommand, run_tool
+from security.sandbox.worker import read_answer, start_code
 
 _PACKAGE = Path(reader.__file__).parent
 _ROOT = _PACKAGE.parents[3]
-_START = (
-    "import sys; sys.path.append(sys.argv[1]);"
-    " from security.gates.data.reader.child import answer; answer(sys.argv[2:])"
-)
+_START = start_code("security.gates.data.reader.child")
 _TOOLS = ("pandas", "pandera", "pyarrow")
 # Their threads take address space, which is limited, and processors, which gates share.
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -211,11 +209,8 @@ def _run_reader(task: Task, table: TableExpectations, memory: int) -> Reading:
         # Only the type of the error, because its message can quote the data.
         kind = printable((ended.errors.strip().splitlines() or [""])[-1].partition(":")[0])
         raise GateError(f"data reader failed, exit code {ended.exit_code}: {kind}", REINSTALL)
-    text = ended.output.decode("ascii", "replace")
     try:
-        if text.count("\n") != 1 or not text.endswith("\n"):
-            raise ValueError("not one line")
-        return parse_reading(text[:-1])
+        return parse_reading(read_answer(ended.output))
     except ValueError as error:
         raise GateError(f"unreadable output of the data reader: {error}", REINSTALL) from error
 

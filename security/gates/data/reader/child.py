@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import re
-import resource
-import sys
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,6 +12,7 @@ from security.content.out_files import Identity, OutFile, RefusedFile, identify,
 from security.content.printable import printable
 from security.gates.data.reader.expectation import Expected, read_expected
 from security.gates.data.reader.reading import Failure, Reading, format_reading
+from security.sandbox.worker import read_request, restrict, write_answer
 
 _MOST_FAILURES = 1000
 _MOST_REASONS = 20
@@ -43,30 +41,12 @@ def answer(arguments: Sequence[str]) -> None:
     Args:
         arguments: the file with what to do, written by the gate.
     """
-    request = json.loads(Path(arguments[0]).read_bytes())
+    request = read_request(arguments[0])
     restrict(request["memory"], request["cpu"])
     warnings.simplefilter("ignore")
     expected = read_expected(request["expected"])
     reading = read_out(Path(request["out"]), expected, request["most_files"])
-    sys.stdout.write(format_reading(reading) + "\n")
-    sys.stdout.flush()
-
-
-def restrict(memory: int, cpu: int) -> None:
-    """Take limits upon this process: memory, processor time, and no byte written to any file.
-
-    Raises:
-        OSError, ValueError: the system does not grant one; then nothing is read.
-    """
-    for kind, most in (
-        (resource.RLIMIT_AS, memory),
-        (resource.RLIMIT_CPU, cpu),
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        _, hard = resource.getrlimit(kind)
-        granted = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        resource.setrlimit(kind, (granted, granted))
+    write_answer(format_reading(reading))
 
 
 def read_out(out: Path, expected: Expected, most_files: int) -> Reading:

@@ -25,10 +25,9 @@ ROOT = Path(child.__file__).parents[2]
 WITH_LIMITS = """\
 import os, sys
 sys.path.append(sys.argv[1])
-from security.model_scan.child import restrict
-from security.model_scan.limits import ScanLimits
+from security.sandbox.worker import restrict
 os.dup2(os.open("/dev/null", os.O_RDONLY), 3)
-restrict(ScanLimits(memory=1 << 29, cpu=1), 3)
+restrict(1 << 29, 1, descriptors=4)
 """
 
 
