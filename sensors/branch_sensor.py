@@ -1,4 +1,4 @@
-"""The branch sensor: looks at the remote, lets ``branches`` decide, and does what it decides."""
+"""The branch sensor: observe the remote, decide (``branches``), act on the decision."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from resources.code_server import find_code_server
 from resources.errors import LostRaceError, ResourceError, UnavailableError
 from sensors.branches import (
     Cursor,
-    Decision,
+    TickDecision,
     Loaded,
     New,
-    Observed,
+    Observation,
     decide,
     fail,
     find_objection,
@@ -36,7 +36,7 @@ from sensors.branches import (
     write_cursor,
 )
 
-#: Commits of one push that are looked at where only the newest one runs.
+#: The most commits of one push to look at where only the newest one runs.
 _MOST = 50
 _ACTIVE = [
     dg.DagsterRunStatus.QUEUED,
@@ -82,7 +82,7 @@ def build_sensor(
     )
 
 
-def _answer(decision: Decision, jobs: Mapping[str, str]) -> dg.SensorResult:
+def _answer(decision: TickDecision, jobs: Mapping[str, str]) -> dg.SensorResult:
     requests = [
         dg.RunRequest(
             run_key=f"{one.branch}@{one.commit}",
@@ -102,8 +102,8 @@ class Tick:
     """One look at the remote.
 
     Args:
-        loaded: what the definitions hold, by branch.
-        shapes: what graphs look like that were looked at, by branch and commit; more are added.
+        loaded: the commits that the definitions show, by branch.
+        shapes: known shapes of graphs by branch and commit; the tick adds more.
     """
 
     def __init__(
@@ -118,14 +118,16 @@ class Tick:
         self._shapes = shapes
         self._instance = instance
 
-    def take(self, cursor: Cursor) -> Decision:
-        """Look, decide, and do what is to be done at once.
+    def take(self, cursor: Cursor) -> TickDecision:
+        """Observe, decide and act.
 
-        A remote that does not answer ends no tick: what waits goes on waiting, and is asked for.
+        A remote that does not answer is no error of the tick: waiting commits stay in the cursor.
         """
         now = time.time()
         if is_resting(cursor, now):
-            return Decision(cursor, notes=("the remote did not answer; it is asked again later",))
+            return TickDecision(
+                cursor, notes=("the remote did not answer; it is asked again later",)
+            )
         try:
             observed = self._observe(cursor)
         except (UnavailableError, LostRaceError) as error:
@@ -140,8 +142,8 @@ class Tick:
             decision = self._reload(decision)
         return decision
 
-    def tidy(self, decision: Decision) -> Decision:
-        """Collect what runs have left behind, now and then; it hinders no tick."""
+    def tidy(self, decision: TickDecision) -> TickDecision:
+        """Clean up after runs from time to time; an error of the cleanup does not fail the tick."""
         now = time.time()
         collector = Collector(self._watch, workers(self._instance), now)
         try:
@@ -151,11 +153,11 @@ class Tick:
             used = {run.tags.get(COMMIT_TAG, "") for run in runs}
             gone = collector.collect(used | {one.commit for one in decision.cursor.waiting})
         except (ResourceError, OSError) as error:
-            return replace(decision, notes=(*decision.notes, f"not all was collected: {error}"))
-        notes = (f"{gone} worktrees were removed",) if gone else ()
+            return replace(decision, notes=(*decision.notes, f"cleanup incomplete: {error}"))
+        notes = (f"removed {gone} worktrees",) if gone else ()
         return replace(decision, notes=(*decision.notes, *notes))
 
-    def _observe(self, cursor: Cursor) -> Observed:
+    def _observe(self, cursor: Cursor) -> Observation:
         mirror, settings = self._watch.mirror, self._watch.settings
         remote = mirror.read_remote(settings.branches)
         moved = [b for b, sha in remote.heads.items() if cursor.heads.get(b) != sha]
@@ -178,7 +180,7 @@ class Tick:
             for branch, head in heads.items()
             if (branch, head) in self._shapes or branch not in self._loaded
         }
-        return Observed(
+        return Observation(
             heads=heads,
             new=new,
             shapes={commit: self._read_shape(branch, commit) for branch, commit in wanted},
@@ -187,7 +189,7 @@ class Tick:
         )
 
     def _list_new(self, branch: str, old: str | None, head: str) -> list[New]:
-        """List a branch's commits since the last look; of a branch just seen, its head."""
+        """List the commits of a branch since the last tick; of a new branch, its head."""
         mirror = self._watch.mirror
         if old is None or not mirror.has(old):
             return [self._describe(branch, head, None)]
@@ -204,7 +206,7 @@ class Tick:
         """Describe a commit.
 
         Args:
-            before: what its changes are counted from; None: all counts as changed.
+            before: the commit to compare with; None counts every file as changed.
         """
         watch = self._watch
         return New(
@@ -215,7 +217,7 @@ class Tick:
         )
 
     def _read_shape(self, branch: str, commit: str) -> str | None:
-        """Return what the graph of a commit looks like; the UI shows a head that has one."""
+        """Return the shape of a commit's graph; the UI shows a head with a readable graph."""
         if (branch, commit) not in self._shapes:
             shape = load_branch(self._watch, branch, commit).shape
             self._shapes[branch, commit] = shape
@@ -236,7 +238,7 @@ class Tick:
             if run.tags.get(COMMIT_TAG) not in newer:
                 self._instance.run_coordinator.cancel_run(run.run_id)
 
-    def _reload(self, decision: Decision) -> Decision:
+    def _reload(self, decision: TickDecision) -> TickDecision:
         server = find_code_server()
         if server is None:
             note = "the graph has changed: reload the code location to see it"
@@ -247,7 +249,7 @@ class Tick:
 
 @contextmanager
 def _alone(watch: Watch) -> Iterator[bool]:
-    """Whether no other process takes a tick of this watch now; nobody does within the block."""
+    """Lock the ticks of this watch for the block; yield whether the lock is ours."""
     watch.home.mkdir(parents=True, exist_ok=True)
     with open(watch.home / "tick.lock", "a+b") as guard:
         try:

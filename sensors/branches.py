@@ -1,9 +1,9 @@
 """The branches: each new commit of a watched branch becomes one run.
 
-A tick asks the remote where its branches are (``read_remote``), fetches what is new, and decides.
-``decide`` is pure: what it knows of the past is its cursor, which Dagster keeps together with the
-runs that it asked for, so that a daemon that is killed at any point loses no commit. The key of a
-run is its branch and commit, so that none runs twice.
+A tick reads the branches of the remote (``read_remote``), fetches new commits, and decides.
+``decide`` is pure: it knows the past from its cursor, which Dagster stores together with the
+requested runs, so that a daemon killed at any point loses no commit. The key of a run is its branch
+and commit, so that no commit runs twice.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from ml_assets.project.settings.watch import First, WatchSettings
 
 #: Seconds between attempts to reach a remote that does not answer: 30, 60, 120, … up to the last.
 _FIRST_PAUSE, _LONGEST_PAUSE = 30.0, 900.0
-#: How often a run waits for definitions that show its graph; it can do without.
+#: Ticks that a run waits at most for definitions that show its graph.
 _PATIENCE = 3
 
 
 @dataclass(frozen=True)
 class Waiting:
-    """A commit that is to become a run.
+    """A commit that waits to become a run.
 
     Attributes:
-        waits: how many ticks it has waited for definitions that show its graph.
+        waits: the ticks that it has waited for definitions that show its graph.
     """
 
     branch: str
@@ -36,13 +36,13 @@ class Waiting:
 
 @dataclass(frozen=True)
 class Cursor:
-    """What was seen so far.
+    """The state between two ticks.
 
     Attributes:
-        heads: the last commit seen of each branch; also of those that are gone.
-        waiting: what is still to become a run.
-        failures: how often in a row the remote did not answer.
-        retry_at: when it is asked again, in seconds since 1970.
+        heads: the last seen commit of each branch, also of deleted ones.
+        waiting: commits that wait to become runs.
+        failures: the attempts in a row without an answer of the remote.
+        retry_at: the time of the next attempt, in seconds since 1970.
     """
 
     heads: Mapping[str, str] = field(default_factory=dict)
@@ -53,12 +53,12 @@ class Cursor:
 
 @dataclass(frozen=True)
 class New:
-    """A commit that a branch has and had not before.
+    """A new commit of a branch.
 
     Attributes:
-        changed: the paths that it changes; None where that is not known.
-        ours: a run has written it.
-        distrust: why its signature does not count, where one is asked for.
+        changed: the paths that it changes; None if unknown.
+        ours: written by a run.
+        distrust: why its signature does not count, where the settings require one.
     """
 
     commit: str
@@ -69,22 +69,22 @@ class New:
 
 @dataclass(frozen=True)
 class Loaded:
-    """What the definitions hold of a branch: the graph of a commit, and what it looks like."""
+    """The commit that the definitions show of a branch, and the shape of its graph."""
 
     commit: str
     shape: str | None
 
 
 @dataclass(frozen=True)
-class Observed:
-    """What a tick has seen.
+class Observation:
+    """The observations of a tick.
 
     Attributes:
-        heads: the commits of the watched branches that there are.
-        new: of branches that have moved: their commits since, oldest first, the head last.
-        shapes: what the graph of a commit looks like; None where it has none that can be read.
-        loaded: what the definitions hold, by branch.
-        active: commits of runs that wait or go on, by branch.
+        heads: the commits of the existing watched branches.
+        new: the new commits of moved branches, oldest first, the head last.
+        shapes: the shape of a commit's graph; None without a readable graph.
+        loaded: the commits that the definitions show, by branch.
+        active: commits of queued and started runs, by branch.
     """
 
     heads: Mapping[str, str]
@@ -95,14 +95,14 @@ class Observed:
 
 
 @dataclass(frozen=True)
-class Decision:
-    """What a tick does.
+class TickDecision:
+    """The decision of a tick.
 
     Attributes:
         requests: commits that become runs now.
-        superseded: branches whose older runs are to be cancelled.
-        reload: whether the definitions are to be loaded anew.
-        notes: what somebody who looks at the tick wants to read.
+        superseded: branches with older runs to cancel.
+        reload: whether to reload the definitions.
+        notes: messages for the reader of the tick.
     """
 
     cursor: Cursor
@@ -112,17 +112,17 @@ class Decision:
     notes: tuple[str, ...] = ()
 
 
-def decide(cursor: Cursor, observed: Observed, settings: WatchSettings) -> Decision:
-    """Decide what a tick does that has reached the remote.
+def decide(cursor: Cursor, observed: Observation, settings: WatchSettings) -> TickDecision:
+    """Decide after the remote has answered.
 
-    1. A branch that is seen for the first time is noted; its commit becomes a run where the
-       settings say so. A repository with a long history makes no storm of runs.
-    2. Of a branch that has moved, the newest commit becomes a run, or each: not those that a run
-       has written, that change only what is ignored, or whose signature is asked for and does not
-       count. A push that rewrites history is a move like any other.
-    3. A branch that is gone is remembered: coming back at the same commit makes no second run.
-    4. A commit whose graph differs from the one that the definitions show waits until they are
-       loaded anew, but not for ever.
+    1. A branch seen for the first time is noted; its commit becomes a run only if the settings say
+       so, so that a long history causes no storm of runs.
+    2. The newest commit of a moved branch becomes a run, or each new commit: except commits written
+       by a run, commits that change only ignored files, and commits without a required signature. A
+       push that rewrites history is a move like any other.
+    3. A deleted branch is remembered: its return at the same commit causes no second run.
+    4. A commit with another graph than the shown one waits for reloaded definitions, for a few
+       ticks at most.
     """
     notes: list[str] = []
     heads = dict(cursor.heads)
@@ -145,7 +145,7 @@ def decide(cursor: Cursor, observed: Observed, settings: WatchSettings) -> Decis
         for branch in sorted(moved)
         if set(observed.active.get(branch, ())) - _of(requests, branch)
     )
-    return Decision(
+    return TickDecision(
         Cursor(heads, tuple(later)),
         tuple(requests),
         superseded,
@@ -154,21 +154,21 @@ def decide(cursor: Cursor, observed: Observed, settings: WatchSettings) -> Decis
     )
 
 
-def fail(cursor: Cursor, why: str, now: float) -> Decision:
-    """Decide what a tick does that has not reached the remote: wait, longer each time.
+def fail(cursor: Cursor, why: str, now: float) -> TickDecision:
+    """Decide without an answer of the remote: wait, longer each time.
 
-    It is said once, and once more when the remote is back.
+    The first failed tick reports it, and so does the first one that succeeds again.
     """
     pause = min(_FIRST_PAUSE * 2.0**cursor.failures, _LONGEST_PAUSE)
     failed = replace(cursor, failures=min(cursor.failures + 1, 30), retry_at=now + pause)
     notes = (f"{why}; asked again in {pause:.0f} s",) if cursor.failures == 0 else ()
-    return Decision(failed, notes=notes)
+    return TickDecision(failed, notes=notes)
 
 
 def is_resting(cursor: Cursor, now: float) -> bool:
-    """Whether a remote that did not answer is left in peace for now.
+    """Whether to wait before the next attempt to reach a remote that did not answer.
 
-    A clock that was set back must not make that an eternity.
+    A clock that is set back must not prolong the wait.
     """
     return cursor.failures > 0 and now < cursor.retry_at <= now + _LONGEST_PAUSE
 
@@ -187,7 +187,7 @@ def _choose(
 
 
 def find_objection(new: New, settings: WatchSettings) -> str | None:
-    """Say why a commit becomes no run; None where nothing speaks against it."""
+    """Return why a commit becomes no run; None if it does."""
     if new.distrust is not None:
         return f"refused: {new.distrust}"
     if new.ours:
@@ -197,8 +197,10 @@ def find_objection(new: New, settings: WatchSettings) -> str | None:
     return None
 
 
-def _release(waiting: Sequence[Waiting], observed: Observed) -> tuple[list[Waiting], list[Waiting]]:
-    """Part what runs now from what waits for definitions; a branch's commits keep their order."""
+def _release(
+    waiting: Sequence[Waiting], observed: Observation
+) -> tuple[list[Waiting], list[Waiting]]:
+    """Split commits into those to run and those that wait; each branch keeps its order."""
     now: list[Waiting] = []
     later: list[Waiting] = []
     for one in waiting:
@@ -214,10 +216,10 @@ def _release(waiting: Sequence[Waiting], observed: Observed) -> tuple[list[Waiti
     return now, later
 
 
-def _is_stale(branch: str, head: str, observed: Observed, moved: set[str]) -> bool:
-    """Whether the definitions are to be loaded anew for a branch.
+def _is_stale(branch: str, head: str, observed: Observation, moved: set[str]) -> bool:
+    """Whether to reload the definitions for a branch.
 
-    Where only versions have changed that can wait until a run of it has begun.
+    A change of versions alone can wait for the run of the branch.
     """
     if branch not in observed.loaded:
         return True
@@ -232,7 +234,7 @@ def _of(requests: Sequence[Waiting], branch: str) -> set[str]:
 
 
 def write_cursor(cursor: Cursor) -> str:
-    """Write a cursor as Dagster keeps it."""
+    """Write a cursor for Dagster's storage."""
     return json.dumps(
         {
             "version": 1,
@@ -245,10 +247,10 @@ def write_cursor(cursor: Cursor) -> str:
 
 
 def parse_cursor(text: str | None) -> Cursor:
-    """Parse what Dagster has kept; nothing is the cursor of a first start.
+    """Parse a stored cursor; an empty one is that of the first start.
 
     Raises:
-        ValueError: it is another program's, or of a newer version.
+        ValueError: written by another program or a newer version.
     """
     if not text:
         return Cursor()

@@ -3,7 +3,7 @@
 1. The commit: the one that the run names; for a run of the whole branch its head; otherwise the
    last commit of the branch that passed.
 2. The rules: of the protected branch's commit now. They decide whether the signature of the commit
-   counts, and stay the same until the end of the run, whatever the sensor fetches meanwhile.
+   counts, and stay the same until the end of the run, also where the sensor fetches a later one.
 3. The claim: one run executes a commit that a sensor asks for, however many daemons ask.
 4. The checkout: a worktree of its own, with the lock files that earlier runs have written.
 5. The stages run; Dagster records their outs under the versions of this commit.
@@ -137,7 +137,7 @@ class BranchRun:
         return found
 
     def _refuse_untrusted(self, commit: str, protected: Branch | None) -> None:
-        """Refuse a commit without a signature that counts, whatever triggered the run."""
+        """Refuse a commit without a signature that counts, for every trigger."""
         why = find_objection(self._watch, commit, protected.commit if protected else None)
         if why is not None:
             raise ConfigurationError(

@@ -1,13 +1,13 @@
-"""The collection: what runs leave behind goes by age and size; no statement and no data ever does.
+"""The cleanup: remove what runs leave behind by age and size, but no statement and no data.
 
-1. Worktrees that no run uses, and that hold neither a branch's head, nor what is shown of it, nor
-   its last commit that passed: those not used for so many days, and of the others the oldest for
-   as long as all of them together are too large.
-2. What DVC has made for worktrees that are gone, and digests of their files.
-3. Claims, signs of life and results of gates that have been of no use for so many days.
-4. Small files of the mirror are put together.
+1. Worktrees that no run uses and that hold neither the head of a branch, nor its shown commit, nor
+   its passed commit: those unused for the days of the settings, then the oldest ones while all
+   together are larger than the settings allow.
+2. DVC's site caches of removed worktrees, and the digests of their files.
+3. Claims, worker files and gate results that are older than the days of the settings.
+4. Loose objects of the mirror are packed.
 
-The ledger, DVC's cache and Dagster's own storage are not looked at.
+The ledger, DVC's cache and Dagster's own storage stay.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ class _Worktree:
 
 
 class Collector:
-    """Collects for a watch.
+    """Cleans up after the runs of a watch.
 
     Args:
-        workers: where the processes of runs show that they are there.
+        workers: the directory of worker files.
         now: seconds since 1970.
-        seconds: that it may take; what is left then is for the next time.
+        seconds: the time limit; the next cleanup takes the rest.
     """
 
     def __init__(self, watch: Watch, workers: Path, now: float, seconds: float = 20.0) -> None:

@@ -1,4 +1,4 @@
-"""Web addresses: where people look at a commit, as far as a repository's address says it."""
+"""The web address of a commit, derived from the address of its repository."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _FORMS = (
 
 
 def commit_url(address: str, commit: str) -> str | None:
-    """Return where a commit can be looked at; None where the address is not that of a server.
+    """Return the web address of a commit; None where the repository is not on a server.
 
     Servers of Git show a commit at ``<repository>/commit/<hash>``; GitLab redirects there.
     """

@@ -1,8 +1,8 @@
-"""The lock files of a branch: what its runs have recorded, kept apart from the branch itself.
+"""The lock files that runs of a branch have recorded, kept apart from the branch itself.
 
-``refs/ml-assets/locks/<branch>`` names a commit that holds just the lock files, and the outs that
-DVC leaves to Git (``cache: false``), as the last run that passed has left them. No branch contains
-it and no sensor looks at it. Its message says which commit the run was at.
+``refs/ml-assets/locks/<branch>`` names a commit with just the lock files and the outs that DVC
+leaves to Git (``cache: false``), as the last passed run has left them. No branch contains that
+commit and no sensor looks at it. Its message names the commit of the run.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from resources.dvc.graph.manifest import Manifest
 from resources.git.commit_history import Author
 from resources.git.mirror import LOCKS, Mirror
 
-#: Who the commits are by that runs write.
+#: The author of the commits that runs write.
 AUTHOR = Author("ml-assets", "ml-assets@localhost")
 COMMIT_TRAILER = "Ml-Assets-Commit"
 RUN_TRAILER = "Ml-Assets-Run"
-_LARGEST = 16 << 20  # bytes of an out that is kept in Git
+_LARGEST = 16 << 20  # bytes of an out in the record
 _TRAILER = re.compile(r"^([A-Za-z-]+): (\S+)$", re.MULTILINE)
 
 
 def list_kept(manifest: Manifest) -> set[str]:
-    """List what a run records in Git: lock files, and outs that are not in DVC's cache."""
+    """List the paths that a run records in Git: lock files, and outs outside of DVC's cache."""
     stages = [stage for stage in manifest.stages if not stage.is_source]
     locks = {stage.lock_path for stage in stages}
     outs = {out.location for stage in stages for out in stage.outs if not out.cache}
@@ -35,7 +35,7 @@ def list_kept(manifest: Manifest) -> set[str]:
 
 
 def read_kept(root: Path, manifest: Manifest) -> dict[str, bytes]:
-    """Read what a run has recorded, by path; directories, links and large files are left out."""
+    """Read the recorded files by path, without directories, links and large files."""
     found: dict[str, bytes] = {}
     for path in sorted(list_kept(manifest)):
         try:
@@ -48,10 +48,10 @@ def read_kept(root: Path, manifest: Manifest) -> dict[str, bytes]:
 
 
 def write_kept(root: Path, manifest: Manifest, files: Mapping[str, bytes]) -> list[str]:
-    """Write what a run has recorded into a working tree; return the paths that were written.
+    """Write the recorded files into a working tree; return the written paths.
 
-    1. Only what the working tree's own graph calls a lock file or an out that Git keeps: whoever
-       can write the reference could name any file.
+    1. Only lock files and Git-kept outs of the working tree's own graph: the reference could name
+       any file.
     2. Through no link: a commit could lead it elsewhere.
     """
     kept = list_kept(manifest)
@@ -77,16 +77,16 @@ def _is_linked(root: Path, path: str) -> bool:
 
 
 def read_trailers(message: str) -> dict[str, str]:
-    """Return the trailers of a commit's message."""
+    """Return the trailers of a commit message."""
     return {name: value for name, value in _TRAILER.findall(message)}
 
 
 def find_locks(
     mirror: Mirror, branch: str, commit: str, below: str, on_notice: Callable[[str], None]
 ) -> dict[str, bytes]:
-    """Return the recorded files that are newer than those of a commit itself, by path.
+    """Return the recorded files that are newer than a commit's own, by path.
 
-    A file that somebody has committed since the run is the commit's.
+    A file that was committed since the run is the commit's.
 
     Args:
         below: the DVC root, relative to Git's.
@@ -96,7 +96,7 @@ def find_locks(
         return {}
     origin = read_trailers(mirror.read_message(tip)).get(COMMIT_TRAILER)
     if origin is None or not mirror.has(origin) or not mirror.is_ancestor(origin, commit):
-        on_notice(f"the recorded lock files of {branch} are of no ancestor of this commit")
+        on_notice(f"recorded lock files not used: their commit is no ancestor: {branch}")
         return {}
     prefix = "" if below == "." else f"{below}/"
     changed = mirror.list_changed(origin, commit)
@@ -111,8 +111,8 @@ def find_locks(
 def is_written_by_run(mirror: Mirror, commit: str) -> bool:
     """Whether a commit is the record of a run, as ``write_back`` puts it on a branch.
 
-    Anybody can write such a message. So it counts only where nothing but lock files, and files that
-    no stage and no gate reads as code, differs from the commit that the run was at.
+    Anyone can write such a message, so it counts only where nothing but lock files differs from the
+    commit of the run.
     """
     trailers = read_trailers(mirror.read_message(commit))
     origin = trailers.get(COMMIT_TRAILER)

@@ -1,4 +1,4 @@
-"""A claim: one holder's right to something, for ever, whoever else asks for it at the same time."""
+"""A claim: a name that exactly one holder gets, for ever, also where several ask at once."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def claim(directory: Path, name: str, holder: str) -> str:
-    """Claim something for one holder for ever; return whose it is."""
+    """Claim a name for a holder; return its holder, who may be another one."""
     directory.mkdir(parents=True, exist_ok=True)
     file = directory / name.replace("/", "%2F")
     own = directory / f".{holder}"

@@ -1,8 +1,8 @@
-"""A watch: which branches of a remote repository are followed here, and what lies where for it.
+"""A watch: the followed branches of a remote repository, and the directories for them.
 
 ``<home>/mirror.git``            the mirror of the repository
 ``<home>/worktrees/<branch>/…``  a checkout for each commit that is run or shown
-``<home>/dvc/<branch>/…``        what DVC makes for each of them
+``<home>/dvc/<branch>/…``        DVC's site cache for each of them
 
 Nothing is ever written into the user's own checkout.
 """
@@ -27,7 +27,7 @@ from resources.git.repository import read_place, read_remote_address
 
 #: The commits whose graphs the UI shows, by branch.
 SHOWN = "refs/ml-assets/shown"
-#: Names the file that says what is watched, for processes that Dagster starts.
+#: Names the home of the watch, for processes that Dagster starts.
 WATCH_VARIABLE = "ML_ASSETS_WATCH"
 _NO_NAME = re.compile(r"[^A-Za-z0-9._-]")
 _NO_WORD = re.compile(r"[^A-Za-z0-9_]")
@@ -38,7 +38,7 @@ class Watch:
     """The watch over one remote repository.
 
     Attributes:
-        url: of the repository; it may hold credentials, and is not to be shown.
+        url: of the repository; never shown, since it may hold credentials.
         home: keeps the mirror and the worktrees.
         state: keeps statements, results and Dagster's own storage.
         cache: DVC's objects.
@@ -59,22 +59,22 @@ class Watch:
         """The mirror.
 
         Raises:
-            UnavailableError: it cannot be made.
+            UnavailableError: the mirror cannot be created.
         """
         return open_mirror(self.home / "mirror.git", self.url)
 
     def open_worktree(self, branch: str, commit: str) -> Project:
-        """Return the project as it is at a commit, in a checkout of its own.
+        """Return the project at a commit, in a checkout of its own.
 
         Raises:
             ConfigurationError: the commit holds no DVC repository.
-            UnavailableError: it cannot be checked out.
+            UnavailableError: the commit cannot be checked out.
         """
         directory = self.worktree(branch, commit)
         if not (directory / ".git").exists():
-            self.mirror.remove_worktree(directory)  # what a killed process has left of it
+            self.mirror.remove_worktree(directory)  # the rest of a killed process
             self.mirror.add_worktree(commit, directory)
-        os.utime(directory)  # it is in use (``collection``)
+        os.utime(directory)  # it is in use (``cleanup``)
         root = Path(os.path.normpath(directory / self.below))
         site = self.home / "dvc" / slug(branch) / commit
         template = self.checkout / ".dvc" / "config.local" if self.checkout is not None else None
@@ -82,17 +82,17 @@ class Watch:
         return Project(root, name=branch, shared=self.state)
 
     def worktree(self, branch: str, commit: str) -> Path:
-        """Return where a commit of a branch is checked out."""
+        """Return the directory of a commit of a branch."""
         return self.home / "worktrees" / slug(branch) / commit
 
 
 def slug(branch: str) -> str:
-    """Return a branch's name as the name of a directory: another one for each branch."""
+    """Return the directory name of a branch; no two branches share one."""
     return _rename(branch, _NO_NAME)
 
 
 def identifier(branch: str) -> str:
-    """Return a branch's name as Dagster takes names: another one for each branch."""
+    """Return the Dagster name of a branch; no two branches share one."""
     return _rename(branch, _NO_WORD)
 
 
@@ -104,11 +104,11 @@ def _rename(branch: str, unfit: re.Pattern[str]) -> str:
 
 
 def watch_project(project: Project) -> Watch | None:
-    """Return the watch over the remote of a project's repository; None where there is none.
+    """Return the watch over the remote of a project; None without a remote or branches.
 
     Raises:
-        ConfigurationError: the settings are wrong, or there is no DVC repository.
-        UnavailableError: Git cannot tell.
+        ConfigurationError: the settings are not valid, or there is no DVC repository.
+        UnavailableError: Git failed.
     """
     settings = project.settings.watch
     place = read_place(project.root)
@@ -127,13 +127,11 @@ def watch_project(project: Project) -> Watch | None:
 
 
 def watch_repository(url: str) -> Watch:
-    """Return the watch over a repository that there is no checkout of.
-
-    Its settings are those of the branch that it protects.
+    """Return the watch over a repository without a checkout, with its protected branch's settings.
 
     Raises:
-        ConfigurationError: it has no such branch, or wrong settings.
-        UnavailableError: it does not answer.
+        ConfigurationError: the repository is empty, or its settings are not valid.
+        UnavailableError: the remote does not answer.
     """
     name = url.rstrip("/").rpartition("/")[2].removesuffix(".git")
     return _watch_home(_home(name, url), url)
@@ -153,9 +151,9 @@ def _watch_home(home: Path, url: str) -> Watch:
 
 
 def _home(name: str, identity: str) -> Path:
-    """Return where a watch keeps its things: apart from all checkouts, whose settings tools find.
+    """Return the home of a watch, outside of all checkouts.
 
-    Test runners and linters look for their settings in all directories above what they work on.
+    Test runners and linters look for settings in all directories above their files.
     """
     digest = hashlib.sha256(os.fsencode(identity)).hexdigest()[:12]
     return find_state_home() / "watch" / f"{slug(name)}-{digest}"

@@ -1,9 +1,8 @@
-"""The write-back: what a run has recorded goes to where others find it, its data first.
+"""The write-back: push the outs of a run, then record its lock files for other clones.
 
-1. The outs go to the DVC remote. Where there is none, the record stays in the mirror.
-2. The record is a commit (``lock_files``), which replaces the former one only if nobody else has
-   replaced it meanwhile (compare-and-swap). Who loses looks at what won: the record of a later
-   commit stays; over any other one it is tried again.
+1. The outs go to the DVC remote. Without a remote the record stays in the mirror.
+2. The record is a commit (``lock_files``) that replaces the former one by compare-and-swap. The
+   loser of a race keeps the record of a later commit, and retries over any other one.
 """
 
 from __future__ import annotations
@@ -27,17 +26,17 @@ from resources.errors import LostRaceError, UnavailableError
 from resources.git.mirror import LOCKS
 
 _ATTEMPTS = 6
-#: Where a record is proposed as a change of a branch.
+#: The references of proposed changes of a branch.
 PROPOSALS = "refs/heads/ml-assets/locks"
 
 
 @dataclass(frozen=True)
 class Recorder:
-    """Writes back what one run has recorded.
+    """Writes back the record of one run.
 
     Attributes:
-        commit: that the run was at.
-        on_notice: told what a user should know once.
+        commit: of the run.
+        on_notice: receives messages for the user.
     """
 
     watch: Watch
@@ -48,10 +47,10 @@ class Recorder:
     on_notice: Callable[[str], None]
 
     def write_back(self) -> None:
-        """Write it back, as the settings say.
+        """Write the record back, as the settings say.
 
         Raises:
-            ResourceError: the data or the record cannot be kept where others find it.
+            ResourceError: the data or the record cannot be pushed.
         """
         how = self.watch.settings.write_back
         files = self._read_files()
@@ -73,19 +72,19 @@ class Recorder:
         return {posixpath.normpath(f"{below}/{path}"): text for path, text in kept.items()}
 
     def _is_recorded(self, files: Mapping[str, bytes]) -> bool:
-        """Whether the commit itself, or the last record, says just the same."""
+        """Whether the commit itself, or the last record, holds the same files."""
         mirror = self.watch.mirror
         committed = mirror.read_files(self.commit, tuple(files))
         tip = mirror.read_ref(f"{LOCKS}/{self.branch}")
         return files == committed or (tip is not None and files == mirror.read_files(tip))
 
     def _push_outs(self) -> bool:
-        """Push what the cache holds of the outs; whether there is somewhere to push it to."""
+        """Push the cached outs; return whether there is a DVC remote."""
         from resources.dvc.cache.remote import Remote
 
         checkout = self.graph.checkout
         if not checkout.manifest.layout.remote:
-            self.on_notice("there is no DVC remote: what the run has recorded stays here")
+            self.on_notice("no DVC remote: the lock files of this run stay on this machine")
             return False
         checkout.forget_locks()
         recorded = {
@@ -104,7 +103,9 @@ class Recorder:
         for _ in range(_ATTEMPTS):
             old = mirror.read_ref(ref)
             if old is not None and self._is_overtaken(old):
-                self.on_notice(f"a later commit of {self.branch} has recorded its locks already")
+                self.on_notice(
+                    f"lock files not recorded: a later commit of {self.branch} has recorded its own"
+                )
                 return
             new = mirror.write_commit(
                 files, self._message, AUTHOR, int(time.time()), old, whole=True
@@ -118,7 +119,7 @@ class Recorder:
                 if shared:
                     mirror.fetch((), None)
         raise UnavailableError(
-            f"others replace the recorded locks of {self.branch} all the time", "run it again"
+            f"lock files changed by others at every attempt: {self.branch}", "run it again"
         )
 
     def _is_overtaken(self, tip: str) -> bool:
@@ -135,7 +136,7 @@ class Recorder:
         try:
             mirror.push_ref(ref, new, old)
         except LostRaceError:
-            self.on_notice(f"{self.branch} has moved on: its next run records the locks")
+            self.on_notice(f"{self.branch} has moved on: the next run records the lock files")
 
     @property
     def _message(self) -> str:

@@ -1,4 +1,4 @@
-"""The release: what comes after a model that has passed, as places in the lineage.
+"""The release assets: the signed models, images and environments of a branch in the lineage.
 
 ``model ─► signed model ─► image ─► environment``. A signed model is recorded by the run that signs
 it. Images and deployments are not made yet; their places show where a branch leads.
@@ -19,10 +19,10 @@ _NOT_YET = "Nothing deploys yet: this is the place where it will be."
 
 
 def build_release(branch: WatchedBranch, environment: str | None) -> list[dg.AssetSpec]:
-    """Build the places that a branch's models lead to.
+    """Build the assets downstream of a branch's models.
 
     Args:
-        environment: that the branch maps to; None for none.
+        environment: that the policy maps the branch to; None without one.
     """
     if branch.graph is None:
         return []

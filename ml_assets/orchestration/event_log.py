@@ -1,10 +1,10 @@
-"""The event log: Dagster's SQLite event storage without what it pays for every single event.
+"""The event log: Dagster's SQLite event storage at a lower cost per event.
 
-For each event Dagster's own opens an engine and a connection, asks for the schema of two tables
-and waits for the disk, twice for an asset event. Here a connection for each database stays open,
-the schema is asked for once, and SQLite writes ahead (WAL) without waiting: a crash of the
-process loses nothing, a crash of the machine may lose the last events. Events are display and
-never evidence. The files are those of Dagster's own storage.
+For each event Dagster's own storage opens an engine and a connection, reads the schema of two
+tables and waits for the disk, twice for an asset event. This one keeps a connection open for each
+database, reads the schema once, and writes ahead (WAL) without waiting: a crash of the process
+loses nothing, a crash of the machine may lose the last events. Events are display and never
+evidence. The files are those of Dagster's own storage.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
     def from_config_value(
         cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
     ) -> Self:
-        """Make what ``dagster.yaml`` describes; the inherited one would make its own kind."""
+        """Create the storage of ``dagster.yaml``; the inherited one creates its own class."""
         return cls(inst_data=inst_data, **config_value)
 
     @contextmanager
@@ -64,7 +64,7 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
         return self._engines[shard]
 
     def has_table(self, table_name: str) -> bool:
-        """Whether the index database has a table; one that is there stays there."""
+        """Whether the index database has a table; tables are never dropped."""
         if table_name not in self._tables and super().has_table(table_name):
             self._tables.add(table_name)
         return table_name in self._tables
@@ -76,7 +76,7 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
         return column_name in self._columns
 
     def watch(self, run_id: str, cursor: str | None, callback: Any) -> None:
-        """Tell somebody of a run's events as they come, the write-ahead log's included."""
+        """Call back for each new event of a run, also in the write-ahead log."""
         observer: Any = self._obs
         if observer is None:
             self.__dict__["_obs"] = observer = Observer()
@@ -94,7 +94,7 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
 
 
 class _Watchdog(SqliteEventLogStorageWatchdog):
-    """Watches a run's database; while a connection stays open, only its log changes."""
+    """Watches the database of a run and its log: with an open connection only the log changes."""
 
     def __init__(self, storage: SqliteEventLogStorage, run_id: str, *rest: Any) -> None:
         super().__init__(storage, run_id, *rest)
@@ -102,7 +102,7 @@ class _Watchdog(SqliteEventLogStorageWatchdog):
         self._patterns = [path, f"{path}-wal"]
 
     def on_modified(self, event: FileSystemEvent) -> None:
-        """Hand on what is new."""
+        """Pass new events on."""
         self._process_log()
 
 

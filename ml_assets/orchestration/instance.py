@@ -1,4 +1,4 @@
-"""The instance: where this project's Dagster keeps runs and events, and with which settings.
+"""The Dagster instance of a project: its directory and its settings.
 
 ``DAGSTER_HOME`` wins when it is set. Otherwise the project's local state holds an instance with
 telemetry off and the event storage of ``ml_assets.orchestration.event_log``.
@@ -48,7 +48,7 @@ run_coordinator:
   config:
     max_concurrent_runs: {most}
     dequeue_interval_seconds: 1
-    # Definitions that are loaded anew at that moment, or a code server that was killed.
+    # The code server may be reloading its definitions, or restarting.
     max_user_code_failure_retries: 10
     user_code_failure_retry_delay: 2
     tag_concurrency_limits:
@@ -82,8 +82,8 @@ def use_instance_in(state: Path, runs: int) -> Path:
     """Point Dagster to the instance that lies in a directory of local state.
 
     Args:
-        runs: how many there are at most at a time; each branch has one at a time. A run whose
-            process is gone is tried once more; one that failed is not.
+        runs: the most runs at a time; each branch has one at a time. Dagster retries a run once if
+            its process was killed, and not if it failed.
     """
     named = os.environ.get("DAGSTER_HOME")
     if named:
@@ -100,7 +100,7 @@ def use_instance_in(state: Path, runs: int) -> Path:
 
 
 def _quote(path: Path) -> str:
-    """Return a path as a double-quoted scalar of YAML 1.1, whatever characters it holds."""
+    """Return a path as a double-quoted scalar of YAML 1.1, with any characters."""
     plain = set(string.ascii_letters + string.digits + "/._- ")
     text = os.fspath(path)
     return '"' + "".join(c if c in plain else f"\\U{ord(c):08x}" for c in text) + '"'

@@ -1,4 +1,4 @@
-"""Jobs: named selections of assets."""
+"""The jobs of a working tree."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ml_assets.project.project import Project
 
 
 def build_jobs(project: Project, assets: Sequence[Asset]) -> list[Any]:
-    """Build the job that brings everything on the project's branch up to date."""
+    """Build the job that brings the project's branch up to date."""
     if not assets:
         return []
     name = re.sub(r"[^A-Za-z0-9_]", "_", project.branch)
@@ -22,6 +22,6 @@ def build_jobs(project: Project, assets: Sequence[Asset]) -> list[Any]:
         dg.define_asset_job(
             name=f"reproduce_{name}",
             selection=dg.AssetSelection.assets(*keys),
-            description=f"Bring all of `{project.branch}` up to date; what is fresh is skipped.",
+            description=f"Bring `{project.branch}` up to date; fresh stages are skipped.",
         )
     ]

@@ -1,11 +1,11 @@
-"""The run launcher: Dagster's own, which launches once and knows whether a run's process is there.
+"""The run launcher: Dagster's own, with one launch per run and a health check of its process.
 
 Two daemons on one instance may both take a run out of the queue. The second process would end at
-once, and its end be taken for that of the run, which is then reported as failed while it goes on.
+once, and Dagster would report the run as failed while the first one goes on.
 
-A run whose process was killed together with its code server would be going on for ever, and no
-other run of its branch would begin. Dagster's monitor asks here, reports such a run as failed, and
-its commit is run again.
+Without the health check, a run whose process was killed together with its code server would count
+as running for ever and block its branch. Dagster's monitor asks the launcher, reports such a run as
+failed, and runs its commit again.
 """
 
 from __future__ import annotations
@@ -26,36 +26,36 @@ from dagster._core.launcher import (
 
 from ml_assets.orchestration.worker import Life, claim_launch, give_launch_up, look_at
 
-#: Seconds from a run's start until its worker has surely shown itself.
+#: Seconds from a run's start until its worker file exists at the latest.
 _APPEARS = 60.0
 
 
 class WatchedRunLauncher(DefaultRunLauncher):
-    """Launches runs in the code server, and tells when the process of one is gone."""
+    """Launches each run once in the code server, and checks the health of its process."""
 
     def launch_run(self, context: LaunchRunContext) -> None:
-        """Launch a run, unless somebody else has done so."""
+        """Launch a run, unless another daemon has launched it."""
         place, run_id = workers(self._instance), context.dagster_run.run_id
         if not claim_launch(place, run_id):
             return
         try:
             super().launch_run(context)
         except BaseException:
-            if look_at(place, run_id)[0] is not Life.THERE:  # else it was launched all the same
+            if look_at(place, run_id)[0] is not Life.THERE:  # else the launch has worked
                 give_launch_up(place, run_id)
             raise
 
     @property
     def supports_check_run_worker_health(self) -> bool:
-        """It tells whether workers are there."""
+        """The launcher supports health checks."""
         return True
 
     def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
-        """Tell whether the process of a run that goes on is there.
+        """Check whether the process of a started run is alive.
 
-        1. It says so itself, or has done.
-        2. It has not come that far: it has a little time.
-        3. Its code server answers, which reports the end of what it has started.
+        1. Its worker file says so.
+        2. Without a worker file, a new run has some time to write one.
+        3. A code server that answers reports the end of the runs that it has started.
         """
         life, _ = look_at(workers(self._instance), run.run_id)
         if life is Life.THERE:  # 1
@@ -65,13 +65,13 @@ class WatchedRunLauncher(DefaultRunLauncher):
         return CheckRunHealthResult(WorkerStatus.NOT_FOUND, "the process of this run was killed")
 
     def terminate(self, run_id: str) -> bool:
-        """End a run; where its code server is gone, by interrupting its process."""
+        """End a run; without its code server, by interrupting its process."""
         try:
             return bool(super().terminate(run_id))  # type: ignore[no-untyped-call]  # Dagster's
         except (DagsterUserCodeProcessError, DagsterUserCodeUnreachableError):
             life, process = look_at(workers(self._instance), run_id)
             if life is not Life.THERE or process is None:
-                return False  # the monitor reports its end
+                return False  # the monitor reports the end
             os.kill(process, signal.SIGINT)
             return True
 
@@ -93,5 +93,5 @@ class WatchedRunLauncher(DefaultRunLauncher):
 
 
 def workers(instance: DagsterInstance) -> Path:
-    """Return where the workers of an instance show that they are there."""
+    """Return the directory of worker files of an instance."""
     return Path(instance.root_directory) / "workers"

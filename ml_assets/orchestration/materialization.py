@@ -1,4 +1,4 @@
-"""A materialization: one execution of a graph's op, from selected assets to Dagster's records."""
+"""The materialization of selected assets: run their stages, yield Dagster's results."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from resources.errors import ResourceError, wrap_os_error
 
 
 class Materialization:
-    """One execution of the op."""
+    """One execution of an op."""
 
     def __init__(
         self,
@@ -60,10 +60,10 @@ class Materialization:
         self._known = _recorded_tags(context.instance, keys)
 
     def run(self) -> Iterator[dg.MaterializeResult[Any]]:
-        """Run the selected stages; yield a result for everything that Dagster has to record.
+        """Run the selected stages; yield the results that Dagster has to record.
 
         Raises:
-            dagster.Failure: a stage failed or could not be tried.
+            dagster.Failure: a stage failed or could not start.
         """
         _remember_output_keys(self._context)
         try:
@@ -87,9 +87,9 @@ class Materialization:
             raise self._failed()
 
     def _describe_fresh(self) -> Iterator[dg.MaterializeResult[Any]]:
-        """Describe what is up to date in a run that fails.
+        """Describe the up-to-date assets of a run that fails.
 
-        Dagster would show every asset of a failed run as failed that it hears nothing of.
+        Dagster shows each asset of a failed run without a result as failed.
         """
         for asset, result in self._fresh:
             yield self._describe(asset, result, {})
@@ -111,7 +111,7 @@ class Materialization:
             self._record_siblings(finished.name, finished.result)
 
     def _record_siblings(self, stage: str, result: StageResult) -> None:
-        """Record what a stage wrote beside the outs that were asked for."""
+        """Record the outs of a stage that were not selected."""
         asked = {asset.key for asset in self._assets[stage]}
         siblings = [a for a in self._all if a.stage == stage and a.key not in asked]
         pictures = self._draw(siblings)
@@ -127,11 +127,11 @@ class Materialization:
 
     @cached_property
     def _all(self) -> list[Asset]:
-        """All assets of the project; described when first needed."""
+        """All assets of the project, described on first use."""
         return describe_assets(self._project, self._checkout)
 
     def _is_new(self, asset: Asset, result: StageResult) -> bool:
-        """Whether Dagster has to record an asset: what is fresh, only at bytes it never saw."""
+        """Whether Dagster has to record an asset: a fresh one only at unrecorded bytes."""
         known = self._known.get(dg.AssetKey(asset.key), {})
         wanted = {**self._provenance(asset), **version_tags(asset, result)}
         return result.action is not Action.SKIP or not wanted.items() <= known.items()
@@ -152,7 +152,7 @@ class Materialization:
     def _shown(
         self, location: str, pictures: Mapping[str, bytes]
     ) -> dict[str, dg.MetadataValue[Any]]:
-        """Return metrics, plots and pages of an out, for people to look at."""
+        """Return metrics, plots and pages of an out."""
         path = self._checkout.root / location
         out = self._out(location)
         if out.role == "metric" or location in self._checkout.manifest.metrics:
@@ -166,7 +166,7 @@ class Materialization:
         return shown
 
     def _draw(self, assets: Sequence[Asset]) -> dict[str, bytes]:
-        """Draw all plots of some assets at once, as PNG images by DVC's ids of them."""
+        """Draw all plots of some assets at once, as PNG images by DVC's ids."""
         manifest = self._checkout.manifest
         outs = [self._out(asset.location) for asset in assets if asset.location is not None]
         ids = {name for out in outs for name in metadata.plot_ids(manifest, out)}
@@ -177,7 +177,7 @@ class Materialization:
         try:
             return {image.id: image.png for image in render_plots(self._checkout.root, ids)}
         except ResourceError as error:
-            # A picture is display: its stage has succeeded without it, and the log says so.
+            # Pictures are display: the stage has succeeded without one, and the log says why.
             self._context.log.warning(f"{error.message}: {error.hint}")
             return {}
 
@@ -186,9 +186,9 @@ class Materialization:
         return next(out for out in stage.outs if out.location == location)
 
     def _provenance(self, asset: Asset) -> dict[str, str]:
-        """Return the data versions that an asset was made from, as Dagster's staleness reads them.
+        """Return the data versions of an asset's deps, in the tags that Dagster's staleness reads.
 
-        Dagster would look each of them up in its storage: a query for every dep of every asset.
+        Dagster would query its storage for every dep of every asset.
         """
         versions = {} if asset.deps else {self._source: SOURCE_VERSION}
         for key in asset.deps:
@@ -197,7 +197,7 @@ class Materialization:
             if known is not None:
                 versions[dg.AssetKey(key)] = known.md5
         tags = {get_input_data_version_tag(key): version for key, version in versions.items()}
-        # Dagster believes an input's version only beside a pointer to its event.
+        # Dagster reads an input's version only beside a pointer to its event.
         return tags | {get_input_event_pointer_tag(key): NULL_EVENT_POINTER for key in versions}
 
     def _failed(self) -> dg.Failure:
@@ -205,22 +205,22 @@ class Materialization:
         blocked = [f.name for f in self._failures if f.blocked_by is not None]
         text = "\n".join(_describe_failure(one) for one in self._failures if one.error is not None)
         if blocked:
-            text += f"\nnot run, because of that: {', '.join(blocked)}"
+            text += f"\nnot run because of that: {', '.join(blocked)}"
         failure = dg.Failure(description=text, allow_retries=False)
         failure.__cause__ = errors[0] if errors else None
         return failure
 
 
 def _describe_failure(failed: Finished[StageResult]) -> str:
-    """Say which stage has failed, also where the error is about what it reads."""
+    """Describe a failure with its stage, also where the error is about an input."""
     text = describe_error(failed.error) if failed.error is not None else ""
     return text if text.startswith(f"{failed.name}: ") else f"{failed.name}: {text}"
 
 
 def _remember_output_keys(context: dg.AssetExecutionContext) -> None:
-    """Make Dagster collect the keys of a step's outputs once, and not again for each output.
+    """Collect the keys of a step's outputs once, and not again for each output.
 
-    They do not change while a step runs, and collecting them takes as long as there are outputs:
+    The keys do not change while a step runs, and Dagster collects all of them for each one:
     1,000 assets would cost a million look-ups.
     """
     step: Any = context.get_step_execution_context()
@@ -229,13 +229,13 @@ def _remember_output_keys(context: dg.AssetExecutionContext) -> None:
 
 
 def data_version(asset: Asset, result: StageResult) -> str:
-    """Return what identifies an asset's bytes to Dagster: DVC's hash of them."""
+    """Return the data version of an asset: DVC's hash of its bytes."""
     known = result.identify(asset.location or "")
     return known.md5 if known is not None else asset.code_version
 
 
 def version_tags(asset: Asset, result: StageResult) -> dict[str, str]:
-    """Return the tags by which Dagster knows what an asset is and what made it."""
+    """Return the tags of an asset's data version and code version."""
     return {
         DATA_VERSION_TAG: data_version(asset, result),
         CODE_VERSION_TAG: asset.code_version,

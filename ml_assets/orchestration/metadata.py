@@ -1,4 +1,4 @@
-"""Metadata: what Dagster's UI shows of one materialization."""
+"""Metadata of one materialization for Dagster's UI."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ROWS = 20  # of a table
 
 
 def result_metadata(result: StageResult, known: KnownContent | None) -> dict[str, dg.MetadataValue]:
-    """Describe how an out came about and what it holds."""
+    """Describe the action that made an out, and its content."""
     values: dict[str, dg.MetadataValue] = {"dvc/action": dg.MetadataValue.text(result.action.value)}
     if result.reasons:
         values["dvc/reasons"] = dg.MetadataValue.md("\n".join(f"- {r}" for r in result.reasons))
@@ -44,9 +44,9 @@ def result_metadata(result: StageResult, known: KnownContent | None) -> dict[str
 
 
 def metric_metadata(path: Path) -> dict[str, dg.MetadataValue]:
-    """Return the numbers of a metrics file, so that the UI plots them over time.
+    """Return the numbers of a metrics file, which the UI plots over time.
 
-    A file that cannot be read as metrics gives none: this is display, not evidence.
+    An unreadable file has none: this is display, not evidence.
     """
     document = _load(path)
     return {
@@ -119,7 +119,7 @@ def _cell(value: Any) -> str | int | float | bool:
 
 
 def plot_ids(manifest: Manifest, out: Out) -> set[str]:
-    """Return DVC's ids of the plots that are drawn from an out."""
+    """Return DVC's ids of the plots of an out."""
     ids = {
         plot.id
         for plot in manifest.plots
@@ -135,6 +135,6 @@ def _inside(path: str, directory: str) -> bool:
 
 
 def image_metadata(name: str, png: bytes) -> dict[str, dg.MetadataValue]:
-    """Return an image that the UI shows without fetching anything."""
+    """Return an image that the UI shows without a request."""
     data = base64.b64encode(png).decode("ascii")
     return {f"plot/{name}": dg.MetadataValue.md(f"![{name}](data:image/png;base64,{data})")}

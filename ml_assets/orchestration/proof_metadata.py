@@ -1,7 +1,6 @@
-"""The proof table: the signed statements about an out, as Dagster's page of the asset shows them.
+"""The proof table: the verified statements about an out, on Dagster's page of the asset.
 
-It is display. Only statements whose signatures were verified are in it, and whoever needs to know
-verifies them again: ``ml-assets verify``.
+The table is display; ``ml-assets verify`` verifies the statements again.
 """
 
 from __future__ import annotations
@@ -28,10 +27,10 @@ _COLUMNS = ("statement", "says", "signed by", "digest")
 def proof_metadata(
     records: VerifiedStatements, content: Content, ledger: str
 ) -> dict[str, dg.MetadataValue]:
-    """Describe what is proven of an out; nothing where nothing is.
+    """Describe the statements about an out; empty without statements.
 
     Args:
-        ledger: where the statements lie, for people.
+        ledger: the place of the ledger, for people.
     """
     made = records.about(content.sha256, provenance.PREDICATE)
     signed = records.about(root_digest(files_of(content)), model_signature.PREDICATE)
@@ -57,12 +56,12 @@ def proof_metadata(
 def _verdicts(
     records: VerifiedStatements, sha256: str
 ) -> Iterator[tuple[str, tuple[str, Verified]]]:
-    """Yield what was last decided for each environment: oldest first, so that the last one wins."""
+    """Yield the decisions by environment, oldest first, so that the last one wins in a dict."""
     for verified in reversed(records.about(sha256, verification_summary.PREDICATE)):
         try:
             summary = parse_summary(verified.statement)
         except SecurityError:
-            continue  # not one of ours: it decides nothing here
+            continue  # another program's summary decides nothing here
         yield summary.environment, ("passed" if summary.passed else "failed", verified)
 
 

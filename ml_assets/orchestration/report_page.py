@@ -1,11 +1,11 @@
-"""A report page: an out in Markdown or HTML, as Dagster's page of the asset shows it.
+"""A report page: an out in Markdown or HTML, on Dagster's page of the asset.
 
-A commit has written it, and whoever looks at it is signed in to Dagster. So nothing of it is taken
-for a part of Dagster's own page, and nothing of it asks another host for anything:
+The page comes from a commit and its reader is signed in to Dagster. So it must not act as a part of
+Dagster's own page, and must not send requests to other hosts:
 
-1. Of HTML only its text is shown, as text: no script runs, no form is sent, no style hides.
-2. What Markdown holds of HTML is shown as what is written there.
-3. Pictures are links: one that is fetched would tell its host who looks.
+1. HTML is shown as its plain text: no script runs, no form is sent, no style hides text.
+2. HTML inside Markdown is shown as source text.
+3. Pictures become links: loading a picture would tell its host about the reader.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 
 import dagster as dg
 
-_LARGEST = 200 << 10  # bytes of a page; a larger one is opened where it lies
+_LARGEST = 200 << 10  # bytes of a page; a larger one is not shown
 _MARKDOWN = (".md", ".markdown")
 _HTML = (".html", ".htm")
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
@@ -26,7 +26,7 @@ _BLOCKS = {"p", "div", "br", "tr", "li", "h1", "h2", "h3", "h4", "h5", "h6", "ta
 
 
 def page_metadata(path: Path) -> dict[str, dg.MetadataValue]:
-    """Return what is shown of an out that is a page; nothing where it is none, or too large."""
+    """Return the page of an out; empty if the out is not a page, or too large."""
     suffix = path.suffix.lower()
     if suffix not in (*_MARKDOWN, *_HTML):
         return {}
@@ -41,7 +41,7 @@ def _read(path: Path) -> str | None:
     try:
         number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
-        return None  # this is display: what cannot be read is not shown
+        return None  # display only: an unreadable page is not shown
     with os.fdopen(number, "rb") as stream:
         if not stat.S_ISREG(os.fstat(number).st_mode):
             return None
@@ -50,7 +50,7 @@ def _read(path: Path) -> str | None:
 
 
 def tame_markdown(text: str) -> str:
-    """Return Markdown that holds neither HTML nor pictures, but says the same."""
+    """Return the same Markdown without HTML and pictures."""
     return _TAG.sub("&lt;", text).replace("![", "[")  # 2, 3
 
 
@@ -64,14 +64,14 @@ def extract_text(page: str) -> str:
 
 
 def _as_block(text: str) -> str:
-    """Return Markdown that shows a text as it is, whatever it holds."""  # 1
+    """Return Markdown that shows any text as it is."""  # 1
     longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}text\n{text}\n{fence}"
 
 
 class _Reader(html.parser.HTMLParser):
-    """Collects what a browser would show as text."""
+    """Collects the text that a browser would show."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)

@@ -1,4 +1,4 @@
-"""The source: what stages and tests are made of, as the asset that source gates judge."""
+"""The source asset: the files of stages and tests, which source gates judge."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from resources.dvc.graph.manifest import Manifest
 
 
 def build_source(project: Project, manifest: Manifest) -> dg.AssetSpec:
-    """Build the asset of the source: Git makes it, Dagster shows what gates say of it."""
+    """Build the source asset: Git supplies it, Dagster shows its checks."""
     metadata = {"commit": project.head.commit} if project.head.commit is not None else {}
     return dg.AssetSpec(
         dg.AssetKey(source_key(project.branch, manifest)),
-        description="What Git tracks and what it does not ignore: stages, tests and settings.",
+        description="The files that Git tracks or does not ignore: stages, tests and settings.",
         group_name="source",
         kinds={"git"},
         metadata=metadata,

@@ -1,8 +1,8 @@
-"""The stage log: where the output of stages goes when a run happens in this process.
+"""The stage log: the output of stages in a run of this process, for Dagster's UI.
 
-Dagster captures what a step prints by redirecting the whole process's streams and starting two
-processes that copy them back. A run on the command line knows its lines already: they go straight
-into the file that Dagster's UI reads, those from before Dagster was ready included.
+Dagster captures the output of a step by redirecting the streams of the whole process and starting
+two processes that copy them back. A run on the command line has the lines already, also those from
+before Dagster was ready, and writes them straight into the file that the UI reads.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dagster._utils import touch_file
 
 
 class StageLog:
-    """Lines, kept until there is a file for them. Safe for threads."""
+    """Lines of output, kept until the log file is open. Safe for threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -27,7 +27,7 @@ class StageLog:
         self._stream: IO[str] | None = None
 
     def write(self, line: str) -> None:
-        """Take one line."""
+        """Write one line."""
         with self._lock:
             self._waiting.append(f"{line}\n")
             self._flush()
@@ -61,12 +61,12 @@ class StageLogManager(LocalComputeLogManager):
     def from_config_value(
         cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
     ) -> Self:
-        """Make what ``dagster.yaml`` describes; the inherited one would make its own kind."""
+        """Create the manager of ``dagster.yaml``; the inherited one creates its own class."""
         return cls(inst_data=inst_data, **config_value)
 
     @contextmanager
     def capture_logs(self, log_key: Sequence[str]) -> Iterator[CapturedLogContext]:
-        """Capture what a step says."""
+        """Capture the output of a step."""
         log = StageLogManager.direct
         if log is None:
             with super().capture_logs(log_key) as context:

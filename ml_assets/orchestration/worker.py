@@ -1,7 +1,7 @@
-"""The worker: the process of a run, which shows that it is there for as long as it lives.
+"""The worker file: shows whether the process of a run is alive.
 
-It holds an flock, which the kernel drops when its holder dies, however it dies. Process ids are
-used again, and times of processes move with the clock; locks do neither.
+The process holds an flock on the file, which the kernel releases at every kind of death. Process
+ids are reused and process times move with the clock; locks do neither.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _held: list[int] = []
 
 
 class Life(Enum):
-    """Whether a worker is there."""
+    """Whether the process of a run is alive."""
 
     THERE = "there"
     GONE = "gone"
@@ -23,25 +23,25 @@ class Life(Enum):
 
 
 def appear(directory: Path, run_id: str) -> None:
-    """Show, until this process ends, that the worker of a run is there.
+    """Write and lock the worker file of a run until this process ends.
 
     Args:
-        directory: of all signs of life.
+        directory: of all worker files.
     """
     directory.mkdir(parents=True, exist_ok=True)
     own = directory / f".{run_id}.{os.getpid()}"
     descriptor = os.open(own, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
     os.write(descriptor, str(os.getpid()).encode())
-    os.replace(own, directory / run_id)  # nobody ever sees it without its lock
+    os.replace(own, directory / run_id)  # the file is never visible without its lock
     _held.append(descriptor)
 
 
 def claim_launch(directory: Path, run_id: str) -> bool:
-    """Claim to be the one who launches a run; return whether nobody has done so before.
+    """Claim the launch of a run; return whether this is the first claim.
 
     Args:
-        directory: of all signs of life.
+        directory: of all worker files.
     """
     directory.mkdir(parents=True, exist_ok=True)
     try:
@@ -52,7 +52,7 @@ def claim_launch(directory: Path, run_id: str) -> bool:
 
 
 def give_launch_up(directory: Path, run_id: str) -> None:
-    """Let others launch a run that could not be launched."""
+    """Release the launch of a run that could not be launched."""
     _launch(directory, run_id).unlink(missing_ok=True)
 
 
@@ -61,7 +61,7 @@ def _launch(directory: Path, run_id: str) -> Path:
 
 
 def look_at(directory: Path, run_id: str) -> tuple[Life, int | None]:
-    """Look whether the worker of a run is there; return that, and its process id if it is."""
+    """Return whether the process of a run is alive, and its process id if it is."""
     try:
         descriptor = os.open(directory / run_id, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:

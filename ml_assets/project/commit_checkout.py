@@ -1,4 +1,4 @@
-"""A commit's checkout: the project as it is at a commit, apart from the working tree."""
+"""A checkout of the project at a commit, apart from the working tree."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from resources.git.repository import read_place, resolve_commit
 
 @contextmanager
 def check_out(project: Project, rev: str) -> Iterator[Project]:
-    """Give the project as it is at a commit, in a worktree that goes when the block ends.
+    """Check the project out at a commit, in a worktree that is removed when the block ends.
 
-    It is a worktree of the project's own repository, so that the same branch is protected. DVC's
-    cache and the local state are the project's.
+    It is a worktree of the project's own repository, with the same protected branch. DVC's cache
+    and the local state are the project's.
 
     Raises:
-        ConfigurationError: there is no such commit, or no DVC repository in it.
-        UnavailableError: it cannot be checked out.
+        ConfigurationError: unknown commit, or no DVC repository in it.
+        UnavailableError: the commit cannot be checked out.
     """
     commit = resolve_commit(project.root, rev)
     below = read_place(project.root)
@@ -44,7 +44,7 @@ def check_out(project: Project, rev: str) -> Iterator[Project]:
         try:
             yield made
         finally:
-            with suppress(ResourceError):  # without it the cache is read again the next time
+            with suppress(ResourceError):  # otherwise the next checkout reads the cache again
                 made.give_up()
     finally:
         repository.remove_worktree(directory)

@@ -1,4 +1,4 @@
-"""The denial: what stages' processes are kept from."""
+"""The denied paths: keys and secrets that no process of a stage may reach."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _OF_THE_USER = ((".cache",), (".local", "share"), (".local", "state"))
 
 
 def find_denied(project: Project, rules: Rules) -> tuple[Path, ...]:
-    """Find what no stage's process may read or write: keys, and the secret that seals results.
+    """Find the paths that no process of a stage may read or write.
 
     Raises:
-        ConfigurationError: the settings deny something that cannot be denied.
-        UnavailableError: the settings require that they are kept from it, and this system cannot.
+        ConfigurationError: the settings deny a path that cannot be denied.
+        UnavailableError: the settings require confinement, and this system has none.
     """
     settings = rules.settings
     wanted = settings.confinement
@@ -33,8 +33,8 @@ def find_denied(project: Project, rules: Rules) -> tuple[Path, ...]:
     if above or not can_confine():
         if wanted is Confinement.REQUIRED:
             raise UnavailableError(
-                "stages cannot be kept from signing keys here",
-                "use Linux 6.2 or newer with landlock, with XDG_CONFIG_HOME outside of the project",
+                "cannot confine stages: signing keys would be readable",
+                "use Linux 6.2 or newer with Landlock, and XDG_CONFIG_HOME outside of the project",
             )
         return ()
     _make_directories(Path(os.path.expanduser("~")))
@@ -42,7 +42,7 @@ def find_denied(project: Project, rules: Rules) -> tuple[Path, ...]:
 
 
 def list_denied(project: Project, settings: Settings) -> tuple[Path, ...]:
-    """List the directory of keys, and what the settings add to it.
+    """List the directory of keys and the paths that the settings add.
 
     Args:
         settings: the protected branch's.
@@ -56,8 +56,8 @@ def list_denied(project: Project, settings: Settings) -> tuple[Path, ...]:
         real = path.resolve()
         if not path.is_absolute() or real.is_relative_to(root) or root.is_relative_to(real):
             raise ConfigurationError(
-                f"cannot be kept from stages: {path}",
-                "write in signing.denied the whole path of what lies apart from the project",
+                f"cannot deny a path to stages: {path}",
+                "write absolute paths outside of the project into signing.denied",
             )
     return (find_configuration(), *added)
 
@@ -67,4 +67,4 @@ def _make_directories(home: Path) -> None:
         try:
             home.joinpath(*names).mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError:
-            return  # a home directory that nobody can write has nothing made in it anyway
+            return  # stages cannot write into this home directory either

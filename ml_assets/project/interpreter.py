@@ -1,4 +1,4 @@
-"""The interpreter of a project's environment: what its stages and tests run with."""
+"""The Python interpreter of a project's stages and tests."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ def find_interpreter(root: Path, named: str | None, variables: Mapping[str, str]
     It is what the settings name, else that of ``.venv`` in the project, else the first on PATH.
 
     Raises:
-        ConfigurationError: the settings name what is not there, or a commit brings it along: what
-            is judged would say itself what mypy and pytest have found.
+        ConfigurationError: the file does not exist, or a commit contains it: judged code would then
+            report the findings of mypy and pytest itself.
     """
     found = _find(root, named, variables)
     if found is not None:
         for place in _places(root, found):
             if list_tracked(root, place):
                 raise ConfigurationError(
-                    f"a commit brings its own Python environment: {place}",
-                    f"make it outside of Git: git rm -r --cached {place}",
+                    f"Python environment tracked by Git: {place}",
+                    f"remove it from Git: git rm -r --cached {place}",
                 )
     return found
 
@@ -36,7 +36,7 @@ def _find(root: Path, named: str | None, variables: Mapping[str, str]) -> Path |
         path = root / named
         if not path.is_file():
             raise ConfigurationError(
-                f"no such interpreter: {path}", "set gates.python, or make the environment"
+                f"no such interpreter: {path}", "set gates.python, or create the environment"
             )
         return path
     own = root / ".venv" / "bin" / "python"
@@ -50,7 +50,7 @@ def _find(root: Path, named: str | None, variables: Mapping[str, str]) -> Path |
 
 
 def _places(root: Path, interpreter: Path) -> Iterator[str]:
-    """Yield what decides which program an interpreter of the project is, as Git calls it."""
+    """Yield the paths, relative to Git, that decide which program an interpreter is."""
     path = os.path.relpath(os.path.abspath(interpreter), root)
     if path.startswith(".."):
         return

@@ -1,4 +1,4 @@
-"""The subjects: which outs of a graph are models, and which are data."""
+"""The outs of a graph that are models, and those that are data."""
 
 from __future__ import annotations
 
@@ -10,10 +10,7 @@ from security.policy.waiver import matches_path
 
 
 def find_named_models(manifest: Manifest) -> tuple[str, ...]:
-    """Return the outs that the repository itself calls models, by their locations.
-
-    That is what ``artifacts:`` or the out's own ``type`` says.
-    """
+    """Return the locations of the outs that ``artifacts:`` or their ``type`` calls models."""
     named = {artifact.path for artifact in manifest.artifacts if artifact.type == "model"}
     return tuple(
         out.location
@@ -24,7 +21,7 @@ def find_named_models(manifest: Manifest) -> tuple[str, ...]:
 
 
 def find_models(manifest: Manifest) -> tuple[str, ...]:
-    """Return the outs that are models: those called so, and those whose names look like one.
+    """Return the outs that are models: the named ones, and those with the suffix of a model.
 
     A file does not become harmless by being called a dataset.
     """
@@ -49,10 +46,10 @@ def find_data(manifest: Manifest) -> tuple[str, ...]:
 
 
 def find_named_data(manifest: Manifest, patterns: Collection[str]) -> tuple[str, ...]:
-    """Return the data that the repository itself names: by type, as a ``.dvc`` file, or expected.
+    """Return the named data: outs with a type, a ``.dvc`` file or expectations.
 
     Args:
-        patterns: of locations that there are expectations of.
+        patterns: of locations with expectations.
     """
     named = {artifact.path for artifact in manifest.artifacts if artifact.type}
     types = {out.location: out.type for stage in manifest.stages for out in stage.outs}

@@ -26,7 +26,7 @@ from resources.git.repository import (
 )
 from resources.stores.result_store import load_secret
 
-#: Names the project's directory for processes that Dagster starts.
+#: Names the project's directory, for processes that Dagster starts.
 PROJECT_VARIABLE = "ML_ASSETS_PROJECT"
 
 
@@ -36,8 +36,9 @@ class Project:
 
     Attributes:
         root: the directory that holds ``.dvc``, absolute.
-        name: of the branch that it is of, where its HEAD does not say.
-        shared: keeps what outlives it: statements, results, digests. None: its own state does.
+        name: of the branch, for a checkout with a detached HEAD.
+        shared: the directory of statements, results and digests that outlive the checkout; None
+            keeps them in the project.
     """
 
     root: Path
@@ -49,26 +50,26 @@ class Project:
         """The project's settings.
 
         Raises:
-            ConfigurationError: they cannot be read.
+            ConfigurationError: the settings are not valid.
         """
         return load_settings(self.root)
 
     @cached_property
     def head(self) -> Head:
-        """Where the working tree stands; outside of Git: nowhere."""
+        """The commit and branch of the working tree; both None outside of Git."""
         return read_head(self.root) or Head(commit=None, branch=None)
 
     @cached_property
     def dirty(self) -> bool:
-        """Whether the working tree differs from its commit, when first asked."""
+        """Whether the working tree differs from its commit, on first use."""
         return is_dirty(self.root)
 
     @property
     def branch(self) -> str:
         """The name under which this working tree's assets are known.
 
-        CI jobs check out a commit and no branch: then it is the one that the job is about, if it
-        is about this very commit. No rule goes by it; rules are the protected branch's.
+        CI jobs check out a commit without a branch: then it is the branch of the job, if the job is
+        for this commit. Rules do not depend on it; they are the protected branch's.
         """
         return self.name or self.head.branch or self._branch_of_job or "detached"
 
@@ -81,31 +82,31 @@ class Project:
 
     @cached_property
     def run_tags(self) -> dict[str, str]:
-        """What a Dagster run is told of the working tree, as it is before the run changes it."""
+        """The tags of a Dagster run: branch, commit and dirtiness before the run changes files."""
         tags = {"ml-assets/branch": self.branch, "ml-assets/dirty": str(self.dirty).lower()}
         return {**tags, "ml-assets/commit": self.head.commit} if self.head.commit else tags
 
     @property
     def own_state(self) -> Path:
-        """Where state of just this working tree is kept; Git ignores it."""
+        """The directory of this working tree's own state; Git ignores it."""
         return self.root / ".ml-assets" / "state"
 
     @property
     def state(self) -> Path:
-        """Where local state is kept, in the working tree or for many of them."""
+        """The directory of local state, which several working trees may share."""
         return self.shared or self.own_state
 
     @property
     def scope(self) -> str:
-        """What tells this project's stored results from those of others."""
+        """The identity of this project's stored results."""
         return os.fspath(self.shared or self.root)
 
     @cached_property
     def secret(self) -> bytes:
-        """What seals the results and digests that are kept for later; made on first use.
+        """The secret that seals stored results and digests; created on first use.
 
         Raises:
-            UnavailableError: it cannot be made or read, or others can read it.
+            UnavailableError: the file cannot be read or written, or other users can read it.
         """
         return load_secret(find_configuration() / "results.secret")
 
@@ -117,18 +118,18 @@ class Project:
         return not list_tracked(self.root, os.path.relpath(own, self.root))
 
     def make_state(self) -> Path:
-        """Make the directory of local state.
+        """Create the directory of local state.
 
-        What lies in it is believed: the graph that was read, digests, Dagster's own instance. So it
-        may hold only what was made here, and never what somebody has committed.
+        Its files are trusted: the parsed graph, digests, Dagster's instance. So it may hold only
+        files that were made here, never files of a commit.
 
         Raises:
-            ConfigurationError: it cannot be written, or a commit brings it or leads it elsewhere.
+            ConfigurationError: not writable, or a commit contains the directory or a link to it.
         """
         if not self._owns_state:
             raise ConfigurationError(
-                f"a commit brings local state along: {self.own_state}",
-                "look who added it (git log -- .ml-assets), then: git rm -r .ml-assets/state",
+                f"local state tracked by Git: {self.own_state}",
+                "find its commit (git log -- .ml-assets), then: git rm -r .ml-assets/state",
             )
         try:
             self.state.mkdir(parents=True, exist_ok=True)
@@ -147,16 +148,16 @@ class Project:
         """Load the working tree's graph.
 
         Raises:
-            ConfigurationError: there is no DVC repository, or DVC cannot make sense of it.
+            ConfigurationError: no DVC repository, or DVC cannot read it.
         """
         self.make_state()
         return load_manifest(self.root, self.own_state, self.secret)
 
     def view_commit(self, rev: str) -> CommitView:
-        """Open a commit for judging its stages, without a checkout.
+        """Open a commit to plan its stages, without a checkout.
 
         Raises:
-            ConfigurationError: there is no such commit, or DVC cannot make sense of it.
+            ConfigurationError: unknown commit, or DVC cannot read it.
         """
         commit = resolve_commit(self.root, rev)
         manifest = load_manifest_at(self.root, commit, self.make_state(), self.secret)
@@ -170,23 +171,23 @@ class Project:
         )
 
     def open_checkout(self, *, pull: bool | None = None) -> Checkout:
-        """Open the working tree for judging and running its stages.
+        """Open the working tree to plan and run its stages.
 
         Args:
-            pull: outs may be absent that DVC keeps elsewhere; None takes what the settings say.
+            pull: outs may be in DVC's cache or remote only; None takes the setting.
 
         Raises:
-            ConfigurationError: there is no DVC repository, or DVC cannot make sense of it.
+            ConfigurationError: no DVC repository, or DVC cannot read it.
         """
         is_sparse = self.settings.pull if pull is None else pull
         opened = SparseCheckout if is_sparse else Checkout
         return opened(self.root, self.make_state(), self.load_manifest(), self.secret)
 
     def find_cache(self) -> Path:
-        """Find DVC's cache, also where the pipeline cannot be read.
+        """Find DVC's cache, also where the pipeline is not readable.
 
         Raises:
-            ConfigurationError: there is no DVC repository.
+            ConfigurationError: no DVC repository.
         """
         try:
             return Path(self.load_manifest().layout.cache_dir)
@@ -196,34 +197,34 @@ class Project:
             return read_cache_directory(self.root)
 
     def give_up(self) -> None:
-        """Take links to the cache away, before somebody removes this working tree."""
+        """Remove links to the cache, before this working tree is removed."""
         checkout = self.open_checkout(pull=True)
         if isinstance(checkout, SparseCheckout):
             checkout.withdraw()
 
 
 def find_configuration() -> Path:
-    """Find the user's configuration directory: keys lie there, and no stage or gate reads them."""
+    """Find the user's configuration directory, with keys that no stage or gate may read."""
     named = os.environ.get("XDG_CONFIG_HOME") or ""
     home = Path(named) if os.path.isabs(named) else Path.home() / ".config"
     return home / "ml-assets"
 
 
 def find_state_home() -> Path:
-    """Find where the user's programs keep what they can do without: worktrees and mirrors."""
+    """Find the user's state directory, for worktrees and mirrors that can be made again."""
     named = os.environ.get("XDG_STATE_HOME") or ""
     home = Path(named) if os.path.isabs(named) else Path.home() / ".local" / "state"
     return home / "ml-assets"
 
 
 def find_project(directory: Path | None = None) -> Project:
-    """Find the project that a directory lies in: the nearest one upwards that holds ``.dvc``.
+    """Find the project of a directory: the nearest directory upwards that holds ``.dvc``.
 
     Args:
-        directory: None takes what the environment names, else the current directory.
+        directory: None takes the project of the environment, else the current directory.
 
     Raises:
-        ConfigurationError: there is none.
+        ConfigurationError: the directory is not in a DVC repository.
     """
     named = directory or Path(os.environ.get(PROJECT_VARIABLE) or os.getcwd())
     start = Path(os.path.abspath(named))

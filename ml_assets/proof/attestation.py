@@ -1,4 +1,4 @@
-"""The attestation: what was seen of a stage's run, signed as its provenance as soon as it ends."""
+"""The attestation of a stage: its observed run, signed as provenance as soon as it ends."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ from security.statements.provenance import (
 )
 from security.statements.statement import Subject
 
-#: Files that say what an environment consists of, in the root or in ``requirements/``.
+#: Lock files of an environment, in the root or in ``requirements/``.
 _LOCK = re.compile(
     r"(requirements/)?(?!dvc\.lock)"
     r"([\w.-]*\.lock|requirements[\w.-]*\.txt|pylock[\w.-]*\.toml|conda-lock\.yml)"
 )
-#: Where runs take place, by the variable that tells.
+#: Builder ids by the environment variable of the platform.
 _BUILDERS = {
     "GITHUB_ACTIONS": "urn:ml-assets:builder:github-actions",
     "GITLAB_CI": "urn:ml-assets:builder:gitlab-ci",
@@ -54,9 +54,9 @@ class StageAttestation:
     """Attests the stages of one run. Safe for threads.
 
     Args:
-        environment: what their processes see.
+        environment: the variables of their processes.
         invocation: the run's id.
-        strict: outs are restored only where a trusted statement says what made them.
+        strict: restore only outs with a trusted provenance.
     """
 
     def __init__(
@@ -77,16 +77,16 @@ class StageAttestation:
         self._strict = strict
 
     def begin(self) -> None:
-        """Open what signs; a key that is made now is older than all that it signs.
+        """Open the signer; a key that is created now is older than everything that it signs.
 
         Raises:
-            ResourceError: nobody can sign here.
+            ResourceError: the signing key is not available.
         """
         with _told():
             self._proofs.signer  # noqa: B018  # opened and kept
 
     def believes(self, stage: Stage, contents: Mapping[str, Content]) -> bool:
-        """Whether it is known that a run of this stage has made just these outs, or need not be."""
+        """Whether a trusted provenance names this stage for these outs, or none is needed."""
         if not self._strict:
             return True
         with self._proofs.records() as records:
@@ -97,10 +97,10 @@ class StageAttestation:
         return True
 
     def attest(self, stage: Stage, result: StageResult) -> None:
-        """Sign what a stage's run was, and keep it.
+        """Sign the provenance of a stage's run and add it to the ledger.
 
         Raises:
-            ResourceError: it cannot be signed, or not be kept.
+            ResourceError: it cannot be signed or stored.
         """
         if stage.is_source or not result.contents or result.observed is None:
             return
@@ -112,7 +112,7 @@ class StageAttestation:
             self._proofs.leave_open()
 
     def _list(self, location: str, content: Content) -> None:
-        """Keep which files a directory holds."""
+        """Sign the listing of a directory."""
         if content.entries:
             files = [ListedFile(entry.path, entry.sha256) for entry in content.entries]
             for listing in write_listing(location, files):
@@ -153,7 +153,7 @@ class StageAttestation:
                 yield _name(params.location, content, Role.PARAMS)
 
     def _material(self, dep: Dep, inputs: Mapping[str, Content]) -> Iterator[Material]:
-        """Yield what a dep was: an out, several of them, or something that no stage writes."""
+        """Yield the materials of a dep: an out, several outs, or files that no stage writes."""
         content = inputs[dep.location]
         below = [out for out in dep.producers if out.startswith(f"{dep.location}/")]
         for out in below:
@@ -175,7 +175,7 @@ class StageAttestation:
         return self._checkout.read(location) if "://" not in location else None
 
     def _is_tracked(self, location: str, content: Content, outs: Sequence[str]) -> bool:
-        """Whether Git tracks all of something but for some outs that lie in it."""
+        """Whether Git tracks all files of a location except the outs in it."""
         if location.startswith(("/", "..")):
             return False
         if content.entries is None:
@@ -184,7 +184,7 @@ class StageAttestation:
         return all(path in self._tracked or _lies_in(path, outs) for path in paths)
 
     def _uncommitted(self, stage: Stage) -> tuple[str, ...]:
-        """Return what the stage has read of Git's that is not as in the commit."""
+        """Return the tracked files that the stage has read and that differ from the commit."""
         read = [dep.location for dep in stage.deps if not dep.producers]
         read += [stage.file, *(params.location for params in stage.params)]
         return tuple(
@@ -196,7 +196,7 @@ class StageAttestation:
         )
 
     def _origins(self, result: StageResult) -> Iterator[Material]:
-        """Yield the provenance of the runs that made what was restored."""
+        """Yield the provenance of the runs that made the restored outs."""
         with self._proofs.records() as records:
             found = [records.origin(one.sha256) for one in result.contents.values()]
         digests = dict.fromkeys(one.verified.bundle.sha256 for one in found if one is not None)
@@ -242,7 +242,7 @@ class StageAttestation:
 
 @contextmanager
 def _told(who: str = "") -> Iterator[None]:
-    """Tell what keeps a proof from being made as what keeps a stage from success."""
+    """Raise an error of signing as the error of a stage."""
     try:
         yield
     except SecurityError as error:
@@ -254,7 +254,7 @@ def _lies_in(path: str, outs: Sequence[str]) -> bool:
 
 
 def identify_content(content: Content) -> dict[str, str]:
-    """Return the digest by which a statement is about a file, or about a directory."""
+    """Return the digest of a file or directory for the subject of a statement."""
     return {"sha256" if content.entries is None else "dirHash": content.sha256}
 
 

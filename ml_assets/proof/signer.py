@@ -55,13 +55,13 @@ def describe_ledger(project: Project, where: str | None) -> str:
 
 
 def open_signer(project: Project, rules: Rules, on_notice: Callable[[str], None]) -> Signer:
-    """Open what signs, as the protected branch's settings say.
+    """Open the signer of the protected branch's settings.
 
     Args:
-        on_notice: told of a key that was made just now.
+        on_notice: receives a message when a key is created.
 
     Raises:
-        ResourceError, SecurityError: it cannot sign.
+        ResourceError, SecurityError: the key is not available.
     """
     settings = rules.settings.signing
     if settings.method is Method.KEYLESS:
@@ -80,7 +80,7 @@ def open_signer(project: Project, rules: Rules, on_notice: Callable[[str], None]
 
     keyring = Keyring(find_configuration())
     if not keyring.exists():
-        on_notice(f"a signing key was made: {keyring.file}; publish it: ml-assets keys generate")
+        on_notice(f"created a signing key: {keyring.file}; publish it: ml-assets keys generate")
     return keyring.open_signer(os.environ.get(PASSPHRASE_VARIABLE))
 
 
@@ -107,6 +107,6 @@ def _outside(project: Project, key: str) -> Path:
     path = Path(os.path.expanduser(key))
     if not path.is_absolute() or path.resolve().is_relative_to(project.root.resolve()):
         raise ConfigurationError(
-            f"a private key inside the project: {key}", "keep it in your configuration directory"
+            f"private key inside the project: {key}", "move it to your configuration directory"
         )
     return path

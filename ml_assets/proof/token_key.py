@@ -1,8 +1,8 @@
-"""The token's key: what the settings name, the user's PIN for it, and which module is loaded.
+"""The key in a PKCS#11 token: its URI, the user's PIN, and the module that may be loaded.
 
-A module is a shared library: its code runs in this process, unconfined. So the settings can name
-only one that an administrator has installed, where no stage can have put or changed it; any other
-one is the user's own to name, in the environment.
+A module is a shared library that runs in this process, unconfined. So the settings can name only a
+module that an administrator has installed, where no stage can change it; users name any other
+module in the environment.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 #: Holds the token's PIN. ``stage_environment`` withholds it from stages by its name.
 PIN_VARIABLE = "ML_ASSETS_PKCS11_PIN"
-#: Names another module than the settings do.
+#: Names a module in place of the one in the settings.
 MODULE_VARIABLE = "ML_ASSETS_PKCS11_MODULE"
 _OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
@@ -32,7 +32,7 @@ def open_token_signer(project: Project, settings: SigningSettings) -> KeySigner:
     """Open the token's key for signing.
 
     Raises:
-        ResourceError, SecurityError: it cannot sign.
+        ResourceError, SecurityError: the token or the key is not available.
     """
     pin = os.environ.get(PIN_VARIABLE)
     if not pin:
@@ -44,7 +44,7 @@ def read_token_key(project: Project, settings: SigningSettings) -> PublicKey:
     """Read the public half of the token's key; most tokens show it without a PIN.
 
     Raises:
-        ResourceError, SecurityError: it cannot be read.
+        ResourceError, SecurityError: the key cannot be read.
     """
     return _find_key(project, settings, os.environ.get(PIN_VARIABLE) or None).read_public_key()
 
@@ -54,7 +54,7 @@ def _find_key(project: Project, settings: SigningSettings, pin: str | None) -> T
         from resources.signing.pkcs11_signer import TokenKey, parse_uri
     except ImportError as error:
         raise ConfigurationError(
-            "signing with a token is not installed", "install ml-assets with its extra: pkcs11"
+            "PKCS#11 support is not installed", "install ml-assets with its extra: pkcs11"
         ) from error
     name = parse_uri(str(settings.uri))
     return TokenKey(name, _find_module(project, settings), pin)
@@ -67,28 +67,28 @@ def _find_module(project: Project, settings: SigningSettings) -> Path:
     2. Outside of the project and any checkout, links followed: a repository brings no library of
        its own, not beside a DVC root below the Git root either, nor by way of another worktree.
     3. There.
-    4. If it is the settings' choice: it and all directories above it are root's, and nobody else
-       can write them, so that it is not what a stage has left elsewhere.
+    4. For a module of the settings: the file and all directories above it belong to root and only
+       root can write them, so that no stage has left the file there.
     """
     own = os.environ.get(MODULE_VARIABLE)
     path = Path(own or settings.module or "")
     if not path.is_absolute():  # 1
         where = MODULE_VARIABLE if own else "signing.module"
-        raise ConfigurationError(f"not an absolute path: {where}: {path}", "write the whole path")
+        raise ConfigurationError(f"not an absolute path: {where}: {path}", "write an absolute path")
     real = path.resolve()
     repository = any((one / ".git").exists() for one in real.parents)
     if repository or real.is_relative_to(project.root.resolve()):  # 2
         raise ConfigurationError(
-            f"a PKCS#11 module inside a repository: {path}", "name the one that the system has"
+            f"PKCS#11 module inside a repository: {path}", "name an installed module"
         )
     if not real.is_file():  # 3
         raise UnavailableError(
-            f"no such PKCS#11 module: {path}", f"install it, or name another one: {MODULE_VARIABLE}"
+            f"no such PKCS#11 module: {path}", f"install it, or set {MODULE_VARIABLE}"
         )
     if not own and not _is_installed(real):  # 4
         raise ConfigurationError(
-            f"a PKCS#11 module that others than root can change: {path}",
-            f"if you trust it, name it yourself: {MODULE_VARIABLE}={path}",
+            f"PKCS#11 module writable by other users than root: {path}",
+            f"if you trust it, set {MODULE_VARIABLE}={path}",
         )
     return real
 

@@ -1,4 +1,4 @@
-"""Selections: which stages a command is about."""
+"""Selections of stages on the command line."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from resources.errors import ConfigurationError
 
 
 def select_stages(selection: str | None, manifest: Manifest, assets: Sequence[Asset]) -> set[str]:
-    """Return the names of the stages that a selection means.
+    """Return the names of the selected stages.
 
     A selection is a comma-separated list. A part is a stage, an out's path or an asset's key, or
     a pattern of one; a ``+`` before it takes everything upstream of it as well, one behind it
     everything downstream of it. Anything else is read as Dagster's selection syntax.
 
     Raises:
-        ConfigurationError: it means nothing here.
+        ConfigurationError: the selection is not valid, or selects nothing.
     """
     if selection is None:
         return {stage.name for stage in manifest.stages}
@@ -76,7 +76,7 @@ def _select_with_dagster(selection: str, assets: Sequence[Asset]) -> set[str]:
 
     hint = "name a stage, an out or an asset key; see them: ml-assets plan"
 
-    # Dagster's selections leave out what it cannot materialize: nothing runs here, but it could.
+    # Dagster's selections leave out assets that are not materializable.
     @dg.multi_asset(can_subset=True, **declare(assets))
     def pipeline() -> Iterator[Any]:
         yield from ()
@@ -87,10 +87,10 @@ def _select_with_dagster(selection: str, assets: Sequence[Asset]) -> set[str]:
     except DagsterError as error:
         raise ConfigurationError(f"not a selection: {selection}: {error}", hint) from error
     except (CheckError, NotImplementedError) as error:
-        # Dagster's answer to attributes that only a deployment of it knows, such as status.
-        reason = "asks for what only a Dagster deployment knows"
+        # Dagster's errors for attributes of a deployment, such as status.
+        reason = "attribute of a Dagster deployment"
         raise ConfigurationError(f"not a selection: {selection}: {reason}", hint) from error
     chosen = {asset.stage for asset in assets if dg.AssetKey(asset.key) in keys}
     if not chosen:
-        raise ConfigurationError(f"nothing here is selected by: {selection}", hint)
+        raise ConfigurationError(f"empty selection: {selection}", hint)
     return chosen

@@ -124,7 +124,7 @@ def test_record_of_a_later_commit_stays(pushed: Repository) -> None:
     write_back(watch, ran(pushed, watch, second), second)
     tip = watch.mirror.read_remote_ref(REF)
     notices = write_back(watch, old, first)
-    assert "a later commit of main has recorded its locks already" in notices
+    assert "lock files not recorded: a later commit of main has recorded its own" in notices
     assert watch.mirror.read_remote_ref(REF) == tip
 
 
@@ -166,7 +166,7 @@ def test_without_a_dvc_remote_the_record_stays_here(pushed: Repository) -> None:
     watch = watch_of(pushed)
     graph = ran(pushed, watch, commit)
     assert write_back(watch, graph, commit) == [
-        "there is no DVC remote: what the run has recorded stays here"
+        "no DVC remote: the lock files of this run stay on this machine"
     ]
     assert watch.mirror.read_remote_ref(REF) is None
     assert watch.mirror.read_ref(REF) is not None

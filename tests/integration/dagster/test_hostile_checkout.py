@@ -143,7 +143,7 @@ def assert_refused(finished: subprocess.CompletedProcess[str]) -> None:
     assert finished.returncode == 2, finished
     said = finished.stderr.splitlines()
     assert len(said) == 2, said
-    assert said[0].startswith("error: a commit brings local state along: ")
+    assert said[0].startswith("error: local state tracked by Git: ")
     assert said[1].startswith("hint: ")
 
 

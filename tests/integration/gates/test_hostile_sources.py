@@ -214,5 +214,5 @@ def test_environment_that_a_commit_brings_is_not_used(project: Repository, plant
     done = project.ml_assets("check", "--json", "types", "dependencies")
 
     assert done.code == 2, done
-    assert "a commit brings its own Python environment: .venv" in done.stdout
+    assert "Python environment tracked by Git: .venv" in done.stdout
     assert not (project.home / "used").exists()

@@ -69,7 +69,7 @@ def test_module_that_a_stage_may_have_left_is_loaded_only_if_the_user_names_it(
     project.write(SETTINGS, token.settings(module=str(left)))
     project.commit("a module that a stage has left")
     said = refused(project, ("keys", "show"), token.variables, 2)
-    assert "others than root can change" in said
+    assert "writable by other users than root" in said
     own = {**token.variables, "ML_ASSETS_PKCS11_MODULE": str(left)}
     assert project.ml_assets("keys", "show", extra=own).code == 0
 
@@ -137,4 +137,4 @@ def test_what_cannot_be_kept_from_stages_is_no_setting(
     project.commit("deny the project")
     done = project.ml_assets("run", extra=token.variables)
     assert (done.code, done.ran) == (2, {}), done
-    assert "cannot be kept from stages" in done.stderr
+    assert "cannot deny a path to stages" in done.stderr

@@ -12,7 +12,7 @@ from sensors.branches import (
     Cursor,
     Loaded,
     New,
-    Observed,
+    Observation,
     Waiting,
     decide,
     fail,
@@ -28,9 +28,9 @@ LOADED = {"main": Loaded(A, "shape")}
 RUN = dataclasses.replace(SETTINGS, first=First.RUN)
 
 
-def moved(*new: New, shape: str | None = "shape") -> Observed:
+def moved(*new: New, shape: str | None = "shape") -> Observation:
     """Observe main at the last of some new commits, whose graphs all look the same."""
-    return Observed(
+    return Observation(
         heads={"main": new[-1].commit},
         new={"main": new},
         shapes={one.commit: shape for one in new},
@@ -38,19 +38,21 @@ def moved(*new: New, shape: str | None = "shape") -> Observed:
     )
 
 
-def requested(cursor: Cursor, observed: Observed, settings: WatchSettings = SETTINGS) -> list[str]:
+def requested(
+    cursor: Cursor, observed: Observation, settings: WatchSettings = SETTINGS
+) -> list[str]:
     return [one.commit for one in decide(cursor, observed, settings).requests]
 
 
 def test_new_commit_becomes_one_run() -> None:
     first = decide(SEEN, moved(New(B)), SETTINGS)
     assert [(one.branch, one.commit) for one in first.requests] == [("main", B)]
-    again = decide(first.cursor, Observed({"main": B}, loaded=LOADED), SETTINGS)
+    again = decide(first.cursor, Observation({"main": B}, loaded=LOADED), SETTINGS)
     assert not again.requests
 
 
 def test_first_look_at_an_old_repository_starts_nothing() -> None:
-    observed = Observed({"main": A, "develop": B}, {"main": [New(A)], "develop": [New(B)]})
+    observed = Observation({"main": A, "develop": B}, {"main": [New(A)], "develop": [New(B)]})
     decision = decide(Cursor(), observed, SETTINGS)
     assert not decision.requests
     assert decision.cursor.heads == {"main": A, "develop": B}
@@ -58,7 +60,7 @@ def test_first_look_at_an_old_repository_starts_nothing() -> None:
 
 
 def test_first_look_runs_each_head_where_the_settings_say_so() -> None:
-    observed = Observed({"main": A}, {"main": [New(A)]}, {A: "shape"}, LOADED)
+    observed = Observation({"main": A}, {"main": [New(A)]}, {A: "shape"}, LOADED)
     assert requested(Cursor(), observed, RUN) == [A]
 
 
@@ -100,14 +102,14 @@ def test_commit_that_nobody_trusted_has_signed_is_refused() -> None:
 
 
 def test_branch_that_is_gone_and_comes_back_where_it_was_runs_no_second_time() -> None:
-    gone = decide(SEEN, Observed({}, loaded=LOADED), RUN)
+    gone = decide(SEEN, Observation({}, loaded=LOADED), RUN)
     assert gone.notes == ("main: not there any more",)
-    back = decide(gone.cursor, Observed({"main": A}, loaded=LOADED), RUN)
+    back = decide(gone.cursor, Observation({"main": A}, loaded=LOADED), RUN)
     assert not back.requests
 
 
 def test_branch_that_comes_back_elsewhere_runs() -> None:
-    gone = decide(SEEN, Observed({}, loaded=LOADED), SETTINGS)
+    gone = decide(SEEN, Observation({}, loaded=LOADED), SETTINGS)
     assert requested(gone.cursor, moved(New(B))) == [B]
 
 
@@ -117,7 +119,7 @@ def test_commit_whose_graph_is_another_waits_for_the_definitions() -> None:
     assert not first.requests
     loaded = {"main": Loaded(B, "other")}
     second = decide(
-        first.cursor, Observed({"main": B}, shapes={B: "other"}, loaded=loaded), SETTINGS
+        first.cursor, Observation({"main": B}, shapes={B: "other"}, loaded=loaded), SETTINGS
     )
     assert [one.commit for one in second.requests] == [B]
     assert not second.reload
@@ -126,23 +128,23 @@ def test_commit_whose_graph_is_another_waits_for_the_definitions() -> None:
 def test_commit_does_not_wait_for_ever() -> None:
     cursor = decide(SEEN, moved(New(B), shape="other"), SETTINGS).cursor
     for _ in range(2):
-        stuck = Observed({"main": B}, shapes={B: "other"}, loaded=LOADED)
+        stuck = Observation({"main": B}, shapes={B: "other"}, loaded=LOADED)
         decision = decide(cursor, stuck, SETTINGS)
         assert not decision.requests
         cursor = decision.cursor
-    assert requested(cursor, Observed({"main": B}, shapes={B: "other"}, loaded=LOADED)) == [B]
+    assert requested(cursor, Observation({"main": B}, shapes={B: "other"}, loaded=LOADED)) == [B]
 
 
 def test_commit_of_a_branch_that_has_no_job_yet_waits_until_it_has() -> None:
     cursor = Cursor(waiting=(Waiting("new", B, waits=99),), heads={"new": B})
-    nowhere = Observed({"new": B}, shapes={B: "shape"}, loaded=LOADED)
+    nowhere = Observation({"new": B}, shapes={B: "shape"}, loaded=LOADED)
     decision = decide(cursor, nowhere, SETTINGS)
     assert not decision.requests
     assert decision.reload
     loaded = {**LOADED, "new": Loaded(B, "shape")}
-    assert requested(decision.cursor, Observed({"new": B}, shapes={B: "shape"}, loaded=loaded)) == [
-        B
-    ]
+    assert requested(
+        decision.cursor, Observation({"new": B}, shapes={B: "shape"}, loaded=loaded)
+    ) == [B]
 
 
 def test_commit_without_a_graph_becomes_a_run_that_says_so() -> None:
@@ -151,7 +153,7 @@ def test_commit_without_a_graph_becomes_a_run_that_says_so() -> None:
 
 def test_later_commits_of_a_branch_stay_behind_one_that_waits() -> None:
     cursor = Cursor({"main": C}, (Waiting("main", B), Waiting("main", C)))
-    observed = Observed({"main": C}, shapes={B: "other", C: "shape"}, loaded=LOADED)
+    observed = Observation({"main": C}, shapes={B: "other", C: "shape"}, loaded=LOADED)
     decision = decide(cursor, observed, SETTINGS)
     assert not decision.requests
     assert [one.commit for one in decision.cursor.waiting] == [B, C]
@@ -160,7 +162,7 @@ def test_later_commits_of_a_branch_stay_behind_one_that_waits() -> None:
 def test_definitions_are_loaded_anew_for_versions_once_the_run_has_begun() -> None:
     first = decide(SEEN, moved(New(B)), SETTINGS)
     assert not first.reload
-    later = Observed({"main": B}, shapes={B: "shape"}, loaded=LOADED)
+    later = Observation({"main": B}, shapes={B: "shape"}, loaded=LOADED)
     assert decide(first.cursor, later, SETTINGS).reload
 
 
@@ -256,12 +258,16 @@ def test_no_commit_is_lost_and_none_runs_twice(
         if new:
             head = new[-1].commit
             wanted += [one.commit for one in (new if commits is Commits.EACH else new[-1:])]
-        observed = Observed({"main": head}, {"main": new} if new else {}, shapes, {"main": loaded})
+        observed = Observation(
+            {"main": head}, {"main": new} if new else {}, shapes, {"main": loaded}
+        )
         decision = decide(cursor, observed, settings)
         ran += [one.commit for one in decision.requests]
         cursor = decision.cursor
     while cursor.waiting:  # definitions never come
-        decision = decide(cursor, Observed({"main": head}, {}, shapes, {"main": loaded}), settings)
+        decision = decide(
+            cursor, Observation({"main": head}, {}, shapes, {"main": loaded}), settings
+        )
         ran += [one.commit for one in decision.requests]
         cursor = decision.cursor
     assert ran == wanted

@@ -54,7 +54,7 @@ def test_interpreter_that_git_tracks_is_refused(tmp_path: Path, named: str | Non
     assert find_interpreter(tmp_path, named, {}) == path, "it is there, and no commit has it"
     run_git(tmp_path, "add", "--force", str(path))
 
-    with pytest.raises(ConfigurationError, match="a commit brings its own Python environment"):
+    with pytest.raises(ConfigurationError, match="Python environment tracked by Git"):
         find_interpreter(tmp_path, named, {})
 
 
