@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from security.gates.interface import Task
-from security.gates.model_file import ModelFileGate
+from security.gates.model.model_file import ModelFileGate
 
 _CHUNK = 1 << 20
 

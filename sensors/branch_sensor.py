@@ -18,7 +18,7 @@ from ml_assets.branches.graph_at_commit import WatchedBranch, load_branch
 from ml_assets.branches.lock_files import is_written_by_run
 from ml_assets.branches.watch import SHOWN, Watch
 from ml_assets.branches.watch_resource import WATCH
-from ml_assets.orchestration.launcher import workers
+from ml_assets.orchestration.instance.launcher import workers
 from ml_assets.project.settings.watch import Commits, Older, WatchSettings
 from resources.code_server import find_code_server
 from resources.errors import LostRaceError, ResourceError, UnavailableError

@@ -22,8 +22,8 @@ from ml_assets.branches.graph_at_commit import CommitGraph
 from ml_assets.branches.watch import Watch
 from ml_assets.gating.evaluation import Gating
 from ml_assets.graph.translator import SOURCE_VERSION, Asset, Key, signed_key
+from ml_assets.orchestration.asset_page.proof_metadata import proof_metadata
 from ml_assets.orchestration.checks import report_evaluations
-from ml_assets.orchestration.proof_metadata import proof_metadata
 from ml_assets.proof.store import Proofs
 from resources.dvc.cache.content import Content
 from security.content.printable import printable

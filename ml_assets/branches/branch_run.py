@@ -30,11 +30,11 @@ from ml_assets.branches.write_back import Recorder
 from ml_assets.gating.evaluation import MATERIALIZE, Gating
 from ml_assets.graph.translator import Asset
 from ml_assets.orchestration.checks import refuse_blocked
-from ml_assets.orchestration.launcher import workers
+from ml_assets.orchestration.instance.launcher import workers
+from ml_assets.orchestration.instance.worker import appear
 from ml_assets.orchestration.materialization import Materialization
 from ml_assets.orchestration.proof_store import ProofStoreResource
 from ml_assets.orchestration.run_options import build_reproduction, open_admission, server_options
-from ml_assets.orchestration.worker import appear
 from ml_assets.project.project import Project
 from ml_assets.project.protection import find_protected
 from ml_assets.project.rules import Rules, pin_rules

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ml_assets.branches.watch import SHOWN, Watch
-from ml_assets.orchestration.worker import Life, look_at
+from ml_assets.orchestration.instance.worker import Life, look_at
 from ml_assets.project.project import Project
 from resources.dvc.lock.repository_lock import hold_repository
 from resources.errors import RepositoryBusyError, ResourceError

@@ -28,7 +28,7 @@ from ml_assets.branches.watch import (
     watch_project,
     watch_repository,
 )
-from ml_assets.orchestration.instance import use_instance, use_instance_in
+from ml_assets.orchestration.instance.home import use_instance, use_instance_in
 from ml_assets.project.project import PROJECT_VARIABLE, find_project
 from ml_assets.reporting.console import write_notice
 from resources.errors import ConfigurationError, UnavailableError

@@ -18,8 +18,8 @@ from dagster._core.definitions.data_version import (
 
 from ml_assets.graph.description import describe_assets
 from ml_assets.graph.translator import SOURCE_VERSION, Asset, asset_key, source_key
-from ml_assets.orchestration import metadata
-from ml_assets.orchestration.report_page import page_metadata
+from ml_assets.orchestration.asset_page import metadata
+from ml_assets.orchestration.asset_page.report_page import page_metadata
 from ml_assets.project.project import Project
 from ml_assets.reporting.reporter import Reporter, describe_error
 from resources.dvc.graph.manifest import Out

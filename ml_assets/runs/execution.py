@@ -13,8 +13,8 @@ from ml_assets.gating.evaluation import Gating
 from ml_assets.graph.translator import Asset, source_key
 from ml_assets.orchestration.assets import build_started_pipeline
 from ml_assets.orchestration.checks import report_evaluations
-from ml_assets.orchestration.instance import use_instance
-from ml_assets.orchestration.stage_log import StageLog, StageLogManager
+from ml_assets.orchestration.instance.home import use_instance
+from ml_assets.orchestration.instance.stage_log import StageLog, StageLogManager
 from ml_assets.project.project import Project
 from ml_assets.reporting.console import ConsoleReporter
 from resources.dvc.run.reproduction import StageRun

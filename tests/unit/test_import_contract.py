@@ -31,7 +31,7 @@ PLANTED = [
     ("resources/git/mirror.py", "from resources.signing import keyring", "4. resources are"),
     ("resources/a_new_one.py", "", "4. resources are"),
     ("security/policy/waiver.py", "from security.verify import lineage", "4. rooms of security"),
-    ("security/gates/lint.py", "from security.gates import format", "4. gates are"),
+    ("security/gates/code/lint.py", "from security.gates.code import format", "4. gates of code"),
     ("resources/advisory_feed/errors.py", "from resources.advisory_feed import store", "5."),
 ]
 

@@ -13,7 +13,7 @@ import pytest
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
 from dagster._core.test_utils import instance_for_test
 
-from ml_assets.orchestration.event_log import PooledSqliteEventLogStorage
+from ml_assets.orchestration.instance.event_log import PooledSqliteEventLogStorage
 from tests.integration.dagster.asset_flow import Flow, location, materialized
 from tests.unit.resources.dvc_project import DvcProject
 
@@ -35,7 +35,7 @@ def home(tmp_path: Path) -> Path:
     (home / "dagster.yaml").write_text(
         "telemetry: {enabled: false}\n"
         "event_log_storage:\n"
-        "  module: ml_assets.orchestration.event_log\n"
+        "  module: ml_assets.orchestration.instance.event_log\n"
         "  class: PooledSqliteEventLogStorage\n"
         f"  config: {{base_dir: '{home}/events'}}\n"
     )

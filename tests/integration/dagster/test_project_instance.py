@@ -6,8 +6,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from ml_assets.orchestration.event_log import PooledSqliteEventLogStorage
-from ml_assets.orchestration.instance import use_instance
+from ml_assets.orchestration.instance.event_log import PooledSqliteEventLogStorage
+from ml_assets.orchestration.instance.home import use_instance
 from ml_assets.project.project import Project
 
 

@@ -11,9 +11,9 @@ import pytest
 from dagster._core.errors import DagsterInvariantViolationError
 from dagster._core.launcher import LaunchRunContext
 
-from ml_assets.orchestration.instance import use_instance_in
-from ml_assets.orchestration.launcher import WatchedRunLauncher, workers
-from ml_assets.orchestration.worker import appear, claim_launch, give_launch_up
+from ml_assets.orchestration.instance.home import use_instance_in
+from ml_assets.orchestration.instance.launcher import WatchedRunLauncher, workers
+from ml_assets.orchestration.instance.worker import appear, claim_launch, give_launch_up
 
 
 @pytest.fixture

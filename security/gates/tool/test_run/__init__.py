@@ -1,8 +1,8 @@
 """Runs of a project's own tests and measurements, and their reports."""
 
+from security.gates.tool.test_run.json_report import as_number, load_json
 from security.gates.tool.test_run.pytest_run import PytestRun, project_variables
 from security.gates.tool.test_run.source_files import DOCUMENTATION, may_be_read
-from security.gates.tool.test_run.json_report import as_number, load_json
 
 __all__ = [
     "DOCUMENTATION",

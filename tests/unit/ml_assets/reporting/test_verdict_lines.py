@@ -38,9 +38,9 @@ def test_many_passes_are_one_line_and_what_did_not_pass_is_not_among_them(
 
 def test_long_gates_are_begun_first() -> None:
     from ml_assets.gating.runner import Case, longest_first
-    from security.gates.code_security import CodeSecurityGate
-    from security.gates.format import FormatGate
-    from security.gates.workflows import WorkflowsGate
+    from security.gates.code.code_security import CodeSecurityGate
+    from security.gates.code.format import FormatGate
+    from security.gates.code.workflows import WorkflowsGate
 
     gates = (WorkflowsGate(), CodeSecurityGate(), FormatGate())
     cases = longest_first([Case(gate, "source") for gate in gates])

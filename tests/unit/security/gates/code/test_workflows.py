@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from security.finding import Confidence, Finding, Severity, Silencing
+from security.gates.code.workflows import WorkflowsGate
 from security.gates.interface import GateError, Report
-from security.gates.workflows import WorkflowsGate
 from tests.unit.security.gates.gate_tasks import (
     ENVIRONMENT,
     build_task,

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from security.finding import Confidence, Finding, Severity, Silencing
-from security.gates.code_security import CodeSecurityGate
+from security.gates.code.code_security import CodeSecurityGate
 from security.gates.interface import GateError, Report
 from tests.unit.security.gates.gate_tasks import build_task, remove_packages, replace_python
 

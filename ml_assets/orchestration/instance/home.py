@@ -1,7 +1,7 @@
 """The Dagster instance of a project: its directory and its settings.
 
 ``DAGSTER_HOME`` wins when it is set. Otherwise the project's local state holds an instance with
-telemetry off and the event storage of ``ml_assets.orchestration.event_log``.
+telemetry off and the event storage of ``ml_assets.orchestration.instance.event_log``.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ run_storage:
   config:
     base_dir: {runs}
 event_log_storage:
-  module: ml_assets.orchestration.event_log
+  module: ml_assets.orchestration.instance.event_log
   class: PooledSqliteEventLogStorage
   config:
     base_dir: {events}
@@ -35,12 +35,12 @@ schedule_storage:
   config:
     base_dir: {schedules}
 compute_logs:
-  module: ml_assets.orchestration.stage_log
+  module: ml_assets.orchestration.instance.stage_log
   class: StageLogManager
   config:
     base_dir: {logs}
 run_launcher:
-  module: ml_assets.orchestration.launcher
+  module: ml_assets.orchestration.instance.launcher
   class: WatchedRunLauncher
 run_coordinator:
   module: dagster._core.run_coordinator

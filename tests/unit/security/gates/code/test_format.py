@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from security.finding import Finding, Severity
-from security.gates.format import FormatGate
+from security.gates.code.format import FormatGate
 from security.gates.interface import GateError, Report
 from tests.unit.security.gates.gate_tasks import build_task, remove_packages, replace_python
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from security.finding import Severity
+from security.gates.code.type_check import TypeCheckGate
 from security.gates.interface import Gate, GateError, Report, Task
-from security.gates.type_check import TypeCheckGate
 from tests.unit.security.gates.gate_tasks import ENVIRONMENT, build_task
 
 pytestmark = pytest.mark.process

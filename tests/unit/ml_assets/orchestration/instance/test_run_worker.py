@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from ml_assets.orchestration.worker import Life, look_at
+from ml_assets.orchestration.instance.worker import Life, look_at
 
 pytestmark = pytest.mark.process
 
 _WORK = """
 import subprocess, sys
 from pathlib import Path
-from ml_assets.orchestration.worker import appear
+from ml_assets.orchestration.instance.worker import appear
 appear(Path(sys.argv[1]), "the-run")
 child = subprocess.Popen(["sleep", "30"], start_new_session=True)
 print(child.pid, flush=True)

@@ -20,9 +20,9 @@ import pytest
 
 from security.content.digest import digest_tree
 from security.finding import Severity
-from security.gates import model_file
 from security.gates.interface import GateError, Kind, Place, Report, Task
-from security.gates.model_file import ModelFileGate
+from security.gates.model import model_file
+from security.gates.model.model_file import ModelFileGate
 from security.model_scan.limits import ScanLimits
 from security.model_scan.second_opinion import parse_opinions
 from tests.unit.security.gates.gate_tasks import build_task

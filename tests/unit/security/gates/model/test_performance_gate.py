@@ -10,7 +10,7 @@ import pytest
 
 from security.finding import Severity
 from security.gates.interface import Gate, GateError, Kind, Place, Report, Task
-from security.gates.performance import PerformanceGate
+from security.gates.model.performance import PerformanceGate
 from security.gates.settings import Performance
 from tests.unit.security.gates.gate_tasks import build_task
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from security.finding import Finding, Severity, Silencing
+from security.gates.code.lint import LintGate
 from security.gates.interface import GateError, Report
-from security.gates.lint import LintGate
 from tests.unit.security.gates.gate_tasks import build_task, remove_packages, replace_python
 
 pytestmark = pytest.mark.process

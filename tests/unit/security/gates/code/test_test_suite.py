@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from security.finding import Severity
+from security.gates.code.test_suite import TestSuiteGate
 from security.gates.interface import Gate, GateError, Report, Task
-from security.gates.test_suite import TestSuiteGate
 from tests.unit.security.gates.gate_tasks import ENVIRONMENT, build_task
 
 pytestmark = pytest.mark.process

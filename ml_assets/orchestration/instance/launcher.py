@@ -24,7 +24,7 @@ from dagster._core.launcher import (
     WorkerStatus,
 )
 
-from ml_assets.orchestration.worker import Life, claim_launch, give_launch_up, look_at
+from ml_assets.orchestration.instance.worker import Life, claim_launch, give_launch_up, look_at
 
 #: Seconds from a run's start until its worker file exists at the latest.
 _APPEARS = 60.0

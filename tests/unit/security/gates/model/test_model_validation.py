@@ -11,7 +11,7 @@ import pytest
 
 from security.finding import Severity
 from security.gates.interface import Gate, GateError, Kind, Place, Report, Task
-from security.gates.model_validation import ModelValidationGate
+from security.gates.model.model_validation import ModelValidationGate
 from security.gates.settings import Bound, Margin
 from tests.unit.security.gates.gate_tasks import build_task
 

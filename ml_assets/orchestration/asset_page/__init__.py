@@ -1,0 +1,1 @@
+"""Metadata on Dagster's page of an asset."""

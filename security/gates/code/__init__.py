@@ -1,0 +1,1 @@
+"""The gates of code: style, types, security, workflows and tests."""

@@ -1,0 +1,1 @@
+"""The gates of models: files that run code, quality and performance."""
