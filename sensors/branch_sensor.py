@@ -27,7 +27,7 @@ from sensors.branches import (
     TickDecision,
     Loaded,
     New,
-    Observation,
+    BranchObservation,
     decide,
     fail,
     find_objection,
@@ -157,7 +157,7 @@ class Tick:
         notes = (f"removed {gone} worktrees",) if gone else ()
         return replace(decision, notes=(*decision.notes, *notes))
 
-    def _observe(self, cursor: Cursor) -> Observation:
+    def _observe(self, cursor: Cursor) -> BranchObservation:
         mirror, settings = self._watch.mirror, self._watch.settings
         remote = mirror.read_remote(settings.branches)
         moved = [b for b, sha in remote.heads.items() if cursor.heads.get(b) != sha]
@@ -180,7 +180,7 @@ class Tick:
             for branch, head in heads.items()
             if (branch, head) in self._shapes or branch not in self._loaded
         }
-        return Observation(
+        return BranchObservation(
             heads=heads,
             new=new,
             shapes={commit: self._read_shape(branch, commit) for branch, commit in wanted},

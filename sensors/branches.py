@@ -76,7 +76,7 @@ class Loaded:
 
 
 @dataclass(frozen=True)
-class Observation:
+class BranchObservation:
     """The observations of a tick.
 
     Attributes:
@@ -112,7 +112,7 @@ class TickDecision:
     notes: tuple[str, ...] = ()
 
 
-def decide(cursor: Cursor, observed: Observation, settings: WatchSettings) -> TickDecision:
+def decide(cursor: Cursor, observed: BranchObservation, settings: WatchSettings) -> TickDecision:
     """Decide after the remote has answered.
 
     1. A branch seen for the first time is noted; its commit becomes a run only if the settings say
@@ -198,7 +198,7 @@ def find_objection(new: New, settings: WatchSettings) -> str | None:
 
 
 def _release(
-    waiting: Sequence[Waiting], observed: Observation
+    waiting: Sequence[Waiting], observed: BranchObservation
 ) -> tuple[list[Waiting], list[Waiting]]:
     """Split commits into those to run and those that wait; each branch keeps its order."""
     now: list[Waiting] = []
@@ -216,7 +216,7 @@ def _release(
     return now, later
 
 
-def _is_stale(branch: str, head: str, observed: Observation, moved: set[str]) -> bool:
+def _is_stale(branch: str, head: str, observed: BranchObservation, moved: set[str]) -> bool:
     """Whether to reload the definitions for a branch.
 
     A change of versions alone can wait for the run of the branch.

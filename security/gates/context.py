@@ -29,7 +29,7 @@ class Hashes:
     observed: str | None = None
 
 
-class AdvisorySource(Protocol):
+class AdvisoryProvider(Protocol):
     """The advisories of one command."""
 
     def open(self) -> AdvisoryDatabase:
@@ -63,7 +63,7 @@ class ProjectFacts(Protocol):
         """The hashes of outs, by location."""
 
     @property
-    def advisories(self) -> AdvisorySource:
+    def advisories(self) -> AdvisoryProvider:
         """The user's advisories."""
 
     @property

@@ -12,7 +12,7 @@ from sensors.branches import (
     Cursor,
     Loaded,
     New,
-    Observation,
+    BranchObservation,
     Waiting,
     decide,
     fail,
@@ -28,9 +28,9 @@ LOADED = {"main": Loaded(A, "shape")}
 RUN = dataclasses.replace(SETTINGS, first=First.RUN)
 
 
-def moved(*new: New, shape: str | None = "shape") -> Observation:
+def moved(*new: New, shape: str | None = "shape") -> BranchObservation:
     """Observe main at the last of some new commits, whose graphs all look the same."""
-    return Observation(
+    return BranchObservation(
         heads={"main": new[-1].commit},
         new={"main": new},
         shapes={one.commit: shape for one in new},
@@ -39,7 +39,7 @@ def moved(*new: New, shape: str | None = "shape") -> Observation:
 
 
 def requested(
-    cursor: Cursor, observed: Observation, settings: WatchSettings = SETTINGS
+    cursor: Cursor, observed: BranchObservation, settings: WatchSettings = SETTINGS
 ) -> list[str]:
     return [one.commit for one in decide(cursor, observed, settings).requests]
 
@@ -47,12 +47,12 @@ def requested(
 def test_new_commit_becomes_one_run() -> None:
     first = decide(SEEN, moved(New(B)), SETTINGS)
     assert [(one.branch, one.commit) for one in first.requests] == [("main", B)]
-    again = decide(first.cursor, Observation({"main": B}, loaded=LOADED), SETTINGS)
+    again = decide(first.cursor, BranchObservation({"main": B}, loaded=LOADED), SETTINGS)
     assert not again.requests
 
 
 def test_first_look_at_an_old_repository_starts_nothing() -> None:
-    observed = Observation({"main": A, "develop": B}, {"main": [New(A)], "develop": [New(B)]})
+    observed = BranchObservation({"main": A, "develop": B}, {"main": [New(A)], "develop": [New(B)]})
     decision = decide(Cursor(), observed, SETTINGS)
     assert not decision.requests
     assert decision.cursor.heads == {"main": A, "develop": B}
@@ -60,7 +60,7 @@ def test_first_look_at_an_old_repository_starts_nothing() -> None:
 
 
 def test_first_look_runs_each_head_where_the_settings_say_so() -> None:
-    observed = Observation({"main": A}, {"main": [New(A)]}, {A: "shape"}, LOADED)
+    observed = BranchObservation({"main": A}, {"main": [New(A)]}, {A: "shape"}, LOADED)
     assert requested(Cursor(), observed, RUN) == [A]
 
 
@@ -102,14 +102,14 @@ def test_commit_that_nobody_trusted_has_signed_is_refused() -> None:
 
 
 def test_branch_that_is_gone_and_comes_back_where_it_was_runs_no_second_time() -> None:
-    gone = decide(SEEN, Observation({}, loaded=LOADED), RUN)
+    gone = decide(SEEN, BranchObservation({}, loaded=LOADED), RUN)
     assert gone.notes == ("main: not there any more",)
-    back = decide(gone.cursor, Observation({"main": A}, loaded=LOADED), RUN)
+    back = decide(gone.cursor, BranchObservation({"main": A}, loaded=LOADED), RUN)
     assert not back.requests
 
 
 def test_branch_that_comes_back_elsewhere_runs() -> None:
-    gone = decide(SEEN, Observation({}, loaded=LOADED), SETTINGS)
+    gone = decide(SEEN, BranchObservation({}, loaded=LOADED), SETTINGS)
     assert requested(gone.cursor, moved(New(B))) == [B]
 
 
@@ -119,7 +119,7 @@ def test_commit_whose_graph_is_another_waits_for_the_definitions() -> None:
     assert not first.requests
     loaded = {"main": Loaded(B, "other")}
     second = decide(
-        first.cursor, Observation({"main": B}, shapes={B: "other"}, loaded=loaded), SETTINGS
+        first.cursor, BranchObservation({"main": B}, shapes={B: "other"}, loaded=loaded), SETTINGS
     )
     assert [one.commit for one in second.requests] == [B]
     assert not second.reload
@@ -128,22 +128,24 @@ def test_commit_whose_graph_is_another_waits_for_the_definitions() -> None:
 def test_commit_does_not_wait_for_ever() -> None:
     cursor = decide(SEEN, moved(New(B), shape="other"), SETTINGS).cursor
     for _ in range(2):
-        stuck = Observation({"main": B}, shapes={B: "other"}, loaded=LOADED)
+        stuck = BranchObservation({"main": B}, shapes={B: "other"}, loaded=LOADED)
         decision = decide(cursor, stuck, SETTINGS)
         assert not decision.requests
         cursor = decision.cursor
-    assert requested(cursor, Observation({"main": B}, shapes={B: "other"}, loaded=LOADED)) == [B]
+    assert requested(
+        cursor, BranchObservation({"main": B}, shapes={B: "other"}, loaded=LOADED)
+    ) == [B]
 
 
 def test_commit_of_a_branch_that_has_no_job_yet_waits_until_it_has() -> None:
     cursor = Cursor(waiting=(Waiting("new", B, waits=99),), heads={"new": B})
-    nowhere = Observation({"new": B}, shapes={B: "shape"}, loaded=LOADED)
+    nowhere = BranchObservation({"new": B}, shapes={B: "shape"}, loaded=LOADED)
     decision = decide(cursor, nowhere, SETTINGS)
     assert not decision.requests
     assert decision.reload
     loaded = {**LOADED, "new": Loaded(B, "shape")}
     assert requested(
-        decision.cursor, Observation({"new": B}, shapes={B: "shape"}, loaded=loaded)
+        decision.cursor, BranchObservation({"new": B}, shapes={B: "shape"}, loaded=loaded)
     ) == [B]
 
 
@@ -153,7 +155,7 @@ def test_commit_without_a_graph_becomes_a_run_that_says_so() -> None:
 
 def test_later_commits_of_a_branch_stay_behind_one_that_waits() -> None:
     cursor = Cursor({"main": C}, (Waiting("main", B), Waiting("main", C)))
-    observed = Observation({"main": C}, shapes={B: "other", C: "shape"}, loaded=LOADED)
+    observed = BranchObservation({"main": C}, shapes={B: "other", C: "shape"}, loaded=LOADED)
     decision = decide(cursor, observed, SETTINGS)
     assert not decision.requests
     assert [one.commit for one in decision.cursor.waiting] == [B, C]
@@ -162,7 +164,7 @@ def test_later_commits_of_a_branch_stay_behind_one_that_waits() -> None:
 def test_definitions_are_loaded_anew_for_versions_once_the_run_has_begun() -> None:
     first = decide(SEEN, moved(New(B)), SETTINGS)
     assert not first.reload
-    later = Observation({"main": B}, shapes={B: "shape"}, loaded=LOADED)
+    later = BranchObservation({"main": B}, shapes={B: "shape"}, loaded=LOADED)
     assert decide(first.cursor, later, SETTINGS).reload
 
 
@@ -258,7 +260,7 @@ def test_no_commit_is_lost_and_none_runs_twice(
         if new:
             head = new[-1].commit
             wanted += [one.commit for one in (new if commits is Commits.EACH else new[-1:])]
-        observed = Observation(
+        observed = BranchObservation(
             {"main": head}, {"main": new} if new else {}, shapes, {"main": loaded}
         )
         decision = decide(cursor, observed, settings)
@@ -266,7 +268,7 @@ def test_no_commit_is_lost_and_none_runs_twice(
         cursor = decision.cursor
     while cursor.waiting:  # definitions never come
         decision = decide(
-            cursor, Observation({"main": head}, {}, shapes, {"main": loaded}), settings
+            cursor, BranchObservation({"main": head}, {}, shapes, {"main": loaded}), settings
         )
         ran += [one.commit for one in decision.requests]
         cursor = decision.cursor
