@@ -9,7 +9,6 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from datetime import date
-from pathlib import Path
 
 from ml_assets.gating.catalog import GateCatalog
 from ml_assets.gating.runner import SOURCE, Case, CaseResult, Judge, Surroundings, longest_first
@@ -19,6 +18,7 @@ from ml_assets.project.model_outs import find_data, find_models
 from ml_assets.project.project import Project
 from ml_assets.project.protection import POLICY
 from ml_assets.project.rules import Rules
+from ml_assets.project.stage_code import find_code
 from resources.dvc.cache.content import Content
 from resources.dvc.checkout.checkout import Checkout
 from resources.dvc.run.stage_environment import build_environment
@@ -81,7 +81,7 @@ class Gating:
             store,
             self.rules.protection,
             self._surroundings(project),
-            code=_find_code(checkout),
+            code=find_code(checkout),
             listing=listing,
         )
         self._locks: defaultdict[tuple[str, str], threading.Lock] = defaultdict(threading.Lock)
@@ -284,18 +284,3 @@ def _pool(jobs: int) -> Iterator[ThreadPoolExecutor]:
         yield pool
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _find_code(checkout: Checkout) -> list[str]:
-    """Return the files that stages read and no stage writes, even if Git ignores them."""
-    return [
-        dep.location
-        for stage in checkout.manifest.stages
-        for dep in stage.deps
-        if not dep.producers and _is_file_below(checkout.root, dep.location)
-    ]
-
-
-def _is_file_below(root: Path, location: str) -> bool:
-    inside = "://" not in location and not location.startswith(("/", ".."))
-    return inside and (root / location).is_file()

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from packaging.markers import UndefinedEnvironmentName
 from packaging.requirements import InvalidRequirement, Requirement
 
-from security.gates.tool.python_environment import canonical_name
+from security.gates.tool.installed_package import canonical_name
 
 _MOST_BYTES = 1 << 20
 _LONGEST_NAME = 100

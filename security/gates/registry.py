@@ -80,20 +80,22 @@ def _register(*descriptions: GateDescription) -> dict[str, GateDescription]:
 
 
 _G = "security.gates"
+_CODE = f"{_G}.code"
+_MODEL = f"{_G}.model"
 #: In the order of reports; a project's own gates come after them.
 BUILT_IN = _register(
-    GateDescription("format", Kind.SOURCE, f"{_G}.format:FormatGate", seconds=3),
-    GateDescription("lint", Kind.SOURCE, f"{_G}.lint:LintGate", seconds=2),
-    GateDescription("types", Kind.SOURCE, f"{_G}.type_check:TypeCheckGate", seconds=10),
+    GateDescription("format", Kind.SOURCE, f"{_CODE}.format:FormatGate", seconds=3),
+    GateDescription("lint", Kind.SOURCE, f"{_CODE}.lint:LintGate", seconds=2),
+    GateDescription("types", Kind.SOURCE, f"{_CODE}.type_check:TypeCheckGate", seconds=10),
     GateDescription(
         "code-security",
         Kind.SOURCE,
-        f"{_G}.code_security:CodeSecurityGate",
+        f"{_CODE}.code_security:CodeSecurityGate",
         Topic.SECURITY,
         seconds=1,
     ),
     GateDescription("secrets", Kind.SOURCE, f"{_G}.secrets:SecretsGate", Topic.SECURITY),
-    GateDescription("workflows", Kind.SOURCE, f"{_G}.workflows:WorkflowsGate", Topic.SECURITY),
+    GateDescription("workflows", Kind.SOURCE, f"{_CODE}.workflows:WorkflowsGate", Topic.SECURITY),
     GateDescription(
         "dependencies",
         Kind.SOURCE,
@@ -103,7 +105,7 @@ BUILT_IN = _register(
     GateDescription(
         "unit-tests",
         Kind.SOURCE,
-        f"{_G}.test_suite:TestSuiteGate",
+        f"{_CODE}.test_suite:TestSuiteGate",
         Topic.TESTS,
         SuiteSettings,
         seconds=60,
@@ -111,7 +113,7 @@ BUILT_IN = _register(
     GateDescription(
         "integration-tests",
         Kind.SOURCE,
-        f"{_G}.test_suite:TestSuiteGate",
+        f"{_CODE}.test_suite:TestSuiteGate",
         Topic.TESTS,
         SuiteSettings,
         seconds=300,
@@ -120,14 +122,14 @@ BUILT_IN = _register(
     GateDescription(
         "model-file",
         Kind.MODEL,
-        f"{_G}.model_file:ModelFileGate",
+        f"{_MODEL}.model_file:ModelFileGate",
         Topic.SECURITY,
         reads_model_files=True,
     ),
     GateDescription(
         "model-validation",
         Kind.MODEL,
-        f"{_G}.model_validation:ModelValidationGate",
+        f"{_MODEL}.model_validation:ModelValidationGate",
         Topic.TESTS,
         ModelValidationSettings,
         seconds=30,
@@ -135,7 +137,7 @@ BUILT_IN = _register(
     GateDescription(
         "performance",
         Kind.MODEL,
-        f"{_G}.performance:PerformanceGate",
+        f"{_MODEL}.performance:PerformanceGate",
         settings=PerformanceBounds,
         measures=True,
     ),

@@ -26,11 +26,8 @@ from security.bom.lock_hashes import Hashes, find_hashes
 from security.bom.package_metadata import PackageMetadata, read_metadata, resolve_needs
 from security.bom.sbom import EnvironmentDescription, EnvironmentPackage, LockFileDigest
 from security.content.printable import printable
-from security.gates.tool.python_environment import (
-    InstalledPackage,
-    PythonEnvironment,
-    read_environment,
-)
+from security.gates.tool.installed_package import InstalledPackage
+from security.gates.tool.python_environment import PythonEnvironment, read_environment
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 #: Endings of entries that pin no version; all other hidden entries are unreadable.

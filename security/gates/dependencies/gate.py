@@ -17,9 +17,8 @@ from datetime import datetime
 
 from security.advisories.database import AdvisoryDatabase
 from security.advisories.errors import AdvisoryError
-from security.advisories.packages.dependency_files import is_dependency_file, read_dependency_files
+from security.advisories.packages.dependency_files import is_dependency_file
 from security.advisories.packages.package import Package
-from security.advisories.packages.requirements import build_package
 from security.advisories.severity import Rating
 from security.advisories.vulnerability import Vulnerability, match_package
 from security.content.printable import printable
@@ -30,16 +29,20 @@ from security.gates.dependencies.online_advisories import (
     query_service,
     verify_service,
 )
+from security.gates.dependencies.package_listing import (
+    ENVIRONMENT,
+    PackageSpot,
+    digest_environment,
+    list_packages,
+)
 from security.gates.interface import GateError, Json, Kind, Place, Report, Task, Tool
 from security.gates.tool.own_tools import own_version
-from security.gates.tool.python_environment import PythonEnvironment, environment_of
 from security.gates.tool.reason_list import join_reasons
 
 MOST_PACKAGES = 10_000
 MOST_FINDINGS = 20_000
 _SHOWN = 5
 _LONGEST_MESSAGE = 600
-_ENVIRONMENT = "the environment"
 _SEVERITIES = {
     Rating.NONE: Severity.LOW,
     Rating.LOW: Severity.LOW,
@@ -47,26 +50,6 @@ _SEVERITIES = {
     Rating.HIGH: Severity.HIGH,
     Rating.CRITICAL: Severity.CRITICAL,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class _Spot:
-    """The place that lists a package: a file, or the environment if the path is empty."""
-
-    path: str
-    line: int | None
-
-    def __str__(self) -> str:
-        return f"{printable(self.path)}:{self.line}" if self.path else _ENVIRONMENT
-
-
-@dataclass(frozen=True, slots=True)
-class _Collected:
-    """All packages with their places, the reasons of missing ones, and the number of own ones."""
-
-    packages: Mapping[Package, tuple[_Spot, ...]]
-    hidden: tuple[str, ...]
-    own: int
 
 
 class DependenciesGate:
@@ -128,7 +111,7 @@ class DependenciesGate:
         version = f"ml-assets {own_version('ml-assets')}, packaging {own_version('packaging')}"
         configuration: dict[str, Json] = {
             "advisories": self._sha256(),
-            "environment": _digest_environment(task),
+            "environment": digest_environment(task),
         }
         if self._online is not None:
             verify_service(self._online)
@@ -143,26 +126,26 @@ class DependenciesGate:
         Raises:
             GateError: no package is listed, or the database cannot be used.
         """
-        collected = _collect(task)
+        listing = list_packages(task)  # 1
         try:
             database = self._advisories()
             if database.status.sha256 != self._sha256():
                 raise GateError("advisories changed during the check", "run the gate again")
-            matched = _match(database, collected.packages, self._at)  # 2
+            matched = _match(database, listing.packages, self._at)  # 2
         except AdvisoryError as error:
             raise GateError(error.message, error.hint) from error
-        reasons = [*collected.hidden, *matched.unjudged]  # 3
+        reasons = [*listing.hidden, *matched.unjudged]  # 3
         known = matched.vulnerabilities
-        online = self._look_up(task, collected.packages, reasons)  # 4
+        online = self._look_up(task, listing.packages, reasons)  # 4
         if online is not None:
             known = merge_vulnerabilities(known, online)
         return Report(
-            findings=tuple(_build_finding(one, collected.packages[one.package]) for one in known),
+            findings=tuple(_build_finding(one, listing.packages[one.package]) for one in known),
             judged=matched.judged,
             unjudged=join_reasons(reasons, f"{len(reasons)} dependencies not checked: "),
             facts={
-                "packages": len(collected.packages),
-                "own_directories": collected.own,
+                "packages": len(listing.packages),
+                "own_directories": listing.own,
                 "vulnerabilities": len(known),
                 **self._date(database, matched, online is not None),
             },
@@ -207,56 +190,6 @@ class DependenciesGate:
         return facts
 
 
-def _read_environment(task: Task) -> PythonEnvironment | GateError | None:
-    """Return the environment, or why it cannot be read; None if the project has none."""
-    try:
-        return environment_of(task) if task.python is not None else None
-    except GateError as error:
-        return error
-
-
-def _digest_environment(task: Task) -> str | None:
-    environment = _read_environment(task)
-    if isinstance(environment, GateError):
-        return f"unreadable: {environment.message}"
-    return environment.sha256 if environment is not None else None
-
-
-def _collect(task: Task) -> _Collected:
-    """Collect the packages of dependency files and of the environment."""  # 1
-    environment = _read_environment(task)
-    if not task.files and environment is None:
-        raise GateError(
-            "no packages listed: no lock file, no requirements file, no environment",
-            "add a lock file, or set the interpreter of the project: gates.python",
-        )
-    listing = read_dependency_files(task.directory, task.files)
-    pinned = [(one.package, _Spot(one.path, one.package.line)) for one in listing.packages]
-    spots: dict[tuple[str, str, str], list[_Spot]] = {}
-    packages: dict[tuple[str, str, str], Package] = {}
-    hidden = list(listing.hidden)
-    for package, spot in [*pinned, *_installed(environment)]:
-        key = (package.ecosystem, package.name, package.version)
-        packages.setdefault(key, package)
-        spots.setdefault(key, []).append(spot)
-    if isinstance(environment, GateError):
-        hidden.append(f"{_ENVIRONMENT}: {environment.message}")
-    elif environment is not None:
-        hidden += [f"{_ENVIRONMENT}: {printable(one)}" for one in environment.unreadable]
-    if not packages and not hidden:
-        hidden.append("no packages listed")
-    kept = {packages[key]: tuple(places) for key, places in spots.items()}
-    return _Collected(kept, tuple(hidden), listing.own)
-
-
-def _installed(environment: PythonEnvironment | GateError | None) -> list[tuple[Package, _Spot]]:
-    """Return the installed packages; their source does not matter, only name and version."""
-    if not isinstance(environment, PythonEnvironment):
-        return []
-    spot = _Spot("", None)
-    return [(build_package(one.name, one.version, 1), spot) for one in environment.packages()]
-
-
 @dataclass(frozen=True, slots=True)
 class _Matched:
     """The matches of all packages."""
@@ -268,7 +201,7 @@ class _Matched:
 
 
 def _match(
-    database: AdvisoryDatabase, packages: Mapping[Package, tuple[_Spot, ...]], at: datetime
+    database: AdvisoryDatabase, packages: Mapping[Package, tuple[PackageSpot, ...]], at: datetime
 ) -> _Matched:
     """Step 2: match packages, up to a limit of packages and of findings."""
     found: list[Vulnerability] = []
@@ -289,7 +222,7 @@ def _match(
     return _Matched(found, judged, frozenset(one.ecosystem for one in packages), tuple(unjudged))
 
 
-def _build_finding(one: Vulnerability, spots: Sequence[_Spot]) -> Finding:
+def _build_finding(one: Vulnerability, spots: Sequence[PackageSpot]) -> Finding:
     summary = one.summary or "vulnerable"
     parts = [
         summary if one.certain else f"may be affected: {summary}",
@@ -307,8 +240,8 @@ def _build_finding(one: Vulnerability, spots: Sequence[_Spot]) -> Finding:
     )
 
 
-def _message(parts: Sequence[str], spots: Sequence[_Spot]) -> str:
-    where = [] if spots[0].path else [f"installed in {_ENVIRONMENT}"]
+def _message(parts: Sequence[str], spots: Sequence[PackageSpot]) -> str:
+    where = [] if spots[0].path else [f"installed in {ENVIRONMENT}"]
     if len(spots) > 1:
         more = f" and {len(spots) - 1 - _SHOWN} more" if len(spots) - 1 > _SHOWN else ""
         where.append(f"also in {', '.join(map(str, spots[1 : _SHOWN + 1]))}{more}")

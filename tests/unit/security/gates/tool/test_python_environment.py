@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from security.gates.interface import GateError, Task
+from security.gates.tool.installed_package import canonical_name
 from security.gates.tool.python_environment import (
     PythonEnvironment,
-    canonical_name,
     environment_of,
     read_environment,
 )
