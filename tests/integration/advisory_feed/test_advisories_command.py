@@ -278,7 +278,7 @@ def test_directory_that_cannot_be_written_is_told(
         (["update", "--unknown"], {}, "unrecognized arguments: --unknown"),
         ([], {}, "the following arguments are required: ACTION"),
         (["status"], {"ML_ASSETS_ADVISORIES": "here"}, "not absolute"),
-        (["status"], {"HOME": ""}, "no home directory"),
+        (["status"], {"HOME": ""}, "no directory for advisories"),
     ],
 )
 def test_wrong_usage_is_told_and_changes_nothing(

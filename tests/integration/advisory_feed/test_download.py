@@ -219,7 +219,7 @@ def test_redirect_is_followed_to_http_and_nowhere_else(server: BulkServer, tmp_p
         with pytest.raises(HostileFeedError, match="refused redirect"):
             download(server, tmp_path)
     server.behaviour.location = "http://example.invalid/all.zip"
-    with pytest.raises(ConfigurationError, match="unprotected http address"):
+    with pytest.raises(ConfigurationError, match="plain http address"):
         download(server, tmp_path)
 
 
@@ -236,8 +236,8 @@ def test_redirect_without_end_ends(server: BulkServer, tmp_path: Path) -> None:
         ("file:///etc/passwd", "not an http or https address"),
         ("ftp://127.0.0.1/all.zip", "not an http or https address"),
         ("http:///all.zip", "not an http or https address"),
-        ("http://example.invalid/all.zip", "unprotected http address"),
-        ("http://127.0.0.1.example.invalid/all.zip", "unprotected http address"),
+        ("http://example.invalid/all.zip", "plain http address"),
+        ("http://127.0.0.1.example.invalid/all.zip", "plain http address"),
         ("https://user:word@example.invalid/all.zip", "password in the address"),
     ],
 )

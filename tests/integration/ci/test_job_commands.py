@@ -114,7 +114,7 @@ def test_push_to_develop_runs_proves_and_reports(hosting: Hosting) -> None:
     assert "passed: 3 ran" in done.output and "signed: model.pkl" in done.output
     summary = read_results(hosting.temporary / "ml-assets")
     assert "| `metrics.json` | `rows` | 2 | 1 | **+1** |" in summary
-    assert "For `staging` no deployment is configured" in summary
+    assert "No deployment is configured for `staging`" in summary
     assert hosting.summary.read_text() == summary
     runner = JobRunner().read(done.errors)
     assert [data for _, data in runner.of("group")] == ["prepare", "train", "evaluate"]
@@ -135,7 +135,7 @@ def test_pull_request_with_a_failing_gate_fails_and_says_where(hosting: Hosting)
     done = pull(hosting, {"shell.py": DIRTY, ".ml-assets/policy.toml": LOOSE})
 
     assert done.code == 1, str(done)
-    assert "has another: .ml-assets/policy.toml" in done.errors
+    assert "has another version: .ml-assets/policy.toml" in done.errors
     assert "❌ failed" in hosting.summary.read_text()
     assert "B602" in read_results(hosting.temporary / "ml-assets")
     places = [properties for properties, _ in JobRunner().read(done.errors).of("error")]

@@ -144,7 +144,7 @@ def test_policy_of_a_branch_has_no_effect_and_is_named(project: Repository, text
 
     assert done.code == run.code == 1
     assert done.document["policy"]["from"].startswith("main at ")
-    assert "has another: .ml-assets/policy.toml" in done.stderr
+    assert "has another version: .ml-assets/policy.toml" in done.stderr
     assert "prepare" not in run.ran
 
 
@@ -155,7 +155,7 @@ def test_settings_in_the_working_tree_count_no_more_than_a_branch(project: Repos
     done = project.ml_assets("check", "--json", "code-security")
 
     assert done.code == 1
-    assert "has another: .ml-assets/policy.toml" in done.stderr
+    assert "has another version: .ml-assets/policy.toml" in done.stderr
 
 
 def test_protected_branch_of_the_remote_outranks_a_local_one(project: Repository) -> None:
