@@ -1,1 +1,1 @@
-"""The sandbox: processes without access to denied paths, ended as one tree."""
+"""The sandbox: run processes without access to denied paths, and end them as a tree."""

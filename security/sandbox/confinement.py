@@ -1,25 +1,26 @@
-"""Confinement: a process, and all that it starts, is kept from paths that it must not reach.
+"""Confinement: deny a process and its descendants access to paths.
 
-What can be granted is rights below a directory, not rights below it but for one path
-(``landlock.py``). So a *denied* path is kept by granting everything on all that lies
-beside it and beside each directory above it, and nothing on these directories themselves. They
-can be listed and walked through, their entries of now work as ever, but in them no entry can be
-made, replaced, renamed or removed. What that stops:
+Landlock grants rights on a directory tree and cannot exclude one path from it (``landlock.py``). So
+the ruleset grants all rights on the siblings of a *denied* path and of each directory above it, and
+no rights on these directories. They can be listed and traversed and their present entries work as
+before, but no entry in them can be created, replaced, renamed or removed. Attacks that this stops:
 
-1. A denied path is reached by another name: links are followed when it is denied, rights hold for
-   inodes, bind mounts are looked up in the mount table, a denied file with a second hard link is
-   refused. New hard links, renames of it or of a directory above it, and mounts, user namespace or
-   not, fail for want of rights.
-2. It does not exist yet: it cannot be made.
-3. Something in place of it: a link on the way to it cannot be replaced.
-4. Another process's eyes and hands: what is outside the domain cannot be traced, nor reached
-   through ``/proc/<pid>``; signals and abstract sockets do not cross its border (Linux 6.12).
-5. Past the file system, as root: capabilities go, block devices are denied, ``/proc`` and ``/sys``
-   are read-only (a core pattern names a program that the kernel starts, for instance).
+1. Another name of a denied path: links are followed when the path is denied, rights apply to
+   inodes, bind mounts are looked up in the mount table, and a denied file with a second hard link
+   is refused. New hard links, renames of the path or of a directory above it, and mounts, with or
+   without a user namespace, fail without the rights.
+2. A denied path that does not exist yet: it cannot be created.
+3. Replacement: a link on the way to a denied path cannot be replaced.
+4. Another process: processes outside the domain cannot be traced or reached through
+   ``/proc/<pid>``; signals and abstract sockets do not leave the domain (Linux 6.12).
+5. Root that bypasses the file system: capabilities are dropped, block devices are denied, and
+   ``/proc`` and ``/sys`` are read-only (a core pattern, for example, names a program that the
+   kernel starts).
 
-What is left: names, sizes, modes and times of what is denied can be seen, and its owner can change
-mode and times. Before Linux 6.2 an existing file can be cut. A service that listens on a socket
-file and does as it is told (a container engine) is a way out. So is what is executed later.
+Limits: the names, sizes, modes and times of denied files are visible, and the owner can change
+modes and times. Before Linux 6.2 an existing file can be truncated. A service that listens on a
+socket file and runs commands for its clients (a container engine) is a way out. So are files that
+are executed later.
 """
 
 from __future__ import annotations
@@ -43,22 +44,22 @@ _NEEDED_ABI = 2  # without REFER, no file could be renamed to another directory
 
 
 def can_confine() -> bool:
-    """Whether this kernel can keep a process from paths (Linux 5.19, with Landlock on)."""
+    """Whether this kernel can deny a process access to paths (Linux 5.19 with Landlock)."""
     return landlock.abi() >= _NEEDED_ABI
 
 
 def start_confined(
     start: Callable[[], subprocess.Popen[bytes]], denied: Sequence[Path]
 ) -> subprocess.Popen[bytes]:
-    """Start a process that can neither read nor write what is denied, nor can what it starts.
+    """Start a process that, like its descendants, can neither read nor write the denied paths.
 
     Args:
-        start: starts it; called in a thread of its own, which is restricted and then ends.
-        denied: absolute paths, of files or directories, there or not.
+        start: starts the process; called in a separate thread, which is restricted and then ends.
+        denied: absolute paths of files or directories, which need not exist.
 
     Raises:
-        ConfinementError: it cannot be kept from them.
-        OSError: it cannot be started.
+        ConfinementError: access cannot be denied.
+        OSError: the process cannot be started.
     """
     ruleset = build_ruleset(denied)
     try:
@@ -72,13 +73,13 @@ def start_restricted(
 ) -> subprocess.Popen[bytes]:
     """Start a process in a domain of its own, under a ruleset.
 
-    The starting thread is in that domain as well, from a moment before the process begins to a
-    moment after. The process shall not look into ours through it: for that time ours is not
-    dumpable (PR_SET_DUMPABLE, ptrace(2)). It could send it a signal.
+    The starting thread is in the same domain for the moment of the start. To stop the process from
+    reading our memory through that thread, our process is not dumpable meanwhile (PR_SET_DUMPABLE,
+    ptrace(2)). The process could still send the thread a signal.
 
     Raises:
         ConfinementError: the kernel refuses.
-        OSError: it cannot be started.
+        OSError: the process cannot be started.
     """
     started: list[subprocess.Popen[bytes]] = []
     failures: list[BaseException] = []
@@ -88,7 +89,7 @@ def start_restricted(
             landlock.drop_capabilities()
             landlock.restrict_thread(ruleset)
             started.append(start())
-        except BaseException as error:  # raised again where it is waited for
+        except BaseException as error:  # raised again in the waiting thread
             failures.append(error)
 
     with _not_dumpable():
@@ -108,7 +109,7 @@ def start_restricted(
 
 
 def _wait_for_end(thread: threading.Thread) -> None:
-    """Wait until the kernel, too, knows the thread no more; join() returns a little earlier."""
+    """Wait until the kernel has removed the thread; join() returns slightly earlier."""
     thread.join()
     task = f"/proc/self/task/{thread.native_id}"
     while os.path.exists(task):
@@ -122,7 +123,7 @@ _dumpable = 1
 
 @contextmanager
 def _not_dumpable() -> Iterator[None]:
-    """Let nobody without privileges look into this process; several threads may ask at once."""
+    """Hide the memory of this process from unprivileged ones for the block. Safe for threads."""
     global _windows, _dumpable
     with _guard:
         _windows += 1
@@ -138,17 +139,19 @@ def _not_dumpable() -> Iterator[None]:
 
 
 def build_ruleset(denied: Sequence[Path]) -> int:
-    """Return the descriptor of a ruleset that grants all but what is denied, as things are now.
+    """Return the descriptor of a ruleset that grants all rights except on the denied paths.
+
+    The ruleset fits the directories as they are now.
 
     Raises:
-        ConfinementError: this kernel cannot, or what is denied has a name that cannot be.
+        ConfinementError: the kernel has no such rulesets, or a path cannot be denied.
     """
     if not can_confine():
         raise ConfinementError(
-            "this kernel cannot keep a process from files", "use Linux 6.2 or newer with landlock"
+            "this kernel cannot deny access to files", "use Linux 6.2 or newer with landlock"
         )
     mounts = read_mounts()
-    # Root alone may write there anything that matters, and others need their own /proc/self.
+    # Only root can write anything that matters there; other users need their /proc/self.
     exceptions = dict.fromkeys(("/proc", "/sys") if os.geteuid() == 0 else (), READ_ONLY)
     for path in denied:
         exceptions |= dict.fromkeys(find_denied(path, mounts), NOTHING)
@@ -156,14 +159,14 @@ def build_ruleset(denied: Sequence[Path]) -> int:
 
 
 class _Rulesets:
-    """The ruleset that was built last, for as long as it would be built the same way again.
+    """A cache of the last ruleset, valid until a directory on the way changes.
 
-    It would not once an entry has come to a directory on the way. The directory's times tell so,
-    but several changes within one tick of the file system's clock give the same times: what was
-    seen first is believed only when it is seen again, a while later.
+    The times of a directory show a change, but several changes within one tick of the file system
+    clock give the same times. So a ruleset is cached only once the same times are seen again after
+    ``_SETTLING`` seconds.
     """
 
-    _WHILE = 0.1  # seconds, of which a tick is a fraction
+    _SETTLING = 0.1  # seconds; longer than a tick of the file system clock
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
@@ -172,7 +175,7 @@ class _Rulesets:
         self._ruleset: int | None = None
 
     def get(self, layout: _Layout, mounts: tuple[Mount, ...]) -> int:
-        """Return a descriptor of its own, for a layout among these mounts."""
+        """Return a new descriptor of the ruleset for a layout and these mounts."""
         with self._guard:
             seen = (layout.exceptions, mounts, layout.read_times())
             if seen != self._seen:
@@ -180,7 +183,7 @@ class _Rulesets:
                 self._seen, self._since = seen, time.monotonic()
                 return layout.build()
             if self._ruleset is None:
-                if time.monotonic() - self._since < self._WHILE:
+                if time.monotonic() - self._since < self._SETTLING:
                     return layout.build()
                 self._ruleset = layout.build()
             return os.dup(self._ruleset)
@@ -195,11 +198,11 @@ _rulesets = _Rulesets()
 
 
 class _Layout:
-    """Where a ruleset grants other rights than above, and the directories on the way there."""
+    """The paths with exceptional rights, and the directories on the way to them."""
 
     def __init__(self, exceptions: dict[str, int]) -> None:
         self.exceptions = exceptions
-        # Among devices one by one, so that those of blocks get nothing (``landlock.allow``).
+        # Grant devices one by one, so that block devices get no rights (``landlock.allow``).
         self._ways: dict[str, set[str]] = {"/": {"dev"}, "/dev": set()}
         for path in exceptions:
             while path != "/":
@@ -208,7 +211,7 @@ class _Layout:
                 path = directory
 
     def read_times(self) -> tuple[tuple[int, ...] | None, ...]:
-        """Return what tells whether directories on the way have changed."""
+        """Return the inodes and times of the directories on the way, to detect changes."""
         return tuple(map(_read_times, self._ways))
 
     def build(self) -> int:
@@ -223,12 +226,12 @@ class _Layout:
         return ruleset
 
     def _grant(self, ruleset: int, directory: str, rights: int) -> None:
-        """Grant rights on what is in a directory on the way, but for the exceptions."""
+        """Grant rights on the entries of a directory on the way, except on the exceptions."""
         names: Collection[str] = self._ways[directory]
         try:
             opened = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         except OSError:
-            opened = -1  # of its entries only those on the way can be told
+            opened = -1  # cannot be listed: only its entries on the way are known
         try:
             for name in names if opened < 0 else os.listdir(opened):
                 path = f"{directory.rstrip('/')}/{name}"

@@ -1,10 +1,10 @@
-"""Landlock: what the kernel is asked so that a thread, and all that it starts, loses rights.
+"""Landlock: the system calls that restrict a thread and its descendants.
 
 After landlock(7) and Linux's ``Documentation/userspace-api/landlock.rst``. A ruleset names the
-rights that it *handles*: whoever restricts itself by it has of these only what a rule grants, on a
-file or on everything below a directory. It can be restricted further, never less. Rights hold for
-inodes, however they are reached. Whoever is in a domain cannot trace a process outside it, nor
-mount anything.
+rights that it *handles*. A thread under the ruleset keeps only those handled rights that a rule
+grants, on a file or on everything below a directory. The thread can be restricted further, never
+less. Rights apply to inodes, under any name. A thread in a domain can neither trace a process
+outside it nor mount anything.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ _PR_CAP_AMBIENT, _CLEAR_ALL = 47, 4
 
 
 class ConfinementError(SecurityError):
-    """A process cannot be kept from what it must not reach."""
+    """A process cannot be confined, or does not end."""
 
     kind: ClassVar[str] = "confinement"
 
 
 class Right:
-    """What rules are about (``LANDLOCK_ACCESS_FS_*``), as bits; listing is not handled."""
+    """The rights of rules (``LANDLOCK_ACCESS_FS_*``) as bits; listing is not handled."""
 
     EXECUTE = 1 << 0
     WRITE_FILE = 1 << 1
@@ -55,7 +55,7 @@ class Right:
 
 
 class Scope:
-    """What ends at the border of a domain (``LANDLOCK_SCOPE_*``)."""
+    """Connections that cannot leave a domain (``LANDLOCK_SCOPE_*``)."""
 
     ABSTRACT_UNIX_SOCKET = 1 << 0
     SIGNAL = 1 << 1
@@ -69,7 +69,7 @@ _RULE = struct.Struct("=Qi")  # struct landlock_path_beneath_attr, which is pack
 READ_ONLY = Right.EXECUTE | Right.READ_FILE
 NOTHING = 0
 
-#: What root loses: each is a way to files, or to other processes, past the file system.
+#: The capabilities that root loses: each reaches files or processes past the file system.
 _CAPABILITIES = {
     "DAC_READ_SEARCH": 2,
     "SYS_MODULE": 16,
@@ -89,7 +89,7 @@ _CAPABILITIES = {
 
 @cache
 def abi() -> int:
-    """Return the version of the kernel's interface; 0 where there is none."""
+    """Return the version of the kernel's interface; 0 without Landlock."""
     if sys.platform != "linux":
         return 0
     try:
@@ -105,7 +105,7 @@ def everything() -> int:
 
 
 def has_scopes() -> bool:
-    """Whether signals and abstract sockets can be kept inside a domain (Linux 6.12)."""
+    """Whether a domain can confine signals and abstract sockets (Linux 6.12)."""
     return abi() >= _SCOPES_SINCE
 
 
@@ -113,39 +113,39 @@ def create_ruleset(rights: int, scopes: int) -> int:
     """Return the descriptor of a ruleset that grants nothing yet.
 
     Args:
-        scopes: left out where the kernel knows none.
+        scopes: ignored where the kernel has no scopes.
 
     Raises:
         ConfinementError: the kernel refuses.
     """
     attributes = struct.pack("QQQ", rights, 0, scopes)
     size = 24 if has_scopes() else 8
-    return _ask("creates no ruleset", _CREATE_RULESET, attributes[:size], size, 0)
+    return _call("cannot create ruleset", _CREATE_RULESET, attributes[:size], size, 0)
 
 
-def create_border() -> int:
-    """Return the descriptor of a ruleset that keeps signals, and grants everything.
+def create_signal_ruleset() -> int:
+    """Return the descriptor of a ruleset that confines signals and grants all rights.
 
-    A ruleset that says nothing about moves between directories forbids them (REFER), so this one
-    allows them everywhere.
+    Every ruleset forbids moves between directories (REFER) unless it grants them, so this one
+    grants them everywhere.
 
     Raises:
         ConfinementError: the kernel refuses.
     """
-    border = create_ruleset(Right.REFER, Scope.SIGNAL)
+    ruleset = create_ruleset(Right.REFER, Scope.SIGNAL)
     try:
-        allow(border, "/", _HERE, Right.REFER)
+        allow(ruleset, "/", _HERE, Right.REFER)
     except BaseException:
-        os.close(border)
+        os.close(ruleset)
         raise
-    return border
+    return ruleset
 
 
 def allow(ruleset: int, name: str, directory: int, rights: int) -> None:
-    """Grant rights on one entry of a directory, and on all below it.
+    """Grant rights on one entry of a directory and everything below it.
 
-    Links get none, for what they lead to has its own. Block devices get none: whoever reads a disk
-    reads every file on it. Nor does what has gone meanwhile, or what its owner keeps from us.
+    Entries without rights: links, since their targets have rights of their own; block devices,
+    since a disk contains every file on it; removed entries, and entries that we cannot open.
 
     Raises:
         ConfinementError: the kernel refuses.
@@ -160,49 +160,49 @@ def allow(ruleset: int, name: str, directory: int, rights: int) -> None:
             rights &= _OF_FILES
         if not stat.S_ISLNK(mode) and not stat.S_ISBLK(mode):
             rule = struct.pack("=Qi", rights, entry)
-            _ask(f"takes no rule: {name}", _ADD_RULE, ruleset, _PATH_BENEATH, rule, 0)
+            _call(f"cannot add rule: {name}", _ADD_RULE, ruleset, _PATH_BENEATH, rule, 0)
     finally:
         os.close(entry)
 
 
 def restrict_thread(ruleset: int) -> None:
-    """Put the calling thread into a new domain, for good, with all that it will start.
+    """Move the calling thread and its future descendants into a new domain, permanently.
 
-    What it starts can gain no privilege by executing a program either.
+    The descendants cannot gain privileges by executing a program either.
 
     Raises:
         ConfinementError: the kernel refuses.
     """
     if _prctl(_PR_SET_NO_NEW_PRIVS, 1) != 0:
-        raise ConfinementError("the kernel keeps no privileges from a thread", _HINT)
-    _ask("does not restrict the thread", _RESTRICT_SELF, ruleset, 0)
+        raise ConfinementError("the kernel refuses to set no_new_privs", _HINT)
+    _call("cannot restrict the thread", _RESTRICT_SELF, ruleset, 0)
 
 
 def drop_capabilities() -> None:
-    """Keep what the calling thread will start from capabilities that lead around the files.
+    """Drop capabilities that bypass file permissions, for programs that this thread will start.
 
     Raises:
-        ConfinementError: root keeps one of them.
+        ConfinementError: root cannot drop one of them.
     """
     _prctl(_PR_CAP_AMBIENT, _CLEAR_ALL)
     if os.geteuid() != 0:
-        return  # without privileges to gain, a program has none
+        return  # with no_new_privs, programs of other users gain no capability
     for name, number in _CAPABILITIES.items():
         if _prctl(_PR_CAPBSET_READ, number) == 1 and _prctl(_PR_CAPBSET_DROP, number) != 0:
-            raise ConfinementError(f"root keeps the capability: CAP_{name}", _HINT)
+            raise ConfinementError(f"cannot drop the capability: CAP_{name}", _HINT)
 
 
 def set_dumpable(value: int) -> int:
-    """Set whether others of the same user may look into this process; return what it was."""
+    """Set whether the user's other processes can read this one; return the previous value."""
     before = _prctl(_PR_GET_DUMPABLE, 0)
     _prctl(_PR_SET_DUMPABLE, value)
     return before
 
 
-_HINT = "run as another user, or on Linux 6.12 or newer with landlock among the kernel's `lsm`"
+_HINT = "run as another user, or use Linux 6.12 or newer with `landlock` in `lsm=`"
 
 
-def _ask(failure: str, number: int, *arguments: object) -> int:
+def _call(failure: str, number: int, *arguments: object) -> int:
     answer = _syscall(number, *arguments)
     if answer < 0:
         import ctypes

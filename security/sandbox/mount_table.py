@@ -1,4 +1,4 @@
-"""Mount table: under which other names a path can be reached through bind mounts.
+"""The mount table: the other names that bind mounts give a path.
 
 After proc_pid_mountinfo(5). Two mounts of one file system show its directories twice.
 """
@@ -21,8 +21,8 @@ class Mount:
 
     Attributes:
         device: major and minor number of the file system.
-        root: which of its directories is mounted.
-        point: where.
+        root: the mounted directory of the file system.
+        point: the mount point.
     """
 
     id: int
@@ -35,13 +35,13 @@ def read_mounts() -> tuple[Mount, ...]:
     """Read the mounts that this process sees.
 
     Raises:
-        ConfinementError: there is no table, or one that nobody reads.
+        ConfinementError: the table cannot be read or parsed.
     """
     try:
         text = os.fsdecode(Path("/proc/self/mountinfo").read_bytes())
         return tuple(_parse_mount(line) for line in text.splitlines())
     except (OSError, ValueError, IndexError) as error:
-        raise ConfinementError(f"no table of mounts: {error}", "mount /proc") from error
+        raise ConfinementError(f"cannot read mount table: {error}", "mount /proc") from error
 
 
 def _parse_mount(line: str) -> Mount:
@@ -50,15 +50,15 @@ def _parse_mount(line: str) -> Mount:
 
 
 def _unescape(text: str) -> str:
-    # Bytes of names in any encoding: os.fsdecode has made surrogates of what is not UTF-8.
+    # Names in any encoding: os.fsdecode has turned bytes that are not UTF-8 into surrogates.
     return _ESCAPE.sub(lambda found: chr(int(found[1], 8)), text)
 
 
 def other_names(path: str, mounts: tuple[Mount, ...]) -> set[str]:
-    """Return where else a path, or part of what is below it, can be reached.
+    """Return the other names of a path, and of parts of the tree below it.
 
     Args:
-        path: absolute, without links; what of its end does not exist may come to be.
+        path: absolute, without links; it need not exist yet.
     """
     existing = path
     while not os.path.lexists(existing):
@@ -77,7 +77,7 @@ def other_names(path: str, mounts: tuple[Mount, ...]) -> set[str]:
 
 
 def is_below(path: str, directory: str) -> bool:
-    """Whether a path is a directory's own, or one below it; both are absolute."""
+    """Whether a path equals a directory or is below it; both are absolute."""
     return path == directory or path.startswith(directory.rstrip("/") + "/")
 
 
@@ -86,7 +86,7 @@ def _join(directory: str, path: str) -> str:
 
 
 def _mount_of(path: str) -> int:
-    """Return the number of the mount that a path is on (proc_pid_fdinfo(5))."""
+    """Return the id of the mount of a path (proc_pid_fdinfo(5))."""
     try:
         descriptor = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
@@ -95,4 +95,6 @@ def _mount_of(path: str) -> int:
             os.close(descriptor)
         return int(text.partition("mnt_id:")[2].split()[0])
     except (OSError, ValueError, IndexError) as error:
-        raise ConfinementError(f"mount unknown: {path}: {error}", "mount /proc") from error
+        raise ConfinementError(
+            f"cannot find the mount of {path}: {error}", "mount /proc"
+        ) from error

@@ -1,7 +1,7 @@
-"""Own children: processes that are waited for by whoever started them, and by nobody else.
+"""A record of own children: the processes that only their starter reaps.
 
-Who adopts what others leave behind has to wait for the dead among them, and must not take the exit
-status of a process that somebody else here is about to ask for. Both go by this record.
+A subreaper must reap the orphans that it adopts, but must not take the exit status of a process
+that other code of this program waits for.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ import subprocess
 import threading
 from collections.abc import Callable
 
-#: Held while a process is started and recorded, and while strangers are told from recorded ones.
+#: Held while a process is started and recorded, and while adopted processes are selected.
 guard = threading.Lock()
 _recorded: set[int] = set()
 
 
 def start_own(start: Callable[[], subprocess.Popen[bytes]]) -> subprocess.Popen[bytes]:
-    """Start a process and record it in one step, so that it is never taken for a stranger.
+    """Start a process and record it in one step, so that it never counts as adopted.
 
     Raises:
-        OSError: it cannot be started.
+        OSError: the process cannot be started.
     """
     with guard:
         process = start()
@@ -28,11 +28,11 @@ def start_own(start: Callable[[], subprocess.Popen[bytes]]) -> subprocess.Popen[
 
 
 def forget(pid: int) -> None:
-    """Strike out a process that has been waited for."""
+    """Remove a reaped process from the record."""
     with guard:
         _recorded.discard(pid)
 
 
 def is_own(pid: int) -> bool:
-    """Whether a process is recorded; to be asked under the guard."""
+    """Whether a process is recorded. The caller holds the guard."""
     return pid in _recorded

@@ -1,4 +1,4 @@
-"""Denied paths: all the names under which what is denied is kept from a process."""
+"""Path aliases: all names of a denied path, through links and mounts."""
 
 from __future__ import annotations
 
@@ -13,27 +13,29 @@ _MOST_LINKS = 40  # on one path, as in path_resolution(7)
 
 
 def find_denied(path: Path, mounts: tuple[Mount, ...]) -> set[str]:
-    """Return where a path leads, each link on the way, and where else mounts show it.
+    """Return the target of a path, each link on the way, and their other names through mounts.
 
     Raises:
-        ConfinementError: it cannot be denied.
+        ConfinementError: the path cannot be denied.
     """
     names = _places(path)
     for name in tuple(names):
         names |= other_names(name, mounts)
     if "/" in names:
-        raise ConfinementError(f"everything would be denied: {path}", "deny less")
+        raise ConfinementError(
+            f"cannot deny the root directory: {path}", "deny a directory below it"
+        )
     return names
 
 
 def _places(path: Path) -> set[str]:
-    """Return where a path leads, and each link on the way: whoever replaces it, leads it astray.
+    """Return the target of a path, and each link on the way, whose replacement would redirect it.
 
     Raises:
-        ConfinementError: it is relative, leads around in circles, or its file has another name.
+        ConfinementError: the path is relative or a loop of links, or its file has another name.
     """
     if not path.is_absolute():
-        raise ConfinementError(f"cannot be denied, not absolute: {path}", "give the whole path")
+        raise ConfinementError(f"cannot deny a relative path: {path}", "give an absolute path")
     ahead, here, places = _reversed_parts(str(path)), "/", set[str]()
     links = 0
     while ahead:
@@ -48,7 +50,9 @@ def _places(path: Path) -> set[str]:
         if stat.S_ISLNK(mode):
             links += 1
             if links > _MOST_LINKS:
-                raise ConfinementError(f"cannot be denied, links in a circle: {path}", "mend it")
+                raise ConfinementError(
+                    f"cannot deny a path with too many links: {path}", "remove the loop of links"
+                )
             places.add(here)
             target = os.readlink(here)
             ahead += _reversed_parts(target)
@@ -65,5 +69,5 @@ def _refuse_second_name(path: str) -> None:
     found = os.lstat(path)
     if stat.S_ISREG(found.st_mode) and found.st_nlink > 1:
         raise ConfinementError(
-            f"cannot be denied, the file has another hard link: {path}", "make it a copy"
+            f"cannot deny a file with another hard link: {path}", "replace it with a copy"
         )

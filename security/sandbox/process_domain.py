@@ -1,16 +1,16 @@
-"""Process domain: a process and all that it starts, which nothing in it can leave (Linux 6.12).
+"""A process domain: a process and its descendants, which cannot leave it (Linux 6.12).
 
-A tool may fork, leave its session, give itself other variables and let its parents end: nothing
-that a process may change says whose it is. A Landlock domain does: it is inherited for good, and
-signals do not cross its border (``LANDLOCK_SCOPE_SIGNAL``).
+A process can fork, leave its session, change its variables and outlive its parents, so none of
+these identifies its owner. A Landlock domain does: descendants inherit it permanently, and signals
+do not leave it (``LANDLOCK_SCOPE_SIGNAL``).
 
-1. A *keeper*, a thread of ours, enters a domain of its own. The kernel lets it signal only what is
-   in there, so that nobody else's process can be hit, whatever the number.
-2. From there the process is started in a domain inside that one, so that it can neither signal the
-   keeper nor look into it.
-3. In the end the keeper kills what it can reach until nothing is left. What forks and ends faster
-   than /proc is read is noticed, for threads and processes get their numbers from one counter,
-   and overtaken: numbers are given in order, so those to come are tried as well.
+1. A *supervisor*, a thread of this program, enters a domain of its own. The kernel lets it signal
+   only processes in that domain, so it cannot kill any other process, even by a reused pid.
+2. The supervisor starts the process in a nested domain, so that the process can neither signal nor
+   trace the supervisor.
+3. At the end the supervisor kills all reachable processes until none is left. It detects processes
+   that fork and exit faster than /proc is read, since threads and processes share one counter of
+   pids, and overtakes them: pids are assigned in order, so it tries the next ones as well.
 """
 
 from __future__ import annotations
@@ -29,136 +29,136 @@ from pathlib import Path
 from security.sandbox import landlock
 from security.sandbox.confinement import start_restricted
 from security.sandbox.landlock import ConfinementError
-from security.sandbox.process_table import bury, is_dead, read_numbers, refuse_living
+from security.sandbox.process_table import is_dead, list_pids, reap, refuse_survivors
 
-_BEHIND, _AHEAD = 64, 512  # numbers tried around the one that was given last
-_FIRST_NUMBER = 300  # after the last one, where the kernel begins again
-_EMPTY_ROUNDS = 2  # of looking, while others start processes, until nothing is believed to be left
-_PATIENCE = 10.0  # seconds until what was killed has to be gone; the kernel may be slow, not us
-_PAUSE = 0.0005  # seconds between two looks
+_BEHIND, _AHEAD = 64, 512  # pids to try around the newest one
+_FIRST_PID = 300  # the kernel continues here after the highest pid
+_EMPTY_ROUNDS = 2  # rounds without a find before the domain counts as empty on a busy system
+_PATIENCE = 10.0  # seconds that the kernel gets to end killed processes
+_PAUSE = 0.0005  # seconds between two rounds
 
 
 Start = Callable[[], subprocess.Popen[bytes]]
 
 
 class ProcessDomain:
-    """A process, which its starter waits for, and what it has started.
+    """A process, which its starter reaps, and its descendants.
 
-    Who forgets it without having ended it, as when interrupted, ends it by that.
+    The processes also end when the object is garbage-collected, as after an interrupt.
 
     Args:
-        start: starts it.
-        ruleset: what it is restricted by; None where only its signals are.
+        start: starts the process.
+        ruleset: restricts the process; None confines only its signals.
 
     Raises:
         ConfinementError: the kernel refuses.
-        OSError: it cannot be started.
+        OSError: the process cannot be started.
     """
 
     process: subprocess.Popen[bytes]
 
     def __init__(self, start: Start, ruleset: int | None) -> None:
-        self._keeping = keeping = _Keeping()
-        weakref.finalize(self, keeping.over.set)
-        self._keeper = threading.Thread(target=_keep, args=(keeping, start, ruleset))
-        self._keeper.start()
-        keeping.known.wait()
-        if keeping.process is None:
-            self._keeper.join()
-            raise keeping.failure or ConfinementError("the keeper is gone", "try again")
-        self.process = keeping.process
+        self._state = state = _SupervisorState()
+        weakref.finalize(self, state.stop.set)
+        self._supervisor = threading.Thread(target=_supervise, args=(state, start, ruleset))
+        self._supervisor.start()
+        state.started.wait()
+        if state.process is None:
+            self._supervisor.join()
+            raise state.failure or ConfinementError("the supervisor has exited", "try again")
+        self.process = state.process
 
     def end(self) -> None:
-        """Kill all of it, and wait until nothing but the unburied process is left.
+        """Kill all processes, and wait until only the unreaped process is left.
 
-        The keeper does it, and goes on also when this is interrupted.
+        The supervisor kills them, and continues if this method is interrupted.
 
         Raises:
-            ConfinementError: something does not end.
+            ConfinementError: a process does not end.
         """
-        self._keeping.over.set()
-        self._keeper.join()
-        if self._keeping.living is None:
-            raise ConfinementError("nobody knows what still runs", "look for it with: ps -ef")
-        refuse_living(self._keeping.living)
+        self._state.stop.set()
+        self._supervisor.join()
+        if self._state.survivors is None:
+            raise ConfinementError("cannot tell which processes are still running", "ps -ef")
+        refuse_survivors(self._state.survivors)
 
 
-class _Keeping:
-    """What a keeper and its owner tell each other."""
+class _SupervisorState:
+    """The state that a supervisor shares with its owner."""
 
     def __init__(self) -> None:
-        self.known = threading.Event()
-        self.over = threading.Event()
+        self.started = threading.Event()
+        self.stop = threading.Event()
         self.process: subprocess.Popen[bytes] | None = None
         self.failure: BaseException | None = None
-        self.living: list[int] | None = None
+        self.survivors: list[int] | None = None
 
 
-def _keep(keeping: _Keeping, start: Start, ruleset: int | None) -> None:
+def _supervise(state: _SupervisorState, start: Start, ruleset: int | None) -> None:
     try:
-        border = _enter_domain()
+        outer = _enter_domain()
         try:
-            keeping.process = start_restricted(start, border if ruleset is None else ruleset)
+            state.process = start_restricted(start, outer if ruleset is None else ruleset)
         finally:
-            os.close(border)
-    except BaseException as error:  # raised again where it is waited for
-        keeping.failure = error
+            os.close(outer)
+    except BaseException as error:  # raised again in the waiting thread
+        state.failure = error
         return
     finally:
-        keeping.known.set()
-    keeping.over.wait()
-    keeping.living = _kill_reachable(keeping.process.pid)
+        state.started.set()
+    state.stop.wait()
+    state.survivors = _kill_reachable(state.process.pid)
 
 
 def _enter_domain() -> int:
-    """Keep the calling thread's signals in a domain; return the descriptor of its ruleset."""
-    border = landlock.create_border()
+    """Move the calling thread into a signal domain; return the descriptor of its ruleset."""
+    ruleset = landlock.create_signal_ruleset()
     try:
-        landlock.restrict_thread(border)
+        landlock.restrict_thread(ruleset)
     except BaseException:
-        os.close(border)
+        os.close(ruleset)
         raise
-    return border
+    return ruleset
 
 
-def _kill_reachable(unburied: int) -> list[int]:
-    """Kill all that the calling thread may signal; return what does not end.
+def _kill_reachable(unreaped: int) -> list[int]:
+    """Kill all processes that the calling thread can signal; return those that do not end.
 
-    Only for a thread that may signal nothing but what shall end.
+    The caller must be able to signal only processes that must end.
 
     Args:
-        unburied: is waited for by its starter.
+        unreaped: the process that its starter reaps.
     """
     until = time.monotonic() + _PATIENCE
     empty = 0
     while empty < _EMPTY_ROUNDS:
-        before = _newest_number()
-        met = [pid for pid in read_numbers() if _kill(pid)]
-        newest = _newest_number()
-        quiet = newest == before + 1  # nobody has started anything: /proc has shown all there is
+        before = _newest_pid()
+        found = [pid for pid in list_pids() if _kill(pid)]
+        newest = _newest_pid()
+        quiet = newest == before + 1  # no process was started meanwhile: /proc has shown them all
         if not quiet:
-            met += _overtake(newest)
-        living = [pid for pid in met if not _is_gone(pid, unburied)]
+            found += _overtake(newest)
+        living = [pid for pid in found if not _is_gone(pid, unreaped)]
         if not living:
-            _bury_adopted(met, unburied)
+            _reap_adopted(found, unreaped)
         if quiet and not living:
             return []
         empty = 0 if living else empty + 1
         if time.monotonic() > until:
-            return living or [unburied]
+            return living or [unreaped]
         time.sleep(_PAUSE)
     return []
 
 
-def _bury_adopted(dead: list[int], unburied: int) -> None:
-    """Wait for those whose parents have ended after them, and who thereby became ours."""
+def _reap_adopted(dead: list[int], unreaped: int) -> None:
+    """Reap the dead processes that became our children because their parents ended later."""
     for pid in dead:
-        if pid != unburied and _kill(pid):
-            bury(pid)
+        if pid != unreaped and _kill(pid):
+            reap(pid)
 
 
-def _newest_number() -> int:
-    """Return the number that was given last; ours, for a thread that ends at once."""
+def _newest_pid() -> int:
+    """Return the newest pid: the id of a thread that is started here and ends at once."""
     thread = threading.Thread(target=lambda: None)
     thread.start()
     thread.join()
@@ -166,25 +166,25 @@ def _newest_number() -> int:
 
 
 def _overtake(newest: int) -> list[int]:
-    """Kill what was just started, and what that starts meanwhile; return what was there."""
+    """Kill just started processes, and those that they start meanwhile; return their pids."""
     most = int(Path("/proc/sys/kernel/pid_max").read_text(encoding="ascii"))
-    met: list[int] = []
+    found: list[int] = []
     number, last = newest - _BEHIND, newest + _AHEAD
     while number < last:
-        pid = number if number < most else number - most + _FIRST_NUMBER
+        pid = number if number < most else number - most + _FIRST_PID
         if pid > 0 and _kill(pid):
-            met.append(pid)
+            found.append(pid)
             last = max(last, number + _AHEAD)
         number += 1
-    return met
+    return found
 
 
 def _kill(pid: int) -> bool:
-    """Kill a process if this thread may; return whether it was there and may."""
+    """Kill a process; return whether it exists and this thread is allowed to signal it."""
     if pid == os.getpid():
         return False
     try:
-        # Only processes can be opened: kill(2) would take the number of a thread of ours as well.
+        # Only processes can be opened; kill(2) would also accept the id of one of our threads.
         descriptor = os.pidfd_open(pid)
     except OSError as error:
         if error.errno in (errno.ESRCH, errno.EINVAL, errno.ENOENT):
@@ -199,20 +199,20 @@ def _kill(pid: int) -> bool:
     return True
 
 
-def _is_gone(pid: int, unburied: int) -> bool:
-    return is_dead(pid) if pid == unburied else bury(pid) or is_dead(pid)
+def _is_gone(pid: int, unreaped: int) -> bool:
+    return is_dead(pid) if pid == unreaped else reap(pid) or is_dead(pid)
 
 
 @cache
-def is_signal_kept() -> bool:
-    """Whether signals stay inside a domain: tried out, for everything here depends on it."""
+def can_confine_signals() -> bool:
+    """Whether signals stay inside a domain, as a trial shows: this module depends on it."""
     if not landlock.has_scopes():
         return False
-    # A shell that waits for its input; the signal that is tried asks for nothing.
+    # A shell that waits for its input; signal 0 does not disturb it.
     bystander = subprocess.Popen(["/bin/sh", "-c", "read _"], stdin=subprocess.PIPE)
     answers: list[bool] = []
     try:
-        thread = threading.Thread(target=lambda: answers.append(_is_kept_from(bystander.pid)))
+        thread = threading.Thread(target=lambda: answers.append(_is_out_of_reach(bystander.pid)))
         thread.start()
         thread.join()
     finally:
@@ -220,7 +220,8 @@ def is_signal_kept() -> bool:
     return answers == [True]
 
 
-def _is_kept_from(pid: int) -> bool:
+def _is_out_of_reach(pid: int) -> bool:
+    """Whether a thread in a signal domain cannot signal a process outside of it."""
     try:
         os.close(_enter_domain())
         os.kill(pid, 0)

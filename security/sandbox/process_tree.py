@@ -1,8 +1,8 @@
-"""Process tree: a process and all that it starts, ended as one on whatever system.
+"""A process tree: a process and its descendants, which end together on every system.
 
-Linux 6.12 knows a border that nothing crosses (``process_domain.py``). Before that the
-group, the session and a variable tell what belongs to a process: enough for what is careless, not
-for what hides. Elsewhere it is the group alone.
+From Linux 6.12 on, no process can leave the tree (``process_domain.py``). On older kernels the
+process group, the session and a variable identify the descendants: enough for careless processes,
+not for hostile ones. Other systems have only the process group.
 """
 
 from __future__ import annotations
@@ -17,47 +17,53 @@ from pathlib import Path
 from typing import Protocol
 
 from security.sandbox.confinement import start_restricted
-from security.sandbox.process_domain import ProcessDomain, is_signal_kept
-from security.sandbox.process_table import bury, is_dead, is_over, read_numbers, refuse_living
+from security.sandbox.process_domain import ProcessDomain, can_confine_signals
+from security.sandbox.process_table import (
+    has_exited,
+    is_dead,
+    list_pids,
+    reap,
+    refuse_survivors,
+)
 
 Start = Callable[[Mapping[str, str]], subprocess.Popen[bytes]]
 
 _MARK = "ML_ASSETS_TREE"
-_PATIENCE = 10.0  # seconds until what was killed has to be gone; the kernel may be slow, not us
-_PAUSE = 0.0005  # seconds between two looks
+_PATIENCE = 10.0  # seconds that the kernel gets to end killed processes
+_PAUSE = 0.0005  # seconds between two rounds
 
 
 class ProcessTree(Protocol):
-    """A process, which its starter waits for, and what it has started."""
+    """A process, which its starter reaps, and its descendants."""
 
     process: subprocess.Popen[bytes]
 
     def end(self) -> None:
-        """Kill all of it, and wait until nothing but the unburied process is left.
+        """Kill all processes, and wait until only the unreaped process is left.
 
         Raises:
-            ConfinementError: something does not end.
+            ConfinementError: a process does not end.
         """
 
 
 def start_tree(start: Start, ruleset: int | None) -> ProcessTree:
-    """Start a process together with what is needed to end all of it.
+    """Start a process so that all its descendants can be ended.
 
     Args:
-        start: starts it in a session of its own, with the variables that it is given added.
-        ruleset: what it is restricted by; None where it is restricted by nothing.
+        start: starts the process in a session of its own, with additional variables.
+        ruleset: restricts the process; None for no restriction.
 
     Raises:
         ConfinementError: the kernel refuses.
-        OSError: it cannot be started.
+        OSError: the process cannot be started.
     """
-    if is_signal_kept():
+    if can_confine_signals():
         return ProcessDomain(lambda: start({}), ruleset)
     return _MarkedTree(start, ruleset)
 
 
 class _MarkedTree:
-    """What can be told by its group, its session or its variables."""
+    """A tree whose processes are identified by group, session or variables."""
 
     def __init__(self, start: Start, ruleset: int | None) -> None:
         mark = {_MARK: secrets.token_hex(16)}
@@ -68,28 +74,28 @@ class _MarkedTree:
         self._mark = os.fsencode(f"{_MARK}={mark[_MARK]}")
 
     def end(self) -> None:
-        """Kill until nothing is found any more."""
+        """Kill processes until none is found."""
         pid = self.process.pid
         until = time.monotonic() + _PATIENCE
         while True:
             _kill_group(pid)
-            # The process itself may be dead and unburied: it has its number still.
-            living = [other for other in read_numbers() if other != pid and self._kill(other)]
-            if not living and is_over(pid):
+            # The process itself keeps its pid until its starter reaps it.
+            living = [other for other in list_pids() if other != pid and self._kill(other)]
+            if not living and has_exited(pid):
                 return
             if time.monotonic() > until:
-                refuse_living(living or [pid])
+                refuse_survivors(living or [pid])
             time.sleep(_PAUSE)
 
     def _kill(self, pid: int) -> bool:
-        """Kill a process if it is one of ours; return whether it was, and lives."""
+        """Kill a process of this tree; return whether it belongs to the tree and is alive."""
         try:
             descriptor = os.pidfd_open(pid)
         except OSError:
             return False
         try:
-            # Looked at after it was opened: another that gets its number is not hit.
-            if not self._owns(pid) or bury(pid) or is_dead(pid):
+            # Check after opening, so that a process that reuses the pid is not killed.
+            if not self._owns(pid) or reap(pid) or is_dead(pid):
                 return False
             signal.pidfd_send_signal(descriptor, signal.SIGKILL)
             return True

@@ -1,9 +1,9 @@
 """Worker: a child process that reads untrusted files for its parent.
 
-A file that makes its reader use up memory or time, or that takes the process over, costs the parent
+A file that exhausts the memory or time of its reader, or takes over its process, costs the parent
 one error. The worker limits itself before it reads, gets its request as a JSON file or as
-arguments, and answers with one line on standard output. The parent believes a line that reads back
-as it was written, and nothing else.
+arguments, and answers with one line on standard output. The parent accepts a line only if it
+serializes to the same text after parsing.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 
 def start_code(module: str) -> str:
-    """Return what ``python -I -c`` runs to call a module's ``answer``.
+    """Return the code for ``python -I -c`` that calls a module's ``answer``.
 
     Its arguments are the directory of our packages, which comes last on ``sys.path``, and those of
     the worker.
@@ -28,18 +28,18 @@ def start_code(module: str) -> str:
 
 
 def restrict(memory: int, cpu: int, descriptors: int | None = None) -> None:
-    """Limit this process for good: a limit can be raised by root only.
+    """Limit this process permanently: only root can raise a limit.
 
-    It can write no byte to a file and dump no core.
+    The process cannot write to a file and dumps no core.
 
     Args:
         memory: bytes of address space.
         cpu: seconds of processor time.
-        descriptors: numbers that a file descriptor can have; None sets no limit. What Python loads
-            late has to be loaded first.
+        descriptors: one more than the highest file descriptor; None sets no limit. Import modules
+            that Python loads lazily, such as codecs, first.
 
     Raises:
-        OSError, ValueError: the system refuses a limit. Read nothing then.
+        OSError, ValueError: the system refuses a limit. Do not read untrusted files then.
     """
     limits = {
         resource.RLIMIT_AS: memory,
@@ -67,10 +67,10 @@ def write_answer(line: str) -> None:
 
 
 def read_answer(output: bytes, longest: int = sys.maxsize) -> str:
-    """Return the line that a worker has answered with, in the parent.
+    """Return the line of a worker's answer; for the parent.
 
     Raises:
-        ValueError: the output is not exactly one line of ASCII of at most so many bytes.
+        ValueError: the output is longer than ``longest`` bytes, or not exactly one line of ASCII.
     """
     if len(output) > longest:
         raise ValueError("too long")

@@ -122,10 +122,10 @@ def _adopted() -> list[int]:
     """Return the living children that this process did not start; wait for the dead ones."""
     # A set: when a thread ends, its children move to another thread and are listed twice.
     strangers = {pid for pid in _children() if not is_own(pid) and _is_elsewhere(pid)}
-    return [pid for pid in strangers if not _is_buried(pid)]
+    return [pid for pid in strangers if not _reap(pid)]
 
 
-def _is_buried(pid: int) -> bool:
+def _reap(pid: int) -> bool:
     try:
         return os.waitpid(pid, os.WNOHANG) != (0, 0)
     except ChildProcessError:

@@ -24,7 +24,7 @@ from security.content.printable import printable
 from security.gates.interface import GateError
 from security.sandbox.confinement import ConfinementError, build_ruleset, can_confine
 from security.sandbox.own_children import forget, start_own
-from security.sandbox.process_table import is_over
+from security.sandbox.process_table import has_exited
 from security.sandbox.process_tree import ProcessTree, start_tree
 
 #: The hint for a tool of ours that is missing or broken.
@@ -187,7 +187,7 @@ class _Pipes:
         """
         end = _open_pidfd(self._process.pid)
         try:
-            while not is_over(self._process.pid):
+            while not has_exited(self._process.pid):
                 seconds = until - time.monotonic()
                 if seconds <= 0:
                     message = f"still running after {self._command.timeout:g} s"

@@ -53,7 +53,8 @@ def test_a_file_with_a_second_hard_link_cannot_be_denied(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("path", "message"), [("keys", "not absolute"), ("/", "everything"), ("/usr/..", "everything")]
+    ("path", "message"),
+    [("keys", "relative"), ("/", "root directory"), ("/usr/..", "root directory")],
 )
 def test_what_cannot_be_denied_is_said(path: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(ConfinementError, match=message):
@@ -63,7 +64,7 @@ def test_what_cannot_be_denied_is_said(path: str, message: str, tmp_path: Path) 
 def test_links_in_a_circle_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a").symlink_to("b")
     (tmp_path / "b").symlink_to("a")
-    with pytest.raises(ConfinementError, match="in a circle"):
+    with pytest.raises(ConfinementError, match="too many links"):
         _say(["true"], [tmp_path / "a" / "key"], tmp_path)
 
 
@@ -72,7 +73,7 @@ def test_a_kernel_without_landlock_starts_nothing(
 ) -> None:
     monkeypatch.setattr(landlock, "abi", lambda: 1)
     assert not can_confine()
-    with pytest.raises(ConfinementError, match="cannot keep"):
+    with pytest.raises(ConfinementError, match="cannot deny access"):
         _say(["touch", "ran"], [tmp_path / "keys"], tmp_path)
     assert not (tmp_path / "ran").exists()
 
@@ -175,7 +176,7 @@ def test_what_comes_later_is_granted_to_who_starts_later(place: Path) -> None:
     for number in range(6):
         (place / str(number)).write_text(f"{number}")
         assert _say(["cat", str(number)], denied, place) == f"{number}"
-        time.sleep(0.06)  # within a while of the last change, and after it
+        time.sleep(0.06)  # before and after the times have settled
         assert _say(["cat", str(number)], denied, place) == f"{number}"
 
 

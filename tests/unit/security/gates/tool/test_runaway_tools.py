@@ -42,9 +42,9 @@ def run(tmp_path: Path) -> Callable[..., ToolExit]:
 def _every_kernel(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Once with what this kernel offers, once as if it kept no signals inside domains."""
     if request.param == "marks":
-        monkeypatch.setattr(process_tree, "is_signal_kept", lambda: False)
+        monkeypatch.setattr(process_tree, "can_confine_signals", lambda: False)
     else:
-        assert sys.platform != "linux" or process_tree.is_signal_kept() or not _is_new_kernel()
+        assert sys.platform != "linux" or process_tree.can_confine_signals() or not _is_new_kernel()
 
 
 def _is_new_kernel() -> bool:

@@ -122,9 +122,9 @@ def test_where_nothing_can_be_denied_a_tool_runs_only_if_that_is_accepted(
     run: Callable[..., ToolExit], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(landlock, "abi", lambda: 0)
-    monkeypatch.setattr(process_tree, "is_signal_kept", lambda: False)
+    monkeypatch.setattr(process_tree, "can_confine_signals", lambda: False)
     denied = (tmp_path / "key",)
-    with pytest.raises(GateError, match="cannot keep a process from files"):
+    with pytest.raises(GateError, match="cannot deny access to files"):
         run("touch ran", denied=denied)
     assert not (tmp_path / "ran").exists()
     assert run("touch ran", denied=denied, unconfined_ok=True).exit_code == 0
@@ -134,12 +134,12 @@ def test_where_nothing_can_be_denied_a_tool_runs_only_if_that_is_accepted(
 def test_an_end_that_another_has_taken_is_no_answer(run: Callable[..., ToolExit]) -> None:
     over = threading.Event()
 
-    def bury_everything() -> None:
+    def reap_everything() -> None:
         while not over.is_set():
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(-1, os.WNOHANG)
 
-    taken = threading.Thread(target=bury_everything)
+    taken = threading.Thread(target=reap_everything)
     taken.start()
     with pytest.raises(GateError, match="exit code of the tool unknown"):
         run("sleep 0.3; exit 1")
