@@ -36,7 +36,7 @@ from sensors.branches import (
     write_cursor,
 )
 
-#: The most commits of one push to look at where only the newest one runs.
+#: The limit of commits read from one push when only the newest one runs.
 _MOST = 50
 _ACTIVE = [
     dg.DagsterRunStatus.QUEUED,
@@ -53,8 +53,8 @@ def build_sensor(
     """Build the sensor of a watch.
 
     Args:
-        branches: as the definitions hold them.
-        jobs: bring the branches up to date.
+        branches: the branches of the definitions.
+        jobs: the jobs of the branches.
     """
     names = {branch.name: branch.job for branch in branches}
     loaded = {branch.name: Loaded(branch.commit, branch.shape) for branch in branches}
@@ -64,7 +64,7 @@ def build_sensor(
         watch: Watch = getattr(context.resources, WATCH).open()
         with _alone(watch) as alone:
             if not alone:
-                return dg.SensorResult(skip_reason="another daemon takes a tick at this moment")
+                return dg.SensorResult(skip_reason="another daemon is running a tick")
             tick = Tick(watch, loaded, shapes, context.instance)
             decision = tick.take(parse_cursor(context.cursor))
             if not decision.requests:
@@ -99,7 +99,7 @@ def _answer(decision: TickDecision, jobs: Mapping[str, str]) -> dg.SensorResult:
 
 
 class Tick:
-    """One look at the remote.
+    """One evaluation of the sensor.
 
     Args:
         loaded: the commits that the definitions show, by branch.
@@ -121,13 +121,11 @@ class Tick:
     def take(self, cursor: Cursor) -> TickDecision:
         """Observe, decide and act.
 
-        A remote that does not answer is no error of the tick: waiting commits stay in the cursor.
+        The tick succeeds without an answer of the remote: waiting commits stay in the cursor.
         """
         now = time.time()
         if is_resting(cursor, now):
-            return TickDecision(
-                cursor, notes=("the remote did not answer; it is asked again later",)
-            )
+            return TickDecision(cursor, notes=("the remote did not answer; retrying later",))
         try:
             observed = self._observe(cursor)
         except (UnavailableError, LostRaceError) as error:
@@ -174,7 +172,7 @@ class Tick:
             for one in commits
             if find_objection(one, settings) is None
         }
-        # The graph of a head is looked at once; of one that becomes no run, not at all.
+        # Read the graph of a head once, and not at all if the head becomes no run.
         wanted |= {
             (branch, head)
             for branch, head in heads.items()
@@ -241,15 +239,15 @@ class Tick:
     def _reload(self, decision: TickDecision) -> TickDecision:
         server = find_code_server()
         if server is None:
-            note = "the graph has changed: reload the code location to see it"
+            note = "the graph has changed; reload the code location to see it"
             return replace(decision, notes=(*decision.notes, note))
         server.reload()
-        return replace(decision, notes=(*decision.notes, "the definitions are loaded anew"))
+        return replace(decision, notes=(*decision.notes, "reloaded the definitions"))
 
 
 @contextmanager
 def _alone(watch: Watch) -> Iterator[bool]:
-    """Lock the ticks of this watch for the block; yield whether the lock is ours."""
+    """Lock the ticks of this watch for the block; yield False if another process has the lock."""
     watch.home.mkdir(parents=True, exist_ok=True)
     with open(watch.home / "tick.lock", "a+b") as guard:
         try:

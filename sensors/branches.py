@@ -1,9 +1,9 @@
-"""The branches: each new commit of a watched branch becomes one run.
+"""The decision of a tick: which new commits of watched branches become runs.
 
 A tick reads the branches of the remote (``read_remote``), fetches new commits, and decides.
-``decide`` is pure: it knows the past from its cursor, which Dagster stores together with the
-requested runs, so that a daemon killed at any point loses no commit. The key of a run is its branch
-and commit, so that no commit runs twice.
+``decide`` is pure: its cursor holds the past. Dagster stores the cursor together with the requested
+runs, so a daemon killed at any point loses no commit. The key of a run is its branch and commit, so
+no commit runs twice.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ml_assets.project.settings.watch import First, WatchSettings
 
 #: Seconds between attempts to reach a remote that does not answer: 30, 60, 120, … up to the last.
 _FIRST_PAUSE, _LONGEST_PAUSE = 30.0, 900.0
-#: Ticks that a run waits at most for definitions that show its graph.
+#: The limit of ticks that a commit waits for definitions with its graph.
 _PATIENCE = 3
 
 
@@ -26,7 +26,7 @@ class Waiting:
     """A commit that waits to become a run.
 
     Attributes:
-        waits: the ticks that it has waited for definitions that show its graph.
+        waits: the ticks that the commit has waited for definitions with its graph.
     """
 
     branch: str
@@ -41,7 +41,7 @@ class Cursor:
     Attributes:
         heads: the last seen commit of each branch, also of deleted ones.
         waiting: commits that wait to become runs.
-        failures: the attempts in a row without an answer of the remote.
+        failures: the number of failed attempts in a row to reach the remote.
         retry_at: the time of the next attempt, in seconds since 1970.
     """
 
@@ -56,9 +56,9 @@ class New:
     """A new commit of a branch.
 
     Attributes:
-        changed: the paths that it changes; None if unknown.
-        ours: written by a run.
-        distrust: why its signature does not count, where the settings require one.
+        changed: the changed paths; None if unknown.
+        ours: whether a run wrote the commit.
+        distrust: why the commit's signature does not count; None if it does or none is required.
     """
 
     commit: str
@@ -69,7 +69,7 @@ class New:
 
 @dataclass(frozen=True)
 class Loaded:
-    """The commit that the definitions show of a branch, and the shape of its graph."""
+    """The commit of a branch in the loaded definitions, and the shape of its graph."""
 
     commit: str
     shape: str | None
@@ -83,8 +83,8 @@ class BranchObservation:
         heads: the commits of the existing watched branches.
         new: the new commits of moved branches, oldest first, the head last.
         shapes: the shape of a commit's graph; None without a readable graph.
-        loaded: the commits that the definitions show, by branch.
-        active: commits of queued and started runs, by branch.
+        loaded: the commits in the loaded definitions, by branch.
+        active: the commits of queued and started runs, by branch.
     """
 
     heads: Mapping[str, str]
@@ -99,8 +99,8 @@ class TickDecision:
     """The decision of a tick.
 
     Attributes:
-        requests: commits that become runs now.
-        superseded: branches with older runs to cancel.
+        requests: the commits that become runs now.
+        superseded: the branches with older runs to cancel.
         reload: whether to reload the definitions.
         notes: messages for the reader of the tick.
     """
@@ -115,14 +115,14 @@ class TickDecision:
 def decide(cursor: Cursor, observed: BranchObservation, settings: WatchSettings) -> TickDecision:
     """Decide after the remote has answered.
 
-    1. A branch seen for the first time is noted; its commit becomes a run only if the settings say
-       so, so that a long history causes no storm of runs.
-    2. The newest commit of a moved branch becomes a run, or each new commit: except commits written
-       by a run, commits that change only ignored files, and commits without a required signature. A
-       push that rewrites history is a move like any other.
-    3. A deleted branch is remembered: its return at the same commit causes no second run.
-    4. A commit with another graph than the shown one waits for reloaded definitions, for a few
-       ticks at most.
+    1. Note the head of a new branch. Run it only if the settings say so: a long history starts no
+       storm of runs.
+    2. Run the newest commit of a moved branch, or each new commit, except commits written by a run,
+       commits that change only ignored files, and commits without a required signature. A push that
+       rewrites history counts as a move.
+    3. Remember a deleted branch: if it returns at the same commit, no second run starts.
+    4. Let a commit whose graph differs from the loaded one wait for reloaded definitions, for
+       ``_PATIENCE`` ticks at most.
     """
     notes: list[str] = []
     heads = dict(cursor.heads)
@@ -131,13 +131,13 @@ def decide(cursor: Cursor, observed: BranchObservation, settings: WatchSettings)
         first = branch not in cursor.heads
         heads[branch] = head
         if first and settings.first is First.NOTE:  # 1
-            notes.append(f"{branch}: seen for the first time at {head[:12]}; later commits run")
+            notes.append(f"{branch}: new branch at {head[:12]}; only later commits run")
             continue
         commits = observed.new.get(branch, ())
         chosen = list(_choose(branch, commits, settings, notes))  # 2
         waiting += [Waiting(branch, one) for one in chosen]
     for branch in sorted(set(cursor.heads) - set(observed.heads)):  # 3
-        notes.append(f"{branch}: not there any more")
+        notes.append(f"{branch}: deleted on the remote")
     requests, later = _release(waiting, observed)  # 4
     moved = {one.branch for one in requests}
     superseded = tuple(
@@ -157,11 +157,11 @@ def decide(cursor: Cursor, observed: BranchObservation, settings: WatchSettings)
 def fail(cursor: Cursor, why: str, now: float) -> TickDecision:
     """Decide without an answer of the remote: wait, longer each time.
 
-    The first failed tick reports it, and so does the first one that succeeds again.
+    Only the first failed tick has a note.
     """
     pause = min(_FIRST_PAUSE * 2.0**cursor.failures, _LONGEST_PAUSE)
     failed = replace(cursor, failures=min(cursor.failures + 1, 30), retry_at=now + pause)
-    notes = (f"{why}; asked again in {pause:.0f} s",) if cursor.failures == 0 else ()
+    notes = (f"{why}; retrying in {pause:.0f} s",) if cursor.failures == 0 else ()
     return TickDecision(failed, notes=notes)
 
 
@@ -193,7 +193,7 @@ def find_objection(new: New, settings: WatchSettings) -> str | None:
     if new.ours:
         return "written by a run"
     if new.changed and all(map(settings.ignores, new.changed)):
-        return "changes only what is ignored"
+        return "changes only ignored files"
     return None
 
 
@@ -247,10 +247,10 @@ def write_cursor(cursor: Cursor) -> str:
 
 
 def parse_cursor(text: str | None) -> Cursor:
-    """Parse a stored cursor; an empty one is that of the first start.
+    """Parse a stored cursor; an empty text gives the cursor of the first start.
 
     Raises:
-        ValueError: written by another program or a newer version.
+        ValueError: another program or another version has written the text.
     """
     if not text:
         return Cursor()

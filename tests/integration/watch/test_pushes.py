@@ -84,7 +84,7 @@ def test_branch_that_comes_back_runs_only_what_is_new(service: Service) -> None:
     service.wait_for_pass(head)
     pushed.git("push", "--quiet", "--delete", "origin", "again")
     service.wait_for_tick()
-    assert "again: not there any more" in service.said()[0]
+    assert "again: deleted on the remote" in service.said()[0]
     pushed.git("push", "--quiet", "origin", "again")
     service.wait_for_tick()
     service.wait_for_tick()
@@ -114,7 +114,7 @@ def test_commit_that_changes_only_what_is_ignored_becomes_no_run(service: Servic
     service.wait_for_tick()
     service.wait_for_tick()
     assert any(
-        f"ignored at {ignored[:12]}: changes only what is ignored" in s for s in service.said()
+        f"ignored at {ignored[:12]}: changes only ignored files" in s for s in service.said()
     )
     after = pushed.push("ignored", {"README.md": "other words\n", "depth.txt": "deep\n"})
     service.wait_for_pass(after)

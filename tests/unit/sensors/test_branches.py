@@ -77,7 +77,7 @@ def test_commit_that_changes_only_what_is_ignored_is_no_run() -> None:
     settings = dataclasses.replace(SETTINGS, ignore=("docs/*", "*.md"))
     decision = decide(SEEN, moved(New(B, frozenset({"docs/x/y.txt", "README.md"}))), settings)
     assert not decision.requests
-    assert "changes only what is ignored" in decision.notes[0]
+    assert "changes only ignored files" in decision.notes[0]
     assert decision.cursor.heads == {"main": B}
 
 
@@ -103,7 +103,7 @@ def test_commit_that_nobody_trusted_has_signed_is_refused() -> None:
 
 def test_branch_that_is_gone_and_comes_back_where_it_was_runs_no_second_time() -> None:
     gone = decide(SEEN, BranchObservation({}, loaded=LOADED), RUN)
-    assert gone.notes == ("main: not there any more",)
+    assert gone.notes == ("main: deleted on the remote",)
     back = decide(gone.cursor, BranchObservation({"main": A}, loaded=LOADED), RUN)
     assert not back.requests
 
