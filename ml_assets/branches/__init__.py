@@ -1,1 +1,1 @@
-"""Watched branches: which commits become runs, at which tree, and what each run leaves behind."""
+"""Watched branches: the runs of their commits, the checkouts and records of these runs."""

@@ -1,4 +1,4 @@
-"""The assets of a watched branch, made by one op, and the job that makes all of them."""
+"""The assets of a watched branch, made by one op, and the job that makes all assets."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -40,7 +40,7 @@ def build_branch_job(branch: WatchedBranch) -> Any:
         name=branch.job,
         selection=dg.AssetSelection.assets(
             *(dg.AssetKey(asset.key) for asset in assets)
-        ).without_checks(),  # the run asks the gates itself
+        ).without_checks(),  # the run evaluates the gates itself
         description=f"Bring `{branch.name}` up to date, at its newest commit.",
     )
 

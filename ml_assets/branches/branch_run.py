@@ -1,14 +1,14 @@
-"""The run of a watched branch: everything that it does happens at one commit.
+"""The run of a watched branch, at one commit.
 
-1. The commit: the one that the run names; for a run of the whole branch its head; otherwise the
-   last commit of the branch that passed.
-2. The rules: of the protected branch's commit now. They decide whether the signature of the commit
-   counts, and stay the same until the end of the run, also where the sensor fetches a later one.
-3. The claim: one run executes a commit that a sensor asks for, however many daemons ask.
+1. The commit: the one in the run's tags; for a run of the whole branch its head; otherwise the last
+   passed commit of the branch.
+2. The rules: those of the protected branch at the start. They decide whether the signature of the
+   commit counts, and stay the same until the end of the run, even if the sensor fetches new ones.
+3. The claim: only one run executes a commit that a sensor requests, even with several daemons.
 4. The checkout: a worktree of its own, with the lock files that earlier runs have written.
 5. The stages run; Dagster records their outs under the versions of this commit.
-6. ``sign_run`` ends the run for the environment that the branch maps to.
-7. The outs go to the DVC remote, then the lock files to where other clones find them.
+6. ``sign_run`` ends the run for the environment of the branch.
+7. The outs go to the DVC remote, then the lock files to the repository of the other clones.
 """
 
 from __future__ import annotations
@@ -137,24 +137,26 @@ class BranchRun:
         return found
 
     def _refuse_untrusted(self, commit: str, protected: Branch | None) -> None:
-        """Refuse a commit without a signature that counts, for every trigger."""
+        """Refuse a commit without a trusted signature, for every trigger."""
         why = find_objection(self._watch, commit, protected.commit if protected else None)
         if why is not None:
             raise ConfigurationError(
-                f"refused: {commit[:12]}: {why}", "sign it with a trusted key, and push it"
+                f"commit refused: {commit[:12]}: {why}", "sign it with a trusted key, and push it"
             )
 
     def _claim(self, commit: str) -> bool:
-        """Claim a commit that a sensor asks for; return whether it is this run's.
+        """Claim a commit that a sensor requested; return whether this run has the claim.
 
-        Two daemons on one storage may have asked for the commit at the same moment.
+        Two daemons on one storage can request the commit at the same moment.
         """
         if self._context.run.tags.get(TRIGGER_TAG) != SENSOR:
             return True
         run = self._context.run.root_run_id or self._context.run.run_id
         holder = claim(self._watch.home / "claims", f"{self._branch}@{commit}", run)
         if holder != run:
-            self._context.log.warning(f"nothing to do: run {holder} has this commit")
+            self._context.log.warning(
+                f"nothing to do: another run has claimed this commit: {holder}"
+            )
         return holder == run
 
     def _check_out(self, commit: str) -> CommitGraph:
@@ -186,9 +188,9 @@ class _Work:
     """The work of one run in its checkout.
 
     Attributes:
-        rules: of the run's start.
+        rules: the rules at the start of the run.
         assets: the selected assets.
-        whole: the run is for the whole branch, with every gate of its environment.
+        whole: whether the run is for the whole branch, with every gate of its environment.
     """
 
     graph: CommitGraph
@@ -206,7 +208,7 @@ class _Work:
 
     @cached_property
     def _gating(self) -> Gating:
-        """Judges the checkout after the stages have run."""
+        """The gating of the checkout after the stages have run."""
         return Gating(
             self.graph.project,
             self.graph.checkout,
@@ -249,10 +251,10 @@ class _Work:
         return admission.decisions
 
     def end(self, admitted: Sequence[CaseDecision]) -> Sequence[CaseDecision]:
-        """Sign the run and record what is signed; return its decisions.
+        """Sign the run and record its signed statements and models; return its decisions.
 
         Args:
-            admitted: the decisions made before its stages.
+            admitted: the decisions made before the stages.
         """
         gating, checkout = self._gating, self.graph.checkout
         checkout.forget_locks()  # the stages have written them
@@ -274,7 +276,7 @@ class _Work:
 
 
 def _end_orphans(project: Project, on_notice: Callable[[str], None]) -> None:
-    """End the stages that a killed run of the same commit has left: they would go on writing."""
+    """End the stages of a killed run of the same commit, which would continue to write."""
 
     def wait(holder: str) -> None:
         on_notice(f"waiting for another run of this commit: process {holder}")

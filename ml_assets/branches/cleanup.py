@@ -1,8 +1,8 @@
-"""The cleanup: remove what runs leave behind by age and size, but no statement and no data.
+"""The cleanup: remove leftovers of runs by age and size, but no statement and no data.
 
 1. Worktrees that no run uses and that hold neither the head of a branch, nor its shown commit, nor
-   its passed commit: those unused for the days of the settings, then the oldest ones while all
-   together are larger than the settings allow.
+   its passed commit: those unused for the days of the settings, then the oldest ones until the rest
+   fits into the size of the settings.
 2. DVC's site caches of removed worktrees, and the digests of their files.
 3. Claims, worker files and gate results that are older than the days of the settings.
 4. Loose objects of the mirror are packed.
@@ -31,7 +31,7 @@ from resources.git.mirror import TRACKING, VERIFIED
 from resources.stores.digest_store import forget_missing
 
 _DAY = 86400.0
-#: Seconds between two collections; and for which a worktree counts as in use after it was opened.
+#: Seconds between two cleanups, and seconds that a worktree counts as in use after its opening.
 _PAUSE = 3600.0
 _COMMIT = re.compile(r"[0-9a-f]{40,64}")
 
@@ -59,7 +59,7 @@ class Collector:
         self._oldest = now - watch.settings.keep * _DAY
 
     def is_due(self) -> bool:
-        """Whether the last collection is an hour ago, or ahead: clocks are set back."""
+        """Whether the last cleanup is an hour old, or in the future, after a clock was set back."""
         try:
             last = self._marker.stat().st_mtime
         except FileNotFoundError:
@@ -67,14 +67,14 @@ class Collector:
         return not 0 <= self._now - last < _PAUSE
 
     def collect(self, used: Collection[str]) -> int:
-        """Collect; return how many worktrees have gone.
+        """Clean up; return the number of removed worktrees.
 
         Args:
-            used: the commits of runs that wait or go on.
+            used: the commits of waiting and running runs.
 
         Raises:
-            ResourceError: Git cannot tell what is in use.
-            OSError: something cannot be read.
+            ResourceError: Git cannot list the worktrees in use.
+            OSError: a file cannot be read.
         """
         self._marker.touch()
         os.utime(self._marker, (self._now, self._now))
@@ -83,7 +83,7 @@ class Collector:
         for file in self._list_old():  # 3
             file.unlink(missing_ok=True)
         if self._is_late:
-            self._marker.unlink(missing_ok=True)  # go on at the next tick
+            self._marker.unlink(missing_ok=True)  # continue at the next tick
         else:
             self._watch.mirror.tidy()  # 4
         return gone
@@ -127,7 +127,7 @@ class Collector:
         return len(gone)
 
     def _remove(self, directory: Path) -> bool:
-        """Take a worktree away at once, whole, if no run has begun in it meanwhile."""
+        """Remove a worktree in one step, if no run has started in it meanwhile."""
         if self._is_late:
             return False
         root = Path(os.path.normpath(directory / self._watch.below))
@@ -138,13 +138,13 @@ class Collector:
                     self._take_away(directory)
             else:
                 self._take_away(directory)
-        except (RepositoryBusyError, OSError):  # in use, or not ours to take: it stays
+        except (RepositoryBusyError, OSError):  # in use, or without permission: it stays
             return False
         shutil.rmtree(self._trash, ignore_errors=True)
         return True
 
     def _give_up(self, root: Path) -> None:
-        # It only saves reading the cache's objects again: what cannot be read goes as well.
+        # The digests only save reads of the cache's objects: remove unreadable ones as well.
         with suppress(ResourceError, OSError):
             Project(root, shared=self._watch.state).give_up()
 
@@ -203,9 +203,9 @@ def _is_older(file: Path, than: float) -> bool:
 
 
 def _measure(directory: Path) -> int:
-    """Return the bytes on disk that would be free without a directory.
+    """Return the bytes on disk that removing a directory would free.
 
-    A file that has another name elsewhere, in DVC's cache, would not go.
+    Files with another hard link, in DVC's cache, free nothing.
     """
     total = 0
     waiting = [os.fspath(directory)]

@@ -1,4 +1,4 @@
-"""Commit trust: whether a committer whom the protected branch names has signed a commit."""
+"""Commit trust: whether a commit has the signature of a trusted committer."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ COMMITTERS = ".ml-assets/committers"
 
 
 def find_objection(watch: Watch, commit: str, protected: str | None = None) -> str | None:
-    """Return why a commit may not run; None where its signature counts, or needs none.
+    """Return why a commit must not run; None if its signature is trusted or none is required.
 
     Args:
-        protected: the commit of the protected branch that names the committers; None takes the
-            one that was fetched last.
+        protected: the commit of the protected branch with the trusted committers; None takes the
+            last fetched one.
     """
     return find_distrust(watch, commit, protected) if watch.settings.signed else None
 
 
 def find_distrust(watch: Watch, commit: str, protected: str | None = None) -> str | None:
-    """Return why a commit's signature does not count; None where it does.
+    """Return why a commit's signature is not trusted; None if it is.
 
-    The protected branch names the committers: a commit cannot vouch for itself. Without a protected
-    branch no signature counts.
+    The trusted committers come from the protected branch, since a commit could add its own author.
+    Without a protected branch no signature is trusted.
 
     Args:
         protected: as for ``find_objection``.

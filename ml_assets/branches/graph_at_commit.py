@@ -24,8 +24,8 @@ class CommitGraph:
 
     Attributes:
         project: the checkout of the commit.
-        assets: of its stages.
-        shape: a digest of keys and deps: graphs that look the same have the same.
+        assets: the assets of its stages.
+        shape: a digest of keys and deps, equal for graphs that look the same.
     """
 
     project: Project
@@ -71,7 +71,7 @@ class WatchedBranch:
 
 
 def job_name(branch: str) -> str:
-    """Return the name of the job that brings a branch up to date; Dagster accepts it."""
+    """Return the name of the job that brings a branch up to date, valid in Dagster."""
     return f"reproduce_{identifier(branch)}"
 
 
@@ -84,7 +84,7 @@ def load_graph(watch: Watch, branch: str, commit: str) -> CommitGraph:
     project = watch.open_worktree(branch, commit)
     checkout = project.open_checkout(pull=True)
     assets = describe_assets(project, checkout)
-    if not assets:  # a run of nothing would pass for one of the pipeline
+    if not assets:  # an empty run would count as a passed run of the pipeline
         raise ConfigurationError(
             f"no stage in commit {commit[:12]} of {branch}",
             "check that it still has its dvc.yaml, or watch other branches",
@@ -99,14 +99,16 @@ def load_branch(watch: Watch, name: str, commit: str) -> WatchedBranch:
         return WatchedBranch(name, commit, load_graph(watch, name, commit))
     except (ResourceError, SecurityError) as error:
         return WatchedBranch(name, commit, None, f"{error.message}\n  hint: {error.hint}")
-    except Exception as error:  # noqa: BLE001  # other branches go on, and its own run will fail
+    except (
+        Exception
+    ) as error:  # noqa: BLE001  # other branches continue; a run of this commit fails
         return WatchedBranch(name, commit, None, f"unexpected: {type(error).__name__}: {error}")
 
 
 def find_shown(watch: Watch) -> dict[str, str]:
-    """Return the commit whose graph Dagster shows, by branch: the last one with a readable graph.
+    """Return the shown commit of each branch: the last one with a readable graph.
 
-    An unsigned commit is not read where commits have to be signed.
+    Where commits must be signed, unsigned ones are not read.
     """
     shown = watch.mirror.read_refs(SHOWN)
     found: dict[str, str] = {}
@@ -122,7 +124,7 @@ def keep_shown(watch: Watch, branches: Sequence[WatchedBranch]) -> None:
     shown = watch.mirror.read_refs(SHOWN)
     for branch in branches:
         if branch.graph is not None and branch.name not in shown:
-            with suppress(LostRaceError):  # another process has kept it, or a later one
+            with suppress(LostRaceError):  # another process has written this commit or a later one
                 watch.mirror.write_ref(f"{SHOWN}/{branch.name}", branch.commit, None)
 
 

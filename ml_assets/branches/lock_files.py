@@ -2,7 +2,7 @@
 
 ``refs/ml-assets/locks/<branch>`` names a commit with just the lock files and the outs that DVC
 leaves to Git (``cache: false``), as the last passed run has left them. No branch contains that
-commit and no sensor looks at it. Its message names the commit of the run.
+commit and no sensor reads it. Its message names the commit of the run.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def write_kept(root: Path, manifest: Manifest, files: Mapping[str, bytes]) -> li
 
     1. Only lock files and Git-kept outs of the working tree's own graph: the reference could name
        any file.
-    2. Through no link: a commit could lead it elsewhere.
+    2. Through no link: a commit could redirect the path.
     """
     kept = list_kept(manifest)
     written: list[str] = []
@@ -86,7 +86,7 @@ def find_locks(
 ) -> dict[str, bytes]:
     """Return the recorded files that are newer than a commit's own, by path.
 
-    A file that was committed since the run is the commit's.
+    A file that was committed after the run takes precedence over the recorded one.
 
     Args:
         below: the DVC root, relative to Git's.
@@ -96,7 +96,7 @@ def find_locks(
         return {}
     origin = read_trailers(mirror.read_message(tip)).get(COMMIT_TRAILER)
     if origin is None or not mirror.has(origin) or not mirror.is_ancestor(origin, commit):
-        on_notice(f"recorded lock files not used: their commit is no ancestor: {branch}")
+        on_notice(f"recorded lock files not used: their commit is not an ancestor: {branch}")
         return {}
     prefix = "" if below == "." else f"{below}/"
     changed = mirror.list_changed(origin, commit)

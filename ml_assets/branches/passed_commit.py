@@ -7,12 +7,12 @@ from resources.git.mirror import VERIFIED, Mirror
 
 
 def read_passed(mirror: Mirror, branch: str) -> str | None:
-    """Return the last commit of a branch that passed; None before the first one."""
+    """Return the last passed commit of a branch; None before the first one."""
     return mirror.read_ref(f"{VERIFIED}/{branch}")
 
 
 def mark_passed(mirror: Mirror, branch: str, commit: str) -> None:
-    """Note that a commit has passed, unless a later commit of the branch has."""
+    """Record that a commit has passed, unless a later commit of the branch has passed."""
     ref = f"{VERIFIED}/{branch}"
     old, head = mirror.read_ref(ref), mirror.read_tracked(branch)
     later = old is not None and old != commit and mirror.is_ancestor(commit, old)

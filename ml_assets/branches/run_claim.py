@@ -1,4 +1,4 @@
-"""A claim: a name that exactly one holder gets, for ever, also where several ask at once."""
+"""A claim: a name that exactly one holder gets, permanently, even if several claim it at once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def claim(directory: Path, name: str, holder: str) -> str:
     own = directory / f".{holder}"
     own.write_text(holder, "utf-8")
     try:
-        os.link(own, file)  # whole, or not at all
+        os.link(own, file)  # atomic
     except FileExistsError:
         return file.read_text("utf-8")
     finally:

@@ -27,7 +27,7 @@ from resources.git.repository import read_place, read_remote_address
 
 #: The commits whose graphs the UI shows, by branch.
 SHOWN = "refs/ml-assets/shown"
-#: Names the home of the watch, for processes that Dagster starts.
+#: The variable with the home of the watch, for processes that Dagster starts.
 WATCH_VARIABLE = "ML_ASSETS_WATCH"
 _NO_NAME = re.compile(r"[^A-Za-z0-9._-]")
 _NO_WORD = re.compile(r"[^A-Za-z0-9_]")
@@ -38,10 +38,10 @@ class Watch:
     """The watch over one remote repository.
 
     Attributes:
-        url: of the repository; never shown, since it may hold credentials.
-        home: keeps the mirror and the worktrees.
-        state: keeps statements, results and Dagster's own storage.
-        cache: DVC's objects.
+        url: the URL of the repository; never shown, since it can hold credentials.
+        home: the directory of the mirror and the worktrees.
+        state: the directory of statements, results and Dagster's own storage.
+        cache: the directory of DVC's objects.
         below: the DVC root, relative to Git's.
         checkout: the checkout whose remote is watched; None for a repository without one.
     """
@@ -72,9 +72,9 @@ class Watch:
         """
         directory = self.worktree(branch, commit)
         if not (directory / ".git").exists():
-            self.mirror.remove_worktree(directory)  # the rest of a killed process
+            self.mirror.remove_worktree(directory)  # leftovers of a killed process
             self.mirror.add_worktree(commit, directory)
-        os.utime(directory)  # it is in use (``cleanup``)
+        os.utime(directory)  # marks it as in use (``cleanup``)
         root = Path(os.path.normpath(directory / self.below))
         site = self.home / "dvc" / slug(branch) / commit
         template = self.checkout / ".dvc" / "config.local" if self.checkout is not None else None
@@ -143,7 +143,7 @@ def _watch_home(home: Path, url: str) -> Watch:
     if default is None:
         default = watch.mirror.read_remote(()).default
         if default is None:
-            raise ConfigurationError(f"an empty repository: {mask(url)}", "push a commit to it")
+            raise ConfigurationError(f"repository is empty: {mask(url)}", "push a commit to it")
         watch.mirror.fetch((default,), default)
     files = watch.mirror.read_files(f"refs/remotes/origin/{default}", tuple(FILES))
     watch.state.mkdir(parents=True, exist_ok=True)
@@ -166,7 +166,7 @@ def find_watch(home: str) -> Watch:
         home: the value of ``WATCH_VARIABLE``.
 
     Raises:
-        ConfigurationError: nothing is watched there.
+        ConfigurationError: the directory has no watch.
     """
     project = find_project() if os.environ.get(PROJECT_VARIABLE) else None
     return open_watch(Path(home), project.root if project is not None else None)
@@ -180,7 +180,7 @@ def open_watch(home: Path, checkout: Path | None) -> Watch:
         checkout: the checkout whose remote is watched; None for a repository without one.
 
     Raises:
-        ConfigurationError: nothing is watched there, or the settings are not valid.
+        ConfigurationError: the directory has no watch, or the settings are not valid.
     """
     if checkout is not None:
         watch = watch_project(Project(checkout))
@@ -189,5 +189,5 @@ def open_watch(home: Path, checkout: Path | None) -> Watch:
         return watch
     mirror = home / "mirror.git"
     if not mirror.is_dir():
-        raise ConfigurationError(f"nothing is watched in {home}", "start it with: ml-assets ui URL")
+        raise ConfigurationError(f"no watched repository in {home}", "ml-assets ui URL")
     return _watch_home(home, read_remote_address(mirror, "origin") or "")

@@ -26,10 +26,10 @@ class WatchResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # it st
     checkout: str | None = None
 
     def open(self) -> Watch:
-        """Return the watch; it is opened once in each process, not at every tick.
+        """Return the watch, opened once in each process instead of at every tick.
 
         Raises:
-            ConfigurationError: nothing is watched there, or the settings are not valid.
+            ConfigurationError: the directory has no watch, or the settings are not valid.
         """
         key = self.home, self.checkout
         if key not in _opened:
@@ -39,7 +39,7 @@ class WatchResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # it st
 
 
 def describe_watch(watch: Watch) -> WatchResource:
-    """Return the resource that opens a watch, with the settings that it has now."""
+    """Return the resource that opens a watch, with its current settings."""
     checkout = os.fspath(watch.checkout) if watch.checkout is not None else None
     resource = WatchResource(home=os.fspath(watch.home), checkout=checkout)
     _opened[resource.home, resource.checkout] = watch

@@ -35,7 +35,7 @@ class Recorder:
     """Writes back the record of one run.
 
     Attributes:
-        commit: of the run.
+        commit: the commit of the run.
         on_notice: receives messages for the user.
     """
 
@@ -119,7 +119,8 @@ class Recorder:
                 if shared:
                     mirror.fetch((), None)
         raise UnavailableError(
-            f"lock files changed by others at every attempt: {self.branch}", "run it again"
+            f"cannot record lock files: {self.branch}: other runs changed them at every attempt",
+            "run it again",
         )
 
     def _is_overtaken(self, tip: str) -> bool:
@@ -141,6 +142,6 @@ class Recorder:
     @property
     def _message(self) -> str:
         return (
-            f"Record what a run of {self.branch} has made [skip ci]\n\n"
+            f"Record the lock files of a run of {self.branch} [skip ci]\n\n"
             f"{COMMIT_TRAILER}: {self.commit}\n{RUN_TRAILER}: {self.run_id}\n"
         )

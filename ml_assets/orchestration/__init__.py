@@ -1,1 +1,1 @@
-"""What Dagster sees: assets, checks, materializations, its instance and its processes."""
+"""The Dagster side: assets, checks, materializations, the instance and its processes."""

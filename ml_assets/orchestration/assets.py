@@ -22,7 +22,7 @@ from resources.dvc.run.reproduction import StageRun
 
 
 def build_pipeline(project: Project, assets: Sequence[Asset]) -> list[dg.AssetsDefinition]:
-    """Build the assets of a graph; Dagster starts a run for the assets that it is asked for.
+    """Build the assets of a graph; Dagster starts a run for the selected ones.
 
     Args:
         assets: the descriptions of the manifest's assets.
@@ -58,14 +58,14 @@ def _build_op(name: str, assets: Sequence[Asset], source: Key) -> dg.AssetsDefin
 def build_started_pipeline(
     project: Project, assets: Sequence[Asset], started: StageRun, reporter: Reporter
 ) -> dg.AssetsDefinition:
-    """Build the assets of one run that is under way already, for this one process.
+    """Build the assets of a run that has already started in this process.
 
     Args:
-        assets: of just the stages that run.
+        assets: the assets of the stages of the run.
     """
 
-    # Nobody looks at the lineage of these definitions; with declared deps Dagster would look up the
-    # data version of each.
+    # Without deps, since these definitions show no lineage: Dagster would look up the data version
+    # of each dep.
     @dg.multi_asset(name="dvc", can_subset=True, **declare(assets, lineage=False))
     def materialize(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
         yield from Materialization(project, context, assets, started, reporter).run()
@@ -78,7 +78,7 @@ def declare(
 ) -> dict[str, Any]:
     """Return the arguments of ``dg.multi_asset`` for some assets.
 
-    They are outs and ins, because the names of specs have to be Python identifiers.
+    The arguments are outs and ins, because the names of specs must be Python identifiers.
 
     Args:
         source: the dep of assets whose stage reads no other stage's outs.

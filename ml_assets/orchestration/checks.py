@@ -1,6 +1,6 @@
-"""The checks: gates as Dagster asset checks, on the assets that they judge.
+"""The checks: gates as Dagster asset checks on their subjects.
 
-Checks are display. A stage that needs an asset asks the gates themselves (``admission``).
+Checks are display. Stages evaluate the gates of their inputs themselves (``admission``).
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -25,7 +25,7 @@ from security.gates.interface import Kind
 from security.policy.decision import CaseDecision, Decision
 from security.verdict import Verdict
 
-_ROWS = 200  # of findings that a check shows; the result holds all of them
+_ROWS = 200  # limit of shown findings; the result holds all of them
 _COLUMNS = ("status", "finding", "severity", "place", "message")
 
 
@@ -35,7 +35,7 @@ class ProjectOpener:
 
     Attributes:
         resource: the key of the resource.
-        open: takes the resource.
+        open: opens the project from the resource.
     """
 
     resource: str
@@ -55,7 +55,7 @@ def build_checks(
 
     Args:
         opener: opens the project for the op.
-        name: of the op.
+        name: the name of the op.
 
     Raises:
         ConfigurationError: the rules are not valid.
@@ -77,8 +77,8 @@ def _build(
 ) -> dg.AssetChecksDefinition:
     """Build one op of all checks.
 
-    Dagster's decorator would name inputs and outputs after the assets, and not every name of an
-    asset is an identifier.
+    Dagster's decorator would name inputs and outputs after the assets, whose names need not be
+    identifiers.
     """
     specs = {
         f"out_{number}": dg.AssetCheckSpec(
@@ -113,7 +113,7 @@ def _build(
 def _judge(
     project: Project, rules: Rules, chosen: Mapping[tuple[str, str], dg.AssetCheckKey]
 ) -> Iterator[dg.AssetCheckResult]:
-    """Judge the project as it is now, not as it was when the definitions were loaded."""
+    """Judge the current state of the project, not its state when the definitions loaded."""
     checkout = project.open_checkout()
     gating = Gating(project, checkout, rules)
     cases = [
@@ -128,7 +128,7 @@ def _judge(
 
 
 def check_name(gate: str) -> str:
-    """Return a gate's name as Dagster takes the names of checks."""
+    """Return the name of a gate as a valid name of a Dagster check."""
     return gate.replace("-", "_")
 
 
@@ -136,7 +136,7 @@ def describe(case: Case) -> str:
     """Return the description of a check."""
     return (
         f"The gate {case.gate.name} on {printable(case.subject)}. "
-        "A stage whose inputs have to pass the gate refuses to run before they have."
+        "A stage that requires the gate for its inputs does not run until they pass."
     )
 
 
@@ -197,7 +197,7 @@ def keys_of(
 
     Args:
         source: the key of the source tree.
-        kinds: the kind of subject of each gate; an out may have the name of the source.
+        kinds: the kind of subject of each gate; an out can have the name of the source.
     """
     keys = {asset.location: asset.key for asset in assets if asset.location}
     for one in judged:
@@ -214,7 +214,7 @@ def report_evaluations(
     judged: Sequence[CaseDecision],
     assets: Sequence[Asset],
 ) -> None:
-    """Record decisions in Dagster, for its UI to show beside the assets."""
+    """Record decisions in Dagster, which shows them beside the assets."""
     pairs = list(keys_of(source, kinds, judged, assets))
     targets = _find_targets(instance, {key.asset_key for _, key in pairs})
     for one, key in pairs:
@@ -251,7 +251,7 @@ def refuse_blocked(decisions: Sequence[CaseDecision]) -> None:
 def _find_targets(
     instance: dg.DagsterInstance, keys: Collection[dg.AssetKey]
 ) -> dict[dg.AssetKey, AssetCheckEvaluationTargetMaterializationData]:
-    """Return the judged materializations: the last ones.
+    """Return the judged materializations, which are the last ones.
 
     Without them Dagster compares times in whole seconds, and does not show an evaluation from the
     second of its materialization.

@@ -33,7 +33,7 @@ class KnownStates:
         return self._versions.get(asset) == version
 
     def add(self, versions: Mapping[str, str]) -> None:
-        """Note states that the storage now holds."""
+        """Add states that the storage now holds."""
         if versions.items() <= self._versions.items():
             return
         with self._held():

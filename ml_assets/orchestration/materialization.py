@@ -60,7 +60,7 @@ class Materialization:
         self._known = _recorded_tags(context.instance, keys)
 
     def run(self) -> Iterator[dg.MaterializeResult[Any]]:
-        """Run the selected stages; yield the results that Dagster has to record.
+        """Run the selected stages; yield the results for Dagster to record.
 
         Raises:
             dagster.Failure: a stage failed or could not start.
@@ -131,7 +131,7 @@ class Materialization:
         return describe_assets(self._project, self._checkout)
 
     def _is_new(self, asset: Asset, result: StageResult) -> bool:
-        """Whether Dagster has to record an asset: a fresh one only at unrecorded bytes."""
+        """Whether Dagster must record an asset: a fresh one only with unrecorded bytes."""
         known = self._known.get(dg.AssetKey(asset.key), {})
         wanted = {**self._provenance(asset), **version_tags(asset, result)}
         return result.action is not Action.SKIP or not wanted.items() <= known.items()
@@ -177,7 +177,7 @@ class Materialization:
         try:
             return {image.id: image.png for image in render_plots(self._checkout.root, ids)}
         except ResourceError as error:
-            # Pictures are display: the stage has succeeded without one, and the log says why.
+            # Plots are display: the stage succeeds without them, and the log says why.
             self._context.log.warning(f"{error.message}: {error.hint}")
             return {}
 
@@ -205,22 +205,22 @@ class Materialization:
         blocked = [f.name for f in self._failures if f.blocked_by is not None]
         text = "\n".join(_describe_failure(one) for one in self._failures if one.error is not None)
         if blocked:
-            text += f"\nnot run because of that: {', '.join(blocked)}"
+            text += f"\nnot run because of a failed stage: {', '.join(blocked)}"
         failure = dg.Failure(description=text, allow_retries=False)
         failure.__cause__ = errors[0] if errors else None
         return failure
 
 
 def _describe_failure(failed: Finished[StageResult]) -> str:
-    """Describe a failure with its stage, also where the error is about an input."""
+    """Describe a failure with the name of its stage."""
     text = describe_error(failed.error) if failed.error is not None else ""
     return text if text.startswith(f"{failed.name}: ") else f"{failed.name}: {text}"
 
 
 def _remember_output_keys(context: dg.AssetExecutionContext) -> None:
-    """Collect the keys of a step's outputs once, and not again for each output.
+    """Collect the keys of a step's outputs once instead of once for each output.
 
-    The keys do not change while a step runs, and Dagster collects all of them for each one:
+    The keys do not change while a step runs, but Dagster collects all of them for each output:
     1,000 assets would cost a million look-ups.
     """
     step: Any = context.get_step_execution_context()

@@ -1,4 +1,4 @@
-"""The project as a Dagster resource: which working tree ops read, run and judge."""
+"""The project as a Dagster resource: the working tree of the ops."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class ProjectResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # it 
 
     Attributes:
         root: the directory that holds ``.dvc``, absolute.
-        branch: the branch in asset keys; None takes the one of HEAD.
+        branch: the branch in asset keys; None takes the branch of HEAD.
         state: the directory of statements and results; None keeps them in the project.
     """
 

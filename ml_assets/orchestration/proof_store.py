@@ -1,4 +1,4 @@
-"""The proof store as a Dagster resource: which ledger the statements of a run are added to."""
+"""The proof store as a Dagster resource: the ledger for the statements of a run."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class ProofStoreResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # 
     """The ledger of signed statements.
 
     Attributes:
-        ledger: a path or a URL that fsspec knows; None takes ``signing.ledger`` of the settings of
-            the protected branch.
+        ledger: a path, or a URL that fsspec supports; None takes ``signing.ledger`` of the settings
+            of the protected branch.
     """
 
     ledger: str | None = None

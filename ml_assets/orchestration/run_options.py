@@ -33,7 +33,7 @@ def server_options(
     *,
     environment: str = MATERIALIZE,
 ) -> Options:
-    """Return the options of a run that Dagster starts: from the settings alone.
+    """Return the options of a run that Dagster starts, from the settings alone.
 
     Args:
         admission: decides before each stage whether it may run.
@@ -116,5 +116,5 @@ def build_reproduction(
     if options.environment.withheld:
         reporter.notice(f"not passed to stages: {', '.join(options.environment.withheld)}")
     if not options.denied:
-        reporter.notice("stages are not kept from signing keys; their provenance says so")
+        reporter.notice("stages can read signing keys; their provenance records this")
     return Reproduction(checkout, stages, options, on_line=reporter.line, on_notice=reporter.notice)

@@ -1,7 +1,7 @@
 """The rules of a Dagster run: resolved by its first step, the same for all its steps.
 
-Steps may be processes of their own, so the first one writes the commit of the protected branch into
-the local state. Stages can write there, and run tags come from the person who launches the run. So
+Each step may run in its own process, so the first one writes the commit of the protected branch
+into the local state. Stages can write there, and the person who launches a run sets its tags. So
 the file is sealed with the user's secret, and a file with another seal ends the run.
 """
 
@@ -54,7 +54,7 @@ def _write(file: Path, content: bytes) -> None:
     try:
         os.link(own, file)
     except FileExistsError:
-        pass  # the steps that come later take the commit of the first one
+        pass  # later steps take the commit of the first one
     finally:
         own.unlink()
 
@@ -73,5 +73,5 @@ def _read(project: Project, run_id: str, file: Path) -> Branch | None:
 
 def _forged(file: Path) -> ConfigurationError:
     return ConfigurationError(
-        f"the rules of this run were changed: {file}", "find the stage that wrote it; run again"
+        f"the rules of this run were modified: {file}", "find the stage that wrote it; run again"
     )

@@ -24,11 +24,11 @@ from security.policy.decision import CaseDecision
 
 
 class WorkingTreeRun:
-    """One step of such a run: the whole graph, or one stage of it.
+    """One step of a run: the whole graph, or one stage of it.
 
     Args:
-        assets: that the step can make.
-        selected: that Dagster asks for.
+        assets: the assets that the step can make.
+        selected: the assets that Dagster requests.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class WorkingTreeRun:
         self._reporter = StandardOutput()
 
     def execute(self) -> Iterator[dg.MaterializeResult[Any]]:
-        """Run the stages, and end the run.
+        """Run the stages and end the run.
 
         Raises:
             dagster.Failure: a stage failed, a gate blocks, or a statement cannot be signed.

@@ -1,1 +1,1 @@
-"""Runs from the command line: selected stages executed, gated, recorded and proven."""
+"""Runs from the command line: run selected stages, evaluate gates, sign statements."""

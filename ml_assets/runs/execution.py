@@ -28,8 +28,8 @@ class Execution:
     """The result of a Dagster run.
 
     Attributes:
-        recorded: the states that Dagster's storage holds now, by asset name.
-        cancelled: the run was cancelled.
+        recorded: the states that Dagster's storage now holds, by asset name.
+        cancelled: whether the run was cancelled.
     """
 
     run_id: str
@@ -50,9 +50,9 @@ def execute_run(
 
     Args:
         assets: the assets to materialize.
-        started: the run of their stages, which is under way already.
-        tags: of the Dagster run (``Project.run_tags``).
-        run_id: of the Dagster run, as the provenance of its stages names it.
+        started: the run of their stages, which has already started.
+        tags: the tags of the Dagster run (``Project.run_tags``).
+        run_id: the id of the Dagster run, which the provenance of its stages names.
     """
     StageLogManager.direct = log = StageLog()
     reporter.keep_lines(log.write)
@@ -63,7 +63,7 @@ def execute_run(
         result = job.execute_in_process(
             instance=instance,
             raise_on_error=False,
-            # What the list of runs shows as the run's target.
+            # Dagster's list of runs shows these assets as the target of the run.
             asset_selection=[dg.AssetKey(asset.key) for asset in assets],
             run_config=_QUIET,
             tags=tags,
@@ -87,7 +87,7 @@ def _state(tags: Mapping[str, str]) -> str:
 
 @contextmanager
 def _open_instance(project: Project) -> Iterator[dg.DagsterInstance]:
-    """Open the project's instance. A lock keeps two processes from making its databases."""
+    """Open the project's instance under a lock, so that only one process creates its databases."""
     home = use_instance(project)
     home.mkdir(parents=True, exist_ok=True)
     with open(home / ".ml-assets.lock", "a+b") as guard:
@@ -100,7 +100,7 @@ def _open_instance(project: Project) -> Iterator[dg.DagsterInstance]:
 def record_checks(
     project: Project, gating: Gating, judged: Sequence[CaseDecision], assets: Sequence[Asset]
 ) -> None:
-    """Record decisions of gates in Dagster, for its UI."""
+    """Record the decisions of gates in Dagster, for its UI."""
     source = source_key(project.branch, gating.checkout.manifest)
     with _open_instance(project) as instance:
         report_evaluations(instance, source, gating.kit.kinds, judged, assets)

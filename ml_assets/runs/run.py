@@ -1,4 +1,4 @@
-"""The run of ``ml-assets run``: plan the graph, run what is stale, end the run.
+"""The run of ``ml-assets run``: plan the graph, run the stale stages, end the run.
 
 A run with nothing to do imports neither dagster nor dvc and starts no stage.
 """
@@ -49,10 +49,10 @@ class RunOptions:
     """The options of a run.
 
     Attributes:
-        log: of the CI job that the run is part of.
+        log: the log of the CI job of the run.
         select: a selection of stages; None for all.
         jobs: capacity; None takes the setting.
-        pull: data may be in DVC's cache or remote only; None takes the setting.
+        pull: accept data that is only in DVC's cache or remote; None takes the setting.
         wait: seconds to wait for another run; None takes the setting.
         environment: the policy environment to run for; None for ``materialize``.
         quiet: leave out the output of stages.
@@ -73,10 +73,10 @@ class GraphRun:
     """One run of a project's graph.
 
     Args:
-        rules: of the run's start.
+        rules: the rules at the start of the run.
 
     Attributes:
-        checkout: the working tree that it runs in.
+        checkout: the working tree of the run.
     """
 
     def __init__(self, project: Project, rules: Rules, options: RunOptions) -> None:
@@ -93,7 +93,7 @@ class GraphRun:
         self._run_id = str(uuid.uuid4())
         self._proofs = Proofs(project, rules, write_notice)
         self._known = KnownStates(project)
-        # An unknown environment is an error before hours of training, not after them.
+        # Report an unknown environment before hours of training, not after them.
         rules.policy.environment(self._environment)
 
     @property
@@ -101,7 +101,7 @@ class GraphRun:
         return self._options.environment or MATERIALIZE
 
     def execute(self) -> RunReport:
-        """Run what is stale and end the run."""
+        """Run the stale stages and end the run."""
         steps = build_plan(self.checkout, {asset.stage for asset in self._assets})
         pending = self._find_pending(steps)
         versions = self._skip(steps, pending)
@@ -111,7 +111,7 @@ class GraphRun:
         chosen = [a for a in self._assets if a.stage in pending or a.name in unknown]
         self.checkout.store.save()
         if chosen:
-            self._listing = None  # stages may write what Git does not ignore
+            self._listing = None  # stages may write files that Git does not ignore
             self._materialize(chosen, versions)
         if self._report.exit_code == 0 or self._report.decisions:
             self._end(succeeded=self._report.exit_code == 0)
@@ -166,14 +166,14 @@ class GraphRun:
         if not execution.succeeded and self._report.exit_code == 0:
             self._report.aborted = UnavailableError(
                 "the Dagster run failed without an error from a stage",
-                f"look at run {execution.run_id} in the UI: ml-assets ui",
+                f"open run {execution.run_id} in the UI: ml-assets ui",
             )
         self._known.add(
             {**versions, **execution.recorded} if execution.succeeded else execution.recorded
         )
 
     def _end(self, *, succeeded: bool) -> None:
-        """Sign the run; of a failed run only show the decisions that were made."""
+        """Sign the run; for a failed run only show the decisions made so far."""
         gating = Gating(
             self._project,
             self.checkout,
@@ -201,7 +201,7 @@ class GraphRun:
         self._report.unused = find_unused(gating, signed.decisions, whole=named)
 
     def _show(self, gating: Gating, decisions: Sequence[CaseDecision]) -> None:
-        """Tell Dagster of new decisions, for its UI."""
+        """Record new decisions in Dagster, for its UI."""
         fresh = [
             one for one in decisions if not one.cached and gating.is_shown(one.decision.subject)
         ]

@@ -14,9 +14,9 @@ from resources.errors import ConfigurationError
 def select_stages(selection: str | None, manifest: Manifest, assets: Sequence[Asset]) -> set[str]:
     """Return the names of the selected stages.
 
-    A selection is a comma-separated list. A part is a stage, an out's path or an asset's key, or
-    a pattern of one; a ``+`` before it takes everything upstream of it as well, one behind it
-    everything downstream of it. Anything else is read as Dagster's selection syntax.
+    A selection is a comma-separated list. A part is a stage, the path of an out, an asset key, or a
+    pattern of one; a ``+`` before it adds everything upstream, a ``+`` after it everything
+    downstream. Any other text is parsed as Dagster's selection syntax.
 
     Raises:
         ConfigurationError: the selection is not valid, or selects nothing.
@@ -74,9 +74,9 @@ def _select_with_dagster(selection: str, assets: Sequence[Asset]) -> set[str]:
 
     from ml_assets.orchestration.assets import declare
 
-    hint = "name a stage, an out or an asset key; see them: ml-assets plan"
+    hint = "name a stage, an out or an asset key; list them: ml-assets plan"
 
-    # Dagster's selections leave out assets that are not materializable.
+    # Dagster's selections omit assets that are not materializable.
     @dg.multi_asset(can_subset=True, **declare(assets))
     def pipeline() -> Iterator[Any]:
         yield from ()

@@ -132,7 +132,9 @@ def test_failing_stage_is_explained_and_blocks_what_depends_on_it(
     screen.wait_for_run("Failure")
     expect(screen.page.get_by_text("publish: command exited with 1").first).to_be_visible()
     expect(screen.page.get_by_text("hint: ").first).to_be_visible()
-    expect(screen.page.get_by_text("not run because of that: announce").first).to_be_visible()
+    expect(
+        screen.page.get_by_text("not run because of a failed stage: announce").first
+    ).to_be_visible()
     assert sample.ran() == ["publish"]
     assert "[publish] the printer is on fire" in server.standard_output(run)
 

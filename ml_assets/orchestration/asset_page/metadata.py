@@ -46,7 +46,7 @@ def result_metadata(result: StageResult, known: KnownContent | None) -> dict[str
 def metric_metadata(path: Path) -> dict[str, dg.MetadataValue]:
     """Return the numbers of a metrics file, which the UI plots over time.
 
-    An unreadable file has none: this is display, not evidence.
+    An unreadable file gives no numbers: this is display, not evidence.
     """
     document = _load(path)
     return {

@@ -30,17 +30,17 @@ def proof_metadata(
     """Describe the statements about an out; empty without statements.
 
     Args:
-        ledger: the place of the ledger, for people.
+        ledger: the display name of the ledger.
     """
     made = records.about(content.sha256, provenance.PREDICATE)
     signed = records.about(root_digest(files_of(content)), model_signature.PREDICATE)
     verdicts = dict(_verdicts(records, content.sha256))
-    rows = [_row("provenance", "what made it", one) for one in made[:1]]
+    rows = [_row("provenance", "how the out was made", one) for one in made[:1]]
     rows += [
         _row("verification summary", f"{result} for {name}", one)
         for name, (result, one) in verdicts.items()
     ]
-    rows += [_row("model signature", "these bytes have passed", one) for one in signed[:1]]
+    rows += [_row("model signature", "the model has passed", one) for one in signed[:1]]
     if not rows:
         return {}
     values: dict[str, dg.MetadataValue] = {

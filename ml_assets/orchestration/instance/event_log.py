@@ -1,9 +1,9 @@
 """The event log: Dagster's SQLite event storage at a lower cost per event.
 
 For each event Dagster's own storage opens an engine and a connection, reads the schema of two
-tables and waits for the disk, twice for an asset event. This one keeps a connection open for each
-database, reads the schema once, and writes ahead (WAL) without waiting: a crash of the process
-loses nothing, a crash of the machine may lose the last events. Events are display and never
+tables and waits for the disk, twice for an asset event. This storage keeps a connection open for
+each database, reads the schema once, and writes ahead (WAL) without waiting: a crash of the process
+loses nothing, a crash of the machine can lose the last events. Events are display and never
 evidence. The files are those of Dagster's own storage.
 """
 

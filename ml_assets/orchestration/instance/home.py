@@ -79,11 +79,11 @@ def use_instance(project: Project) -> Path:
 
 
 def use_instance_in(state: Path, runs: int) -> Path:
-    """Point Dagster to the instance that lies in a directory of local state.
+    """Point Dagster to the instance in a directory of local state.
 
     Args:
-        runs: the most runs at a time; each branch has one at a time. Dagster retries a run once if
-            its process was killed, and not if it failed.
+        runs: the limit of parallel runs; each branch has one at a time. Dagster retries a run once
+            if its process was killed, and not if it failed.
     """
     named = os.environ.get("DAGSTER_HOME")
     if named:
@@ -100,7 +100,7 @@ def use_instance_in(state: Path, runs: int) -> Path:
 
 
 def _quote(path: Path) -> str:
-    """Return a path as a double-quoted scalar of YAML 1.1, with any characters."""
+    """Return a path, with any characters, as a double-quoted scalar of YAML 1.1."""
     plain = set(string.ascii_letters + string.digits + "/._- ")
     text = os.fspath(path)
     return '"' + "".join(c if c in plain else f"\\U{ord(c):08x}" for c in text) + '"'

@@ -1,11 +1,11 @@
 """The run launcher: Dagster's own, with one launch per run and a health check of its process.
 
-Two daemons on one instance may both take a run out of the queue. The second process would end at
-once, and Dagster would report the run as failed while the first one goes on.
+Two daemons on one instance can both take a run out of the queue. The second process would end at
+once, and Dagster would report the run as failed while the first process continues.
 
-Without the health check, a run whose process was killed together with its code server would count
-as running for ever and block its branch. Dagster's monitor asks the launcher, reports such a run as
-failed, and runs its commit again.
+Without the health check, a run whose process was killed together with its code server would stay in
+the state "started" and block its branch. Dagster's monitor asks the launcher for the health of each
+run, reports such a run as failed, and runs its commit again.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class WatchedRunLauncher(DefaultRunLauncher):
         try:
             super().launch_run(context)
         except BaseException:
-            if look_at(place, run_id)[0] is not Life.THERE:  # else the launch has worked
+            if look_at(place, run_id)[0] is not Life.THERE:  # otherwise the launch has succeeded
                 give_launch_up(place, run_id)
             raise
 
@@ -53,9 +53,9 @@ class WatchedRunLauncher(DefaultRunLauncher):
     def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
         """Check whether the process of a started run is alive.
 
-        1. Its worker file says so.
-        2. Without a worker file, a new run has some time to write one.
-        3. A code server that answers reports the end of the runs that it has started.
+        1. A locked worker file proves that it is.
+        2. Without a worker file, a new run counts as alive for ``_APPEARS`` seconds.
+        3. A running code server reports the end of its runs itself.
         """
         life, _ = look_at(workers(self._instance), run.run_id)
         if life is Life.THERE:  # 1
@@ -65,7 +65,7 @@ class WatchedRunLauncher(DefaultRunLauncher):
         return CheckRunHealthResult(WorkerStatus.NOT_FOUND, "the process of this run was killed")
 
     def terminate(self, run_id: str) -> bool:
-        """End a run; without its code server, by interrupting its process."""
+        """End a run; without a code server, interrupt its process."""
         try:
             return bool(super().terminate(run_id))  # type: ignore[no-untyped-call]  # Dagster's
         except (DagsterUserCodeProcessError, DagsterUserCodeUnreachableError):

@@ -1,8 +1,8 @@
 """The stage log: the output of stages in a run of this process, for Dagster's UI.
 
 Dagster captures the output of a step by redirecting the streams of the whole process and starting
-two processes that copy them back. A run on the command line has the lines already, also those from
-before Dagster was ready, and writes them straight into the file that the UI reads.
+two processes that copy them back. A run on the command line already has the lines, including those
+from before Dagster was ready, and writes them directly into the file that the UI reads.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class StageLog:
 
     @contextmanager
     def attached(self, stream: IO[str]) -> Iterator[None]:
-        """Write to a stream for as long as the context lasts."""
+        """Write to a stream until the end of the context."""
         with self._lock:
             self._stream = stream
             self._flush()

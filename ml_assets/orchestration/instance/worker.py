@@ -1,7 +1,7 @@
 """The worker file: shows whether the process of a run is alive.
 
-The process holds an flock on the file, which the kernel releases at every kind of death. Process
-ids are reused and process times move with the clock; locks do neither.
+The process holds an flock on the file, which the kernel releases when the process ends for any
+reason. Process ids are reused and process times change with the clock; locks are reliable.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def appear(directory: Path, run_id: str) -> None:
     """Write and lock the worker file of a run until this process ends.
 
     Args:
-        directory: of all worker files.
+        directory: the directory of all worker files.
     """
     directory.mkdir(parents=True, exist_ok=True)
     own = directory / f".{run_id}.{os.getpid()}"
@@ -41,7 +41,7 @@ def claim_launch(directory: Path, run_id: str) -> bool:
     """Claim the launch of a run; return whether this is the first claim.
 
     Args:
-        directory: of all worker files.
+        directory: the directory of all worker files.
     """
     directory.mkdir(parents=True, exist_ok=True)
     try:

@@ -35,7 +35,7 @@ def test_failure_names_the_stage_the_reason_and_what_it_blocked(flow: Flow) -> N
     (text,) = failures(result)
     assert "train: command exited with 3: echo trouble; exit 3" in text
     assert "hint: read the output above" in text
-    assert "not run because of that: evaluate" in text
+    assert "not run because of a failed stage: evaluate" in text
 
 
 def test_what_succeeded_is_recorded_and_what_did_not_is_not(flow: Flow) -> None:

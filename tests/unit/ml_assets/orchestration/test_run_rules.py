@@ -49,7 +49,7 @@ def test_changed_rules_end_the_run(repository: DvcProject, forgery: str) -> None
     }[forgery]
     file.write_text(json.dumps(forged))
 
-    with pytest.raises(ConfigurationError, match="rules of this run were changed"):
+    with pytest.raises(ConfigurationError, match="rules of this run were modified"):
         resolve_rules(project, RUN)
 
 
