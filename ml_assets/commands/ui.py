@@ -73,7 +73,7 @@ def execute(arguments: argparse.Namespace) -> int:
     watch = _prepare(arguments)
     if not arguments.read_only:
         _refuse_second(Path(os.environ["DAGSTER_HOME"]))
-    # Python puts the current directory first on its path: it must be nothing that a commit reaches.
+    # Python puts the current directory first on its path: no commit may reach it.
     with tempfile.TemporaryDirectory(prefix="ml-assets-ui-") as directory:
         return _serve(arguments, directory, watch)
 

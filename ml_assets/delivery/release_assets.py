@@ -1,7 +1,7 @@
 """The release assets: the signed models, images and environments of a branch in the lineage.
 
-``model ─► signed model ─► image ─► environment``. A signed model is recorded by the run that signs
-it. Images and deployments are not made yet; their places show where a branch leads.
+``model ─► signed model ─► image ─► environment``. The run that signs a model records the signed
+model. Images and deployments are not implemented: their assets are placeholders.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from ml_assets.branches.watch import identifier
 from ml_assets.graph.translator import asset_key, signed_key
 from ml_assets.project.model_outs import find_named_models
 
-_NOT_YET = "Nothing deploys yet: this is the place where it will be."
+_NOT_YET = "A placeholder: deployment is not implemented."
 
 
 def build_release(branch: WatchedBranch, environment: str | None) -> list[dg.AssetSpec]:
     """Build the assets downstream of a branch's models.
 
     Args:
-        environment: that the policy maps the branch to; None without one.
+        environment: the environment that the policy maps the branch to; None without one.
     """
     if branch.graph is None:
         return []
@@ -40,7 +40,7 @@ def build_release(branch: WatchedBranch, environment: str | None) -> list[dg.Ass
     place = dg.AssetSpec(
         dg.AssetKey(asset_key(branch.name, environment)),
         deps=[image.key],
-        description=f"What runs in {environment}. {_NOT_YET}",
+        description=f"The deployment to {environment}. {_NOT_YET}",
         group_name=_group(branch.name),
         kinds={"kubernetes"},
     )

@@ -85,7 +85,7 @@ class Advisories:
         return self._database
 
     def identify(self) -> str:
-        """Return the sha256 of the records as the database file states it.
+        """Return the sha256 of the records from the database file.
 
         The gate compares it with the database that it opens, so that a result is never bound to
         other advisories than the gate used.

@@ -52,7 +52,7 @@ class GateCatalog:
 
     @cached_property
     def kinds(self) -> dict[str, Kind]:
-        """What each gate judges, by name.
+        """The kind of subject of each gate, by name.
 
         Raises:
             ConfigurationError: a command of the project has the name of a built-in gate.
@@ -102,7 +102,7 @@ class GateCatalog:
         return self.declared_cases(location, wants)
 
     def declared_cases(self, location: str, wants: Wants) -> list[Case]:
-        """Return the cases of an out, whether or not it exists."""
+        """Return the cases of an out, which need not exist."""
         kind = Kind.MODEL if location in self.models else Kind.DATA
         return self._cases(kind, location, wants)
 

@@ -211,7 +211,8 @@ class Gating:
     def cases_of_run(self, locations: Collection[str]) -> list[Case]:
         """Return the cases of a run: of its source, and of the models among its outs.
 
-        Fresh data has just been compared with its record; models are also measured.
+        Data needs no gate here, since the run has just compared it with its record. Models are also
+        measured by gates that are not required.
         """
 
         def wants(gate: str) -> bool:

@@ -1,4 +1,4 @@
-"""Facts that gates are built from: the files, models, hashes and machine of one checkout."""
+"""The facts for building gates: the files, models, hashes and machine of one checkout."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def longest_first(cases: Iterable[Case]) -> list[Case]:
 
 @dataclass(frozen=True)
 class CaseResult:
-    """The result of a case, or the reason that there is none.
+    """The result of a case, or the reason why it is unavailable.
 
     Attributes:
         report: None if the gate could not judge.

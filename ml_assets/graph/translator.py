@@ -58,10 +58,10 @@ class Asset:
     """One out of a stage, or a stage without outs, as an asset.
 
     Attributes:
-        stage: name of the stage that writes it.
-        location: location of the out; None for a stage without outs.
-        deps: keys of the assets that its stage reads.
-        code_version: changes with the command, the parameters or the code deps.
+        stage: the name of the stage that writes the out.
+        location: the location of the out; None for a stage without outs.
+        deps: the keys of the assets that the stage reads.
+        code_version: a digest of the command, the parameters and the code deps.
         metadata: plain values that no run changes.
     """
 
@@ -184,7 +184,7 @@ class Translator:
     def _group(self, stage: Stage) -> str:
         """Return the stage's name, so that collapsed groups show DVC's graph of stages.
 
-        The items of a ``foreach`` or ``matrix`` are one group, and all ``.dvc`` files are another.
+        The items of a ``foreach`` or ``matrix`` form one group, and all ``.dvc`` files another.
         """
         name = posixpath.join(posixpath.dirname(stage.file), stage.key.partition("@")[0])
         return _NO_WORD.sub("_", f"{self._branch}_{'sources' if stage.is_source else name}")
@@ -241,7 +241,7 @@ def _with_text_keys(value: Any) -> Any:
 
 
 def _kinds_of(stage: Stage, out: Out, artifact: Artifact | None, role: str) -> frozenset[str]:
-    """Return at most three kinds, as many as Dagster's UI shows."""
+    """Return at most three kinds, the limit of Dagster's UI."""
     kind = (
         (artifact.type if artifact else None) or out.type or ("dataset" if stage.is_source else "")
     )

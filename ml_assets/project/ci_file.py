@@ -21,7 +21,7 @@ def write_ci_file(provider: Provider, requirement: str) -> bytes:
     """Return the workflow for a platform.
 
     Args:
-        requirement: for pip; empty leaves the place for the user to fill in.
+        requirement: the requirement for pip; empty leaves a blank for the user to fill in.
     """
     text = (files("ml_assets.project.templates") / f"{provider.value}.yml").read_text(
         encoding="utf-8"

@@ -11,8 +11,8 @@ from ml_assets.project.settings.settings import Confinement, Settings
 from resources.errors import ConfigurationError, UnavailableError
 from security.sandbox.confinement import can_confine
 
-#: Made beforehand: a confined process can use these, but make nothing directly in the home
-#: directory, which is above the keys (XDG Base Directory Specification).
+#: Directories to create before a start: a confined process can use them, but cannot create entries
+#: in the home directory, which is above the keys (XDG Base Directory Specification).
 _OF_THE_USER = ((".cache",), (".local", "share"), (".local", "state"))
 
 
@@ -28,7 +28,7 @@ def find_denied(project: Project, rules: Rules) -> tuple[Path, ...]:
     denied = list_denied(project, settings)
     if wanted is Confinement.OFF:
         return ()
-    # What lies directly above a denied directory cannot be written: stages write into the project.
+    # The directories above a denied one are not writable, but stages write into the project.
     above = find_configuration().resolve().is_relative_to(project.root.resolve())
     if above or not can_confine():
         if wanted is Confinement.REQUIRED:

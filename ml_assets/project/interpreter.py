@@ -14,11 +14,11 @@ from resources.git.repository import list_tracked
 def find_interpreter(root: Path, named: str | None, variables: Mapping[str, str]) -> Path | None:
     """Find the interpreter of a project's environment.
 
-    It is what the settings name, else that of ``.venv`` in the project, else the first on PATH.
+    The order of precedence is: the settings, ``.venv`` in the project, the first one on PATH.
 
     Raises:
-        ConfigurationError: the file does not exist, or a commit contains it: judged code would then
-            report the findings of mypy and pytest itself.
+        ConfigurationError: the file does not exist, or a commit contains it: then the judged code
+            could forge the findings of mypy and pytest.
     """
     found = _find(root, named, variables)
     if found is not None:
@@ -36,7 +36,7 @@ def _find(root: Path, named: str | None, variables: Mapping[str, str]) -> Path |
         path = root / named
         if not path.is_file():
             raise ConfigurationError(
-                f"no such interpreter: {path}", "set gates.python, or create the environment"
+                f"interpreter not found: {path}", "set gates.python, or create the environment"
             )
         return path
     own = root / ".venv" / "bin" / "python"

@@ -23,7 +23,7 @@ def find_named_models(manifest: Manifest) -> tuple[str, ...]:
 def find_models(manifest: Manifest) -> tuple[str, ...]:
     """Return the outs that are models: the named ones, and those with the suffix of a model.
 
-    A file does not become harmless by being called a dataset.
+    A model stays a model even if it is declared as a dataset.
     """
     named = set(find_named_models(manifest))
     return tuple(
@@ -49,7 +49,7 @@ def find_named_data(manifest: Manifest, patterns: Collection[str]) -> tuple[str,
     """Return the named data: outs with a type, a ``.dvc`` file or expectations.
 
     Args:
-        patterns: of locations with expectations.
+        patterns: patterns of the locations with expectations.
     """
     named = {artifact.path for artifact in manifest.artifacts if artifact.type}
     types = {out.location: out.type for stage in manifest.stages for out in stage.outs}

@@ -26,7 +26,7 @@ from resources.git.repository import (
 )
 from resources.stores.result_store import load_secret
 
-#: Names the project's directory, for processes that Dagster starts.
+#: The variable with the project's directory, for processes that Dagster starts.
 PROJECT_VARIABLE = "ML_ASSETS_PROJECT"
 
 
@@ -36,7 +36,7 @@ class Project:
 
     Attributes:
         root: the directory that holds ``.dvc``, absolute.
-        name: of the branch, for a checkout with a detached HEAD.
+        name: the name of the branch, for a checkout with a detached HEAD.
         shared: the directory of statements, results and digests that outlive the checkout; None
             keeps them in the project.
     """
@@ -66,10 +66,10 @@ class Project:
 
     @property
     def branch(self) -> str:
-        """The name under which this working tree's assets are known.
+        """The branch in the keys of this working tree's assets.
 
         CI jobs check out a commit without a branch: then it is the branch of the job, if the job is
-        for this commit. Rules do not depend on it; they are the protected branch's.
+        for this commit. Rules do not depend on it; they come from the protected branch.
         """
         return self.name or self.head.branch or self._branch_of_job or "detached"
 
@@ -120,8 +120,8 @@ class Project:
     def make_state(self) -> Path:
         """Create the directory of local state.
 
-        Its files are trusted: the parsed graph, digests, Dagster's instance. So it may hold only
-        files that were made here, never files of a commit.
+        Its files are trusted: the parsed graph, digests, Dagster's instance. So it must hold only
+        files that this machine has written, never files of a commit.
 
         Raises:
             ConfigurationError: not writable, or a commit contains the directory or a link to it.
@@ -174,7 +174,7 @@ class Project:
         """Open the working tree to plan and run its stages.
 
         Args:
-            pull: outs may be in DVC's cache or remote only; None takes the setting.
+            pull: accept outs that are only in DVC's cache or remote; None takes the setting.
 
         Raises:
             ConfigurationError: no DVC repository, or DVC cannot read it.
@@ -211,7 +211,7 @@ def find_configuration() -> Path:
 
 
 def find_state_home() -> Path:
-    """Find the user's state directory, for worktrees and mirrors that can be made again."""
+    """Find the user's state directory, for worktrees and mirrors that can be recreated."""
     named = os.environ.get("XDG_STATE_HOME") or ""
     home = Path(named) if os.path.isabs(named) else Path.home() / ".local" / "state"
     return home / "ml-assets"

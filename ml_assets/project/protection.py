@@ -1,4 +1,4 @@
-"""The protected branch: the commit that the rules of a project are read from.
+"""The protected branch: the commit with the rules of a project.
 
 The policy, the settings of gates and the configuration of tools come from the protected branch, so
 that a change cannot loosen the gate that judges it. The working tree supplies them only in a
@@ -15,7 +15,7 @@ from pathlib import Path
 from resources.git.repository import Branch, find_protected_branch, list_files_at, read_files_at
 from resources.git.source_tree import SourceTree
 
-#: Names the protected branch, for the operator: a repository cannot name its own.
+#: The operator's variable with the protected branch: a repository must not choose its own.
 BRANCH_VARIABLE = "ML_ASSETS_PROTECTED_BRANCH"
 POLICY = ".ml-assets/policy.toml"
 
@@ -25,8 +25,7 @@ class Protection:
 
     Args:
         root: the project's root.
-        branch: the protected branch; None for the working tree, where the first read of a file
-            counts until the end.
+        branch: the protected branch; None for the working tree, whose files are read only once.
     """
 
     def __init__(self, root: Path, branch: Branch | None) -> None:

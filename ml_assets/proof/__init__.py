@@ -1,1 +1,1 @@
-"""Proof: what a run signs, and how a subject is verified, traced and rebuilt."""
+"""Proof: sign the statements of a run; verify, trace and rebuild a subject."""

@@ -52,7 +52,7 @@ class Evidence:
     environment: str
 
     def write(self, artifact: Path, output: Path) -> list[str]:
-        """Write it into a new directory; return the files, relative to it.
+        """Write the evidence into a new directory; return the relative paths of its files.
 
         Args:
             artifact: the subject's file or directory.

@@ -90,7 +90,7 @@ def _is_same(wanted: re.Match[str], purl: re.Match[str]) -> bool:
 
 
 def _is_affected(database: AdvisoryDatabase, purl: re.Match[str], advisory: str) -> bool:
-    """Return whether an advisory affects a package; a doubtful match counts."""
+    """Return whether an advisory affects a package; an uncertain match counts."""
     if purl[1] != "pypi" or purl[3] is None:
         return False
     package = build_package(_normal(purl[2]), unquote(purl[3]), 1)

@@ -102,7 +102,7 @@ def _run(clone: Project, *words: str) -> None:
 
 
 def _compare_inputs(clone: Project, origin: Origin) -> None:
-    """Refuse to compare outs of other inputs."""
+    """Refuse to compare outs that have other inputs."""
     checkout = clone.open_checkout()
     for one in origin.provenance.of_role(Role.OUT, Role.DATA, Role.CODE, Role.PARAMS):
         content = checkout.read(one.name) if "://" not in one.name else None

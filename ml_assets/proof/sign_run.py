@@ -1,9 +1,9 @@
-"""The ending of a run: judge what the run answers for, then sign what follows from it.
+"""The ending of a run: judge the subjects of the run, then sign the results.
 
 Every run ends here: ``ml-assets run``, a run that Dagster starts in a working tree, and a branch
 run.
 
-1. The gates judge what the run answers for. Decisions made before its stages count as well.
+1. The gates judge the subjects of the run. Decisions made before its stages count as well.
 2. Each gate result is signed, in our predicate and, where one fits, in an in-toto predicate.
 3. A verification summary names the outs that the policy passes for the environment, another one the
    outs that it fails; both name the results and the policy's commit. Outs that a blocking gate
@@ -49,7 +49,7 @@ class SignedRun:
 
     Attributes:
         decisions: the last decision on each gate and subject.
-        models: the locations of the models that were signed.
+        models: the locations of the signed models.
     """
 
     decisions: Sequence[CaseDecision]
@@ -70,12 +70,12 @@ def sign_run(
     """End a run whose stages have succeeded.
 
     Args:
-        gating: of the environment that the run is for, with the rules of the run's start.
-        locations: of the outs that the run was asked for.
-        admitted: the decisions made before its stages.
-        whole: the run was asked for the whole graph.
-        always: sign even where no stage ran and no gate judged since the last ending.
-        on_judged: told of the decisions before anything is signed.
+        gating: the gating of the run's environment, with the rules at the start of the run.
+        locations: the locations of the selected outs.
+        admitted: the decisions made before the stages.
+        whole: whether the run is for the whole graph.
+        always: sign even if no stage ran and no gate judged since the last ending.
+        on_judged: receives the decisions before anything is signed.
 
     Raises:
         ModeError: a model has a forbidden permission bit; everything else is signed.
@@ -94,10 +94,10 @@ def sign_run(
 
 
 def judge_run(gating: Gating, locations: Collection[str], *, whole: bool) -> list[CaseDecision]:
-    """Judge what a run answers for.
+    """Judge the subjects of a run.
 
-    For ``materialize`` that is the source and the models among its outs, for any other environment
-    everything that the environment asks for, if the run was asked for the whole graph.
+    For ``materialize`` these are the source and the models among its outs, for any other
+    environment all subjects of its gates, if the run is for the whole graph.
     """
     jobs = gating.project.settings.capacity
     if whole and gating.environment.name != MATERIALIZE:
@@ -114,7 +114,7 @@ def join_decisions(
 
 
 def read_attested(gating: Gating, proofs: Proofs, locations: Collection[str]) -> dict[str, Content]:
-    """Read the outs that are here and have a signed provenance, by location."""
+    """Read the present outs that have a signed provenance, by location."""
     checkout = gating.checkout
     checkout.forget_locks()  # the stages have written them
     read = {one: checkout.read(one) for one in locations if "://" not in one}
@@ -133,11 +133,11 @@ def sign_decisions(
     outs: Mapping[str, Content],
     on_notice: Callable[[str], None],
 ) -> list[str]:
-    """Sign the decisions on some outs and what follows from them; return the signed models.
+    """Sign the decisions on some outs, their summaries and models; return the signed models.
 
     Args:
-        decisions: for the environment, on the source and on outs.
-        outs: their contents by location.
+        decisions: the decisions for the environment, on the source and on outs.
+        outs: the contents of the outs, by location.
 
     Raises:
         ModeError: a model has a forbidden permission bit; everything else is signed.
@@ -148,7 +148,7 @@ def sign_decisions(
 
 @dataclass(frozen=True)
 class _Signing:
-    """Signs what follows from decisions."""
+    """Signs decisions, summaries, models and bills of materials."""
 
     gating: Gating
     proofs: Proofs
@@ -213,7 +213,7 @@ class _Signing:
         return not self._is_source(judged) and judged.decision.subject == location
 
     def _is_judged_model(self, location: str) -> bool:
-        """Whether an out is a model that the gate of model files has read."""
+        """Whether an out is a model that the model-file gate has read."""
         return location in self.gating.kit.models and any(
             one.decision.gate in model_readers() and one.result is not None
             for one in self.decisions

@@ -1,4 +1,4 @@
-"""The signers: what the settings say signs a project's statements, and where these are kept."""
+"""The signer and the ledger of a project's statements, from the settings."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from security.signing.signer import Signer
 if TYPE_CHECKING:
     from resources.signing.keyless_signer import KeylessSigner
 
-#: Holds the passphrase of the user's own key, where it has one.
+#: The variable with the passphrase of the user's own key.
 PASSPHRASE_VARIABLE = "ML_ASSETS_KEY_PASSPHRASE"  # nosec B105  # the name of a variable
 
 

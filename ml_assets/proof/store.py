@@ -24,7 +24,7 @@ class Proofs:
     """The signed statements of a project. Safe for threads; opens each part on first use.
 
     Args:
-        rules: name the signer, the ledger and the trusted signers.
+        rules: the rules that name the signer, the ledger and the trusted signers.
         on_notice: receives messages for the user.
         ledger: a path or URL in place of the one in the settings of the protected branch.
     """
@@ -88,11 +88,11 @@ class Proofs:
         return self._marker.exists()
 
     def leave_open(self) -> None:
-        """Note that a stage has run, so that an ending has to be signed."""
+        """Record that a stage has run, so that the ending must be signed."""
         self._marker.touch()
 
     def close(self) -> None:
-        """Note that the ending of all stages so far is signed."""
+        """Record that the ending of all stages so far is signed."""
         self._marker.unlink(missing_ok=True)
 
     @contextmanager

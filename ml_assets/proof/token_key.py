@@ -21,9 +21,9 @@ from security.signing.signer import KeySigner
 if TYPE_CHECKING:
     from resources.signing.pkcs11_signer import TokenKey
 
-#: Holds the token's PIN. ``stage_environment`` withholds it from stages by its name.
+#: The variable with the token's PIN. ``stage_environment`` withholds it from stages by its name.
 PIN_VARIABLE = "ML_ASSETS_PKCS11_PIN"
-#: Names a module in place of the one in the settings.
+#: The variable with a module that replaces the one in the settings.
 MODULE_VARIABLE = "ML_ASSETS_PKCS11_MODULE"
 _OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
@@ -61,12 +61,12 @@ def _find_key(project: Project, settings: SigningSettings, pin: str | None) -> T
 
 
 def _find_module(project: Project, settings: SigningSettings) -> Path:
-    """Find the module that may be loaded. The steps, each with what it stops:
+    """Find the module to load. The steps, each with the attack that it stops:
 
-    1. An absolute path: the current directory chooses nothing.
-    2. Outside of the project and any checkout, links followed: a repository brings no library of
-       its own, not beside a DVC root below the Git root either, nor by way of another worktree.
-    3. There.
+    1. The path is absolute (attack: the current directory chooses the module).
+    2. With links followed, it is outside of the project and of any checkout (attack: a repository
+       brings its own library, also beside a DVC root below the Git root, or in another worktree).
+    3. The file exists.
     4. For a module of the settings: the file and all directories above it belong to root and only
        root can write them, so that no stage has left the file there.
     """

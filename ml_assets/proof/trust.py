@@ -1,6 +1,6 @@
-"""The trust of a project: the keys, certificates and identities that it accepts signatures from.
+"""The trust of a project: the keys, certificates and identities whose signatures it accepts.
 
-The protected branch lists them in ``.ml-assets/trust``. The user's own key is trusted besides, so
+The protected branch lists them in ``.ml-assets/trust``. The user's own key is trusted as well, so
 that users can verify their own signatures before they publish the key.
 """
 

@@ -1,1 +1,1 @@
-"""Reporting: what people, programs and CI jobs read about a run."""
+"""Reporting: the reports of a run for people, programs and CI jobs."""

@@ -35,7 +35,7 @@ def verdict_of(decisions: Sequence[CaseDecision]) -> Verdict:
 
 
 def gate_documents(decisions: Sequence[CaseDecision]) -> list[dict[str, Any]]:
-    """Return decisions as the JSON of ``gates``, whose shape is a contract."""
+    """Return decisions as the JSON of ``gates``; its shape is a contract."""
     return [_document(one) for one in in_order(decisions)]
 
 

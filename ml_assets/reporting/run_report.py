@@ -81,7 +81,7 @@ class RunReport:
         return {0: "passed", 1: "failed"}.get(self.exit_code, "error")
 
     def document(self) -> dict[str, object]:
-        """Return the report as JSON, whose shape is a contract."""
+        """Return the report as JSON; its shape is a contract."""
         document: dict[str, object] = {
             "run_id": self.run_id,
             "commit": self.project.head.commit,

@@ -24,7 +24,7 @@ class CommandSettings(Checked):
         example='["python", "tools/licenses.py", "--sarif", "{report}"]',
     )
     judges: Literal["source", "data", "model"] = setting(
-        "source", "What the gate checks.", example='"source"'
+        "source", "Subject of the gate.", example='"source"'
     )
     reads: tuple[str, ...] = setting(
         (),
@@ -49,8 +49,8 @@ class CommandSettings(Checked):
 class GateSettings:
     """The configuration of [gates](gates.md)."""
 
-    # A built-in gate with settings has a field here, of the type that its line in the registry
-    # names: security/gates/registry.py.
+    # Each built-in gate with settings has a field here. Its line in security/gates/registry.py
+    # names the type.
 
     python: str | None = setting(
         None,

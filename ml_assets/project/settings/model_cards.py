@@ -52,7 +52,7 @@ class ModelCardSettings:
     risks: Mapping[str, str] = setting(
         {},
         "Ethical considerations: each risk with its mitigation.",
-        example='{ "carriers are judged by their name" = "the error is measured by carrier" }',
+        example='{ "bias against a carrier" = "the error is measured by carrier" }',
     )
     license: str | None = setting(
         None, "SPDX identifier or expression of the model's license.", example='"Apache-2.0"'

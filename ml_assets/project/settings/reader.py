@@ -75,7 +75,7 @@ def _read(key: Key, value: Any, where: str) -> Any:
 
 
 class _Reader:
-    """Reads the value of one key, and of what is nested in it."""
+    """Reads the value of one key, with its nested values."""
 
     def __init__(self, key: Key, where: str, place: str) -> None:
         self._setting = key.setting
@@ -87,7 +87,7 @@ class _Reader:
         """Read a value of a type.
 
         Raises:
-            ConfigurationError: it is of another type or range.
+            ConfigurationError: the value has another type or range.
         """
         if dataclasses.is_dataclass(kind):
             if not isinstance(value, dict):

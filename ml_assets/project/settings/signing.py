@@ -9,7 +9,7 @@ from security.content.setting import Checked, setting
 
 
 class Method(Enum):
-    """What signs."""
+    """The signing methods."""
 
     KEY = "key"
     KEYLESS = "keyless"

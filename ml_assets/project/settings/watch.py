@@ -36,7 +36,7 @@ class Older(Enum):
 
 
 class First(Enum):
-    """The treatment of the commits at the first look at a branch."""
+    """The treatment of the head of a new branch."""
 
     NOTE = "note"
     RUN = "run"
@@ -69,7 +69,7 @@ class WatchSettings:
     )
     interval: float = seconds(
         30.0,
-        "Seconds between two looks at the remote; Dagster's daemon waits at least 5.",
+        "Seconds between two polls of the remote; Dagster's daemon waits at least 5.",
         minimum=1,
         example="60",
     )
@@ -85,7 +85,7 @@ class WatchSettings:
     )
     first: First = setting(
         First.NOTE,
-        "At the first look at a branch, note its head without a run, or run it.",
+        "For the head of a new branch: only note it, or run it.",
         example='"run"',
     )
     ignore: tuple[str, ...] = setting(
@@ -94,7 +94,7 @@ class WatchSettings:
         example='["*.md", "docs/*"]',
     )
     signed: bool = setting(False, "Run only commits with a trusted signature.", example="true")
-    runs: int = setting(2, "Runs at a time; each branch has one at a time.", minimum=0, example="4")
+    runs: int = setting(2, "Limit of parallel runs; each branch has one.", minimum=0, example="4")
     write_back: WriteBack = setting(
         WriteBack.REF,
         "Push a run's lock files to `refs/ml-assets/locks/<branch>`, as a commit to the branch, to"
@@ -109,5 +109,5 @@ class WatchSettings:
     )
 
     def ignores(self, path: str) -> bool:
-        """Whether a change of this file alone is no reason to run."""
+        """Whether a commit that changes only this file does not run."""
         return any(fnmatch.fnmatchcase(path, pattern) for pattern in self.ignore)

@@ -1,1 +1,1 @@
-"""Templates: files that ``ml-assets init`` writes into a project, as they are but for one line."""
+"""Templates: files that ``ml-assets init`` writes into a project with one changed line."""

@@ -21,7 +21,7 @@ Link = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class PictureLayout:
-    """Places of boxes and lines, in pixels.
+    """The places of boxes and lines, in pixels.
 
     Attributes:
         corners: the upper left corner of each box.

@@ -34,7 +34,7 @@ def test_settings_come_first_then_the_projects_own_then_the_path(tmp_path: Path)
 
 
 def test_interpreter_that_is_named_and_not_there_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="no such interpreter"):
+    with pytest.raises(ConfigurationError, match="interpreter not found"):
         find_interpreter(tmp_path, "nowhere/python", os.environ)
 
 
