@@ -1,1 +1,1 @@
-"""The hands: one module or package per outside system."""
+"""Resources: one module or package for each outside system."""

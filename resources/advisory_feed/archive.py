@@ -137,7 +137,7 @@ def _read_tar(path: Path, limits: FeedLimits) -> Iterator[RawRecord]:
 
 
 class _Header(tarfile.TarInfo):
-    """A header with a limited name: tarfile reads a name into memory whatever its length."""
+    """A header with a limited name: tarfile would read a name of any length into memory."""
 
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:

@@ -205,7 +205,7 @@ class Branch:
 
 
 def find_protected_branch(directory: Path, name: str | None = None) -> Branch | None:
-    """Find the protected branch, from whose commit policy and trust files are read.
+    """Find the protected branch, which supplies the policy and the trust files.
 
     It is the default branch of the remote ``origin``, else its ``main`` or ``master``, else the
     local ``main`` or ``master``.

@@ -81,7 +81,7 @@ class Keyring:
         return KeySigner(public, lambda message: key.sign(message, ec.ECDSA(hashes.SHA256())))
 
     def generate(self, passphrase: str | None = None) -> PublicKey:
-        """Create a key if there is none; return its public half.
+        """Create a key unless one exists; return its public half.
 
         If several processes create a key at once, all of them use the first one.
 

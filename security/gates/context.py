@@ -1,4 +1,4 @@
-"""The context of a gate: the project's settings, files and advisories that a gate is built from."""
+"""The context of a gate: the project's settings, files and advisories for building it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class AdvisoryProvider(Protocol):
 
 
 class ProjectFacts(Protocol):
-    """Facts about a project that gates are built from.
+    """The facts about a project for building gates.
 
     A path is relative to the project's root. A file counts if it exists in the checkout or on the
     protected branch: deleting tests on a branch does not turn their gate off.
@@ -93,12 +93,12 @@ class ProjectFacts(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class GateContext:
-    """What one gate is built from.
+    """The context of one gate.
 
     Attributes:
         name: the gate's name.
         table: the gate's settings; None if it has none.
-        online: address of a vulnerability service, if the policy asks one.
+        online: address of a vulnerability service, if the policy sets one.
         project: the project's facts.
     """
 

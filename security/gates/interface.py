@@ -80,7 +80,7 @@ class Task:
         out: absolute path of the out; None for the source tree.
         scratch: absolute path of a private directory that is removed afterwards.
         environment: all variables of the tool's process.
-        python: absolute path of the project's interpreter; None if there is none.
+        python: absolute path of the project's interpreter; None without one.
         denied: paths that no process of a gate may access: keys, results, statements.
         timeout: seconds.
     """

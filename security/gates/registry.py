@@ -1,4 +1,4 @@
-"""The registry of gates: every built-in gate, with what the rest of the program knows about it.
+"""The registry of gates: every built-in gate with its description for the rest of the program.
 
 To add a gate, write its module and add its line to ``BUILT_IN``. The line names the gate's class
 (``module:Class``), which is imported only when the gate is needed. The class is built without
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Topic(Enum):
-    """What findings of a gate are about; reports in other formats depend on it.
+    """The topic of a gate's findings; reports in other formats depend on it.
 
     QUALITY: code, data or measurements.
     SECURITY: weaknesses; code scanning services rank them by severity.
@@ -41,9 +41,9 @@ class GateDescription:
 
     Attributes:
         name: in policies, settings and reports, and on the command line.
-        kind: what the gate judges.
+        kind: the kind of its subjects.
         implementation: its class, as ``module:Class`` below ``security.gates``.
-        topic: what its findings are about.
+        topic: the topic of its findings.
         settings: type of its table in the settings; None if it has none.
         seconds: typical duration on a mid-sized project; longer gates start first.
         reads_model_files: whether it must have judged a model before the model is signed.

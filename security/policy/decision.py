@@ -18,7 +18,7 @@ from security.verdict import Verdict
 NEWEST_ADVISORY = "advisories_newest"
 #: The fact with the test coverage of the project's code, in percent.
 COVERAGE = "coverage_percent"
-#: In some time zone tomorrow has begun; a later date is wrong.
+#: Some time zones are a day ahead; a later date is an error.
 _AHEAD = datetime.timedelta(days=1)
 
 

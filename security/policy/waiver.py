@@ -111,7 +111,7 @@ def _package(table: Table) -> str | None:
 def matches_path(pattern: str, path: str) -> bool:
     """Return whether a path matches a pattern, name by name, case-sensitively."""
     names = path.split("/")
-    reached = {0}  # numbers of names that the parts so far can match
+    reached = {0}  # counts of names that the parts so far can match
     for part in pattern.split("/"):
         if part == "**":
             reached = set(range(min(reached, default=len(names) + 1), len(names) + 1))

@@ -1,1 +1,1 @@
-"""Signatures: keys, certificates and keyless identities, and who is trusted with what."""
+"""Signatures: keys, certificates and keyless identities, and the purposes of trusted signers."""

@@ -26,7 +26,7 @@ class Identity:
     label: str = ""
 
     def __str__(self) -> str:
-        """Return it as one line for people."""
+        """Return the identity as one line for people."""
         if self.kind is BundleKind.KEY:
             shown = f"key {self.name[:16]}"
         else:

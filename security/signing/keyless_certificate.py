@@ -39,7 +39,7 @@ def parse_keyless_certificate(der: bytes) -> Identity:
     """Read the identity of a certificate. The steps, each with the attack that it stops:
 
     1. DER, each extension once: two readers could see two values.
-    2. It may not issue certificates: those would be in no log.
+    2. It must not issue certificates: those would be in no log.
     3. Exactly one name, an e-mail address or a URI: of two, either could be the trusted one.
     4. Claims are canonical DER UTF8Strings, and include the issuer.
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sigstore.verify import Verifier
     from sigstore.verify.policy import Identity as Policy
 
-_HINT = "look at .ml-assets/trust/trust.toml of the protected branch"
+_HINT = "check .ml-assets/trust/trust.toml of the protected branch"
 _ENTRY = ("logIndex", "logId", "kindVersion", "canonicalizedBody", "inclusionProof")
 _ENTRY_V1 = ("integratedTime", "inclusionPromise")
 

@@ -119,7 +119,7 @@ def verify_model_signature(bundle: Bundle, trust: Trust, name: str, model: FileT
     3. The statement is about exactly this name and these files: a file added, removed, renamed or
        ignored by the signer's choice is noticed.
     4. No file or directory has a refused permission bit (``file_mode``): the format does not sign
-       them, so that anybody could set one.
+       them, so anyone could set one.
 
     Later changes to the files go unnoticed: use a copy (``private_copy``).
 

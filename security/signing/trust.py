@@ -1,4 +1,4 @@
-"""The trust: the signers whose signatures count, with their purposes and times.
+"""The trust: the trusted signers, with their purposes and times.
 
 It is read from ``.ml-assets/trust/trust.toml`` and the files next to it, at the protected branch's
 commit: a branch under review cannot add its own key.
@@ -42,11 +42,11 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class Trusted:
-    """One signer whose signatures count.
+    """One trusted signer.
 
     Attributes:
-        name: its name for people.
-        purposes: the purposes that it may sign for; None for all.
+        name: the display name.
+        purposes: the purposes that the signer is trusted for; None for all.
         since: the start of its validity.
         until: the end of its validity.
         revoked: the time of revocation; no signature of a revoked signer counts.
@@ -125,10 +125,10 @@ class Trust:
 
 
 def check_signer(trusted: Trusted, purpose: Purpose, at: datetime.datetime | None) -> None:
-    """Check that a signer may sign for a purpose at a time.
+    """Check that a signer is trusted for a purpose at a time.
 
     1. It is not revoked: a thief of the key can state any time.
-    2. It may sign for this purpose.
+    2. It is trusted for this purpose.
     3. The statement's time lies within the signer's validity. The time is the signer's own claim,
        so it only binds an honest signer. A statement without a time counts until revocation.
 
@@ -139,7 +139,9 @@ def check_signer(trusted: Trusted, purpose: Purpose, at: datetime.datetime | Non
     if trusted.revoked is not None:  # 1
         raise SignatureError(f"signer revoked: {trusted.name}", hint)
     if trusted.purposes is not None and purpose not in trusted.purposes:  # 2
-        raise SignatureError(f"{trusted.name} may not sign for this purpose: {purpose.value}", hint)
+        raise SignatureError(
+            f"{trusted.name} is not trusted for this purpose: {purpose.value}", hint
+        )
     if at is not None:  # 3
         if trusted.since is not None and at < trusted.since:
             raise SignatureError(f"signed before the validity of {trusted.name}: {at:%F %T}", hint)

@@ -1,4 +1,4 @@
-"""The purpose: what a signature is put under, which is what a signer may be trusted with."""
+"""The purposes of signatures: the predicate types that a signer can be trusted for."""
 
 from __future__ import annotations
 

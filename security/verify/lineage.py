@@ -1,7 +1,7 @@
 """The lineage of a digest: back to everything it was made from, or on to everything made from it.
 
-Every edge is a verified statement. A statement of an untrusted signer is no edge. A node whose
-provenance is missing says so.
+Every edge is a verified statement. A statement of an untrusted signer is no edge. A node
+without provenance says so.
 """
 
 from __future__ import annotations

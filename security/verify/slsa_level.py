@@ -26,7 +26,7 @@ class SlsaLevel:
     cap: str
 
     def __str__(self) -> str:
-        """Return it as one line for people."""
+        """Return the level as one line for people."""
         if self.level == _HIGHEST.level:
             return f"SLSA Build L{self.level}"
         return f"SLSA Build capped at L{self.level}: {self.cap}"

@@ -1,4 +1,4 @@
-"""The verification: the steps that were taken for a subject, with a verdict for each."""
+"""The verification: the steps for a subject, with a verdict for each."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class SparseCheckout(Checkout):
-    """A working tree whose data may be elsewhere. Safe for threads."""
+    """A working tree with absent outs. Safe for threads."""
 
     def __init__(
         self, root: Path, state: Path, manifest: Manifest, secret: bytes | None = None

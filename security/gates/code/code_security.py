@@ -10,7 +10,7 @@
    logs when one of its tests crashes, so the log is read as well.
 4. The baseline is a bandit report. It silences the findings that it lists. If a file has more
    findings of one kind than the baseline lists, none of that kind is silenced, because the new one
-   cannot be told from the others.
+   cannot be distinguished.
 
 Only files with the suffix ``.py`` or ``.pyw`` are read: no other scripts and no notebooks.
 """

@@ -1,1 +1,1 @@
-"""The gate ``dependencies``: known vulnerabilities of what a project pins and installs."""
+"""The gate ``dependencies``: known vulnerabilities of pinned and installed packages."""

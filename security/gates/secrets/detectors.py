@@ -5,7 +5,7 @@ whole text at once, and the plugin analyses only the lines that they match. No s
 pattern that matches in a line matches there in the text too, because ``^`` and ``$`` stand for the
 ends of a line in both, and no pattern requires a character that a line break could take away.
 
-Plugins can ask a network service whether a secret works. They are never told to here.
+Plugins can ask a network service whether a secret works. This program never lets them.
 """
 
 from __future__ import annotations

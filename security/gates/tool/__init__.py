@@ -1,1 +1,1 @@
-"""What gates share: how a tool is started, and how its report is read."""
+"""The tools of gates: start a tool, and read its report."""

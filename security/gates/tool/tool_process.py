@@ -162,7 +162,7 @@ def _forbid_core_dumps(pid: int) -> None:
         try:
             resource.prlimit(pid, resource.RLIMIT_CORE, (0, 0))
         except (ProcessLookupError, PermissionError):
-            pass  # it has exited, or we may not set limits; a dump only fills the disk
+            pass  # it has exited, or limits are not permitted; a dump only fills the disk
 
 
 class _Pipes:

@@ -36,10 +36,10 @@ class _Notes:
 
 
 def answer(arguments: Sequence[str]) -> None:
-    """Be the process.
+    """Run the reader process.
 
     Args:
-        arguments: the file with what to do, written by the gate.
+        arguments: the request file, which the gate has written.
     """
     request = read_request(arguments[0])
     restrict(request["memory"], request["cpu"])
@@ -103,9 +103,10 @@ def _read_file(out: Path, file: OutFile, expected: Expected, notes: _Notes) -> N
 def _check_table(name: str, file: OutFile, expected: Expected, notes: _Notes) -> None:
     """Check one table to its end.
 
-    1. It is read to its end, or to where it is damaged; what was found up to there counts.
-    2. It has as many rows as it says.
-    3. One without rows says nothing of its columns, unless that is declared to be in order.
+    1. Read the table to its end or to a damaged place; failures found up to there count.
+    2. The number of rows must equal the number in its footer.
+    3. A table without rows shows nothing about its columns: refuse it unless its expectations
+       allow no rows.
     """
     # Imported here, because checks of file names alone do not need pandas and pandera.
     from security.gates.data.reader.checks import TableChecks
@@ -142,7 +143,7 @@ def _count_checks(expected: Expected) -> int:
 def _shorten(notes: _Notes) -> None:
     """Limit the report to one line of JSON, and count the rest."""
     if len(notes.failures) > _MOST_FAILURES:
-        notes.unjudged.insert(0, f"{len(notes.failures) - _MOST_FAILURES} more findings not kept")
+        notes.unjudged.insert(0, f"{len(notes.failures) - _MOST_FAILURES} more findings omitted")
         del notes.failures[_MOST_FAILURES:]
     more = len(notes.unjudged) - _MOST_REASONS
     if more > 0:

@@ -87,7 +87,7 @@ def parse_reading(line: str) -> Reading:
     if any(type(one) is not int or one < 0 for one in numbers):
         raise ValueError("not a reading: a number has another type")
     if not all(isinstance(one, str) for one in texts) or written != line:
-        raise ValueError("not a reading: it does not read back as written")
+        raise ValueError("not a reading: not in canonical form")
     return reading
 
 

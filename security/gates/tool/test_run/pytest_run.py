@@ -217,7 +217,7 @@ def _load_account(path: Path) -> Mapping[str, int]:
 
 
 def _contradictions(report: JunitReport, ended: ToolExit, account: Mapping[str, int]) -> list[str]:
-    """Return contradictions, and what was not run.
+    """Return contradictions, and the tests that did not run.
 
     Raises:
         GateError: there are contradictions, and no failed test to report.

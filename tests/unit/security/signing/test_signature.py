@@ -41,7 +41,7 @@ def test_trusted_key_verifies() -> None:
         ({"revoked": NOON + 100 * HOUR}, "revoked"),
         ({"since": NOON + HOUR}, "before"),
         ({"until": NOON - HOUR}, "after"),
-        ({"purposes": frozenset({Purpose.BILL})}, "may not sign for this purpose: provenance"),
+        ({"purposes": frozenset({Purpose.BILL})}, "not trusted for this purpose: provenance"),
     ],
 )
 def test_key_that_may_not_is_refused(changes: dict[str, Any], why: str) -> None:

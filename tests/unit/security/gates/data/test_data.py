@@ -630,7 +630,7 @@ def test_many_findings_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     table = {"columns": {name: {"dtype": "int"} for name in names}}
     report = judge(tmp_path, content, table)
     assert len(report.findings) == 5
-    assert report.unjudged == "3 more findings not kept"
+    assert report.unjudged == "3 more findings omitted"
 
 
 def test_tool_changes_with_what_is_expected_and_recorded(tmp_path: Path) -> None:
