@@ -55,7 +55,7 @@ class Right:
 
 
 class Scope:
-    """Connections that cannot leave a domain (``LANDLOCK_SCOPE_*``)."""
+    """The actions that cannot leave a domain (``LANDLOCK_SCOPE_*``)."""
 
     ABSTRACT_UNIX_SOCKET = 1 << 0
     SIGNAL = 1 << 1
