@@ -84,7 +84,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
             service.wait_for_pass(commit)
             git.stop()
             wait_until(
-                lambda: any("asked again" in said for said in service.said()),
+                lambda: any("retrying in" in said for said in service.said()),
                 "a tick that does not reach the remote",
             )
             yield service
@@ -179,5 +179,5 @@ def test_secrets_are_in_no_answer_of_the_web_server(server: Service) -> None:
           ... on MarkdownMetadataEntry { mdStr } ... on PathMetadataEntry { path } }""")
     said = json.dumps(answer).encode()
     assert b"never run: not in dvc.lock" in said
-    assert b"asked again" in said
+    assert b"retrying in" in said
     assert [place for place, text in PLANTED.items() if text.encode() in said] == []

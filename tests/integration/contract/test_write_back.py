@@ -190,7 +190,7 @@ def test_record_on_the_branch_is_one_commit_and_gives_way_to_a_newer_one(
     assert log[0] == f"{head} ml-assets"
     assert log[1].startswith(commit)
     newer = another(pushed, "three\n")
-    assert "its next run records the locks" in write_back(watch, graph, commit)[-1]
+    assert "the next run records the lock files" in write_back(watch, graph, commit)[-1]
     assert watch.mirror.read_remote(["main"]).heads["main"] == newer
 
 

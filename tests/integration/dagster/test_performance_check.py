@@ -180,7 +180,9 @@ def test_model_that_no_stage_writes_is_refused_and_no_check_forgotten(flow: Flow
     give_command(flow, "true {report}", model="modle")
     project = Project(flow.root)
 
-    with pytest.raises(ConfigurationError, match="what no stage writes: modle"):
+    with pytest.raises(
+        ConfigurationError, match="no stage writes the model of the performance test: modle"
+    ):
         describe_assets(project, project.open_checkout())
 
 

@@ -95,7 +95,7 @@ def test_tool_configuration_of_a_branch_has_no_effect_and_is_named(project: Repo
     assert done.code == before.code == 1
     for path in set(PLANTED) - {"mypy.ini"}:
         assert any(
-            line.startswith("notice: not used") and line.endswith(f"in {path}")
+            line.startswith("notice: ignored") and line.endswith(f"in {path}")
             for line in done.stderr.splitlines()
         ), (path, done.stderr)
 
