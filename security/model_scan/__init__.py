@@ -1,7 +1,7 @@
-"""The fail-closed reader of model files: bytes at a path in, findings or the reason for none out.
+"""A fail-closed scanner of model files.
 
-A file is judged without a vendor's loader: its bytes are parsed, and what a loader would do with
-them is followed symbolically. Only what is known to be harmless passes; what is not understood is
-never clean. `child.scan_in_child` is the entry for files that are not trusted, `scan.scan_file` is
-the same reader in this process.
+The scanner runs no vendor's loader. It parses the bytes and follows symbolically what a loader
+would do with them. Only content that is known to be harmless is clean; content that the scanner
+does not understand never is. Scan untrusted files with `child.scan_in_child`; `scan.scan_file` runs
+the same scanner in this process.
 """

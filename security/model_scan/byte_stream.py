@@ -1,7 +1,7 @@
-"""Reading forward through the bytes of a file, of a member, or of what a compressed layer holds.
+"""Forward reading of a file, an archive member or a compressed layer.
 
-A `ByteContent` can be opened more than once; each time it gives a `ByteStream` from its first byte.
-Stored bytes are read by position and skipped without being read.
+A `ByteContent` can be opened repeatedly and returns a `ByteStream` from its first byte each time.
+Stored bytes are read by position; skipping them reads nothing.
 """
 
 from __future__ import annotations
@@ -16,31 +16,31 @@ _CHUNK = 1 << 18
 
 
 class TruncatedError(UnscannedError):
-    """The bytes end before what they announce."""
+    """The bytes end before their announced length."""
 
 
 class ByteSource(Protocol):
-    """Bytes that come one after another."""
+    """A sequence of bytes that can be read once, forward."""
 
     def read(self, size: int) -> bytes:
-        """Return at most `size` bytes; none at the end only."""
+        """Return at most `size` bytes; none only at the end."""
         ...
 
     def skip(self, size: int) -> int:
-        """Pass over at most `size` bytes and return how many."""
+        """Skip at most `size` bytes and return their number."""
         ...
 
 
 class ByteContent(Protocol):
-    """Bytes that can be read from the first one as often as needed."""
+    """Bytes that can be read from the first one repeatedly."""
 
     @property
     def size(self) -> int | None:
-        """The number of bytes, where it is known without reading them."""
+        """The number of bytes; None if it is unknown before reading."""
         ...
 
     def open(self) -> ByteStream:
-        """Start at the first byte."""
+        """Return a stream from the first byte."""
         ...
 
 
@@ -59,20 +59,20 @@ class Window:
         return chunk
 
     def skip(self, size: int) -> int:
-        """Move on without reading."""
+        """Skip at most `size` bytes without reading them and return their number."""
         passed = min(size, self._end - self._next)
         self._next += passed
         return passed
 
 
 class ByteStream:
-    """Forward reading with a look at what comes next, from any source."""
+    """A forward reader of a source that can peek at the next bytes."""
 
     def __init__(self, source: ByteSource) -> None:
         self._source = source
         self._buffer = b""
-        self._taken = 0  # of the buffer
-        self._before = 0  # bytes of the source that came before the buffer
+        self._taken = 0  # consumed bytes of the buffer
+        self._before = 0  # bytes of the source before the buffer
 
     @property
     def position(self) -> int:
@@ -80,10 +80,10 @@ class ByteStream:
         return self._before + self._taken
 
     def read(self, size: int) -> bytes:
-        """Return exactly `size` bytes, which the caller has found to be few.
+        """Return exactly `size` bytes; the caller limits the size.
 
         Raises:
-            TruncatedError: there are fewer.
+            TruncatedError: fewer are left.
         """
         end = self._taken + size
         if end > len(self._buffer):
@@ -97,7 +97,7 @@ class ByteStream:
         """Return the next byte.
 
         Raises:
-            TruncatedError: there is none.
+            TruncatedError: no byte is left.
         """
         taken = self._taken
         if taken >= len(self._buffer):
@@ -106,7 +106,7 @@ class ByteStream:
         return self._buffer[taken]
 
     def read_some(self, size: int) -> bytes:
-        """Return at least one and at most `size` bytes; none at the end only."""
+        """Return at least one and at most `size` bytes; none only at the end."""
         if self._taken == len(self._buffer):
             self._refill(size)
         piece = self._buffer[self._taken : self._taken + size]
@@ -114,10 +114,10 @@ class ByteStream:
         return piece
 
     def read_line(self, limit: int) -> bytes | None:
-        """Return the bytes up to a newline, which is passed over; None if they exceed the limit.
+        """Return the bytes before the next newline and skip it; None if they exceed the limit.
 
         Raises:
-            TruncatedError: no newline comes.
+            TruncatedError: no newline follows.
         """
         kept: list[bytes] | None = []
         length = 0
@@ -133,13 +133,13 @@ class ByteStream:
                 return None if kept is None else b"".join(kept)
             self._taken = len(self._buffer)
             if not self._refill(_CHUNK):
-                raise TruncatedError("the bytes end in the middle of a line")
+                raise TruncatedError("truncated in the middle of a line")
 
     def skip(self, size: int) -> None:
-        """Pass over exactly `size` bytes.
+        """Skip exactly `size` bytes.
 
         Raises:
-            TruncatedError: there are fewer.
+            TruncatedError: fewer are left.
         """
         held = min(size, len(self._buffer) - self._taken)
         self._taken += held
@@ -150,39 +150,39 @@ class ByteStream:
         while left:
             passed = self._source.skip(left)
             if not passed:
-                raise TruncatedError("the bytes end before what they announce")
+                raise TruncatedError("truncated: the bytes end before the announced length")
             self._before += passed
             left -= passed
 
     def peek(self, size: int) -> bytes:
-        """Return the next bytes, fewer at the end, and stay where we are."""
+        """Return the next bytes, fewer at the end, without consuming them."""
         while len(self._buffer) - self._taken < size and self._extend():
             pass
         return self._buffer[self._taken : self._taken + size]
 
     def at_end(self) -> bool:
-        """Say whether nothing is left."""
+        """Say whether no bytes are left."""
         return not self.peek(1)
 
     def _refill(self, size: int) -> bool:
-        """Replace a buffer that was taken whole."""
+        """Replace a consumed buffer."""
         self._before += self._taken
         self._taken = 0
         self._buffer = self._source.read(max(size, _CHUNK))
         return bool(self._buffer)
 
     def _extend(self) -> bool:
-        """Read more behind what the buffer still holds."""
+        """Read more bytes and append them to the rest of the buffer."""
         more = self._source.read(_CHUNK)
         self._before += self._taken
         self._buffer, self._taken = self._buffer[self._taken :] + more, 0
         return bool(more)
 
     def _fill(self, size: int) -> None:
-        """Have at least `size` bytes in the buffer."""
+        """Read until the buffer holds at least `size` bytes."""
         while len(self._buffer) - self._taken < size:
             if not self._extend():
-                raise TruncatedError("the bytes end before what they announce")
+                raise TruncatedError("truncated: the bytes end before the announced length")
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,5 +194,5 @@ class Stored:
     size: int
 
     def open(self) -> ByteStream:
-        """Start at the first byte of the range."""
+        """Return a stream from the first byte of the range."""
         return ByteStream(Window(self.descriptor, self.start, self.size))

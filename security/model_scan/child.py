@@ -1,7 +1,8 @@
-"""Judging a model file in a process of its own, which can be neither large nor long nor write.
+"""The scan of a model file in a child process with limited memory and time and no write access.
 
-The file is opened here and handed over as a descriptor, so that the child judges exactly this one.
-It answers with one line of JSON; no answer, half an answer or another one means: not judged.
+The parent opens the file and passes the descriptor, so that the child scans exactly this file. The
+child answers with one line of JSON; a missing, truncated or different answer leaves the file
+unjudged.
 """
 
 from __future__ import annotations
@@ -21,16 +22,16 @@ from security.sandbox.worker import read_answer, restrict, start_code, write_ans
 _LONGEST_ANSWER = 4 << 20
 _CODECS = ("ascii", "latin-1", "raw_unicode_escape", "unicode_escape", "utf-8")
 _ROOT = Path(__file__).resolve().parents[2]
-# `-I` keeps the current directory and PYTHON* variables out, `-S` everything installed: the child
-# runs on the standard library and this package alone, found after it.
+# `-I` ignores the current directory and PYTHON* variables, `-S` ignores installed packages: the
+# child can import the standard library and, after it, this package.
 _START = start_code("security.model_scan.child")
 
 
 def scan_in_child(path: Path | str, limits: ScanLimits | None = None) -> Scan:
-    """Judge the file at a path in a process with limits on memory, processor time and wall time.
+    """Scan the file at a path in a process with limits on memory, processor time and wall time.
 
     Returns:
-        What the child found; unjudged when it did not answer properly, for whatever reason.
+        The scan of the child; unjudged if the child does not answer with a valid scan.
     """
     limits = limits or ScanLimits()
     try:
@@ -44,11 +45,10 @@ def scan_in_child(path: Path | str, limits: ScanLimits | None = None) -> Scan:
 
 
 def scan_open_in_child(descriptor: int, limits: ScanLimits, *, bystander: bool = False) -> Scan:
-    """Judge an open file like ``scan_in_child``; the descriptor stays open.
+    """Scan an open file like ``scan_in_child``; the descriptor stays open.
 
     Args:
-        bystander: the caller has found it to be no model (a text, a picture); what is asked is only
-            whether a loader of models could read it all the same.
+        bystander: the file is a text or a picture; scan only whether a model loader could read it.
     """
     size = os.fstat(descriptor).st_size
     try:
@@ -60,12 +60,12 @@ def scan_open_in_child(descriptor: int, limits: ScanLimits, *, bystander: bool =
 def _ask(descriptor: int, size: int, limits: ScanLimits, bystander: bool) -> Scan:
     """Start the child and read its answer.
 
-    1. It ends by itself, in time, with exit code 0.
-    2. It says one line, and no more than a scan can be.
+    1. The child exits by itself, in time, with exit code 0.
+    2. It answers with one line, not longer than the limit.
     3. The line is a scan of a file of this size.
 
     Raises:
-        UnscannedError: a step finds something else.
+        UnscannedError: a step fails.
     """
     numbers = [str(getattr(limits, name)) for name in ScanLimits.__dataclass_fields__]
     what = [str(descriptor), "bystander" if bystander else "model"]
@@ -96,29 +96,29 @@ def _ask(descriptor: int, size: int, limits: ScanLimits, bystander: bool) -> Sca
     finally:
         timer.cancel()
     if late.is_set():  # 1
-        raise UnscannedError(f"the scan took longer than {limits.wall:g} seconds")
+        raise UnscannedError(f"scan stopped: still running after {limits.wall:g} seconds")
     if code != 0:
-        raise UnscannedError(f"the scan's process ended with {_explain(code)}")
+        raise UnscannedError(f"scan process failed: {_explain(code)}")
     try:
         line = read_answer(answered, _LONGEST_ANSWER)  # 2
     except ValueError as error:
-        raise UnscannedError("the scan's process did not answer with one line") from error
+        raise UnscannedError("scan process did not answer with one line") from error
     try:
         scan = parse_scan(line)
     except ValueError as error:
-        raise UnscannedError("the scan's process did not answer with a scan") from error
+        raise UnscannedError("scan process did not answer with a scan") from error
     if scan.size != size:  # 3
-        raise UnscannedError("the scan's process answered for another file")
+        raise UnscannedError("scan process answered for another file")
     return scan
 
 
 def _explain(code: int) -> str:
-    """Say how a process ended."""
+    """Describe the exit of a process."""
     return f"signal {-code}" if code < 0 else f"exit code {code}"
 
 
 def answer(arguments: list[str]) -> None:
-    """Be the child: take the limits upon this process, judge the descriptor, print one line."""
+    """Run as the child: restrict this process, scan the descriptor, print one line."""
     fields = list(ScanLimits.__dataclass_fields__)
     values = {
         name: float(text) if name == "wall" else int(text)
@@ -127,7 +127,7 @@ def answer(arguments: list[str]) -> None:
     limits = ScanLimits(**values)  # type: ignore[arg-type]  # the one float is converted above
     descriptor = int(arguments[0])
     scan = {"model": scan_descriptor, "bystander": scan_bystander}[arguments[1]]
-    for codec in _CODECS:  # no file can be opened any more once this process is restricted
+    for codec in _CODECS:  # the restricted process cannot open files
         codecs.lookup(codec)
     restrict(limits.memory, limits.cpu, descriptors=descriptor + 1)
     write_answer(format_scan(scan(descriptor, limits)))

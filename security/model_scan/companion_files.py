@@ -1,4 +1,4 @@
-"""Bystanders: the texts and pictures that lie beside the models of a directory, and are none."""
+"""Bystanders: texts and pictures beside the models of a directory."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ _PICTURES = {
 }
 _LONGEST = 64 * MEBI
 _CONTROLS = bytes(set(range(32)) - set(b"\t\n\f\r")) + b"\x7f"
-# Tags are how YAML names the types that an unsafe loader would make; a directive can rename them.
+# A YAML tag names a type that an unsafe loader instantiates; a directive can rename tags.
 _TAG = re.compile(rb"(?:^|[\s\[{,:?-])!|^%", re.MULTILINE)
 
 
 def is_bystander(path: str, descriptor: int, size: int) -> bool:
-    """Say whether a file is a text or a picture by its name, and by its content as well.
+    """Say whether a file is a text or a picture by both its name and its content.
 
-    A YAML file with tags is neither: an unsafe loader would make the objects that they name.
+    A YAML file with tags is neither: an unsafe loader would instantiate the types that they name.
 
     Args:
-        path: relative to the directory; empty for a file that is judged alone, which is the model.
+        path: relative to the directory; empty for a single file, which is the model itself.
     """
     name = PurePosixPath(path)
     suffix = name.suffix.lower()
@@ -43,7 +43,7 @@ def is_bystander(path: str, descriptor: int, size: int) -> bool:
 
 
 def _is_text(content: bytes) -> bool:
-    """Say whether content is UTF-8 without control characters that no text has."""
+    """Say whether content is UTF-8 without control characters other than white space."""
     try:
         content.decode("utf-8")
     except UnicodeDecodeError:

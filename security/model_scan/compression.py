@@ -1,4 +1,4 @@
-"""Compressed layers: unpacked in pieces, counted against a budget, and thrown away."""
+"""Compressed layers: unpacked in pieces, counted against a budget, and discarded."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LZMA_MEMORY = 256 * MEBI
 
 
 class Budget:
-    """What may still be unpacked, over all layers and members of one file."""
+    """The number of bytes that all layers and members of one file may unpack to."""
 
     def __init__(self, limits: ScanLimits, size: int) -> None:
         self._most = limits.unpacked
@@ -28,20 +28,20 @@ class Budget:
         self._unpacked = 0
 
     def spend(self, size: int) -> None:
-        """Count bytes that came out of a layer.
+        """Count the unpacked bytes of a layer.
 
         Raises:
-            UnscannedError: too many in all, or too many for a file of this size.
+            UnscannedError: the file exceeds the total limit or the ratio for its size.
         """
         self._unpacked += size
         if self._unpacked > self._bomb:
-            raise UnscannedError(f"unpacks to more than {self._ratio} times its size: a bomb")
+            raise UnscannedError(f"decompression bomb: more than {self._ratio} times its size")
         if self._unpacked > self._most:
-            raise UnscannedError(f"unpacks to more than {self._most} bytes")
+            raise UnscannedError(f"unpacked size exceeds the limit: {self._most} bytes")
 
 
 class Decompressor(Protocol):
-    """What bz2 and lzma offer, and zlib through `_Inflate`."""
+    """The interface of the decompressors of bz2 and lzma, and of `_Inflate` for zlib."""
 
     @property
     def eof(self) -> bool:
@@ -50,12 +50,12 @@ class Decompressor(Protocol):
 
     @property
     def needs_input(self) -> bool:
-        """Whether nothing comes out before more goes in."""
+        """Whether it needs more packed bytes to return unpacked ones."""
         ...
 
     @property
     def unused_data(self) -> bytes:
-        """What came after the end."""
+        """The bytes after the end of the stream."""
         ...
 
     def decompress(self, data: bytes, max_length: int = -1) -> bytes:
@@ -64,7 +64,7 @@ class Decompressor(Protocol):
 
 
 class _Inflate:
-    """zlib with the interface of the other two."""
+    """zlib with the interface of bz2 and lzma."""
 
     def __init__(self, window_bits: int) -> None:
         self._inflate = zlib.decompressobj(window_bits)
@@ -83,9 +83,9 @@ class _Inflate:
         return self._inflate.unused_data
 
     def decompress(self, data: bytes, max_length: int = -1) -> bytes:
-        """Unpack; what zlib did not take of the last bytes comes first."""
+        """Unpack the bytes that zlib has not consumed yet, then the new ones."""
         piece = self._inflate.decompress(self._inflate.unconsumed_tail + data, max_length)
-        self._full = len(piece) == max_length  # zlib may hold more than it has handed out
+        self._full = len(piece) == max_length  # zlib may hold more output
         return piece
 
 
@@ -100,10 +100,10 @@ DECOMPRESSORS: dict[str, Callable[[], Decompressor]] = {
 
 
 class Unpacked:
-    """What one compressed stream holds; bytes after the stream's end are refused.
+    """The unpacked bytes of one compressed stream.
 
-    A loader may or may not go on with a second compressed stream after the first. As nobody can say
-    which, there must be none.
+    Bytes after the end are refused: some loaders read a second compressed stream there, others do
+    not.
     """
 
     def __init__(self, packed: ByteStream, method: str, budget: Budget) -> None:
@@ -116,41 +116,42 @@ class Unpacked:
         """Return at most `size` unpacked bytes.
 
         Raises:
-            UnscannedError: damaged, truncated or followed by more bytes, or the budget is spent.
+            UnscannedError: the stream is damaged, truncated or followed by more bytes, or exceeds
+                the budget.
         """
         wanted = min(size, _PIECE)
         while True:
             try:
                 piece = self._step(wanted)
             except (zlib.error, lzma.LZMAError, OSError, EOFError, ValueError) as error:
-                raise UnscannedError(f"{self._method} data is damaged: {error}") from error
+                raise UnscannedError(f"damaged {self._method} data: {error}") from error
             if piece:
                 self._budget.spend(len(piece))
                 return piece
             if self._decompressor.eof:
                 if self._decompressor.unused_data or not self._packed.at_end():
-                    raise UnscannedError(f"bytes follow the end of the {self._method} data")
+                    raise UnscannedError(f"bytes after the end of the {self._method} data")
                 return b""
 
     def _step(self, wanted: int) -> bytes:
-        """Feed the decompressor once, unless it has ended."""
+        """Run the decompressor once, unless its stream has ended."""
         if self._decompressor.eof:
             return b""
         data = b""
         if self._decompressor.needs_input:
             data = self._packed.read_some(_CHUNK)
             if not data:
-                raise TruncatedError(f"{self._method} data is truncated")
+                raise TruncatedError(f"truncated {self._method} data")
         return self._decompressor.decompress(data, wanted)
 
     def skip(self, size: int) -> int:
-        """Unpack and throw away."""
+        """Unpack bytes, discard them and return their number."""
         return len(self.read(size))
 
 
 @dataclass(frozen=True, slots=True)
 class Compressed:
-    """What a compressed content unpacks to."""
+    """The unpacked content of a compressed layer."""
 
     packed: ByteContent
     method: str
@@ -158,9 +159,9 @@ class Compressed:
 
     @property
     def size(self) -> None:
-        """Nobody knows before it is unpacked."""
+        """None: the size is unknown before unpacking."""
         return None
 
     def open(self) -> ByteStream:
-        """Start at the first unpacked byte."""
+        """Return a stream from the first unpacked byte."""
         return ByteStream(Unpacked(self.packed.open(), self.method, self.budget))

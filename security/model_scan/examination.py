@@ -1,4 +1,4 @@
-"""One scan under way: what was found so far, what may still be used, and how content nests."""
+"""The state of a running scan: findings, budget and nesting."""
 
 from __future__ import annotations
 
@@ -22,11 +22,12 @@ Judge = Callable[["Examination", ByteContent, ScanLocation], Format]
 
 @dataclass(slots=True)
 class Examination:
-    """What the readers of all formats share.
+    """The state that the readers of all formats share.
 
     Attributes:
-        judge: recognises content and gives it to its reader; how containers judge what they hold.
-        depth: containers that we are in.
+        judge: detects the format of content and scans it; containers call it for their members.
+        depth: number of containers around the current content.
+        dropped: number of findings beyond `ScanLimits.findings`.
     """
 
     limits: ScanLimits
@@ -44,7 +45,7 @@ class Examination:
         where: ScanLocation,
         subject: str = "",
     ) -> None:
-        """Keep a finding, the first of its rule and subject in each layer."""
+        """Add a finding, unless its layer already has one of the same rule and subject."""
         key = (rule, subject or message, where.inside)
         if key in self.found:
             return
@@ -56,10 +57,10 @@ class Examination:
         self.found[key] = ScanFinding(rule, severity, shown, where, quote(subject, 400))
 
     def enter(self, content: ByteContent, where: ScanLocation) -> Format:
-        """Judge what a container holds.
+        """Scan the content of a container.
 
         Raises:
-            UnscannedError: too deep, or the content cannot be judged.
+            UnscannedError: containers are nested too deeply, or the content cannot be scanned.
         """
         if self.depth >= self.limits.depth:
             raise UnscannedError("containers are nested too deeply", where)

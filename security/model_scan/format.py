@@ -1,4 +1,4 @@
-"""Recognising what content is by its first bytes; loaders do not go by names either."""
+"""Detection of a format from the first bytes. File names do not count: loaders ignore them too."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ _MAGIC = {
     b"\xfd7zXZ\x00": Format.XZ,
     b"\x5d\x00\x00": Format.LZMA,
 }
-# Formats that people do give as models, for a reason that says more than "not known".
+# Formats of real models that the scanner does not support, with a specific reason for each.
 _REFUSED = {
-    b"\x04\x22\x4d\x18": "compressed with lz4, which is not read here",
-    b"\x28\xb5\x2f\xfd": "compressed with zstandard, which is not read here",
-    b"\x89HDF\r\n\x1a\n": "HDF5, which can hold code (Keras layers)",
-    b"GGUF": "GGUF, which is not read here",
-    b"ZF": "a compressed file of joblib before 0.10, which is not read here",
-    b"PK\x05\x06": "a zip archive without members",
+    b"\x04\x22\x4d\x18": "unsupported compression: lz4",
+    b"\x28\xb5\x2f\xfd": "unsupported compression: zstandard",
+    b"\x89HDF\r\n\x1a\n": "unsupported format: HDF5, which can hold code (Keras layers)",
+    b"GGUF": "unsupported format: GGUF",
+    b"ZF": "unsupported format: compressed file of joblib before 0.10",
+    b"PK\x05\x06": "zip archive without members",
 }
 
 
 def recognise(content: ByteContent) -> Format:
-    """Say what content is.
+    """Return the format of content.
 
     Raises:
-        UnscannedError: nothing that can be judged.
+        UnscannedError: the content is empty, or its format is unsupported or unknown.
     """
     head = content.open().peek(_HEAD)
     if not head:
@@ -55,7 +55,7 @@ def recognise(content: ByteContent) -> Format:
         return Format.JSON
     if starts_like_pickle(head):
         return Format.PICKLE
-    raise UnscannedError("not a format that can be judged")
+    raise UnscannedError("unknown format")
 
 
 def _starts_like_zlib(head: bytes) -> bool:

@@ -1,4 +1,4 @@
-"""How much a scan may use before it gives up, which is never a pass."""
+"""The limits of a scan. A scan that exceeds one leaves the file unjudged."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ KIBI, MEBI, GIBI = 1 << 10, 1 << 20, 1 << 30
 
 @dataclass(frozen=True, slots=True)
 class ScanLimits:
-    """Limits of one scan; each is met by real models with room to spare.
+    """Limits of one scan, generous for real models.
 
     Attributes:
-        depth: of containers in containers, and of pickles in pickles.
-        members: of one archive.
+        depth: nesting of containers in containers, and of pickles in pickles.
+        members: members of one archive.
         directory: size of an archive's directory in bytes.
-        unpacked: bytes that all compressed content of a file may come to.
-        ratio: of unpacked to packed bytes, watched from `ratio_from` unpacked bytes on. zlib alone
+        unpacked: unpacked bytes of all compressed content of a file.
+        ratio: unpacked to packed bytes, checked from `ratio_from` unpacked bytes on. zlib alone
             cannot exceed 1032.
-        text: longest string of a pickle that is kept to be looked at; longer ones are skipped.
-        line: longest line of a text opcode whose value matters.
-        frame: largest frame of a pickle.
-        header: largest JSON header or schema.
-        opcodes: of one pickle.
-        findings: that are kept; the rest is counted.
+        text: longest string of a pickle in bytes that the machine keeps; it skips longer ones.
+        line: longest line in bytes of a text opcode whose value matters.
+        frame: largest frame of a pickle in bytes.
+        header: largest JSON header or schema in bytes.
+        opcodes: opcodes of one pickle.
+        findings: findings that a scan keeps; it only counts further ones.
         memory: address space of the child process, in bytes.
-        cpu: seconds of processor time of the child process.
-        wall: seconds until the child process is ended.
+        cpu: processor time of the child process, in seconds.
+        wall: seconds after which the child process is killed.
     """
 
     depth: int = 8

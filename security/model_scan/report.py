@@ -1,4 +1,4 @@
-"""Values that a scan answers with: findings and where they are, or why nothing can be said."""
+"""The result of a scan: findings with locations, or the reason why the file is unjudged."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Any
 
 
 class ScanSeverity(str, Enum):
-    """How bad a finding is, worst first."""
+    """The severity of a finding, worst first."""
 
-    HIGH = "high"  # code of the file's choice runs, or could run, when the file is loaded
-    MEDIUM = "medium"  # the file says different things to different readers, or hides something
-    LOW = "low"  # harmless by itself; a policy may want to know
+    HIGH = "high"  # loading the file runs, or could run, code of its choice
+    MEDIUM = "medium"  # the file differs between readers, or hides content
+    LOW = "low"  # harmless by itself, but relevant to some policies
 
 
 class Format(str, Enum):
-    """What a file's content is."""
+    """The format of a file's content."""
 
     PICKLE = "pickle"
     JOBLIB = "joblib"
@@ -39,7 +39,7 @@ class Format(str, Enum):
 
 
 class ScanStatus(str, Enum):
-    """What a scan comes to. Only `CLEAN` lets a file pass."""
+    """The status of a scan. A file passes only with `CLEAN`."""
 
     CLEAN = "clean"
     DANGEROUS = "dangerous"
@@ -48,7 +48,7 @@ class ScanStatus(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class ScanLocation:
-    """A place in a file: the members and layers on the way to it, outermost first, and an offset.
+    """A place in a file: the members and layers around it, outermost first, and an offset.
 
     Attributes:
         inside: names of archive members and compression layers, as the file spells them.
@@ -74,11 +74,11 @@ class ScanLocation:
 
 @dataclass(frozen=True, slots=True)
 class ScanFinding:
-    """Something in the file that should keep it from being loaded.
+    """A reason not to load the file.
 
     Attributes:
-        rule: a short, stable name that waivers can match on.
-        subject: what it is about, for example the dotted name of a callable.
+        rule: a short, stable name that waivers match.
+        subject: the offending value, for example the dotted name of a callable.
     """
 
     rule: str
@@ -90,13 +90,13 @@ class ScanFinding:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """The outcome for one file.
+    """The result for one file.
 
     Attributes:
-        format: what the outermost content was recognised as.
-        findings: in the order in which they were met; at most `ScanLimits.findings`.
-        unjudged: why the file, or the rest of it, could not be judged; None when all of it was.
-        size: of the file in bytes.
+        format: the format of the outermost content.
+        findings: in the order of detection; at most `ScanLimits.findings`.
+        unjudged: why the file, or the rest of it, could not be scanned; None after a full scan.
+        size: size of the file in bytes.
     """
 
     format: Format
@@ -106,14 +106,14 @@ class Scan:
 
     @property
     def status(self) -> ScanStatus:
-        """Come to one answer: a finding outranks what could not be judged."""
+        """The status; findings take precedence over an unjudged rest."""
         if self.findings:
             return ScanStatus.DANGEROUS
         return ScanStatus.CLEAN if self.unjudged is None else ScanStatus.UNJUDGED
 
 
 class UnscannedError(Exception):
-    """The bytes cannot be judged: malformed, not supported, or beyond a limit."""
+    """The bytes cannot be scanned: they are malformed, unsupported or beyond a limit."""
 
     def __init__(self, reason: str, location: ScanLocation | None = None) -> None:
         super().__init__(reason)
@@ -127,7 +127,7 @@ class UnscannedError(Exception):
 
 
 def quote(text: str, limit: int = 120) -> str:
-    """Make text from a file fit for one line of a message: printable, short, not misleading."""
+    """Return text from a file for one line of a message: printable, short, not misleading."""
     shown = text if len(text) <= limit else f"{text[:limit]}…"
     return shown.encode("unicode_escape").decode("ascii") if not shown.isprintable() else shown
 
@@ -138,10 +138,10 @@ def format_scan(scan: Scan) -> str:
 
 
 def parse_scan(line: str) -> Scan:
-    """Read what `format_scan` has written, and nothing else.
+    """Parse the output of `format_scan`.
 
     Raises:
-        ValueError: the text is not exactly such a line.
+        ValueError: the text differs from the output of `format_scan`.
     """
     try:
         record = json.loads(line)
@@ -151,14 +151,14 @@ def parse_scan(line: str) -> Scan:
     except (KeyError, TypeError, RecursionError) as error:
         raise ValueError(f"not a scan: {type(error).__name__}") from error
     if not (unjudged is None or isinstance(unjudged, str)) or type(scan.size) is not int:
-        raise ValueError("not a scan: a field has another type")
+        raise ValueError("not a scan: a field has the wrong type")
     if format_scan(scan) != line:
-        raise ValueError("not a scan: it does not read back as written")
+        raise ValueError("not a scan: the line is not in canonical form")
     return scan
 
 
 def _parse_finding(record: dict[str, Any]) -> ScanFinding:
-    """Read one finding, whose fields the caller compares by writing them again."""
+    """Parse one finding; the caller verifies the types of its fields by formatting it again."""
     place = record["location"]
     location = ScanLocation(tuple(place["inside"]), place["offset"])
     severity = ScanSeverity(record["severity"])

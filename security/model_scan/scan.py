@@ -1,4 +1,4 @@
-"""Judging one model file in this process; for files that nobody vouches for, see `child`."""
+"""The scan of one model file in this process. Scan untrusted files with `child`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def open_model(path: Path | str) -> int:
     """Open a file for a scan and return its descriptor.
 
     Raises:
-        UnscannedError: it is a symbolic link, not a plain file, or cannot be read.
+        UnscannedError: the path is a symbolic link, not a regular file, or cannot be opened.
     """
     try:
         descriptor = os.open(path, _OPEN)
@@ -38,18 +38,18 @@ def open_model(path: Path | str) -> int:
         if os.path.islink(path):
             raise UnscannedError("the path is a symbolic link") from error
         what = getattr(error, "strerror", None) or "not a path"
-        raise UnscannedError(f"the file cannot be opened: {what.lower()}") from error
+        raise UnscannedError(f"cannot open file: {what.lower()}") from error
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise UnscannedError("the path is not a plain file")
+        raise UnscannedError("the path is not a regular file")
     return descriptor
 
 
 def scan_file(path: Path | str, limits: ScanLimits | None = None) -> Scan:
-    """Judge the file at a path in this process.
+    """Scan the file at a path in this process.
 
-    Nothing of the file runs, but a reader of hostile bytes can be made to use memory and time: give
-    files from outside to `child.scan_in_child`.
+    No code of the file runs, but hostile bytes can make the scanner use memory and time: scan
+    untrusted files with `child.scan_in_child`.
     """
     try:
         descriptor = open_model(path)
@@ -62,19 +62,19 @@ def scan_file(path: Path | str, limits: ScanLimits | None = None) -> Scan:
 
 
 def scan_descriptor(descriptor: int, limits: ScanLimits) -> Scan:
-    """Judge an open file.
+    """Scan an open file.
 
-    1. What it is, by its first bytes, and everything that its own loaders would do with it.
-    2. What else it is, to loaders that look elsewhere.
-    3. It is the same file as before: its size and time have not changed under our hands.
+    1. Detect the format from the first bytes, and follow what the loaders of that format would do.
+    2. Find other formats, for loaders that do not start at the first byte.
+    3. Check that the size and the time of the file have not changed during the scan.
 
-    Whatever goes wrong on the way leaves the file unjudged, with the findings made so far.
+    Any error leaves the file unjudged, with the findings so far.
     """
     return _scan(descriptor, limits, bystander=False)
 
 
 def scan_bystander(descriptor: int, limits: ScanLimits) -> Scan:
-    """Judge an open file that is no model: as ``scan_descriptor``, without its first step."""
+    """Scan an open file that is not a model: ``scan_descriptor`` without step 1."""
     return _scan(descriptor, limits, bystander=True)
 
 
@@ -92,7 +92,7 @@ def _scan(descriptor: int, limits: ScanLimits, bystander: bool) -> Scan:
             reasons.append(str(error))
         except (MemoryError, RecursionError) as error:
             reasons.append(f"the scan ran out of {'memory' if _is_memory(error) else 'stack'}")
-        except Exception as error:  # a defect of ours must not let a file pass
+        except Exception as error:  # a defect of the scanner must not let a file pass
             reasons.append(f"the scan failed: {type(error).__name__}")
 
     def judge() -> None:
@@ -106,9 +106,9 @@ def _scan(descriptor: int, limits: ScanLimits, bystander: bool) -> Scan:
         attempt(lambda: find_other_readings(examination, content, found, where))  # 2
     after = os.fstat(descriptor)
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):  # 3
-        reasons.append("the file changed while it was read")
+        reasons.append("the file changed during the scan")
     if examination.dropped:
-        reasons.append(f"{examination.dropped} more findings were not kept")
+        reasons.append(f"findings beyond the limit: {examination.dropped}")
     findings = tuple(examination.found.values())
     return Scan(found, findings, "; ".join(reasons) or None, content.size)
 
@@ -118,10 +118,10 @@ def _is_memory(error: BaseException) -> bool:
 
 
 def judge_content(examination: Examination, content: ByteContent, where: ScanLocation) -> Format:
-    """Recognise content and judge it by the reader of its format.
+    """Detect the format of content and scan it with the reader of that format.
 
     Raises:
-        UnscannedError: it is nothing that can be judged.
+        UnscannedError: the content cannot be scanned.
     """
     try:
         found = judge_as(examination, content, where, recognise(content))
@@ -136,7 +136,7 @@ def judge_content(examination: Examination, content: ByteContent, where: ScanLoc
 def judge_as(
     examination: Examination, content: ByteContent, where: ScanLocation, found: Format
 ) -> Format:
-    """Judge content by the reader of a format; return what it is on a closer look."""
+    """Scan content with the reader of a format; return the more specific format that it finds."""
     match found:
         case Format.PICKLE | Format.JOBLIB:
             return judge_pickle(examination, content, where)
@@ -155,6 +155,6 @@ def judge_as(
         case Format.JSON:
             return judge_document(examination, content, where)
         case Format.UNKNOWN:
-            raise UnscannedError("not a format that can be judged", where)
+            raise UnscannedError("unknown format", where)
         case _:
             assert_never(found)

@@ -1,8 +1,8 @@
-"""picklescan's opinion of files, from a process of its own; only what it calls dangerous counts.
+"""The second opinion of picklescan, from a separate process.
 
-The process opens each file itself and says which one it was, so that the caller can tell whether
-both have judged the same. What picklescan cannot read, and what it says nothing about, is not known
-to be harmless: its silence lets nothing pass.
+The process opens each file itself and returns its identity, so that the caller can check that both
+scanners have read the same file. Only names that picklescan calls dangerous count: a file that it
+cannot read or does not report is not known to be harmless.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ _MOST_NAMES = 200
 
 @dataclass(frozen=True, slots=True)
 class Opinion:
-    """What picklescan says of one file.
+    """The result of picklescan for one file.
 
     Attributes:
-        identity: of the file that it has read, as ``out_files.identify`` tells it; None
-            where it could not be opened.
-        dangerous: dotted names that loading the file would import and that it calls dangerous.
-        unread: why it stopped reading; None where it came to an end.
+        identity: of the file that picklescan has read, from ``out_files.identify``; None if it
+            could not be opened or changed meanwhile.
+        dangerous: dotted names of dangerous imports.
+        unread: why picklescan stopped reading; None if it reached the end.
     """
 
     identity: Identity | None
@@ -40,15 +40,15 @@ class Opinion:
 
 
 def answer(paths: Sequence[str]) -> None:
-    """Be the process: print a list with one opinion a path, as one line of JSON."""
+    """Run as the process: print a list with one opinion per path, as one line of JSON."""
     logging.disable(logging.CRITICAL)
     opinions = [_form_opinion(path) for path in paths]
     write_answer(json.dumps(opinions))
 
 
 def _form_opinion(path: str) -> dict[str, Any]:
-    """Let picklescan read one file, whatever comes of it."""
-    # It declares no types; and it is no pickle that is imported here.
+    """Run picklescan on one file and return the opinion as JSON."""
+    # picklescan declares no types, and this import loads no pickle.
     from picklescan import scanner  # type: ignore[import-untyped]  # nosec B403
 
     try:
@@ -63,23 +63,24 @@ def _form_opinion(path: str) -> dict[str, Any]:
             result = scanner.scan_bytes(stream, "file", PurePath(path).suffix.lower())
             named = (one for one in result.globals if one.safety is scanner.SafetyLevel.Dangerous)
             names = {f"{one.module}.{one.name}" for one in named}
-            unread = "it could not read all of it" if result.scan_err else None
-        except Exception as error:  # it raises what its parsers raise
+            unread = "incomplete scan" if result.scan_err else None
+        except Exception as error:  # any error of its parsers
             unread = type(error).__name__
         if identify(stream.fileno()) != before:
-            return {"identity": None, "dangerous": sorted(names), "unread": "it changed meanwhile"}
+            unread = "the file changed during the scan"
+            return {"identity": None, "dangerous": sorted(names), "unread": unread}
     return {"identity": before, "dangerous": sorted(names)[:_MOST_NAMES], "unread": unread}
 
 
 def parse_opinions(text: bytes, count: int) -> tuple[Opinion, ...]:
-    """Read what ``answer`` has printed for so many paths, and nothing else.
+    """Parse the output of ``answer`` for `count` paths.
 
     Raises:
-        ValueError: it is not exactly that.
+        ValueError: the text is not a list of `count` opinions.
     """
     records = json.loads(read_answer(text))
     if not isinstance(records, list) or len(records) != count:
-        raise ValueError("not one opinion a file")
+        raise ValueError("not one opinion per file")
     try:
         return tuple(_parse_opinion(record) for record in records)
     except (KeyError, TypeError) as error:
@@ -90,7 +91,7 @@ def _parse_opinion(record: dict[str, Any]) -> Opinion:
     identity, names, unread = record["identity"], record["dangerous"], record["unread"]
     numbers_are = identity is None or [type(one) for one in identity] == [int] * 5
     if not numbers_are or not (unread is None or isinstance(unread, str)):
-        raise ValueError("not an opinion: a field has another type")
+        raise ValueError("not an opinion: a field has the wrong type")
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise ValueError("not an opinion: a name has another type")
+        raise ValueError("not an opinion: a name has the wrong type")
     return Opinion(None if identity is None else tuple(identity), tuple(names), unread)

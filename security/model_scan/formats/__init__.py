@@ -1,1 +1,1 @@
-"""Formats of models and archives, each read strictly and without loading it."""
+"""Strict readers of model and archive formats that load nothing."""

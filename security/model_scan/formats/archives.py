@@ -1,4 +1,4 @@
-"""Containers: compressed layers and zip archives, and what each kind of archive may hold."""
+"""Containers: compressed layers and zip archives, with the allowed members of each archive kind."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _LONGEST_NOTE = 256
 def judge_layer(
     examination: Examination, content: ByteContent, where: ScanLocation, layer: Format
 ) -> Format:
-    """Judge what is in a compressed layer; the whole of it is unpacked and counted."""
+    """Scan the content of a compressed layer; count all of its unpacked bytes."""
     method = _METHODS[layer]
     inner = Compressed(content, method, examination.budget)
     examination.enter(inner, where.enter(f"({method})"))
@@ -37,20 +37,20 @@ def judge_layer(
 
 
 def judge_archive(examination: Examination, content: ByteContent, where: ScanLocation) -> Format:
-    """Judge a zip archive: as one of the kinds that loaders know, or member by member.
+    """Scan a zip archive as PyTorch or skops archive, or else member by member.
 
     Raises:
-        UnscannedError: its members are not told alike everywhere, or one of them is not understood.
+        UnscannedError: the archive is ambiguous to readers, or a member cannot be scanned.
     """
     if not isinstance(content, Stored):
-        raise UnscannedError("a zip archive inside of a compressed layer", where)
+        raise UnscannedError("zip archive inside a compressed layer", where)
     try:
         members = read_directory(content, examination.limits)
     except UnscannedError as error:
         error.location = error.location or where
         raise
     if not members:
-        raise UnscannedError("a zip archive without members", where)
+        raise UnscannedError("zip archive without members", where)
     names = {member.name for member in members}
     if any(name.endswith(f"/{_TORCH_OBJECT}") for name in names):
         return _judge_torch(examination, members, where)
@@ -59,7 +59,7 @@ def judge_archive(examination: Examination, content: ByteContent, where: ScanLoc
     arrays = all(name.endswith(".npy") for name in names)
     for inside, found in _judge_members(examination, members, where):
         if arrays and found is not Format.NPY:
-            message = "a member is named like an array and is none"
+            message = "member has the name of an array but another format"
             examination.find("npz-member", ScanSeverity.MEDIUM, message, inside)
     return Format.NPZ if arrays else Format.ZIP
 
@@ -67,10 +67,10 @@ def judge_archive(examination: Examination, content: ByteContent, where: ScanLoc
 def _judge_members(
     examination: Examination, members: list[Member], where: ScanLocation
 ) -> Iterator[tuple[ScanLocation, Format]]:
-    """Judge each member and yield what it is.
+    """Scan each member and yield its location and format.
 
     Raises:
-        UnscannedError: the first that was met, after all members have had their turn.
+        UnscannedError: the first error of a member, raised after all members were scanned.
     """
     refused: UnscannedError | None = None
     for member in members:
@@ -84,25 +84,25 @@ def _judge_members(
 
 
 def _open(examination: Examination, member: Member) -> ByteContent:
-    """Return a member's content, which is unpacked as it is read."""
+    """Return the content of a member; reading it unpacks it."""
     if not member.deflated:
         return member.packed
     return Compressed(member.packed, "deflate", examination.budget)
 
 
 def _judge_torch(examination: Examination, members: list[Member], where: ScanLocation) -> Format:
-    """Judge a PyTorch archive: one folder with the object's pickle, its storages, and notes.
+    """Scan a PyTorch archive: one folder with the object's pickle, its storages, and notes.
 
-    TorchScript is refused: it holds a program, in a language that is not followed here.
+    TorchScript is refused: it holds a program in a language that the scanner does not follow.
     """
     root = members[0].name.partition("/")[0]
     contents = {member.name.removeprefix(f"{root}/"): member for member in members}
     if not all(member.name.startswith(f"{root}/") for member in members):
-        raise UnscannedError("a PyTorch archive with more than one folder", where)
+        raise UnscannedError("PyTorch archive with more than one folder", where)
     if _TORCH_OBJECT not in contents:
-        raise UnscannedError("a PyTorch archive without its object in the first folder", where)
+        raise UnscannedError(f"PyTorch archive without {_TORCH_OBJECT} in its first folder", where)
     if any(name == "constants.pkl" or name.startswith("code/") for name in contents):
-        raise UnscannedError("a TorchScript archive holds a program", where)
+        raise UnscannedError("unsupported format: TorchScript, which holds a program", where)
     inside = where.enter(contents[_TORCH_OBJECT].name)
     try:
         keys = judge_object(examination, _open(examination, contents[_TORCH_OBJECT]), inside)
@@ -113,12 +113,12 @@ def _judge_torch(examination: Examination, members: list[Member], where: ScanLoc
     for name, member in contents.items():
         note = name in _TORCH_NOTES and member.size <= _LONGEST_NOTE
         if name not in known and not note:
-            raise UnscannedError("a PyTorch archive holds something else", where.enter(member.name))
+            raise UnscannedError("unknown member of a PyTorch archive", where.enter(member.name))
     return Format.TORCH
 
 
 def _judge_skops(examination: Examination, members: list[Member], where: ScanLocation) -> Format:
-    """Judge a skops archive: the schema's names, and every array beside it."""
+    """Scan a skops archive: the names in its schema, and every array beside it."""
     schema = next(member for member in members if member.name == SCHEMA)
     raw = judge_schema(examination, _open(examination, schema), where.enter(SCHEMA))
     arrays = [
@@ -128,6 +128,6 @@ def _judge_skops(examination: Examination, members: list[Member], where: ScanLoc
     ]
     for inside, found in _judge_members(examination, arrays, where):
         if found not in (Format.NPY, Format.NPZ):
-            message = f"a skops file holds something that is not an array: {quote(found.value)}"
+            message = f"member of a skops file is not an array: {quote(found.value)}"
             examination.find("skops-member", ScanSeverity.MEDIUM, message, inside)
     return Format.SKOPS

@@ -1,8 +1,8 @@
-"""JSON documents: models that are written as plain numbers and texts, such as XGBoost's.
+"""JSON documents: models written as plain numbers and texts, such as XGBoost's.
 
-What reads JSON makes numbers, texts, lists and tables of it, and runs nothing. Loaders that make
-objects of it (jsonpickle, Keras, Hydra, skops and others) go by keys that name a type or a
-callable: a document that has one is not judged here.
+A JSON parser only makes numbers, texts, lists and objects. Loaders that build Python objects from
+JSON (jsonpickle, Keras, Hydra, skops and others) use keys that name a type or a callable. A
+document with such a key is left unjudged.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from security.model_scan.byte_stream import ByteContent
 from security.model_scan.examination import Examination
 from security.model_scan.report import Format, ScanLocation, UnscannedError
 
-#: Keys by which some loader finds what to make, in lower case.
+#: Keys that name a type or a callable for some loader, in lower case.
 _NAMING = frozenset(
     {
         "$type",
@@ -28,7 +28,7 @@ _NAMING = frozenset(
         "registered_name",
     }
 )
-_PICKLED = "py/"  # jsonpickle's keys
+_PICKLED = "py/"  # the prefix of jsonpickle's keys
 
 
 def starts_like_json(head: bytes) -> bool:
@@ -37,17 +37,17 @@ def starts_like_json(head: bytes) -> bool:
 
 
 def judge_document(examination: Examination, content: ByteContent, where: ScanLocation) -> Format:
-    """Judge a JSON document (RFC 8259), in which only data may be.
+    """Scan a JSON document (RFC 8259), which must hold only data.
 
-    1. It is UTF-8 and one value from end to end, with unique keys and finite numbers.
-    2. No key of it names a type or a callable.
+    1. The document is UTF-8 and one value from end to end, with unique keys and finite numbers.
+    2. No key names a type or a callable.
 
     Raises:
-        UnscannedError: a step finds something else.
+        UnscannedError: a step fails, or the document is longer than the limit.
     """
     size = content.size
     if size is None or size > examination.limits.header:
-        raise UnscannedError("a JSON document is longer than the limit", where)
+        raise UnscannedError("JSON document longer than the limit", where)
     try:
         parse_json(content.open().read(size), size, check_key=_refuse_naming)  # 1
     except DocumentError as error:
@@ -57,4 +57,4 @@ def judge_document(examination: Examination, content: ByteContent, where: ScanLo
 
 def _refuse_naming(key: str) -> None:
     if key.lower() in _NAMING or key.lower().startswith(_PICKLED):  # 2
-        raise UnscannedError(f"a JSON document names what a loader is to make: {key[:40]!a}")
+        raise UnscannedError(f"JSON key names a type or callable for a loader: {key[:40]!a}")

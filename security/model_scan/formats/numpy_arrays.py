@@ -1,6 +1,6 @@
 """npy files: a header in Python's literal syntax, then the array's bytes or a pickle.
 
-The header's format is that of numpy.lib.format, versions 1.0 to 3.0.
+The header follows numpy.lib.format, versions 1.0 to 3.0.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ _LONGEST_HEADER = 10_000  # numpy's own limit
 
 
 def judge_array(examination: Examination, content: ByteContent, where: ScanLocation) -> Format:
-    """Judge an npy file: its header, its length, and the pickle of an array of objects.
+    """Scan an npy file: its header, its length, and the pickle of an array of objects.
 
     Raises:
-        UnscannedError: malformed or truncated.
+        UnscannedError: the file is malformed or truncated.
     """
     stream = content.open()
     element, count = _read_header(stream)
@@ -35,21 +35,21 @@ def judge_array(examination: Examination, content: ByteContent, where: ScanLocat
 
 
 def _read_header(stream: ByteStream) -> tuple[ElementType, int]:
-    """Read the type of the elements and their number."""
+    """Return the type and the number of the elements."""
     stream.read(len(MAGIC))
     major, minor = stream.read(2)
     if major not in _LENGTH_BYTES or minor != 0:
-        raise UnscannedError(f"an npy file of version {major}.{minor}")
+        raise UnscannedError(f"unsupported npy version: {major}.{minor}")
     length = int.from_bytes(stream.read(_LENGTH_BYTES[major]), "little")
     if length > _LONGEST_HEADER:
-        raise UnscannedError("an npy header is longer than numpy accepts")
+        raise UnscannedError("npy header longer than NumPy accepts")
     raw = stream.read(length)
     try:
         header = ast.literal_eval(raw.decode("utf-8" if major == 3 else "latin-1").strip())
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
-        raise UnscannedError("an npy header is not a literal") from error
+        raise UnscannedError("npy header is not a Python literal") from error
     if not isinstance(header, dict) or set(header) != {"descr", "fortran_order", "shape"}:
-        raise UnscannedError("an npy header has other keys than numpy writes")
+        raise UnscannedError("npy header has keys that NumPy does not write")
     if not isinstance(header["shape"], tuple) or not isinstance(header["fortran_order"], bool):
-        raise UnscannedError("an npy header has values that numpy does not write")
+        raise UnscannedError("npy header has values that NumPy does not write")
     return parse_description(header["descr"]), count_elements(header["shape"])

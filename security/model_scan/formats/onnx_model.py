@@ -1,7 +1,8 @@
-"""ONNX models: the protobuf wire format followed through onnx.proto, field by field.
+"""ONNX models: the protobuf wire format, followed field by field along onnx.proto.
 
-A field, a wire type or an operator that the standard does not know is refused or found; tensors are
-passed over. Numbers are those of onnx.proto (IR version 13) and of the protobuf encoding.
+A field or a wire type outside the standard is refused, an operator outside it is a finding; tensors
+are skipped. Field numbers come from onnx.proto (IR version 13), wire types from the protobuf
+encoding.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ _DRIVE = re.compile(r"[A-Za-z]:")
 _HIGHEST_IR = 64
 _SKIP, _TEXT = "", "text"
 
-# message: {field number: _SKIP, _TEXT, or the message that it holds}
+# message: {field number: _SKIP, _TEXT, or the name of the nested message}
 _MESSAGES: dict[str, dict[int, str]] = {
     "Model": {
         **dict.fromkeys((1, 2, 3, 4, 5, 6), _SKIP),
@@ -63,7 +64,7 @@ Texts = dict[int, list[str]]
 
 @dataclass(slots=True)
 class _Model:
-    """What was met: operators by domain and name, functions, paths of weights outside."""
+    """The collected operators and functions (domain, name), and paths of external weights."""
 
     operators: dict[tuple[str, str], int] = field(default_factory=dict)
     functions: set[tuple[str, str]] = field(default_factory=set)
@@ -71,7 +72,7 @@ class _Model:
 
 
 def starts_like_onnx(head: bytes) -> bool:
-    """Say whether content starts as every writer begins a model: IR version, then a field."""
+    """Say whether content starts like the output of every writer: IR version, then a field."""
     return len(head) > 3 and head[0] == 0x08 and 0 < head[1] < _HIGHEST_IR and head[2] in _AFTER
 
 
@@ -79,10 +80,10 @@ _AFTER = {number << 3 | wire for number in range(1, 16) for wire in (_VARINT, _L
 
 
 def judge_model(examination: Examination, content: ByteContent, where: ScanLocation) -> Format:
-    """Judge an ONNX model: its operators, and the files that it refers to.
+    """Scan an ONNX model: its operators and its references to other files.
 
     Raises:
-        UnscannedError: malformed, or with fields that the standard does not have.
+        UnscannedError: the model is malformed, or has fields outside the standard.
     """
     stream = content.open()
     model = _Model()
@@ -92,12 +93,12 @@ def judge_model(examination: Examination, content: ByteContent, where: ScanLocat
         error.location = error.location or where.at(stream.position)
         raise
     if not model.operators:
-        raise UnscannedError("an ONNX model without operators", where)
+        raise UnscannedError("ONNX model without operators", where)
     for (domain, name), offset in model.operators.items():
         if name in KNOWN.get(domain, ()) or (domain, name) in model.functions:
             continue
         what = f"{domain or 'ai.onnx'}.{name}"
-        message = f"an operator outside of the ONNX standard runs code of the host: {quote(what)}"
+        message = f"operator outside the ONNX standard runs code of the host: {quote(what)}"
         examination.find(
             "onnx-operator", ScanSeverity.MEDIUM, message, where.at(offset), quote(what)
         )
@@ -107,21 +108,21 @@ def judge_model(examination: Examination, content: ByteContent, where: ScanLocat
 
 
 def _judge_outside(examination: Examination, path: str, where: ScanLocation) -> None:
-    """Judge where weights outside of the model file are."""
+    """Check the path of weights outside the model file."""
     parts = path.split("/")
     strange = not path.isprintable() or "\\" in path or _DRIVE.match(path)
     if strange or any(part in ("", "..") for part in parts):
-        message = f"weights are read from outside of the model's directory: {quote(path)}"
+        message = f"weights path leaves the model's directory: {quote(path)}"
         examination.find("onnx-external-path", ScanSeverity.HIGH, message, where, quote(path))
     else:
-        message = f"weights are in another file, which is not judged here: {quote(path)}"
+        message = f"weights in another file, which this scan does not cover: {quote(path)}"
         examination.find("onnx-external-data", ScanSeverity.LOW, message, where, quote(path))
 
 
 def _walk(stream: ByteStream, end: int | None, kind: str, model: _Model, depth: int) -> Texts:
-    """Follow one message; return its texts by field number."""
+    """Follow one message and return its texts by field number."""
     if depth > _DEEPEST:
-        raise UnscannedError("an ONNX model is nested too deeply")
+        raise UnscannedError("ONNX model nested too deeply")
     fields, texts = _MESSAGES[kind], defaultdict[int, list[str]](list)
     start = stream.position
     for number, length in _read_fields(stream, end, kind):
@@ -139,7 +140,7 @@ def _walk(stream: ByteStream, end: int | None, kind: str, model: _Model, depth: 
 
 
 def _note(kind: str, texts: Texts, model: _Model, offset: int) -> None:
-    """Keep what matters of a message; a field that comes twice counts twice."""
+    """Record operators, functions and external weights; every copy of a repeated field counts."""
     if kind == "Node":
         for name in texts.get(4, [""]):
             for domain in texts.get(7, [""]):
@@ -156,30 +157,30 @@ def _note(kind: str, texts: Texts, model: _Model, offset: int) -> None:
 def _read_fields(
     stream: ByteStream, end: int | None, kind: str
 ) -> Iterator[tuple[int, int | None]]:
-    """Yield the fields of a message: number, and length of what follows; None for a number."""
+    """Yield the number and the length of each field of a message; no length for a number."""
     while not stream.at_end() if end is None else stream.position < end:
         tag = _read_varint(stream)
         number, wire = tag >> 3, tag & 7
         inner = _MESSAGES[kind].get(number)
         if inner is None:
-            raise UnscannedError(f"an ONNX {kind} has a field that is not known: {number}")
+            raise UnscannedError(f"unknown field in an ONNX {kind}: {number}")
         if wire == _LENGTH:
             length = _read_varint(stream)
             if end is not None and stream.position + length > end:
-                raise UnscannedError("a field of an ONNX model is longer than its message")
+                raise UnscannedError("ONNX field longer than its message")
             yield number, length
         elif inner != _SKIP or wire not in (_VARINT, _FIXED64, _FIXED32):
-            raise UnscannedError(f"an ONNX {kind} has a field of another type: {number}")
+            raise UnscannedError(f"wrong type of a field in an ONNX {kind}: {number}")
         elif wire == _VARINT:
             _read_varint(stream)
         else:
             stream.skip(8 if wire == _FIXED64 else 4)
     if end is not None and stream.position != end:
-        raise UnscannedError("a message of an ONNX model does not end where it should")
+        raise UnscannedError("ONNX message does not end at its announced length")
 
 
 def _read_varint(stream: ByteStream) -> int:
-    """Read a number of at most 64 bits."""
+    """Read a varint of at most 64 bits."""
     value = shift = 0
     while True:
         byte = stream.read(1)[0]
@@ -188,15 +189,15 @@ def _read_varint(stream: ByteStream) -> int:
             return value
         shift += 7
         if shift >= 70:
-            raise UnscannedError("a number of an ONNX model is too long")
+            raise UnscannedError("ONNX varint longer than 64 bits")
 
 
 def _read_text(stream: ByteStream, length: int) -> str:
-    """Read a short text."""
+    """Read a text; skip one beyond the limit and return an ellipsis."""
     if length > _LONGEST_TEXT:
         stream.skip(length)
         return "…"
     try:
         return stream.read(length).decode("utf-8")
     except UnicodeDecodeError as error:
-        raise UnscannedError("a text of an ONNX model is not UTF-8") from error
+        raise UnscannedError("ONNX text is not UTF-8") from error

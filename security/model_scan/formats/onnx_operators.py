@@ -1,4 +1,4 @@
-"""The operators of the ONNX standard by domain, of all versions up to onnx 1.23."""
+"""The operators of the ONNX standard by domain, from all versions up to onnx 1.23."""
 
 from __future__ import annotations
 

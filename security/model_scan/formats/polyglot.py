@@ -1,4 +1,4 @@
-"""Other readings of the same file: one that is an array to one loader and an archive to another."""
+"""Polyglot files: an array to one loader, for example, and an archive to another."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ PICKLES = (Format.PICKLE, Format.JOBLIB, Format.TORCH_LEGACY)
 def find_other_readings(
     examination: Examination, content: Stored, found: Format, where: ScanLocation
 ) -> None:
-    """Find what else a file is, for loaders that look elsewhere than at its first bytes.
+    """Find other formats of a file, for loaders that detect them without its first bytes.
 
-    1. Zip archives are found from their end: a file may hold one behind anything.
-    2. Tar archives have no magic of their own, only a checksum over their first block.
+    1. Loaders find a zip archive from its end: any content can precede one.
+    2. Tar archives have no magic number in common, only a checksum over their first block.
     3. HDF5 looks for its signature at 0, 512, 1024 and so on.
-    4. A pickle begins with any operation, so that the first bytes of other formats can be one.
+    4. A pickle can begin with any operation, also with the first bytes of other formats.
 
     Raises:
-        UnscannedError: it reads as a pickle for so long that nothing can be said.
+        UnscannedError: the content reads as a pickle beyond a limit, so the scan is inconclusive.
     """
     others = []
     if found not in (Format.ZIP, Format.NPZ, Format.TORCH, Format.SKOPS) and _ends_in_zip(content):
@@ -43,20 +43,20 @@ def find_other_readings(
             break
         offset *= 2
     for other in others:
-        message = f"the file is also a {other}, which is not judged"
+        message = f"the file is also a {other}, which this scan does not cover"
         examination.find("polyglot", ScanSeverity.HIGH, message, where, other)
     if found not in PICKLES:
         judge_accident(examination, content, where)  # 4
 
 
 def _read(content: Stored, offset: int, size: int) -> bytes:
-    """Read bytes of the file, fewer at its end."""
+    """Return bytes of the file, fewer at its end."""
     left = max(0, min(size, content.size - offset))
     return os.pread(content.descriptor, left, content.start + offset)
 
 
 def _ends_in_zip(content: Stored) -> bool:
-    """Say whether there is an end record, wherever readers look, with a directory before it."""
+    """Say whether an end record, at any place where readers look, follows a directory."""
     start = max(0, content.size - _ZIP_TAIL)
     tail = _read(content, start, _ZIP_TAIL)
     position = tail.rfind(b"PK\x05\x06")
@@ -72,7 +72,7 @@ def _ends_in_zip(content: Stored) -> bool:
 
 
 def _starts_with_tar(block: bytes) -> bool:
-    """Say whether a block is a tar header by its checksum, as tarfile does."""
+    """Say whether the checksum of a block is that of a tar header, as tarfile does."""
     if len(block) < _TAR_BLOCK:
         return False
     try:

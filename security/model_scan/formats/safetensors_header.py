@@ -1,6 +1,6 @@
 """safetensors files: a length, a JSON header, and one buffer that the tensors cover exactly.
 
-The rules are those of the format's own documentation: no duplicate keys, no holes, no overlap.
+The rules come from the documentation of the format: no duplicate keys, no holes, no overlap.
 """
 
 from __future__ import annotations
@@ -41,33 +41,33 @@ _METADATA = "__metadata__"
 
 
 def starts_like_safetensors(head: bytes, size: int | None) -> bool:
-    """Say whether content starts with a length that fits into it and the brace of a header."""
+    """Say whether content starts with a length within its size and the brace of a header."""
     length = int.from_bytes(head[:_LENGTH_BYTES], "little")
     fits = size is None or length + _LENGTH_BYTES <= size
     return head[_LENGTH_BYTES : _LENGTH_BYTES + 1] == b"{" and fits and 1 < length < 1 << 32
 
 
 def judge_tensors(examination: Examination, content: ByteContent, where: ScanLocation) -> Format:
-    """Judge a safetensors file, in which only numbers can be.
+    """Scan a safetensors file, which can hold only numbers.
 
-    1. The header is JSON with unique keys, text metadata and one entry a tensor.
-    2. Type, shape and offsets of a tensor agree.
+    1. The header is JSON with unique keys, text metadata and one entry per tensor.
+    2. Type, shape and offsets of each tensor agree.
     3. The tensors, in the order of their offsets, cover the buffer: nothing hides in between.
-    4. Nothing follows.
+    4. The file ends after the last tensor.
 
     Raises:
-        UnscannedError: a step finds something else.
+        UnscannedError: steps 1 to 3 fail, or the header is longer than the limit.
     """
     stream = content.open()
     length = int.from_bytes(stream.read(_LENGTH_BYTES), "little")
     if length > examination.limits.header:
-        raise UnscannedError("a safetensors header is longer than the limit", where)
+        raise UnscannedError("safetensors header longer than the limit", where)
     header = _parse_header(stream.read(length))  # 1
     ranges = sorted(_read_range(name, entry) for name, entry in header.items())  # 2
     end = 0
     for start, stop in ranges:  # 3
         if start != end:
-            raise UnscannedError("tensors overlap or leave bytes between them", where)
+            raise UnscannedError("safetensors: tensors overlap or leave gaps", where)
         end = stop
     stream.skip(end)
     check_end(examination, stream, where)  # 4
@@ -79,9 +79,9 @@ def _parse_header(raw: bytes) -> dict[str, dict[str, Any]]:
     try:
         header = parse_json(raw, len(raw))
     except DocumentError as error:
-        raise UnscannedError("a safetensors header is not JSON with unique keys") from error
+        raise UnscannedError("safetensors header is not JSON with unique keys") from error
     if not isinstance(header, dict):
-        raise UnscannedError("a safetensors header is not an object")
+        raise UnscannedError("safetensors header is not an object")
     metadata = header.pop(_METADATA, {})
     if not isinstance(metadata, dict) or not all(isinstance(one, str) for one in metadata.values()):
         raise UnscannedError("safetensors metadata is not text")
@@ -89,18 +89,18 @@ def _parse_header(raw: bytes) -> dict[str, dict[str, Any]]:
 
 
 def _read_range(name: str, entry: Any) -> tuple[int, int]:
-    """Return where a tensor starts and ends, having checked that its shape says the same."""
+    """Return the start and the end of a tensor; refuse offsets that contradict its shape."""
     if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
-        raise UnscannedError("a safetensors entry has other keys than the format")
+        raise UnscannedError("safetensors entry has keys other than dtype, shape, data_offsets")
     shape, offsets = entry["shape"], entry["data_offsets"]
     if not isinstance(shape, list) or not isinstance(offsets, list) or len(offsets) != 2:
-        raise UnscannedError("a safetensors entry is not of the format")
+        raise UnscannedError("safetensors entry has a malformed shape or malformed offsets")
     if any(type(one) is not int or not 0 <= one < 1 << 62 for one in (*shape, *offsets)):
-        raise UnscannedError("a safetensors entry has numbers that cannot be")
+        raise UnscannedError("safetensors entry has a number that is out of range")
     bits = _BITS.get(entry["dtype"]) if isinstance(entry["dtype"], str) else None
     if bits is None:
-        raise UnscannedError("a safetensors entry has a type that is not known")
+        raise UnscannedError("safetensors entry has an unknown type")
     start, stop = offsets
     if math.prod(shape) * bits != (stop - start) * 8:
-        raise UnscannedError("a safetensors entry has a shape and offsets that disagree")
+        raise UnscannedError("shape and offsets of a safetensors entry disagree")
     return start, stop

@@ -1,7 +1,7 @@
-"""skops files: a schema in JSON that names classes and functions, and arrays beside it.
+"""The schema of skops files: JSON that names classes and functions, with arrays beside it.
 
-skops asks its user which types to trust, and most users answer "all that are in the file". So the
-schema's names are judged like a pickle's.
+skops asks users which types to trust, and most of them trust all types in the file. So the scanner
+checks the names in a schema like those in a pickle.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from security.model_scan.report import ScanLocation, ScanSeverity, UnscannedErro
 
 SCHEMA = "schema.json"
 _NODE_KEYS = ("__class__", "__loader__", "__module__")
-# What skops/io does for each: builds a container, sets attributes, loads an array without pickles.
+# In skops/io each of these builds a container, sets attributes or loads an array without pickles.
 _LOADERS = frozenset(
     (
         "BytearrayNode BytesNode CachedNode ConstructorFromReduceNode DTypeNode DefaultDictNode"
@@ -33,29 +33,28 @@ _RAW = ("BytesNode", "BytearrayNode")
 
 
 def judge_schema(examination: Examination, content: ByteContent, where: ScanLocation) -> set[str]:
-    """Judge the names of a schema; return the members that are raw bytes by its account.
+    """Scan the names of a schema; return the members that it declares as raw bytes.
 
-    1. It is JSON with unique keys, within the limit.
-    2. Every node's loader is one that runs nothing of the file's choice: no methods, no partials,
-       no operators.
-    3. Every node's class or function is allowed to be named.
+    1. The schema is JSON with unique keys, within the limit.
+    2. No loader of a node runs code of the file's choice: no methods, no partials, no operators.
+    3. The class or function of every node is an allowed name.
     4. No attribute has a special name.
 
     Raises:
-        UnscannedError: it is not a schema.
+        UnscannedError: the content is not a schema, or longer than the limit.
     """
     stream = content.open()
     raw = bytearray()
     while piece := stream.read_some(1 << 16):
         raw += piece
         if len(raw) > examination.limits.header:
-            raise UnscannedError("a skops schema is longer than the limit", where)
+            raise UnscannedError("skops schema longer than the limit", where)
     try:
         schema = parse_json(bytes(raw), len(raw))  # 1
     except DocumentError as error:
-        raise UnscannedError("a skops schema is not JSON with unique keys", where) from error
+        raise UnscannedError("skops schema is not JSON with unique keys", where) from error
     if not isinstance(schema, dict) or "__loader__" not in schema:
-        raise UnscannedError("a skops schema without a first node", where)
+        raise UnscannedError("skops schema without a root node", where)
     members: set[str] = set()
     pending: list[Any] = [schema]
     while pending:
@@ -72,18 +71,18 @@ def judge_schema(examination: Examination, content: ByteContent, where: ScanLoca
 def _judge_node(
     examination: Examination, node: dict[str, Any], where: ScanLocation, members: set[str]
 ) -> None:
-    """Judge one node, and note a member of raw bytes."""
+    """Scan one node, and add a member of raw bytes to `members`."""
     loader, module, name = (node.get(key) for key in ("__loader__", "__module__", "__class__"))
     if not all(isinstance(one, str) for one in (loader, module, name)):
         if loader == "CachedNode" and module is None and name is None:
             return
-        raise UnscannedError("a node of a skops schema is not complete", where)
+        raise UnscannedError("incomplete node in a skops schema", where)
     if loader not in _LOADERS:  # 2
-        message = f"loading a {quote(str(loader))} runs what the file chooses"
+        message = f"loading runs code of the file's choice: node of type {quote(str(loader))}"
         examination.find("skops-loader", ScanSeverity.HIGH, message, where, quote(str(loader)))
     found = Global(str(module), str(name))
     if found not in ALLOWED and str(found) not in _PLAIN:  # 3
-        message = f"loading imports {found}, which is not known to be harmless"
+        message = f"loading imports a name that is not allowed: {found}"
         examination.find("skops-import", ScanSeverity.HIGH, message, where, str(found))
     content = node.get("content")
     names = content if isinstance(content, dict) else {}

@@ -1,7 +1,7 @@
-"""PyTorch's legacy files: five pickles in a row, then the storages as they are in memory.
+"""PyTorch's legacy files: five pickles in a row, then the raw memory of the storages.
 
-The zip format has the same inner pickle and is taken apart in `archives`. What the loader does is
-torch/serialization.py, `_legacy_load`; tensors' storages come from persistent ids.
+The zip format has the same inner pickle; see `archives`. The loader is `_legacy_load` in
+torch/serialization.py; persistent ids refer to the storages of tensors.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from security.model_scan.pickle.pickle_reader import check_end, judge_stream, re
 from security.model_scan.pickle.pickle_values import Global, Persistent, Value
 from security.model_scan.report import Format, ScanLocation, ScanSeverity, UnscannedError
 
-# pickle.dumps(0x1950A86A20F9469CFC6C, protocol=2), with which every legacy file begins.
+# pickle.dumps(0x1950A86A20F9469CFC6C, protocol=2), the first bytes of every legacy file.
 MAGIC = bytes.fromhex("80028a0a6cfc9c46f9206aa850192e")
 _HEADER_PICKLES = 3  # the magic number, the protocol's version, the system's word sizes
 _LENGTH_BYTES = 8
@@ -38,7 +38,7 @@ _ITEM = {
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """The memory of tensors: its key in the file, the size of an element, and how many."""
+    """The memory of tensors: its key in the file, the size of an element, and their number."""
 
     key: str
     item: int
@@ -46,13 +46,13 @@ class Storage:
 
 
 def judge_checkpoint(examination: Examination, content: ByteContent, where: ScanLocation) -> Format:
-    """Judge a legacy file.
+    """Scan a legacy file.
 
-    1. The three pickles of the header, the object's pickle and the list of keys are all judged.
-    2. Each storage has the length that its id and its own header say; nothing follows the last.
+    1. Scan the three pickles of the header, the object's pickle and the list of keys.
+    2. Check that the header of each storage has the length of an id, and that nothing follows.
 
     Raises:
-        UnscannedError: it is not of this form.
+        UnscannedError: the file is not of this form.
     """
     stream = content.open()
     for _ in range(_HEADER_PICKLES):  # 1
@@ -66,29 +66,29 @@ def judge_checkpoint(examination: Examination, content: ByteContent, where: Scan
 
 
 def _skip_storages(stream: ByteStream, storages: list[Storage], where: ScanLocation) -> None:
-    """Pass over the storages, which come in an order that only the list of keys tells.
+    """Skip the storages, whose order only the list of keys gives.
 
-    The lengths of all are known, so the order is not needed: every header must be the length of
-    one that has not come yet and has elements of the size at hand.
+    The order is not needed: every header must hold the length of a storage that is still left, and
+    all storages left with this length must have elements of one size.
     """
     left = list(storages)
     while left:
         count = int.from_bytes(stream.read(_LENGTH_BYTES), "little")
         fitting = [one for one in left if one.count == count]
         if not fitting or len({one.item for one in fitting}) > 1:
-            raise UnscannedError("a storage's length is not told apart", where.at(stream.position))
+            raise UnscannedError("ambiguous or unknown storage length", where.at(stream.position))
         left.remove(fitting[0])
         stream.skip(count * fitting[0].item)
 
 
 def judge_object(examination: Examination, content: ByteContent, where: ScanLocation) -> set[str]:
-    """Judge the pickle of a zip file; return the keys of the storages that it asks for."""
+    """Scan the pickle of a zip file; return the keys of the storages that it refers to."""
     stream = content.open()
     _, identities = read_storages(examination, stream, where)
     check_end(examination, stream, where)
     for one in identities:
         if not _is_storage(one.identity):
-            message = "loading asks for an object that is not a tensor's storage"
+            message = "persistent id does not refer to the storage of a tensor"
             examination.find("torch-persistent-id", ScanSeverity.HIGH, message, where)
     return {read_storage(one).key for one in identities}
 
@@ -104,12 +104,12 @@ def _is_storage(identity: Value) -> bool:
 
 
 def read_storage(persistent: Persistent) -> Storage:
-    """Read a storage's id.
+    """Parse the persistent id of a storage.
 
     Raises:
-        UnscannedError: it is not one, so that another loader than PyTorch's must be meant.
+        UnscannedError: the id is not PyTorch's, so the file is made for another loader.
     """
     identity = persistent.identity
     if not _is_storage(identity) or not isinstance(identity, tuple):
-        raise UnscannedError("a persistent id is not that of a tensor's storage")
+        raise UnscannedError("persistent id does not refer to the storage of a tensor")
     return Storage(identity[2], _ITEM[identity[1].name], identity[4])

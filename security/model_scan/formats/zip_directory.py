@@ -1,9 +1,9 @@
-"""A zip archive's members, read so strictly that no two readers can see different ones.
+"""The members of a zip archive, read so strictly that all readers see the same members.
 
-A zip file tells everything twice, and readers differ in what they believe: the directory at its
-end, or what stands before each member. Prepended, appended, overlapping and doubled members, and
-members whose two descriptions differ, are how something harmless is shown to the one who checks.
-Follows APPNOTE.TXT 6.3.10, sections 4.3 and 4.4.
+A zip file describes each member twice, in the directory at its end and in a header before the
+member, and readers differ in which description they use. Attackers show harmless content to the
+scanner with prepended, appended, overlapping and duplicate members, and with members that have two
+different descriptions. Follows APPNOTE.TXT 6.3.10, sections 4.3 and 4.4.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _DRIVE = re.compile(r"[A-Za-z]:")
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One member: its name, whether it is deflated, and its bytes as they lie in the file."""
+    """One member: its name, whether it is deflated, its packed bytes and its unpacked size."""
 
     name: str
     deflated: bool
@@ -56,55 +56,55 @@ class _Entry:
 
 
 def read_directory(archive: Stored, limits: ScanLimits) -> list[Member]:
-    """Read the members of an archive, in the order in which they lie in the file.
+    """Return the members of an archive, in the order of their offsets.
 
-    1. The end record is the last thing in the file, and has no comment.
-    2. The directory lies directly before it and holds as many entries as it says.
-    3. No name comes twice, leaves the archive, or could be two names to two readers.
-    4. Each member is described alike in both places, is a plain file, not encrypted, and stored or
+    1. The end record is at the end of the file and has no comment.
+    2. The directory ends at the end record and holds the announced number of entries.
+    3. No name is repeated, leaves the archive, or means two names to two readers.
+    4. Both descriptions of a member agree; it is not a symbolic link, not encrypted, and stored or
        deflated.
-    5. The members lie one after the other from the first byte on: none shares bytes with another.
+    5. The members follow each other from the first byte on, without gaps or shared bytes.
 
     Raises:
-        UnscannedError: a step finds something else.
+        UnscannedError: a step fails, or the archive is beyond a limit.
     """
     count, start, size = _read_end(archive)  # 1
     if count > limits.members or size > limits.directory:
-        raise UnscannedError(f"a zip archive has more than {limits.members} members")
+        raise UnscannedError(f"zip archive with more than {limits.members} members")
     raw = _read(archive, start, size)
     entries = list(_parse_entries(raw, count))  # 2
     if len({entry.name for entry in entries}) != len(entries):  # 3
-        raise UnscannedError("a zip archive has two members of one name")
+        raise UnscannedError("zip archive with two members of the same name")
     members: list[Member] = []
     end = 0
     for entry in sorted(entries, key=lambda one: one.offset):
         if entry.offset != end:  # 5
-            raise UnscannedError("a zip archive has bytes that belong to no member, or to two")
+            raise UnscannedError("zip archive with a gap or an overlap between members")
         member, end = _read_member(archive, entry)
         members.append(member)
     if end != start:
-        raise UnscannedError("a zip archive has bytes before its directory")
+        raise UnscannedError("zip archive with extra bytes before its directory")
     return [one for one in members if not one.name.endswith("/")]
 
 
 def _read(archive: Stored, offset: int, size: int) -> bytes:
-    """Read bytes of the archive."""
+    """Return bytes of the archive."""
     if offset < 0 or size < 0 or offset + size > archive.size:
-        raise UnscannedError("a zip archive points outside of itself")
+        raise UnscannedError("zip archive refers to bytes outside the file")
     raw = os.pread(archive.descriptor, size, archive.start + offset)
     if len(raw) != size:
-        raise UnscannedError("a zip archive is truncated")
+        raise UnscannedError("truncated zip archive")
     return raw
 
 
 def _read_end(archive: Stored) -> tuple[int, int, int]:
-    """Return the number of members, and the directory's offset and size."""
+    """Return the number of members, and the offset and size of the directory."""
     position = archive.size - _END.size
     magic, disk, first, here, count, size, start, comment = _END.unpack(
         _read(archive, position, _END.size)
     )
     if magic != b"PK\x05\x06" or comment:
-        raise UnscannedError("a zip archive does not end with its end record")
+        raise UnscannedError("zip archive does not end with its end record")
     before = position - _LOCATOR64.size
     has64 = before >= 0 and _read(archive, before, 4) == b"PK\x06\x07"
     if has64:
@@ -112,15 +112,15 @@ def _read_end(archive: Stored) -> tuple[int, int, int]:
         record = _END64.unpack(_read(archive, offset, _END64.size))
         position = offset
         if record[0] != b"PK\x06\x06" or offset + record[1] + 12 != before:
-            raise UnscannedError("a zip archive has a second end record that does not fit")
+            raise UnscannedError("zip archive with a misplaced zip64 end record")
         small = (here, count, size, start)
         here, count, size, start = record[6:]
         for short, full, unknown in zip(small, record[6:], (_UNKNOWN_16,) * 2 + (_UNKNOWN_32,) * 2):
             if short not in (full, unknown):
-                raise UnscannedError("a zip archive has two different end records")
+                raise UnscannedError("zip archive with two different end records")
         disk, first = record[4:6]
     if disk or first or here != count or start + size != position:
-        raise UnscannedError("a zip archive's directory does not lie before its end record")
+        raise UnscannedError("zip directory is not directly before the end record")
     return count, start, size
 
 
@@ -129,7 +129,7 @@ def _parse_entries(raw: bytes, count: int) -> Iterator[_Entry]:
     position = 0
     for _ in range(count):
         if position + _ENTRY.size > len(raw):
-            raise UnscannedError("a zip archive's directory is truncated")
+            raise UnscannedError("truncated zip directory")
         fields = _ENTRY.unpack_from(raw, position)
         magic, _, _, flags, method, _, _, checksum, packed, size = fields[:10]
         name_length, extra_length, comment_length, disk, _, attributes, offset = fields[10:]
@@ -138,17 +138,17 @@ def _parse_entries(raw: bytes, count: int) -> Iterator[_Entry]:
         extra = raw[position + name_length : position + name_length + extra_length]
         position += name_length + extra_length + comment_length
         if magic != b"PK\x01\x02" or disk not in (0, _UNKNOWN_16) or position > len(raw):
-            raise UnscannedError("a zip archive's directory is damaged")
+            raise UnscannedError("damaged zip directory")
         if attributes >> 16 & _FILE_KIND == _SYMLINK:
-            raise UnscannedError("a zip archive holds a symbolic link")
+            raise UnscannedError("zip archive with a symbolic link")
         size, packed, offset = _widen(extra, (size, packed, offset))
         yield _Entry(_check_name(name), flags, method, checksum, packed, size, offset)
     if position != len(raw):
-        raise UnscannedError("a zip archive's directory holds more than its entries")
+        raise UnscannedError("zip directory with extra bytes after its entries")
 
 
 def _widen(extra: bytes, values: tuple[int, ...]) -> list[int]:
-    """Replace values that do not fit 32 bits by those of the zip64 extra field."""
+    """Replace values that do not fit into 32 bits with those of the zip64 extra field."""
     wide = iter(())
     position = 0
     while position + 4 <= len(extra):
@@ -157,31 +157,31 @@ def _widen(extra: bytes, values: tuple[int, ...]) -> list[int]:
             body = extra[position + 4 : position + 4 + length]
             wide = iter(struct.unpack(f"<{len(body) // 8}Q", body[: len(body) // 8 * 8]))
         if kind == 0x7075:
-            raise UnscannedError("a zip member has a second name")
+            raise UnscannedError("zip member with a second name (Unicode path extra field)")
         position += 4 + length
     result = [next(wide, None) if one == _UNKNOWN_32 else one for one in values]
     if None in result:
-        raise UnscannedError("a zip archive's directory lacks a size")
+        raise UnscannedError("zip64 extra field lacks a value")
     return [one for one in result if one is not None]
 
 
 def _check_name(raw: bytes) -> str:
-    """Decode a name that means the same everywhere and stays inside of the archive."""
+    """Decode a name; refuse one that is ambiguous to readers or leaves the archive."""
     try:
         name = raw.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise UnscannedError("a zip member's name is not UTF-8") from error
+        raise UnscannedError("name of a zip member is not UTF-8") from error
     parts = name.removesuffix("/").split("/")
     strange = not name.isprintable() or "\\" in name or _DRIVE.match(name)
     if strange or any(part in ("", ".", "..") for part in parts):
         raise UnscannedError(
-            f"a zip member's name leaves the archive or is not plain: {quote(name)}"
+            f"name of a zip member leaves the archive or is not plain: {quote(name)}"
         )
     return name
 
 
 def _read_member(archive: Stored, entry: _Entry) -> tuple[Member, int]:
-    """Compare a member with its entry; return it, and where the next one starts."""
+    """Compare a member with its entry; return it and the offset of the next one."""
     local = _LOCAL.unpack(_read(archive, entry.offset, _LOCAL.size))
     magic, _, flags, method, _, _, checksum, packed, size, name_length, extra_length = local
     where = quote(entry.name)
@@ -189,21 +189,21 @@ def _read_member(archive: Stored, entry: _Entry) -> tuple[Member, int]:
     name = _read(archive, header, name_length)
     extra = _read(archive, header + name_length, extra_length)
     if magic != MAGIC or name != entry.name.encode() or method != entry.method:
-        raise UnscannedError(f"a zip member is described in two ways: {where}")
+        raise UnscannedError(f"zip member differs from its directory entry: {where}")
     if (flags | entry.flags) & (_ENCRYPTED | _STRONG | _MASKED):
-        raise UnscannedError(f"a zip member is encrypted: {where}")
+        raise UnscannedError(f"encrypted zip member: {where}")
     if method not in (_STORED, _DEFLATED):
-        raise UnscannedError(f"a zip member is compressed by method {method}: {where}")
+        raise UnscannedError(f"unsupported compression method {method} of a zip member: {where}")
     if entry.name.endswith("/") and entry.size:
-        raise UnscannedError(f"a folder in a zip archive has content: {where}")
+        raise UnscannedError(f"directory in a zip archive has content: {where}")
     if method == _STORED and entry.packed != entry.size:
-        raise UnscannedError(f"a zip member has two sizes: {where}")
+        raise UnscannedError(f"stored zip member has two different sizes: {where}")
     follows = bool(flags & _SIZES_FOLLOW)
     told = (checksum, *_widen(extra, (size, packed)))
     expected = (entry.checksum, entry.size, entry.packed)
     later = follows and all(one in (0, real) for one, real in zip(told, expected))
     if not later and told != expected:
-        raise UnscannedError(f"a zip member is described in two ways: {where}")
+        raise UnscannedError(f"zip member differs from its directory entry: {where}")
     start = header + name_length + extra_length
     _read(archive, start + entry.packed, 0)
     content = Stored(archive.descriptor, archive.start + start, entry.packed)
@@ -212,7 +212,7 @@ def _read_member(archive: Stored, entry: _Entry) -> tuple[Member, int]:
 
 
 def _descriptor_size(archive: Stored, start: int, entry: _Entry) -> int:
-    """Return the length of the record after a member that was written to a stream."""
+    """Return the length of the data descriptor after a member that was written to a stream."""
     after = start + entry.packed
     longest = _read(archive, after, min(max(_DESCRIPTORS), archive.size - after))
     for code, sign in (
@@ -229,10 +229,10 @@ def _descriptor_size(archive: Stored, start: int, entry: _Entry) -> int:
             longest[len(record) :], archive, after, record
         ):
             return len(record)
-    raise UnscannedError(f"a zip member's sizes are not where they belong: {quote(entry.name)}")
+    raise UnscannedError(f"missing or wrong data descriptor of a zip member: {quote(entry.name)}")
 
 
 def _at_record(rest: bytes, archive: Stored, after: int, record: bytes) -> bool:
-    """Say whether another record of the archive starts behind a descriptor."""
+    """Say whether another record of the archive starts after a data descriptor."""
     following = rest[:2] or _read(archive, after + len(record), 2)
     return following == b"PK"

@@ -1,1 +1,1 @@
-"""Pickles: a symbolic machine that runs no code, and what a pickle may name and call."""
+"""Pickles: a symbolic machine that runs no code, and the allowed names and calls."""

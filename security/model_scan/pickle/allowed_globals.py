@@ -1,7 +1,7 @@
-"""What a pickle may name, by exact name, and do with each name: everything else is a finding.
+"""The names that a pickle may use, and the allowed uses of each. Any other name is a finding.
 
-There are no prefixes and no patterns: `joblib.numpy_pickle.NumpyUnpickler` is as close to an
-allowed name as can be, and opens files. Each family says why it is harmless.
+Names are exact, without prefixes or patterns: `joblib.numpy_pickle.NumpyUnpickler` is close to an
+allowed name, and opens files. A comment on each family says why it is harmless.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from security.model_scan.pickle.pickle_values import Global
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """What may be done with a name besides naming it.
+    """The allowed uses of a name, besides naming it.
 
     Attributes:
-        make: an object of this class may be made without calling `__init__`.
-        call: it may be called with arguments that pass this rule.
-        grow: items may be set on, appended or added to an object that it has made.
+        make: a pickle may create an object of this class without calling `__init__`.
+        call: a pickle may call it with arguments that pass this rule; None forbids calls.
+        grow: a pickle may set, append or add items on an object that it has created.
     """
 
     make: bool = False
@@ -33,8 +33,8 @@ _NAME = Allowance()
 _MAKE = Allowance(make=True)
 _CALL = Allowance(call=call_rules.anything)
 
-# Plain classes: no code of the file's choice. `bytearray` and the like only with content, because
-# with a number they allocate. No `getattr`, no `type`, no `map`: those are how chains are built.
+# Plain classes: no code of the file's choice. `bytearray` and `bytes` need content, because a
+# number makes them allocate memory. No `getattr`, `type` or `map`: gadget chains use them.
 _BUILTINS = {
     "bool bytes dict float int list str tuple": _NAME,
     "object": _MAKE,
@@ -45,7 +45,7 @@ _BUILTINS = {
 _PYTHON_2 = {"bytes": Allowance(call=call_rules.only_bytes)}
 
 _STANDARD_LIBRARY = {
-    # How protocols 0 to 2 write objects and bytes.
+    # Protocols 0 to 2 write objects and bytes with these.
     "copyreg _reconstructor": Allowance(call=call_rules.reconstructed),
     "copy_reg _reconstructor": Allowance(call=call_rules.reconstructed),
     "_codecs encode": Allowance(call=call_rules.latin_text),
@@ -58,8 +58,8 @@ _STANDARD_LIBRARY = {
     "decimal Decimal": Allowance(call=call_rules.only_numbers),
 }
 
-# Arrays, element types, random states: numbers in, numbers out. Element types are checked again
-# when they get their state, see numpy_dtype. Ufuncs and types are named as parameters only.
+# Arrays, element types, random states: numbers in, numbers out. numpy_dtype checks element types
+# again when they get their state. Ufuncs and types can only be named, as parameters.
 _NUMPY = {
     "numpy dtype": Allowance(call=call_rules.element_code),
     "numpy ndarray matrix number generic floating integer": _NAME,
@@ -89,11 +89,11 @@ _NUMPY = {
     "numpy.random.bit_generator __pyx_unpickle_SeedSequence": Allowance(call=call_rules.one_class),
 }
 
-# The wrapper that stands for an array, and nothing else of joblib: its reader opens files.
+# The wrapper of an array, and no other name of joblib: its reader opens files.
 _JOBLIB = {"joblib.numpy_pickle NumpyArrayWrapper": _MAKE}
 
 _SCIPY = {
-    # Compressed matrices: three arrays and a shape. Nothing of scipy.stats, whose distributions
+    # Compressed matrices: three arrays and a shape. No name of scipy.stats: its distributions
     # compile text from their state.
     "scipy.sparse._bsr bsr_array bsr_matrix": _MAKE,
     "scipy.sparse._coo coo_array coo_matrix": _MAKE,
@@ -105,7 +105,7 @@ _SCIPY = {
     "scipy._lib.array_api_compat.numpy._aliases asarray": _NAME,
 }
 
-# Frames, indexes and their arrays. Nothing of pandas.core.computation, which evaluates text, and
+# Frames, indexes and their arrays. No name of pandas.core.computation, which evaluates text, and
 # no reader of files.
 _PANDAS = {
     "pandas DataFrame Series": _MAKE,
@@ -143,7 +143,7 @@ _PANDAS = {
     "pandas.core.indexes.datetimes _new_DatetimeIndex": Allowance(call=call_rules.one_class),
     "pandas.core.indexes.interval _new_IntervalIndex": Allowance(call=call_rules.one_class),
     "pandas.core.indexes.timedeltas _new_TimedeltaIndex": Allowance(call=call_rules.one_class),
-    # How pandas 3 keeps strings: buffers and lengths, no code.
+    # The strings of pandas 3: buffers and lengths, no code.
     "pyarrow.lib _restore_array py_buffer type_for_alias": _CALL,
 }
 
@@ -156,7 +156,7 @@ _BOOSTERS = {
     "lightgbm.sklearn LGBMClassifier LGBMModel LGBMRanker LGBMRegressor": _MAKE,
 }
 
-# What `torch.load(weights_only=True)` allows for tensors; modules of classes are not among it.
+# The names that `torch.load(weights_only=True)` allows for tensors, without module classes.
 _TORCH = {
     "torch._utils _rebuild_tensor _rebuild_tensor_v2 _rebuild_parameter": _CALL,
     "torch Size device": _CALL,
@@ -170,7 +170,7 @@ _TORCH = {
 
 
 def _spread(module: str, table: dict[str, Allowance]) -> Iterator[tuple[Global, Allowance]]:
-    """Yield one entry a name from entries of several names of one module."""
+    """Yield one entry per name from entries of several names of one module."""
     for names, allowance in table.items():
         for name in names.split():
             yield Global(module, name), allowance

@@ -1,9 +1,8 @@
-"""scikit-learn's classes that a model may be made of, by exact name.
+"""The exact names of scikit-learn 1.9 that a model may contain.
 
-Public estimators and what they keep when they are fitted (losses, links, trees, optimizers,
-kernels, splitters, scorers): their state is data, and loading them sets attributes. Left out on
-purpose: whatever loads data sets, opens files or holds a callable that is not named here itself.
-The names are those of scikit-learn 1.9.
+The list has public estimators and the objects in a fitted one (losses, links, trees, optimizers,
+kernels, splitters, scorers): their state is data, and loading them sets attributes. It excludes
+code that loads data sets, opens files or holds a callable outside the list.
 """
 
 from __future__ import annotations
@@ -161,7 +160,7 @@ ESTIMATORS = {
     "utils._bunch": "Bunch",
     "utils._metadata_requests": "MetadataRequest MethodMetadataRequest",
 }
-# Compiled classes that are called with numbers, arrays or nothing and then given their state.
+# Compiled classes: called without arguments or with numbers or arrays, then given their state.
 CALLED = {
     "_loss._loss": (
         "CyAbsoluteError CyExponentialLoss CyHalfBinomialLoss CyHalfGammaLoss"
@@ -180,7 +179,7 @@ NEW_OBJECTS = {
     "neighbors._ball_tree": "newObj",
     "neighbors._kd_tree": "newObj",
 }
-# Classes that `newObj` makes.
+# Classes that `newObj` instantiates.
 BY_NEW_OBJECT = {
     "metrics._dist_metrics": (
         "ChebyshevDistance64 EuclideanDistance EuclideanDistance64 HammingDistance64"
@@ -189,7 +188,7 @@ BY_NEW_OBJECT = {
     "neighbors._ball_tree": "BallTree BallTree32 BallTree64",
     "neighbors._kd_tree": "KDTree KDTree32 KDTree64",
 }
-# Functions that are attributes of estimators: pure computations on arrays.
+# Functions in attributes of estimators: pure computations on arrays.
 FUNCTIONS = {
     "cluster._kmeans": "_kmeans_single_elkan _kmeans_single_lloyd",
     "feature_selection._mutual_info": "mutual_info_classif mutual_info_regression",

@@ -1,7 +1,7 @@
-"""What an allowed callable may be called with: a rule says what is wrong, or None.
+"""Rules for the arguments of allowed callables. A rule returns the violation, or None.
 
-A callable that is harmless with the arguments of real models can be a memory bomb or a door with
-others: `bytearray(10**10)`, `_codecs.encode(x, "anything")`, `numpy.dtype` of a size of its own.
+A callable that is harmless with the arguments of real models can exhaust memory or run code with
+others: `bytearray(10**10)`, `_codecs.encode(x, "anything")`, `numpy.dtype` with an arbitrary size.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ _ARRAY_CLASSES = frozenset(
 
 
 def anything(_: Arguments) -> str | None:
-    """Accept whatever the pickle could make."""
+    """Accept any arguments."""
     return None
 
 
 def only_bytes(arguments: Arguments) -> str | None:
-    """Accept content, never a length to allocate."""
+    """Accept content, but no length to allocate."""
     if not arguments or is_bytes(arguments[0]):
         return None
     if arguments[0] == OPAQUE_TEXT or isinstance(arguments[0], str):
@@ -45,30 +45,30 @@ def only_bytes(arguments: Arguments) -> str | None:
 
 
 def only_items(arguments: Arguments) -> str | None:
-    """Accept a list, a tuple or a dict that is in the file, never something that iterates."""
+    """Accept a list, a tuple or a dict in the file, but no other iterable."""
     if not arguments or isinstance(arguments[0], (tuple, Items, Mapping)):
         return None
-    return "something that is not a list in the file"
+    return "an argument that is not a list, tuple or dict in the file"
 
 
 def only_numbers(arguments: Arguments) -> str | None:
     """Accept numbers, text and None."""
     known = all(one is None or isinstance(one, (int, float, str)) for one in arguments)
-    return None if known else "something that is not a number or text"
+    return None if known else "an argument that is not a number or text"
 
 
 def latin_text(arguments: Arguments) -> str | None:
-    """Accept `_codecs.encode` as the old protocols use it to write bytes; a codec is a module."""
+    """Accept `_codecs.encode` as old protocols write bytes; other codecs import modules."""
     text = arguments[0] if arguments else None
     if len(arguments) != 2 or not (isinstance(text, str) or text == OPAQUE_TEXT):
-        return "something that is not text and an encoding"
-    return None if arguments[1] in _LATIN else "another encoding than latin1"
+        return "arguments that are not text and an encoding"
+    return None if arguments[1] in _LATIN else "an encoding other than latin1"
 
 
 def element_code(arguments: Arguments) -> str | None:
-    """Accept `numpy.dtype` as NumPy pickles it; `copy` must be set, or shared types are changed."""
+    """Accept `numpy.dtype` as NumPy pickles it; without `copy` it would modify shared types."""
     if len(arguments) != 3 or not isinstance(arguments[0], str):
-        return "something that is not the code of an element type"
+        return "arguments without the code of an element type"
     if arguments[1] not in (False, 0) or arguments[2] not in (True, 1):
         return "flags that NumPy does not write"
     try:
@@ -84,39 +84,39 @@ def empty_array(arguments: Arguments) -> str | None:
         return "a shape to allocate"
     if not isinstance(arguments[0], Global) or str(arguments[0]) not in _ARRAY_CLASSES:
         return "a class that is not an array"
-    return None if is_bytes(arguments[2]) or arguments[2] == "b" else "another type code"
+    return None if is_bytes(arguments[2]) or arguments[2] == "b" else "a type code other than b"
 
 
 def masked_array(arguments: Arguments) -> str | None:
     """Accept `_mareconstruct(MaskedArray, numpy.ndarray, (0,), b'b')`."""
     if len(arguments) != 4:
-        return "another number of arguments"
+        return "a wrong number of arguments"
     return empty_array(arguments[:1] + arguments[2:]) or empty_array(arguments[1:])
 
 
 def buffer_array(arguments: Arguments) -> str | None:
     """Accept `_frombuffer(bytes, dtype, shape, order)`."""
     if len(arguments) != 4 or not is_bytes(arguments[0]):
-        return "something that is not bytes"
+        return "arguments that do not start with bytes, or are not four"
     return None
 
 
 def scalar(arguments: Arguments) -> str | None:
-    """Accept an element type with its bytes; with an object, NumPy may return that object."""
+    """Accept an element type with its bytes; given an object, NumPy could return that object."""
     good = len(arguments) == 2 and is_bytes(arguments[1])
-    return None if good else "something that is not an element type and its bytes"
+    return None if good else "arguments that are not an element type and its bytes"
 
 
 def one_class(arguments: Arguments) -> str | None:
-    """Accept a class that may be named; what names it has been judged already."""
+    """Accept a class; the machine has already checked its name."""
     first = arguments[0] if arguments else None
-    return None if isinstance(first, Global) else "something that is not a class"
+    return None if isinstance(first, Global) else "an argument that is not a class"
 
 
 def reconstructed(arguments: Arguments) -> str | None:
     """Accept `copyreg._reconstructor(class, base, state)` with a plain base."""
     if len(arguments) != 3 or not isinstance(arguments[0], Global):
-        return "something that is not a class"
+        return "arguments that do not start with a class, or are not three"
     base, state = arguments[1:]
     if not isinstance(base, Global) or base.module not in _BUILTINS or base.name not in _BASES:
         return "a base that is not a plain class"
@@ -125,13 +125,13 @@ def reconstructed(arguments: Arguments) -> str | None:
 
 
 def random_state(arguments: Arguments) -> str | None:
-    """Accept a bit generator by name, class or value, and NumPy's own constructor only."""
+    """Accept a bit generator by name, class or value, and only NumPy's own constructor."""
     for one in arguments:
         ours = isinstance(one, Global) and one.module.startswith("numpy.random.")
         if not (isinstance(one, str) or ours or isinstance(one, Instance)):
-            return "something that is not a bit generator"
+            return "an argument that is not a bit generator"
     return None
 
 
-# The result of these is an object of the class that is their first argument.
+# Callables with these rules return an object of the class in their first argument.
 CLASS_FIRST: frozenset[Rule | None] = frozenset({one_class, reconstructed})

@@ -1,7 +1,7 @@
-"""Arrays that joblib writes into the middle of a pickle: passed over, never held.
+"""The arrays that joblib writes into the middle of a pickle. The scanner skips their bytes.
 
-The reader of joblib 1.x (numpy_pickle.NumpyArrayWrapper.read_array) is followed step by step, so
-that reading goes on exactly where joblib's own reader would.
+The code follows numpy_pickle.NumpyArrayWrapper.read_array of joblib 1.x step by step, so that it
+continues exactly where joblib would.
 """
 
 from __future__ import annotations
@@ -24,43 +24,43 @@ _HIGHEST_PADDING = 16
 
 
 def skip_array(machine: Machine, wrapper: Instance) -> None:
-    """Pass over the bytes of the array that a wrapper announces.
+    """Skip the bytes of the array that a wrapper announces.
 
-    1. The wrapper has exactly the attributes that joblib gives it, from one state.
-    2. An array of objects is a pickle of its own, read by a machine of its own.
-    3. Any other one follows a byte that says how much padding comes first. That byte is 1 to 16:
-       no pickle operation, so a plain loader, which knows nothing of arrays, stops here. A file of
-       before joblib 1.2 has no such byte; there `pickle_reader` judges both readings.
+    1. The wrapper has one state, with no attributes other than joblib's.
+    2. An array of objects is a separate pickle, read by a separate machine.
+    3. For other arrays a byte gives the length of the padding before the array. Its value is 1 to
+       16, which is no pickle operation, so a plain loader stops here. Files from before joblib 1.2
+       have no such byte; `pickle_reader` scans both readings.
     4. The array's length is the product of its shape and the size of its elements.
 
     Raises:
-        UnscannedError: a step finds something else.
+        UnscannedError: a step fails.
     """
     state = wrapper.state
     if wrapper.builds != 1 or not isinstance(state, Mapping) or not state.whole:
-        raise UnscannedError("an array's wrapper has a state that cannot be read")
+        raise UnscannedError("array wrapper with a state that cannot be followed")
     if not _ATTRIBUTES >= state.entries.keys():  # 1
-        raise UnscannedError("an array's wrapper has attributes that joblib does not write")
+        raise UnscannedError("array wrapper with attributes that joblib does not write")
     element = read_pickled(state.entries.get("dtype"))
     count = count_elements(state.entries.get("shape", "none"))
     if element.objects:  # 2
         if state.entries.get("allow_mmap", False) is not False:
-            raise UnscannedError("an array of objects would be mapped into memory")
+            raise UnscannedError("array of objects that allows memory mapping")
         _follow_objects(machine)
         return
     alignment = state.entries.get("numpy_array_alignment_bytes")
     if alignment is not None:  # 3
         padding = machine.stream.read(1)[0]
         if not 1 <= padding <= _HIGHEST_PADDING:
-            raise UnscannedError("an array has a padding that joblib does not write")
+            raise UnscannedError("array with a padding that joblib does not write")
         machine.stream.skip(padding)
     machine.stream.skip(count * element.size)  # 4
 
 
 def _follow_objects(machine: Machine) -> None:
-    """Read the pickle of an array of objects, in which joblib looks for no more wrappers."""
+    """Read the pickle of an array of objects, in which joblib reads no further wrappers."""
     stream = machine.stream
     inner = Machine(stream, machine.limits, machine.report, start=stream.position)
     read_pickle(inner)
     if inner.wrapped:
-        raise UnscannedError("an array of objects holds a wrapper that joblib would not read")
+        raise UnscannedError("array of objects with a wrapper that joblib would not read")

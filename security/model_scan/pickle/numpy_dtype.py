@@ -1,8 +1,8 @@
-"""NumPy's element types as they are written in headers and in pickles: size, and objects or not.
+"""NumPy's element types in npy headers and in pickles: their size, and whether they hold objects.
 
-The size decides where an array ends, and whether there are objects decides whether a loader goes on
-with a pickle. Both are told twice in a pickle (by the code and by the state), and NumPy believes
-the state: an element type whose two sides disagree can turn numbers into pointers. They must agree.
+The size determines the end of an array, and an array of objects continues with a pickle. A pickle
+gives both facts twice, in the code and in the state, and NumPy uses the state: if they disagree,
+NumPy can use numbers as pointers. So they must agree.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ _BYTES_PER_CHARACTER = 4
 _ALIGNMENTS = (1, 2, 4, 8, 16, 32, 64)
 _MOST_PER_ELEMENT = 1 << 26
 _DEEPEST = 16
-# numpy/_core/include/numpy/ndarraytypes.h: reference counted, list pickle, is pointer, and what an
-# element type with fields inherits from one that holds objects.
+# numpy/_core/include/numpy/ndarraytypes.h: reference counted; with list pickle and is pointer; and
+# the flags that an element type with fields inherits from a field of objects.
 _REFERENCES = 0x01
 _OF_OBJECTS = 0x07
 _INHERITED = 0x1B
@@ -58,16 +58,16 @@ _ARRAY_MAKERS = _EMPTY_ARRAY_MAKERS | {
 
 
 class ElementTypeError(UnscannedError):
-    """An element type that is not understood, or contradicts itself."""
+    """An element type is unknown, or contradicts itself."""
 
 
 class ContradictionError(ElementTypeError):
-    """An element type with which NumPy would take numbers for pointers."""
+    """An element type would make NumPy use numbers as pointers."""
 
 
 @dataclass(frozen=True, slots=True)
 class ElementType:
-    """Bytes of one element, and whether there are Python objects in it."""
+    """The size of one element in bytes, and whether it holds Python objects."""
 
     size: int
     objects: bool
@@ -77,14 +77,14 @@ def parse_code(code: str) -> ElementType:
     """Parse a code such as `<f8`, `|S3`, `M8[ns]` or `O8`.
 
     Raises:
-        ElementTypeError: it is not one.
+        ElementTypeError: the code is unknown, or its size is beyond the limit.
     """
     match = _CODE.fullmatch(code)
     if match is None:
-        raise ElementTypeError("an array's element type is not a known code")
+        raise ElementTypeError("unknown element type code of an array")
     kind, digits, unit = match["kind"], match["size"], match["unit"]
     if unit is not None and (kind not in "Mm" or not _UNIT.fullmatch(unit)):
-        raise ElementTypeError("an array's element type has a unit that is not known")
+        raise ElementTypeError("unknown unit in the element type of an array")
     if kind == "?":
         return ElementType(1, False)
     if kind == "O":
@@ -93,11 +93,11 @@ def parse_code(code: str) -> ElementType:
     if kind in "SUVa":
         size *= _BYTES_PER_CHARACTER if kind == "U" else 1
     elif (size or 8) not in _SIZES[kind] or (not digits and kind not in "Mm"):
-        raise ElementTypeError("an array's element type has a size that is not known")
+        raise ElementTypeError("unknown size in the element type of an array")
     else:
         size = size or 8
     if size > _MOST_PER_ELEMENT:
-        raise ElementTypeError("an array's elements are too large")
+        raise ElementTypeError("array elements larger than the limit")
     return ElementType(size, False)
 
 
@@ -106,52 +106,52 @@ def parse_description(description: object, depth: int = 0) -> ElementType:
     if isinstance(description, str):
         return parse_code(description)
     if not isinstance(description, list) or depth > _DEEPEST:
-        raise ElementTypeError("an array's element type is not a code or a list of fields")
+        raise ElementTypeError("element type of an array is not a code or a list of fields")
     size, objects = 0, False
     for field in description:
         if not isinstance(field, tuple) or len(field) not in (2, 3):
-            raise ElementTypeError("a field of an array's element type is not a pair")
+            raise ElementTypeError("malformed field in the element type of an array")
         part = parse_description(field[1], depth + 1)
         size += part.size * (count_elements(field[2]) if len(field) == 3 else 1)
         objects = objects or part.objects
     if size > _MOST_PER_ELEMENT:
-        raise ElementTypeError("an array's elements are too large")
+        raise ElementTypeError("array elements larger than the limit")
     return ElementType(size, objects)
 
 
 def count_elements(shape: Value) -> int:
-    """Multiply the lengths of a shape; NumPy's own product would wrap around.
+    """Multiply the lengths of a shape; the product of NumPy could wrap around.
 
     Raises:
-        ElementTypeError: not a tuple of lengths, or their product does not fit 63 bits.
+        ElementTypeError: the shape is not a tuple of lengths, or the product exceeds 63 bits.
     """
     lengths = (shape,) if type(shape) is int else shape
     if not isinstance(lengths, tuple) or not all(type(one) is int for one in lengths):
-        raise ElementTypeError("an array's shape is not a tuple of numbers")
+        raise ElementTypeError("shape of an array is not a tuple of numbers")
     if any(one < 0 for one in lengths) or len(lengths) > 64:
-        raise ElementTypeError("an array's shape is not possible")
+        raise ElementTypeError("invalid shape of an array")
     if math.prod(one for one in lengths if one) >= 1 << 63:
-        raise ElementTypeError("an array's shape overflows")
+        raise ElementTypeError("shape of an array overflows 63 bits")
     return math.prod(lengths)
 
 
 def read_pickled(dtype: Value, depth: int = 0) -> ElementType:
-    """Read an element type that a pickle has made, from its code and its state.
+    """Read an element type that a pickle has created, from its code and its state.
 
     Raises:
-        ElementTypeError: the two disagree, or it is not an element type.
+        ElementTypeError: code and state disagree, or the value is not an element type.
     """
     if not isinstance(dtype, Instance) or dtype.maker != _ELEMENT_TYPE or depth > _DEEPEST:
-        raise ElementTypeError("an array's element type is not a numpy.dtype")
+        raise ElementTypeError("element type of an array is not a numpy.dtype")
     if dtype.builds != 1 or not isinstance(dtype.state, tuple):
-        raise ElementTypeError("an array's element type has no state, or was given several")
+        raise ElementTypeError("element type of an array does not have exactly one state")
     code = dtype.arguments[0]
     if not isinstance(code, str) or len(dtype.state) not in (8, 9):
-        raise ElementTypeError("an array's element type has a state that is not known")
+        raise ElementTypeError("unknown state of an element type")
     written = parse_code(code)
     version, order, base, names, fields, size, alignment, flags = dtype.state[:8]
     if version not in (3, 4) or order not in ("<", ">", "|", "=") or type(flags) is not int:
-        raise ElementTypeError("an array's element type has a state that is not known")
+        raise ElementTypeError("unknown state of an element type")
     objects = written.objects
     if base is not None:
         objects = _read_subarray(base, written, depth)
@@ -160,100 +160,100 @@ def read_pickled(dtype: Value, depth: int = 0) -> ElementType:
     kind = code.lstrip("<>|=")[:1]
     flexible = kind in ("S", "U", "V", "a")
     if alignment not in (_ALIGNMENTS if flexible else (-1,)) or type(alignment) is not int:
-        raise ElementTypeError("an array's element type has an alignment that is not known")
+        raise ElementTypeError("unknown alignment of an element type")
     _check_metadata(kind, dtype.state)
     if not flexible and (base, names, fields) != (None, None, None):
-        raise ElementTypeError("an array's element type has fields that do not belong to it")
+        raise ElementTypeError("element type with fields that its code does not allow")
     if size != (written.size if flexible else -1) or type(size) is not int:
-        raise ContradictionError("an array's element type has two different sizes")
+        raise ContradictionError("element type with two different sizes")
     if bool(flags & _REFERENCES) is not objects or _contradicts(flags, objects):
-        raise ContradictionError("an array's element type lies about whether it holds objects")
+        raise ContradictionError("flags of an element type contradict its code about objects")
     return ElementType(written.size, objects)
 
 
 def check_array_state(state: Value) -> None:
-    """Check what `ndarray.__setstate__` gets: (version, shape, type, order, content), and a mask.
+    """Check a state for `ndarray.__setstate__`: (version, shape, type, order, content), and a mask.
 
-    NumPy reads as many objects from the list as the shape says, whether they are there or not.
+    NumPy reads as many objects from the list as the shape gives, even beyond the end of the list.
 
     Raises:
-        ElementTypeError: it is not such a state, or the list is of another length.
+        ElementTypeError: the state is malformed, or the list has another length than the shape.
     """
     if not isinstance(state, tuple) or len(state) not in (5, 7):
-        raise ElementTypeError("an array's state is not one that NumPy writes")
+        raise ElementTypeError("state of an array that NumPy does not write")
     shape, dtype, content = state[1], state[2], state[4]
     count, element = count_elements(shape), read_pickled(dtype)
     if not element.objects:
         return
     if not isinstance(content, Items) or content.kind != "list":
-        raise ElementTypeError("an array of objects is not given a list")
+        raise ElementTypeError("state of an array of objects without a list")
     if content.length != count:
-        raise ContradictionError("an array of objects is given a list of another length")
+        raise ContradictionError("list of an array of objects has another length than its shape")
 
 
 def check_built(target: Instance) -> None:
-    """Check an array or an element type that has just been given its state.
+    """Check an array or an element type after a state was set.
 
     Raises:
-        ElementTypeError: NumPy would not write this, or would take numbers for pointers.
+        ElementTypeError: NumPy does not write such a state, or would use numbers as pointers.
     """
     if target.maker == _ELEMENT_TYPE:
         read_pickled(target)
     elif target.maker in _EMPTY_ARRAY_MAKERS and target.builds == 1:
         check_array_state(target.state)
     elif target.maker in _ARRAY_MAKERS:
-        raise ElementTypeError("an array is given a second state")
+        raise ElementTypeError("array with an unexpected or repeated state")
 
 
 def _contradicts(flags: int, objects: bool) -> bool:
-    """Say whether flags are not those of an element type with, or without, objects."""
+    """Say whether the flags contradict an element type with, or without, objects."""
     return flags & _INHERITED != _INHERITED if objects else bool(flags & _OF_OBJECTS)
 
 
 def _read_subarray(base: Value, written: ElementType, depth: int) -> bool:
     """Check an element that is itself an array; return whether it holds objects."""
     if not isinstance(base, tuple) or len(base) != 2:
-        raise ElementTypeError("an array in an element is not described by type and shape")
+        raise ElementTypeError("subarray of an element type is not a type and a shape")
     part = read_pickled(base[0], depth + 1)
     if part.size * count_elements(base[1]) != written.size:
-        raise ContradictionError("an array in an element has another size")
+        raise ContradictionError("subarray of an element type has another size than its code")
     return part.objects
 
 
 def _check_metadata(kind: str, state: tuple[Value, ...]) -> None:
-    """Check what follows the flags: for dates their unit, which NumPy uses without a look."""
+    """Check the metadata after the flags: for dates a unit, which NumPy uses unchecked."""
     metadata = state[8] if len(state) == 9 else None
     if kind not in ("M", "m"):
         if metadata is not None and not isinstance(metadata, Mapping):
-            raise ElementTypeError("an array's element type has metadata that are not known")
+            raise ElementTypeError("unknown metadata of an element type")
         return
     unit = metadata[1] if isinstance(metadata, tuple) and len(metadata) == 2 else None
     if not isinstance(unit, tuple) or len(unit) != 4 or not is_bytes(unit[0]):
-        raise ContradictionError("an array's element type is a date without a unit")
+        raise ContradictionError("element type of dates without a unit")
     if not all(type(one) is int and 0 < one < 1 << 31 for one in unit[1:]):
-        raise ElementTypeError("an array's element type is a date with a unit that is not known")
+        raise ElementTypeError("element type of dates with an invalid unit")
 
 
 def _read_fields(names: Value, fields: Value, written: ElementType, depth: int) -> bool:
-    """Check that fields lie within the element and that none shares bytes with an object."""
+    """Check that all fields are within the element, without overlap if it holds objects."""
     if not isinstance(fields, Mapping) or not fields.whole:
-        raise ElementTypeError("an array's element type has fields that cannot be read")
+        raise ElementTypeError("element type with fields that cannot be followed")
     if not isinstance(names, tuple) or not all(isinstance(one, str) for one in names):
-        raise ElementTypeError("an array's element type has names that are not text")
+        raise ElementTypeError("element type with field names that are not text")
     if sorted(names) != sorted(fields.entries):
-        raise ContradictionError("an array's element type has other fields than names")
+        raise ContradictionError("fields and names of an element type differ")
     ranges: list[tuple[int, int]] = []
     objects = False
     for field in fields.entries.values():
         if not isinstance(field, tuple) or len(field) not in (2, 3) or type(field[1]) is not int:
-            raise ElementTypeError("a field of an array's element type is not a pair")
+            raise ElementTypeError("malformed field in the element type of an array")
         part, offset = read_pickled(field[0], depth + 1), field[1]
         if offset < 0 or offset + part.size > written.size:
-            raise ContradictionError("a field lies outside of its element")
+            raise ContradictionError("field outside its element")
         objects = objects or part.objects
         ranges.append((offset, offset + part.size))
     ranges.sort()
     overlap = any(end > start for (_, end), (start, _) in zip(ranges, ranges[1:]))
     if objects and overlap:
-        raise ContradictionError("a field shares bytes with an object")
+        raise ContradictionError("overlapping fields in an element with objects")
     return objects

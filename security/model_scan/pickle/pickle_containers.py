@@ -1,4 +1,4 @@
-"""The pickle operations that make and fill tuples, lists, dicts and sets, by their codes."""
+"""The pickle operations that create and fill tuples, lists, dicts and sets, by their codes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from security.model_scan.pickle.pickle_values import Items, Mapping, Value
 def _tuple_of(count: int) -> Operation:
     def push(machine: Machine) -> None:
         if len(machine.stack) < count:
-            raise MalformedError("a pickle takes from an empty stack")
+            raise MalformedError("malformed pickle: pop from an empty stack")
         group = tuple(machine.stack[-count:])
         del machine.stack[-count:]
         machine.push_tuple(group)
@@ -19,10 +19,10 @@ def _tuple_of(count: int) -> Operation:
 
 
 def _add(machine: Machine, target: Value, pairs: list[Value]) -> None:
-    """Set items, given as keys and values in turn."""
+    """Set items from alternating keys and values."""
     machine.grow(target)
     if len(pairs) % 2:
-        raise MalformedError("a pickle sets a key without a value")
+        raise MalformedError("malformed pickle: key without a value")
     if isinstance(target, Mapping):
         for key, value in zip(pairs[::2], pairs[1::2]):
             target.put(key, value)

@@ -15,38 +15,38 @@ Operation = Callable[[Machine], None]
 _SHORT_BYTES = 64
 _INTEGER = re.compile(rb"-?(0|[1-9][0-9]{0,999})L?")
 _INDEX = re.compile(rb"[0-9]{1,18}")
-# What int() and strtol() could make a number of; anything else ends the loading.
+# Characters that int() or strtol() accept in a number; a loader stops at any other.
 _FIRST_LOOK = 64
 _LIKELY = re.compile(rb"[\w\s+.\-]{64}")
 _LIKE_A_NUMBER = re.compile(rb"[\s+\-0-9a-fA-FxXoObBL_]*")
 
 
 def read_unsigned(machine: Machine, width: int) -> int:
-    """Read a length or an index."""
+    """Read an unsigned length or index of `width` bytes."""
     if width == 1:
         return machine.stream.read_byte()
     return int.from_bytes(machine.stream.read(width), "little")
 
 
 def read_length(machine: Machine, width: int) -> int:
-    """Read a length that the C machine takes as signed: a negative one ends the loading."""
+    """Read a length that the C machine treats as signed: it stops at a negative one."""
     length = read_unsigned(machine, width)
     if width >= 4 and length >> 62:
-        raise MalformedError("a pickle announces a negative or impossible length")
+        raise MalformedError("malformed pickle: negative or impossible length")
     return length
 
 
 def read_argument(machine: Machine, what: str) -> bytes:
     """Read the argument of a text operation whose value matters.
 
-    No number or name is that long, other than one that is written to be refused.
+    Numbers and names of real models are shorter than the limit.
     """
     likely = _LIKELY.match(machine.stream.peek(_FIRST_LOOK))
     line = machine.stream.read_line(machine.limits.line)
     if line is None and likely:
-        raise UnscannedError(f"a pickle holds {what} longer than the limit")
+        raise UnscannedError(f"pickle with {what} longer than the limit")
     if line is None:
-        raise MalformedError(f"a pickle holds {what} that is none")
+        raise MalformedError(f"malformed pickle: overlong line instead of {what}")
     return line
 
 
@@ -55,7 +55,7 @@ def decode(raw: bytes, encoding: str, errors: str = "strict") -> str:
     try:
         return raw.decode(encoding, errors)
     except UnicodeDecodeError as error:
-        raise MalformedError("a pickle holds text that does not decode") from error
+        raise MalformedError("malformed pickle: text that does not decode") from error
 
 
 # Numbers and constants
@@ -72,17 +72,17 @@ def _push_int_line(machine: Machine) -> None:
 
 
 def _refuse_number(line: bytes) -> UnscannedError:
-    """Return what to raise for a number that is not written as picklers do."""
+    """Return the error for a number that no pickler writes."""
     if _LIKE_A_NUMBER.fullmatch(line):
-        return UnscannedError("a pickle writes a number as no pickler does")
-    return MalformedError("a pickle holds a number that is none")
+        return UnscannedError("pickle with a number in a form that no pickler writes")
+    return MalformedError("malformed pickle: not a number")
 
 
 def _push_float_line(machine: Machine) -> None:
     try:
         machine.stack.append(float(read_argument(machine, "a number")))
     except ValueError as error:
-        raise MalformedError("a pickle holds a number that is none") from error
+        raise MalformedError("malformed pickle: not a number") from error
 
 
 def _push_long(width: int) -> Operation:
@@ -161,7 +161,7 @@ def _push_old_string(width: int) -> Operation:
 
 
 def _from_ascii(raw: bytes) -> Value:
-    """Decode a string of Python 2; what is not ASCII depends on the loader's options."""
+    """Decode a string of Python 2; other characters than ASCII depend on the loader's options."""
     return raw.decode("ascii") if raw.isascii() else OPAQUE_TEXT
 
 
@@ -172,11 +172,11 @@ def _push_string_line(machine: Machine) -> None:
         return
     quoted = line.strip()
     if len(quoted) < 2 or quoted[:1] != quoted[-1:] or quoted[:1] not in (b"'", b'"'):
-        raise MalformedError("a pickle holds a string without quotes")
+        raise MalformedError("malformed pickle: string without quotes")
     try:
         raw, _ = codecs.escape_decode(quoted[1:-1])
     except ValueError as error:
-        raise MalformedError("a pickle holds a string that does not decode") from error
+        raise MalformedError("malformed pickle: string that does not decode") from error
     machine.stack.append(_from_ascii(raw))
 
 
@@ -191,7 +191,7 @@ def _push_text_line(machine: Machine) -> None:
 def read_index(machine: Machine) -> int:
     line = machine.stream.read_line(machine.limits.line)
     if line is None:
-        raise MalformedError("a pickle holds a memo index that is none")
+        raise MalformedError("malformed pickle: not a memo index")
     if not _INDEX.fullmatch(line):
         raise _refuse_number(line)
     return int(line)

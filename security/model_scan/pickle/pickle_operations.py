@@ -1,4 +1,4 @@
-"""The pickle operations of protocols 0 to 5, with the names that `pickletools` gives them."""
+"""The pickle operations of protocols 0 to 5, named as in `pickletools`."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def _frame(machine: Machine) -> None:
 
 def _protocol(machine: Machine) -> None:
     if machine.stream.read(1)[0] > _HIGHEST_PROTOCOL:
-        raise MalformedError("a pickle is of a protocol that does not exist")
+        raise MalformedError("malformed pickle: unknown protocol")
 
 
 # Names, calls, objects
@@ -98,7 +98,7 @@ def _stack_global(machine: Machine) -> None:
 def _extension(width: int) -> Operation:
     def push(machine: Machine) -> None:
         code = read_unsigned(machine, width)
-        message = f"loading imports whatever is registered under extension code {code}"
+        message = f"loading imports the name of a registered extension code: {code}"
         machine.find("pickle-extension", ScanSeverity.HIGH, message)
         machine.stack.append(UNKNOWN)
 
@@ -118,12 +118,12 @@ def _new_object(machine: Machine) -> None:
 def _new_object_with_keywords(machine: Machine) -> None:
     keywords, arguments, target = machine.pop(), machine.pop(), machine.pop()
     if not isinstance(keywords, Mapping) or not isinstance(arguments, tuple):
-        raise UnscannedError("a pickle makes an object with keywords that are not a dict")
+        raise UnscannedError("pickle that creates an object with keywords that are not a dict")
     machine.stack.append(machine.make(target, (*arguments, *keywords.entries.values())))
 
 
 def _instantiate(machine: Machine, target: Value, arguments: tuple[Value, ...]) -> None:
-    """Do as INST and OBJ: without arguments no `__init__` is called."""
+    """Follow INST and OBJ: without arguments they do not call `__init__`."""
     machine.stack.append(machine.call(target, arguments) if arguments else machine.make(target, ()))
 
 
@@ -136,7 +136,7 @@ def _instance(machine: Machine) -> None:
 def _object(machine: Machine) -> None:
     arguments = machine.pop_mark()
     if not arguments:
-        raise MalformedError("a pickle makes an object of nothing")
+        raise MalformedError("malformed pickle: object without a class")
     _instantiate(machine, arguments[0], tuple(arguments[1:]))
 
 
@@ -161,7 +161,7 @@ def _identity(machine: Machine) -> None:
 
 
 def _outside(machine: Machine) -> None:
-    raise MalformedError("a pickle refers to buffers outside of the file")
+    raise MalformedError("malformed pickle: reference to an out-of-band buffer")
 
 
 def _read_only(machine: Machine) -> None:
@@ -206,11 +206,11 @@ _TABLE = [_OPERATIONS.get(bytes([code])) for code in range(256)]
 
 
 def read_pickle(machine: Machine) -> Value:
-    """Follow one pickle to its end and return what it makes.
+    """Follow one pickle to its end and return its value.
 
     Raises:
-        MalformedError: any loader stops before the end.
-        UnscannedError: it cannot be followed, or only by some loaders.
+        MalformedError: every loader stops before the end.
+        UnscannedError: the machine cannot follow the pickle, or loaders read it differently.
     """
     stream = machine.stream
     for _ in range(machine.limits.opcodes):
@@ -224,9 +224,9 @@ def read_pickle(machine: Machine) -> Value:
         operation(machine)
         if machine.frame_end is not None and stream.position >= machine.frame_end:
             machine.check_frame()
-    raise UnscannedError(f"a pickle has more than {machine.limits.opcodes} operations")
+    raise UnscannedError(f"pickle with more than {machine.limits.opcodes} operations")
 
 
 def starts_like_pickle(head: bytes) -> bool:
-    """Say whether content starts with an operation; protocols 0 and 1 have no header."""
+    """Say whether content starts with a pickle operation; protocols 0 and 1 have no header."""
     return bool(head) and _TABLE[head[0]] is not None

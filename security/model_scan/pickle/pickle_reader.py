@@ -1,7 +1,7 @@
-"""Judging pickles, joblib's files among them, by every way in which they can be read.
+"""The scan of pickles and joblib files, in every way that loaders read them.
 
-The same bytes are read differently by `pickle.load` and `joblib.load`: to one of them an array is a
-run of operations. A file passes when both readings are harmless.
+`pickle.load` and `joblib.load` read the same bytes differently: `pickle.load` executes the bytes of
+an array as operations. A file is clean only if both readings are harmless.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from security.model_scan.report import Format, ScanLocation, ScanSeverity, Unsca
 
 
 def judge_pickle(examination: Examination, content: ByteContent, where: ScanLocation) -> Format:
-    """Judge a file that starts with a pickle.
+    """Scan a file that starts with a pickle.
 
-    1. Read as `pickle.load` would. Where no array's wrapper was met, this is the only reading.
-    2. Where one was met, the plain reading normally ends at the array's bytes; what it named up to
-       there counts. Read again, as `joblib.load` would.
-    3. Nothing may follow: a second pickle is executed by whoever calls the loader again.
+    1. Read it like `pickle.load`. Without an array wrapper this is the only reading.
+    2. After a wrapper, the plain reading normally stops at the bytes of the array; its findings up
+       to there count. Read the file again, like `joblib.load`.
+    3. Report bytes after the end: a loader that is called again executes a second pickle.
 
     Raises:
-        UnscannedError: the pickle cannot be followed to its end.
+        UnscannedError: the machine cannot follow the pickle to its end.
     """
     plain = _machine(examination, content.open(), where)  # 1
     try:
@@ -43,7 +43,7 @@ def judge_pickle(examination: Examination, content: ByteContent, where: ScanLoca
 
 
 def judge_stream(examination: Examination, stream: ByteStream, where: ScanLocation) -> None:
-    """Judge one pickle in the middle of other content, which a plain loader reads."""
+    """Scan one pickle in the middle of other content, as a plain loader reads it."""
     machine = _machine(examination, stream, where)
     _read(machine, where)
     _refuse_wrapper(machine)
@@ -52,7 +52,7 @@ def judge_stream(examination: Examination, stream: ByteStream, where: ScanLocati
 def read_storages(
     examination: Examination, stream: ByteStream, where: ScanLocation
 ) -> tuple[Value, list[Persistent]]:
-    """Judge one pickle of PyTorch's; return what it makes and the storages that it asks for."""
+    """Scan one pickle of PyTorch; return its value and the storages that it refers to."""
     machine = _machine(examination, stream, where)
     machine.identities = Identities.STORAGES
     made = _read(machine, where)
@@ -61,10 +61,10 @@ def read_storages(
 
 
 def judge_accident(examination: Examination, content: ByteContent, where: ScanLocation) -> None:
-    """Judge how content that is not a pickle reads as one; most of it stops at once.
+    """Scan content of another format as a pickle; most readings stop at once.
 
     Raises:
-        UnscannedError: it reads as a pickle for so long that nothing can be said.
+        UnscannedError: the content reads as a pickle beyond a limit, so the scan is inconclusive.
     """
     machine = _machine(examination, content.open(), where, " in a file that is not a pickle")
     machine.identities = Identities.MALFORMED
@@ -76,26 +76,26 @@ def judge_accident(examination: Examination, content: ByteContent, where: ScanLo
 
 
 def _refuse_wrapper(machine: Machine) -> None:
-    """Refuse a wrapper of joblib's where only the plain loader reads.
+    """Refuse an array wrapper of joblib in content that only a plain loader reads.
 
-    Behind a wrapper the plain reading is followed less strictly, because joblib's own is judged as
-    well; here there is no other.
+    After a wrapper the machine follows the plain reading less strictly, because `judge_pickle` also
+    scans joblib's reading; this content has no such second scan.
     """
     if machine.wrapped:
-        raise UnscannedError("a wrapper of joblib's in a file that joblib does not write")
+        raise UnscannedError("array wrapper of joblib in a file that joblib does not write")
 
 
 def check_end(examination: Examination, stream: ByteStream, where: ScanLocation) -> None:
-    """See that nothing follows."""
+    """Report bytes after the end of the content."""
     if not stream.at_end():
-        message = "bytes follow the end of the content; a loader called again reads them"
+        message = "extra bytes after the end of the content, which a repeated load reads"
         examination.find("trailing-bytes", ScanSeverity.MEDIUM, message, where.at(stream.position))
 
 
 def _machine(
     examination: Examination, stream: ByteStream, where: ScanLocation, remark: str = ""
 ) -> Machine:
-    """Return a machine that reports to an examination."""
+    """Return a machine that reports its findings to an examination."""
 
     def report(rule: str, severity: ScanSeverity, message: str, offset: int, subject: str) -> None:
         examination.find(rule, severity, message + remark, where.at(offset), subject)
@@ -105,7 +105,7 @@ def _machine(
 
 
 def _read(machine: Machine, where: ScanLocation) -> Value:
-    """Read one pickle and say where it could not be followed."""
+    """Read one pickle; add the location to an error."""
     try:
         return read_pickle(machine)
     except UnscannedError as error:

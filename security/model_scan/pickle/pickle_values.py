@@ -1,4 +1,4 @@
-"""What a pickle builds, as symbols: enough to know what would be called with what, and no more."""
+"""The symbols for the values of a pickle: just enough to know each call and its arguments."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ _BYTE_MAKERS = frozenset(
     {"_codecs.encode", "builtins.bytearray", "__builtin__.bytearray", "__builtin__.bytes"}
 )
 
-# Numbers, None, True, False, short strings and short bytes stand for themselves, tuples for tuples.
+# Numbers, None, True, False, short strings, short bytes and tuples are plain Python values.
 Value = object
 
 
 @dataclass(frozen=True, slots=True)
 class Global:
-    """Something that the loader would import: a class, a function, any attribute of any module."""
+    """A name that the loader would import: a class, a function, any attribute of any module."""
 
     module: str
     name: str
@@ -29,7 +29,7 @@ class Global:
 
 @dataclass(frozen=True, slots=True)
 class Opaque:
-    """A string, bytes or a number too long to be of interest, or something not known at all."""
+    """A string, bytes or a number beyond a limit, or an unknown value."""
 
     kind: str
 
@@ -42,7 +42,7 @@ UNKNOWN = Opaque("unknown")
 
 @dataclass(slots=True, eq=False)
 class Items:
-    """A list or a set. What is in it was looked at when it was made; only the number is kept."""
+    """A list or a set: only its length, because the machine has already checked its items."""
 
     kind: str
     length: int = 0
@@ -53,8 +53,8 @@ class Mapping:
     """A dict, with its first entries under string keys.
 
     Attributes:
-        whole: whether `entries` has all there are.
-        special: whether a key looks like `__this__`.
+        whole: whether `entries` is complete.
+        special: whether a key has the form `__name__`.
     """
 
     entries: dict[str, Value] = field(default_factory=dict)
@@ -76,12 +76,13 @@ class Mapping:
 
 @dataclass(slots=True, eq=False)
 class Instance:
-    """What a call or a class would have made.
+    """The object that a call or a class would return.
 
     Attributes:
-        maker: the class, or the function that was called.
-        arguments: of the call.
-        state: what BUILD has given it last, and `builds` how often.
+        maker: the class, or the called function.
+        arguments: the arguments of the call.
+        state: the last state that BUILD has set.
+        builds: the number of BUILD operations.
     """
 
     maker: Global
@@ -92,33 +93,33 @@ class Instance:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Persistent:
-    """What a loader of its own would put in the place of an id, as PyTorch does with storages."""
+    """The object that a custom loader inserts for a persistent id, such as PyTorch's storages."""
 
     identity: Value
 
 
 def is_special(name: str) -> bool:
-    """Say whether Python gives an attribute of this name a meaning of its own."""
+    """Say whether Python reserves an attribute name: `__name__`."""
     return name.startswith("__") and name.endswith("__")
 
 
 def is_bytes(value: Value) -> bool:
-    """Say whether a value is bytes, as any protocol writes them."""
+    """Say whether a value is bytes in the form of any protocol."""
     if isinstance(value, Instance):
         return str(value.maker) in _BYTE_MAKERS
     return value == OPAQUE_BYTES or isinstance(value, bytes)
 
 
 def may_be_called(value: Value) -> bool:
-    """Say whether nobody knows what a value is to the loader."""
+    """Say whether a value could be callable to the loader."""
     return isinstance(value, (Global, Instance, Opaque, Persistent))
 
 
 def find_overgrowth(group: tuple[Value, ...]) -> str | None:
-    """Say what is wrong with a tuple whose hash would take forever or exhaust the stack.
+    """Return why hashing a tuple would take too long or exhaust the stack; None if it is safe.
 
-    A tuple of two of the same tuple of two and so on costs a few bytes a level and doubles the time
-    to hash it; a deep one overflows the C stack.
+    A tuple that holds another one twice, level after level, costs a few bytes per level and doubles
+    the time to hash it each time; a deep one overflows the C stack.
     """
     nodes = 0
     levels: list[Iterator[Value]] = [_nested(group)]
@@ -130,7 +131,7 @@ def find_overgrowth(group: tuple[Value, ...]) -> str | None:
         assert isinstance(child, tuple)  # nosec B101  # for the type checker
         nodes += 1 + len(child)
         if nodes > _MOST_NODES:
-            return "tuples that refer to each other many times over"
+            return "nested tuples that share too many references"
         if len(levels) > _DEEPEST:
             return "tuples nested too deeply"
         levels.append(_nested(child))

@@ -229,7 +229,7 @@ def test_picture_with_an_archive_behind_it_is_found(tmp_path: Path) -> None:
 
 def test_model_that_is_a_text_is_no_format_that_can_be_judged(tmp_path: Path) -> None:
     report = judge(tmp_path, {"model.txt": b"version=v4\nnum_class=1\n"}, "model.txt")
-    assert (report.judged, report.unjudged) == (0, "not a format that can be judged")
+    assert (report.judged, report.unjudged) == (0, "unknown format")
 
 
 def test_model_that_is_a_json_document_is_judged(tmp_path: Path) -> None:
