@@ -1,1 +1,1 @@
-"""Content: bytes, files and trees, hashed and parsed without trusting them."""
+"""Hashing and parsing of untrusted bytes, files and directory trees."""

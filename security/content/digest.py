@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _CHUNK = 1 << 20
-_LARGE = 32 << 20  # bytes of a file from which on a second thread is worth its start
+_LARGE = 32 << 20  # bytes of a file that is worth a second thread
 _PIECE = 4 << 20
 
 
@@ -56,7 +56,7 @@ def digest_file(path: Path | str) -> Digests:
 def _digest_large(
     stream: io.RawIOBase, one: Callable[[memoryview], None], other: Callable[[memoryview], None]
 ) -> int:
-    """Digest side by side: while one takes a piece, a second thread has the other take it."""
+    """Update both digests in parallel: one in this thread, the other in a second one."""
     buffer = memoryview(bytearray(_PIECE))
     size = 0
     with ThreadPoolExecutor(1) as beside:
@@ -72,12 +72,13 @@ def _digest_large(
 def digest_tree(entries: Iterable[tuple[str, str]]) -> str:
     """Return the sha256 of a directory: of its sorted listing in the format of ``sha256sum``.
 
+    The listing has one line per file, ``<sha256>  <path>`` and a newline, sorted by the UTF-8 bytes
+    of the paths. A newline and a backslash in a path are escaped as ``\\n`` and ``\\\\``, so that
+    two different trees never have the same listing.
+
     Args:
         entries: pairs of a file's path relative to the directory (POSIX separators) and its
-            sha256 as hex. The listing is sorted by the paths' UTF-8 bytes, one line a file:
-            ``<sha256>  <path>`` and a newline. A path that holds a newline or a backslash is
-            written with these escaped as ``\\n`` and ``\\\\``, so that two different trees can
-            never have the same listing.
+            sha256 as hex.
     """
     listing = hashlib.sha256()
     for path, sha256 in sorted(entries, key=lambda entry: os.fsencode(entry[0])):

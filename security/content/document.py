@@ -1,9 +1,8 @@
-"""Document: the one reader of JSON and TOML from outside.
+"""The parser of all JSON and TOML from other programs, other repositories and people.
 
-Every text that another program, another repository or a person has written is read here. RFC 8259
-leaves open what a repeated key means, and Python accepts numbers that JSON does not have: two
-readers who differ there see two documents under one signature. The values are then taken out by
-``Field`` (``field.py``), or by ``Table`` (``table.py``) where a person has written them.
+RFC 8259 does not define the meaning of a repeated key, and Python accepts numbers that JSON does
+not have: two readers can see two documents under one signature. ``Field`` (``field.py``) reads the
+values of a document, ``Table`` (``table.py``) those of settings that people write.
 """
 
 from __future__ import annotations
@@ -19,9 +18,9 @@ from typing import Any, ClassVar, NoReturn
 from security.content.printable import printable
 from security.errors import SecurityError
 
-#: Bytes of the largest document that is read unless its reader says otherwise.
+#: The default limit for the size of a document in bytes.
 MOST_BYTES = 64 << 20
-#: Dots and brackets in one line of TOML: ``tomllib`` takes time by the square of them.
+#: Dots and brackets in one line of TOML: ``tomllib`` needs quadratic time for them.
 _MOST_DOTS = 200
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -30,7 +29,7 @@ _Pairs = list[tuple[str, Any]]
 
 
 class DocumentError(SecurityError, ValueError):
-    """A document is malformed, or a value in it is not what its reader expects."""
+    """A document is malformed, or a value in it has the wrong type or range."""
 
     kind: ClassVar[str] = "document"
 
@@ -44,16 +43,16 @@ def parse_json(
 ) -> Any:
     """Parse one JSON value (RFC 8259). The steps, each with the attack that it stops:
 
-    1. The size has a bound: a document cannot use up the memory of its reader.
-    2. It is UTF-8 without a byte order mark, and one value from end to end: nothing hides behind.
-    3. No key is repeated, at any depth: no reader sees another value.
-    4. Numbers are finite: no NaN, no Infinity, nothing that a float cannot hold.
-    5. Nesting ends before the stack does.
-    6. No string holds half of a surrogate pair: it could not be written again.
+    1. The size is limited: a document cannot exhaust the memory of its reader.
+    2. The text is UTF-8 without a byte order mark, and one value: nothing hides after it.
+    3. No key is repeated, at any depth: all readers see the same value.
+    4. Numbers are finite: no NaN, no Infinity, no number beyond the range of a float.
+    5. Nesting does not exhaust the stack.
+    6. No string holds half of a surrogate pair, which could not be written again.
 
     Args:
         byte_order_mark: accept one at the start, as tools on Windows write it.
-        check_key: called with each key; what it raises is not caught.
+        check_key: called with each key; its exceptions propagate.
 
     Raises:
         DocumentError: a step fails.
@@ -80,10 +79,10 @@ def parse_json(
 
 
 def parse_toml(content: bytes, most_bytes: int) -> dict[str, Any]:
-    """Parse a TOML document: of limited size, in UTF-8, without lines of endless dots or brackets.
+    """Parse a TOML document in UTF-8, with a limited size and limited dots and brackets per line.
 
     Raises:
-        DocumentError: it is not.
+        DocumentError: the document is malformed or exceeds a limit.
     """
     _check_size(content, most_bytes)
     if any(line.count(b".") + line.count(b"[") > _MOST_DOTS for line in content.splitlines()):
@@ -97,7 +96,7 @@ def parse_toml(content: bytes, most_bytes: int) -> dict[str, Any]:
 
 
 def write_json(value: Mapping[str, Any]) -> bytes:
-    """Write an object: the same bytes for the same values in the same order."""
+    """Return an object as JSON: the same bytes for the same values in the same order."""
     text = json.dumps(value, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
     return text.encode("ascii")
 
@@ -108,7 +107,7 @@ def _check_size(content: bytes, most_bytes: int) -> None:
 
 
 def _malformed(what: str) -> DocumentError:
-    return DocumentError(what, "write the document again")
+    return DocumentError(what, "correct the document, or write it again")
 
 
 def _build_object(pairs: _Pairs) -> dict[str, Any]:
@@ -143,5 +142,5 @@ def _build_decoder(build: Callable[[_Pairs], dict[str, Any]]) -> json.JSONDecode
     )
 
 
-#: Made once: ``json.loads`` would make it for each document.
+#: Built once: ``json.loads`` would build one for each document.
 _DECODER = _build_decoder(_build_object)

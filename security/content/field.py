@@ -1,4 +1,4 @@
-"""Field: a value and its place in a document, so that a complaint can name it."""
+"""A field: a value of a document, and its place for error messages."""
 
 from __future__ import annotations
 
@@ -13,26 +13,27 @@ from security.content.document import DocumentError
 from security.content.printable import printable
 
 LONGEST_NAME = 512
-#: The largest number where no range is given: any float that is of use.
+#: The default limit for numbers: any float of practical use.
 FURTHEST = 1e300
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _Choice = TypeVar("_Choice", bound=Enum)
 
-#: Makes the error about a place: from the place, what is wrong there, and a hint, which may be "".
+#: Builds an error from the place, the defect, and a hint, which can be empty.
 Complain = Callable[[str, str, str], Exception]
 
 
 def _complain(place: str, what: str, hint: str) -> Exception:
-    return DocumentError(f"{place}: {what}" if place else what, hint or "write the document again")
+    fallback = "correct the document, or write it again"
+    return DocumentError(f"{place}: {what}" if place else what, hint or fallback)
 
 
-@dataclass(slots=True, eq=False)  # not frozen: setting frozen attributes takes half of a parse
+@dataclass(slots=True, eq=False)  # not frozen: setting frozen attributes doubles the parse time
 class Field:
     """A value and its place in a document.
 
     Attributes:
         value: as JSON, YAML or TOML gives it; None for a field that is missing or null.
-        complain: makes the errors about it.
+        complain: builds the errors about the field.
     """
 
     value: Any
@@ -47,7 +48,7 @@ class Field:
 
     @property
     def place(self) -> str:
-        """The path to it, such as ``affected[0].ranges[1]``; empty for the whole document."""
+        """The path of the field, such as ``affected[0].ranges[1]``; empty for the document."""
         parts: list[str] = []
         field = self
         while field._parent is not None:
@@ -60,7 +61,7 @@ class Field:
         return self.complain(self.place, what, hint)
 
     def unlike(self, wanted: str) -> Exception:
-        """Return the error about a field that has another type or range."""
+        """Return the error about a field with the wrong type or range."""
         if self.value is None and self._parent is not None:
             return self.wrong("missing", f"write {wanted}")
         return self.wrong(f"not {wanted}: {_show(self.value)}", f"write {wanted}")
@@ -74,18 +75,18 @@ class Field:
         raise self.unlike("an object")
 
     def text_of(self, key: str) -> str:
-        """Return the string of a key: ``get(key).text()``, without a field where all is well."""
+        """Return the string of a key: a faster ``get(key).text()`` for valid documents."""
         value = self.value.get(key) if isinstance(self.value, dict) else None
         return value if value and isinstance(value, str) else self.get(key).text()
 
     def at(self, index: int) -> Field:
-        """Return an item of a list. An item beyond its ends, or of a missing list, is missing."""
+        """Return an item of a list. An item out of range, or of a missing list, is missing."""
         values = self.value if isinstance(self.value, list) else ()
         value = values[index] if 0 <= index < len(values) else None
         return Field(value, self.complain, self, index)
 
     def loose(self, key: str) -> Any:
-        """Return the value of a key where its publisher may write anything; None without one."""
+        """Return the value of a key without a schema; None if it is missing."""
         return self.value.get(key) if isinstance(self.value, dict) else None
 
     def keys(self) -> list[str]:
@@ -99,7 +100,7 @@ class Field:
         return self.value
 
     def only(self, required: Collection[str], optional: Collection[str] = ()) -> Field:
-        """Return an object that has all required keys, no key beside these, and no null."""
+        """Return the object if it has all required keys, no unknown key and no null."""
         values = self.mapping()
         for key in required:
             if key not in values:
@@ -133,13 +134,13 @@ class Field:
     def texts(self) -> tuple[str, ...]:
         """Return a list of strings; a missing list is empty."""
         if isinstance(self.value, list) and all(isinstance(one, str) for one in self.value):
-            return tuple(self.value)  # the usual case, in one pass: some lists are long
+            return tuple(self.value)  # the usual case in one pass: lists can be long
         return tuple(one.text(empty=True) for one in self.items())
 
     def text(self, *, empty: bool = False) -> str:
         """Return a string.
 
-        Numbers are refused: a version 1.10 that was read as a number is 1.1.
+        Numbers are refused: as a number, version 1.10 is 1.1.
         """
         if not isinstance(self.value, str):
             raise self.unlike("a string")
@@ -148,18 +149,18 @@ class Field:
         return self.value
 
     def optional_text(self) -> str | None:
-        """Return a string, which may be empty; None without one."""
+        """Return a string, also an empty one; None if it is missing."""
         return None if self.value is None else self.text(empty=True)
 
     def line(self) -> str:
         """Return a string of one line that is not blank."""
         value = self.value
         if not isinstance(value, str) or not value.strip() or not value.isprintable():
-            raise self.unlike("a text of one line")
+            raise self.unlike("one line of text")
         return value
 
     def name(self) -> str:
-        """Return a string of one line, of at most 512 characters, without space around it."""
+        """Return a string of one line, of at most 512 characters, without surrounding space."""
         text = self.text()
         if text != text.strip():
             raise self.wrong("starts or ends with space")
@@ -170,14 +171,14 @@ class Field:
         return text
 
     def identifier(self) -> str:
-        """Return a name without a space in it."""
+        """Return a name without spaces."""
         text = self.name()
         if " " in text:
             raise self.wrong("contains a space")
         return text
 
     def optional_number(self, lowest: int) -> int | None:
-        """Return a whole number that is not below another; None without one."""
+        """Return a whole number from a minimum; None if it is missing."""
         return None if self.value is None else self.whole_number(lowest)
 
     def flag(self) -> bool:
@@ -187,7 +188,7 @@ class Field:
         return self.value
 
     def number(self, lowest: float = -FURTHEST, highest: float = FURTHEST) -> int | float:
-        """Return a number in a range; without one, any that is not absurd."""
+        """Return a number in a range; by default, up to `FURTHEST`."""
         value = self.value
         if isinstance(value, int | float) and not isinstance(value, bool):
             if lowest <= value <= highest:
@@ -213,7 +214,7 @@ class Field:
         raise self.unlike(f"one of {', '.join(str(one.value) for one in choices)}")
 
     def one_of(self, *words: str, default: str | None = None) -> str:
-        """Return a string that is one of some words; the default for a missing one."""
+        """Return a string that is one of the words; the default if it is missing."""
         if self.value is None and default is not None:
             return default
         if not isinstance(self.value, str) or self.value not in words:
@@ -221,7 +222,7 @@ class Field:
         return self.value
 
     def day(self) -> datetime.date:
-        """Return a day: TOML's local date, or a text of the same form."""
+        """Return a day: a local date of TOML, or a string of the same form."""
         value = self.value
         if isinstance(value, str) and _DAY.fullmatch(value):
             try:
@@ -235,7 +236,7 @@ class Field:
 
 def _show(value: object) -> str:
     if isinstance(value, int) and value.bit_length() > 64:
-        return "a number of many digits"  # writing it out would fail, or take long
+        return "a number with too many digits"  # printing it would fail, or take long
     if value is None:
         return "null"
     if isinstance(value, dict | list):

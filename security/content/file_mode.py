@@ -1,17 +1,17 @@
-"""The file mode: permission bits that nothing of a model may have, as no signature holds them.
+"""File modes: permission bits that are forbidden on the files and directories of a model.
 
-OpenSSF Model Signing v1.0 has no place for them: whoever can set one changes a signed model and
-leaves its signature good. So they are the same for all models, and looked at when a model is signed
-and when it is verified:
+A signature of OpenSSF Model Signing v1.0 does not cover permission bits: setting one changes a
+signed model, and its signature stays valid. So the same rules apply to all models, at signing and
+at verification:
 
-1. Nobody may execute a file: a model is loaded, and never started.
-2. No file or directory runs as, or belongs to, somebody else (set-user-ID, set-group-ID), and none
-   is sticky. A set-group-ID bit that a directory has from the one it lies in is none of its own:
-   Linux passes it on to each new directory, and it only says which group new files get.
-3. Nobody but owner and group may write a file, or make one in a directory: after a model was
-   verified, everybody else could change it.
+1. No file is executable: a loader reads a model, and nothing starts it.
+2. No file or directory is set-user-ID, set-group-ID or sticky. A directory may have the
+   set-group-ID bit of its parent: Linux copies it to each new directory, and it only selects the
+   group of new files.
+3. Only owner and group can write a file, or create one in a directory: other users could change a
+   model after its verification.
 
-Access control lists and attributes are not looked at.
+Access control lists and attributes are not checked.
 """
 
 from __future__ import annotations
@@ -24,26 +24,26 @@ from pathlib import Path, PurePosixPath
 
 from security.errors import SecurityError
 
-#: What each bit lets happen, and what ``chmod`` calls its removal.
+#: The meaning of each bit, and the argument of ``chmod`` that removes it.
 _EVERYWHERE = {
     stat.S_ISUID: ("is set-user-ID", "u-s"),  # 2
     stat.S_ISGID: ("is set-group-ID", "g-s"),
     stat.S_ISVTX: ("is sticky", "-t"),
-    stat.S_IWOTH: ("can be written by everybody", "o-w"),  # 3
+    stat.S_IWOTH: ("is writable for all users", "o-w"),  # 3
 }
 _FILE = {
-    stat.S_IXUSR: ("can be executed by its owner", "u-x"),  # 1
-    stat.S_IXGRP: ("can be executed by its group", "g-x"),
-    stat.S_IXOTH: ("can be executed by everybody", "o-x"),
+    stat.S_IXUSR: ("is executable for its owner", "u-x"),  # 1
+    stat.S_IXGRP: ("is executable for its group", "g-x"),
+    stat.S_IXOTH: ("is executable for all users", "o-x"),
     **_EVERYWHERE,
 }
 
 
 class ModeError(SecurityError):
-    """Something of a model has a permission bit that nothing of a model may have.
+    """A file or directory of a model has a forbidden permission bit.
 
     Attributes:
-        exit_code: 1: it was looked at, and is not what can be signed or used.
+        exit_code: 1: the check failed.
     """
 
     kind = "mode"
@@ -51,10 +51,10 @@ class ModeError(SecurityError):
 
 
 def verify_modes(name: str, modes: Mapping[str, int]) -> None:
-    """Verify that nothing of a model has a bit that it may not have.
+    """Verify that a model has no forbidden permission bits.
 
     Raises:
-        ModeError: something has one (``judge_modes``).
+        ModeError: a file or directory has one (``judge_modes``).
     """
     error = judge_modes(name, modes)
     if error is not None:
@@ -62,12 +62,12 @@ def verify_modes(name: str, modes: Mapping[str, int]) -> None:
 
 
 def judge_modes(name: str, modes: Mapping[str, int]) -> ModeError | None:
-    """Return what is wrong with the modes of a model, by steps 1 to 3; None where nothing is.
+    """Return the error about the modes of a model, by steps 1 to 3; None if they are allowed.
 
     Args:
-        name: of the model, or its path, to say what to type.
-        modes: ``st_mode`` of all its files and directories, by path relative to it; its own is
-            ``.``.
+        name: name or path of the model, for the message and the hint.
+        modes: ``st_mode`` of all its files and directories by relative path; ``.`` for the model
+            itself.
     """
     wrong = {path: found for path in sorted(modes) if (found := _refused(modes[path]))}
     if not wrong:
@@ -75,11 +75,11 @@ def judge_modes(name: str, modes: Mapping[str, int]) -> ModeError | None:
     path, found = next(iter(wrong.items()))
     shown = name if path == "." else f"{name}/{path}"
     what = " and ".join(said for said, _ in found)
-    more = f", and {len(wrong) - 1} more like it" if len(wrong) > 1 else ""
+    more = f", and {len(wrong) - 1} more" if len(wrong) > 1 else ""
     change = ",".join(removal for _, removal in found)
     return ModeError(
         f"{what} (mode {stat.S_IMODE(modes[path]):04o}): {shown}{more}",
-        f"chmod {change} {shlex.quote(shown)}, and so in the commands of the stage that writes it",
+        f"chmod {change} {shlex.quote(shown)}, and do the same in the stage that writes it",
     )
 
 
@@ -89,19 +89,19 @@ def _refused(mode: int) -> list[tuple[str, str]]:
 
 
 def own_mode(mode: int, parent: int) -> int:
-    """Return a mode without the bit that a directory has from the one it lies in."""
+    """Return a mode without the set-group-ID bit that a directory inherits from its parent."""
     inherited = stat.S_ISDIR(mode) and parent & stat.S_ISGID
     return mode & ~stat.S_ISGID if inherited else mode
 
 
 def read_modes(path: Path, files: Iterable[str]) -> dict[str, int]:
-    """Read the modes of a model that is to be signed, and of all directories in it.
+    """Read the modes of a model before signing, with those of all its directories.
 
     Args:
-        files: relative to it; a single file's path is ``.``.
+        files: paths relative to the model; ``.`` for a single file.
 
     Raises:
-        OSError: one of them is not there.
+        OSError: a file is missing.
     """
     places = {"."}
     for file in files:

@@ -1,14 +1,14 @@
-"""The file tree: everything that a path holds, listed and hashed without believing any of it.
+"""A file tree: all files of an untrusted path, listed and hashed.
 
-1. Each entry is opened through its directory's descriptor and never by its path, and no link is
-   followed: nobody can exchange a directory on the way between the listing and the reading.
-2. What is opened has to be what was listed: a file or a directory. Links, devices, sockets and
-   pipes are refused: what they lead to is not what was signed, or would wait for ever.
-3. Nothing is left out, whatever its name: ``.git`` can hold code like any other directory.
-4. An empty directory is refused: no digest tells that it is there.
-5. A file is read to its end once, and is the same before and after (size and times). A copy, where
-   one is asked for, is made of the bytes of that reading.
-6. Permission bits are those of the descriptors that were read, not of what the paths lead to later.
+1. Each entry is opened through the descriptor of its directory, never by its path, and no link is
+   followed: an attacker cannot exchange a directory between listing and reading.
+2. An opened entry is a file or a directory, as listed. Links, devices, sockets and pipes are
+   refused: their content is not the signed one, or reading them would block.
+3. No name is excluded: ``.git`` can hold code like any other directory.
+4. An empty directory is refused: it does not change the digest.
+5. A file is read once to its end, and its size and times are equal before and after. A requested
+   copy gets the bytes of that read.
+6. Permission bits come from the descriptors that were read, not from a later lookup of the paths.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ _DEEPEST = 100
 
 
 class TreeError(SecurityError):
-    """A path holds what is no plain file, or changes while it is read.
+    """A path holds an entry that is not a regular file, or changes during the read.
 
     Attributes:
-        exit_code: 1: it was looked at, and is not what can be signed or verified.
+        exit_code: 1: the path was read, and it cannot be signed or verified.
     """
 
     kind = "tree"
@@ -47,14 +47,14 @@ class TreeError(SecurityError):
 
 @dataclass(frozen=True, slots=True)
 class FileTree:
-    """What a path holds.
+    """The content of a path.
 
     Attributes:
-        files: sha256 by path relative to it (POSIX separators); a file's own path is ``.``.
-        size: in bytes, of all of them.
+        files: sha256 by relative path (POSIX separators); ``.`` for a single file.
+        size: total size in bytes.
         directory: whether the path is a directory.
-        modes: ``st_mode`` by path, of directories too (``file_mode``); the path's own is
-            under ``.``.
+        modes: ``st_mode`` by relative path, also of directories (``file_mode``); ``.`` for the path
+            itself.
     """
 
     files: Mapping[str, str]
@@ -64,7 +64,7 @@ class FileTree:
 
     @property
     def digest(self) -> dict[str, str]:
-        """The digest by which a statement is about it."""
+        """The digest of the subject in a statement."""
         if self.directory:
             return {"dirHash": digest_tree(self.files.items())}
         return {"sha256": self.files["."]}
@@ -74,16 +74,16 @@ def read_tree(path: Path, copy: PrivateCopy | None = None) -> FileTree:
     """Read a file or a directory by the steps above.
 
     Args:
-        copy: gets the bytes that are read.
+        copy: receives the bytes of the read.
 
     Raises:
-        TreeError: there is something else, or it changes meanwhile.
-        OSError: it cannot be read, or the copy not be written.
+        TreeError: the path is missing, holds a forbidden entry, or changes during the read.
+        OSError: a file cannot be read, or the copy cannot be written.
     """
     try:
         mode = os.lstat(path).st_mode
     except FileNotFoundError as error:
-        raise TreeError(f"no such file: {path}", "look at its name") from error
+        raise TreeError(f"no such file: {path}", "check the path") from error
     reading = _Reading(path, copy)
     if stat.S_ISDIR(mode):
         return reading.read_directory()
@@ -94,7 +94,7 @@ def read_tree(path: Path, copy: PrivateCopy | None = None) -> FileTree:
 
 @dataclass(frozen=True, slots=True)
 class _ReadFile:
-    """What one file holds."""
+    """The digest, size and mode of one file."""
 
     sha256: str
     size: int
@@ -102,7 +102,7 @@ class _ReadFile:
 
 
 class _Reading:
-    """One reading of a path, with what it has found."""
+    """One read of a path, and its results so far."""
 
     def __init__(self, path: Path, copy: PrivateCopy | None) -> None:
         self._path = path
@@ -111,7 +111,7 @@ class _Reading:
         self._modes: dict[str, int] = {}
 
     def read_file(self) -> FileTree:
-        """Read it as a file."""
+        """Read the path as a file."""
         where = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             self._found["."] = self._read(where, self._path.name, ".")
@@ -120,7 +120,7 @@ class _Reading:
         return self._result(directory=False)
 
     def read_directory(self) -> FileTree:
-        """Read it as a directory, several files at a time."""
+        """Read the path as a directory, several files at a time."""
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
             descriptor = os.open(self._path, _DIRECTORY)
             try:
@@ -143,9 +143,9 @@ class _Reading:
             self._copy.make_directory(path)
         names = sorted(os.listdir(descriptor))  # 3
         if not names:  # 4
-            raise _refuse(path, "an empty directory")
+            raise _refuse(path, "empty directory")
         if prefix.count("/") > _DEEPEST:
-            raise _refuse(path, "nested too deep")
+            raise _refuse(path, "nested too deeply")
         files: list[str] = []
         for name in names:
             kind = os.stat(name, dir_fd=descriptor, follow_symlinks=False).st_mode
@@ -158,7 +158,7 @@ class _Reading:
             elif stat.S_ISREG(kind):
                 files.append(name)
             else:  # 2
-                raise _refuse(f"{prefix}{name}", "a link or special file")
+                raise _refuse(f"{prefix}{name}", "link or special file")
         read = pool.map(lambda name: self._read(descriptor, name, f"{prefix}{name}"), files)
         self._found.update((f"{prefix}{name}", one) for name, one in zip(files, read, strict=True))
 
@@ -167,15 +167,15 @@ class _Reading:
         with os.fdopen(os.open(name, _FILE, dir_fd=directory), "rb", buffering=0) as stream:
             before = os.fstat(stream.fileno())
             if not stat.S_ISREG(before.st_mode):  # 2
-                raise _refuse(shown, "a link or special file")
+                raise _refuse(shown, "link or special file")
             sha256, size = self._read_bytes(stream, path)
             after = os.fstat(stream.fileno())
         if _stamp(before) != _stamp(after) or size != after.st_size:  # 5
-            raise _refuse(shown, "changed while it was read")
+            raise _refuse(shown, "changed during the read")
         return _ReadFile(sha256, size, after.st_mode)  # 6
 
     def _read_bytes(self, stream: io.RawIOBase, path: str) -> tuple[str, int]:
-        """Read to the end; return the sha256 and how much it was."""
+        """Read to the end; return the sha256 and the number of bytes."""
         sha256 = hashlib.sha256()
         buffer = memoryview(bytearray(_CHUNK))
         size = 0
@@ -193,4 +193,4 @@ def _stamp(status: os.stat_result) -> tuple[int, int, int]:
 
 
 def _refuse(path: str, what: str) -> TreeError:
-    return TreeError(f"{what}: {path}", "leave plain files only, and look how it came there")
+    return TreeError(f"{what}: {path}", "keep only regular files, and find the cause of this one")

@@ -1,10 +1,10 @@
-"""The model name: file names that machine-learning models have."""
+"""The file names of machine-learning models."""
 
 from __future__ import annotations
 
 import posixpath
 
-#: Suffixes of formats that hold models, or that a loader may run code from.
+#: Suffixes of formats for models, also of those that run code when they are loaded.
 MODEL_SUFFIXES = frozenset(
     {
         ".bin",
@@ -30,7 +30,7 @@ _COMPRESSED = (".gz", ".bz2", ".xz", ".zst", ".lz4", ".z")
 
 
 def looks_like_model(location: str) -> bool:
-    """Return whether a path has a model's suffix, compressed or not."""
+    """Say whether a path has the suffix of a model, compressed or not."""
     name = posixpath.basename(location).lower()
     for suffix in _COMPRESSED:
         name = name.removesuffix(suffix)

@@ -1,4 +1,4 @@
-"""Files of an out: each is opened once, without following a link, and known by what it was then."""
+"""The files of an out: each is opened once, without following links, with its identity."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ Identity: TypeAlias = tuple[int, int, int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class OutFile:
-    """One plain file of an out, open for reading until the next one is asked for.
+    """One regular file of an out, open until the caller requests the next one.
 
     Attributes:
-        path: relative to the out; empty where the out is this file.
-        identity: as ``identify`` has told when it was opened.
+        path: relative to the out; empty if the out is this file.
+        identity: the result of ``identify`` after opening.
     """
 
     path: str
@@ -31,10 +31,10 @@ class OutFile:
 
 @dataclass(frozen=True, slots=True)
 class RefusedFile:
-    """What cannot be opened safely, and why.
+    """An entry that cannot be opened safely, and the reason.
 
     Attributes:
-        path: relative to the out; empty where it is the out itself.
+        path: relative to the out; empty for the out itself.
     """
 
     path: str
@@ -42,8 +42,10 @@ class RefusedFile:
 
 
 def identify(descriptor: int) -> Identity:
-    """Return what changes when a file is written to, renamed, or another one: device, inode, size
-    and the two times, of which the second is set by nobody but the system."""
+    """Return device, inode, size, mtime and ctime; writing, renaming or replacing changes one.
+
+    Only the kernel can set the ctime.
+    """
     status = os.fstat(descriptor)
     return (
         status.st_dev,
@@ -55,7 +57,7 @@ def identify(descriptor: int) -> Identity:
 
 
 def is_behind_link(out: Path, project: Path) -> bool:
-    """Say whether a link on the way to an out leads out of the project."""
+    """Say whether a link in the path of an out leads outside the project."""
     parent, root = Path(os.path.realpath(out.parent)), Path(os.path.realpath(project))
     return out.is_relative_to(project) and not parent.is_relative_to(root)
 
@@ -63,11 +65,11 @@ def is_behind_link(out: Path, project: Path) -> bool:
 def open_files(out: Path, most: int) -> Iterator[OutFile | RefusedFile]:
     """Open the files of an out one after another, in the order of their names.
 
-    1. A link is refused, and never followed: the out itself, a file or a directory.
-    2. Pipes, sockets and devices are refused; opening them does not wait.
-    3. A directory is entered from the one it was found in, so that it cannot be exchanged for a
+    1. A link is refused and never followed, whether it is the out itself, a file or a directory.
+    2. Pipes, sockets and devices are refused; opening them does not block.
+    3. A directory is opened through its parent's descriptor, so that it cannot be exchanged for a
        link meanwhile.
-    4. More files than ``most``, or deeper ones than ``DEEPEST``, are refused together.
+    4. Files beyond the number ``most`` or the depth ``DEEPEST`` are refused as a group.
     """
     if not out.is_dir() or out.is_symlink():
         yield from _open(out.name, None, "", out)
@@ -76,7 +78,7 @@ def open_files(out: Path, most: int) -> Iterator[OutFile | RefusedFile]:
 
     def refuse(error: OSError) -> None:
         inner = os.path.relpath(str(error.filename or ""), out)
-        refused.append(RefusedFile(inner, f"cannot be listed: {_explain(error)}"))
+        refused.append(RefusedFile(inner, f"cannot list directory: {_explain(error)}"))
 
     opened = 0
     for directory, inside, names, entered in os.fwalk(out, onerror=refuse):  # 3
@@ -98,7 +100,7 @@ def open_files(out: Path, most: int) -> Iterator[OutFile | RefusedFile]:
 
 
 def _links(names: list[str], directory: int) -> list[str]:
-    """Return which of the entries of a directory are links."""
+    """Return the links among the entries of a directory."""
     status = {name: os.stat(name, dir_fd=directory, follow_symlinks=False) for name in names}
     return sorted(name for name, one in status.items() if stat.S_ISLNK(one.st_mode))
 
@@ -106,7 +108,7 @@ def _links(names: list[str], directory: int) -> list[str]:
 def _open(
     name: str, directory: int | None, path: str, out: Path
 ) -> Iterator[OutFile | RefusedFile]:
-    """Open one file, and close it when the next is asked for."""
+    """Open one file, and close it when the caller requests the next."""
     target = name if directory is not None else str(out)
     try:
         descriptor = os.open(target, _FILE, dir_fd=directory)
@@ -117,22 +119,22 @@ def _open(
         if stat.S_ISREG(os.fstat(descriptor).st_mode):
             yield OutFile(path, descriptor, identify(descriptor))
         else:
-            yield RefusedFile(path, "is not a plain file")  # 2
+            yield RefusedFile(path, "is not a regular file")  # 2
     finally:
         os.close(descriptor)
 
 
 def _reason(target: str, directory: int | None, error: OSError) -> str:
-    """Say why a file could not be opened."""
+    """Return why a file could not be opened."""
     try:
         status = os.stat(target, dir_fd=directory, follow_symlinks=False)
     except OSError:
-        return f"cannot be opened: {_explain(error)}"
+        return f"cannot open file: {_explain(error)}"
     if stat.S_ISLNK(status.st_mode):
         return "is a symbolic link"  # 1
     if not stat.S_ISREG(status.st_mode):
-        return "is not a plain file"  # 2
-    return f"cannot be opened: {_explain(error)}"
+        return "is not a regular file"  # 2
+    return f"cannot open file: {_explain(error)}"
 
 
 def _explain(error: OSError) -> str:

@@ -1,13 +1,13 @@
-"""Printable text: what others have named, put on one line that nobody can be misled by."""
+"""Printable text: untrusted names on one line, without misleading control characters."""
 
 from __future__ import annotations
 
 
 def printable(text: str, limit: int = 200) -> str:
-    """Return a text for one line of a message: control characters escaped, and not too long.
+    """Return a text for one line of a message, shortened and with control characters escaped.
 
     Args:
-        limit: characters of the original that are kept.
+        limit: characters of the original to keep.
     """
     shown = text if len(text) <= limit else f"{text[: limit - 1]}…"
     return "".join(

@@ -1,19 +1,19 @@
-"""The private copy: bytes as they were read, kept where nobody else can change them.
+"""A private copy of the bytes that were hashed, which other users cannot change.
 
-What was verified by its path may be something else when it is used. A copy that is made of the very
-bytes that were hashed is not, because:
+A file can change between its verification by path and its use. A private copy cannot:
 
-1. The place is new, and beside the one where the copy shall stand at last: nothing is overwritten,
-   and it gets its name at once. Nobody else may be able to rename what lies there.
-2. Until then it has another name, and nobody but its owner can read or write it (0600, 0700).
-3. It gets its name only when it is published, as a whole, on the disk, and read-only (0444, 0555).
-   What is not published is removed.
+1. The copy is written to a new path beside its target, so it overwrites nothing and a rename
+   publishes it atomically. In that directory other users must not be able to rename files.
+2. Until then the copy has a temporary name, and only its owner can read or write it (0600, 0700).
+3. Publishing syncs the whole copy to disk, makes it read-only (0444, 0555) and then gives it its
+   name. An unpublished copy is removed.
 """
 
 from __future__ import annotations
 
 import os
 import secrets
+import shlex
 import shutil
 import stat
 from collections.abc import Callable, Iterator
@@ -28,10 +28,10 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class CopyError(SecurityError):
-    """A copy cannot stand where it shall.
+    """A copy cannot be written to its target.
 
     Attributes:
-        exit_code: 2: another place is needed.
+        exit_code: 2: another target is needed.
     """
 
     kind = "copy"
@@ -39,10 +39,10 @@ class CopyError(SecurityError):
 
 
 class PrivateCopy:
-    """A copy that is being made: a context, at whose end it is published or gone.
+    """A context manager that writes a copy and removes it at the end unless it was published.
 
     Args:
-        target: where it shall stand.
+        target: the path of the published copy.
     """
 
     def __init__(self, target: Path) -> None:
@@ -55,10 +55,10 @@ class PrivateCopy:
         self._is_there = False
 
     def __enter__(self) -> PrivateCopy:
-        """Look at the place.
+        """Check the target and its directory.
 
         Raises:
-            CopyError: something is there, or it is not safe.
+            CopyError: the target exists, or its directory is missing or not safe.
         """
         if os.path.lexists(self.target):  # 1
             raise _taken(self.target)
@@ -66,14 +66,15 @@ class PrivateCopy:
             self._parent = os.open(self.target.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
             raise CopyError(
-                f"no such directory: {self.target.parent}", "make it, for you alone"
+                f"no such directory: {self.target.parent}",
+                f"mkdir -p -m 700 {shlex.quote(str(self.target.parent))}",
             ) from error
         mode = os.fstat(self._parent).st_mode
         if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
             os.close(self._parent)
             raise CopyError(
-                f"everybody can rename what lies there: {self.target.parent}",
-                "give a place where nobody else can write",
+                f"other users can rename files in the directory: {self.target.parent}",
+                "choose a directory that only you can write to",
             )
         return self
 
@@ -83,7 +84,7 @@ class PrivateCopy:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Remove what was not published."""
+        """Remove an unpublished copy."""
         try:
             self._remove()  # 3
         finally:
@@ -92,7 +93,7 @@ class PrivateCopy:
                     os.close(one)
 
     def make_directory(self, path: str) -> None:
-        """Make a directory of the copy; the copy's own path is ``.``, and comes first."""
+        """Create a directory of the copy; ``.`` is the copy itself and comes first."""
         if path != ".":
             os.mkdir(path, 0o700, dir_fd=self._root)
         else:
@@ -103,7 +104,7 @@ class PrivateCopy:
 
     @contextmanager
     def write_file(self, path: str) -> Iterator[Callable[[memoryview], object]]:
-        """Make a file of the copy, and give what writes to it; a single file's path is ``.``."""
+        """Create a file of the copy and yield its write function; ``.`` for a single file."""
         if path == ".":
             handle = os.open(self._name, _NEW, 0o600, dir_fd=self._parent)  # 2
             self._is_there = True
@@ -113,8 +114,8 @@ class PrivateCopy:
             yield stream.write
             stream.flush()
             if path == ".":
-                self._file = os.dup(handle)  # its mode is changed when it is published
-            else:  # its directory is nobody else's
+                self._file = os.dup(handle)  # publish() changes its mode
+            else:  # its directory is private
                 os.fchmod(handle, 0o444)
                 os.fsync(handle)
 
@@ -122,13 +123,13 @@ class PrivateCopy:
         """Give the copy its name: step 3.
 
         Raises:
-            CopyError: something else has got it meanwhile.
-            OSError: it cannot get it.
+            CopyError: the target exists now.
+            OSError: the copy cannot be synced or renamed.
         """
         for path in reversed(self._directories):
             place = os.open(path, _DIRECTORY, dir_fd=self._root)
             try:
-                os.fchmod(place, 0o555)  # nosec B103  # to read and enter, as its files
+                os.fchmod(place, 0o555)  # nosec B103  # readable like its files
                 os.fsync(place)
             finally:
                 os.close(place)
@@ -142,9 +143,9 @@ class PrivateCopy:
         os.fsync(self._parent)
 
     def _rename(self) -> None:
-        """Give the name without taking it from another: a link fails where something is.
+        """Rename the copy without replacing a file: creating a hard link fails if the name exists.
 
-        Directories have no links; renaming one replaces nothing but an empty directory.
+        Directories have no hard links; renaming one replaces only an empty directory.
         """
         places = {"src_dir_fd": self._parent, "dst_dir_fd": self._parent}
         if self._root is not None:
@@ -165,4 +166,4 @@ class PrivateCopy:
 
 
 def _taken(target: Path) -> CopyError:
-    return CopyError(f"something is there already: {target}", "give the name of nothing")
+    return CopyError(f"target already exists: {target}", "choose a path that does not exist")

@@ -1,7 +1,7 @@
-"""The Protocol Buffers message: its fields by number, read in the one way that there is.
+"""A strict parser of Protocol Buffers messages with fields by number.
 
-Specification: *Protocol Buffers, Encoding*. Fields of other kinds than numbers and bytes are
-refused: nothing that is read here has any.
+Specification: *Protocol Buffers, Encoding*. The parser supports varints and length-delimited
+fields, and refuses other wire types.
 """
 
 from __future__ import annotations
@@ -13,15 +13,16 @@ _NUMBER, _BYTES = 0, 2
 
 
 class Message:
-    """A message whose fields are known.
+    """A message with known fields.
 
     Args:
-        content: its bytes.
-        single: the numbers of the fields that it may have once.
-        repeated: of those that it may have more often.
+        content: the encoded message.
+        single: numbers of the fields that may occur once.
+        repeated: numbers of the fields that may occur several times.
 
     Raises:
-        ValueError: it is none, has another field, or one twice: readers differ in which they take.
+        ValueError: the message is malformed, or has an unknown field, or repeats a single one:
+            readers differ in the value that they use.
     """
 
     def __init__(
@@ -37,24 +38,24 @@ class Message:
                 start, end = end, end + value
                 value = content[start:end]
             elif key & 7 != _NUMBER:
-                raise ValueError(f"a field of an unknown kind: {key & 7}")
+                raise ValueError(f"unsupported wire type: {key & 7}")
             at = end
             known = self._values.setdefault(key >> 3, [])
             known.append(value)
             if key >> 3 not in repeated and (key >> 3 not in single or len(known) > 1):
-                raise ValueError(f"a field that is unknown or there twice: {key >> 3}")
+                raise ValueError(f"unknown or repeated field: {key >> 3}")
         if at != len(content):
-            raise ValueError("it ends in the middle of a field")
+            raise ValueError("truncated in the middle of a field")
 
     def number(self, field: int) -> int:
-        """Return a number; what is not there is 0."""
+        """Return a number; 0 if the field is missing."""
         (value,) = self._values.get(field, [0])
         if not isinstance(value, int):
-            raise ValueError(f"a field that is no number: {field}")
+            raise ValueError(f"field is not a number: {field}")
         return value
 
     def octets(self, field: int) -> bytes:
-        """Return bytes; what is not there is empty."""
+        """Return bytes; empty if the field is missing."""
         (value,) = self.all_octets(field) or [b""]
         return value
 
@@ -63,16 +64,16 @@ class Message:
         values = self._values.get(field, [])
         found = [value for value in values if isinstance(value, bytes)]
         if len(found) != len(values):
-            raise ValueError(f"a field that is no bytes: {field}")
+            raise ValueError(f"field is not length-delimited: {field}")
         return found
 
     def text(self, field: int) -> str:
-        """Return a text; what is not there is empty."""
+        """Return a text; empty if the field is missing."""
         return self.octets(field).decode("utf-8")
 
 
 def _read_number(content: bytes, at: int) -> tuple[int, int]:
-    """Read a number (varint) of at most 64 bits; return it with where the next thing starts."""
+    """Return a number (varint) of at most 64 bits, and the offset after it."""
     value = 0
     for index, byte in enumerate(content[at : at + _LONGEST]):
         value |= (byte & 0x7F) << (7 * index)
@@ -80,4 +81,4 @@ def _read_number(content: bytes, at: int) -> tuple[int, int]:
             if value >= 1 << 64:
                 break
             return value, at + index + 1
-    raise ValueError("not a number of 64 bits")
+    raise ValueError("varint is truncated or longer than 64 bits")

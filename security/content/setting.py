@@ -22,17 +22,17 @@ class Setting:
     Attributes:
         about: what the setting does, in one line of Markdown.
         example: a value as TOML, for the reference.
-        unset: what applies without the key, where that is no constant.
+        unset: the behaviour without the key, where the default is not a constant.
         key: the key in the file; empty takes the field's name with dashes.
         minimum: the smallest number.
         maximum: the largest number.
         pattern: a regular expression for the text, or for each text of a list or table.
         names: a regular expression for the names in a table of tables.
-        expected: what to write instead, where the type alone does not say it.
-        rest: the field takes all tables that no other field names.
-        empty_list: an empty list counts, and does not stand for the default.
+        expected: the valid value in words, where the type alone does not describe it.
+        rest: the field holds all tables that no other field names.
+        empty_list: an empty list is a value of its own, not the default.
         distinct: a repeated text counts once.
-        shape: the values are parsed elsewhere; the schema has their shape under this name.
+        shape: name of the schema definition for values that other code parses.
     """
 
     about: str
@@ -65,7 +65,7 @@ class Checked:
     """A table with keys that depend on each other."""
 
     def fault(self) -> tuple[str, str] | None:
-        """Return a key that does not fit the others, and what to write instead; None without."""
+        """Return a key that contradicts the others, and the correction; None if all agree."""
         raise NotImplementedError
 
 
@@ -88,8 +88,7 @@ def keys_of(table: type, defaults: object = None) -> tuple[Key, ...]:
     """Return the keys of a settings table, in the order of their declaration.
 
     Args:
-        defaults: an instance of the table with the defaults of this place; None takes the declared
-            ones.
+        defaults: an instance of the table with other defaults; None for the declared ones.
     """
     keys = _declared_keys(table)
     if not isinstance(defaults, table):

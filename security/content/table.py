@@ -1,4 +1,4 @@
-"""Table: settings that a person has written, read key by key; unknown keys are refused."""
+"""A table of settings that people write. It refuses unknown keys."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from security.content.document import DocumentError, parse_toml
 from security.content.field import FURTHEST, Field
 from security.errors import SecurityError
 
-#: Bytes of the largest policy. One with a thousand waivers has 200,000.
+#: The limit for a policy in bytes. A policy with a thousand waivers has 200,000.
 MOST_BYTES = 1 << 18
 _Choice = TypeVar("_Choice", bound=Enum)
 _Number = TypeVar("_Number", bound=float | None)
@@ -20,20 +20,20 @@ _Whole = TypeVar("_Whole", bound=int | None)
 
 
 class PolicyError(SecurityError):
-    """A policy cannot be read, or does not have what was asked of it."""
+    """A policy cannot be read, or lacks a required entry."""
 
     kind: ClassVar[str] = "policy"
     exit_code: ClassVar[int] = 2
 
 
 def load_policy(content: bytes, where: str) -> Table:
-    """Read the TOML document of a policy or of a list of signers.
+    """Parse the TOML document of a policy or of a list of signers.
 
     Args:
-        where: the file's name, for messages.
+        where: name of the file, for messages.
 
     Raises:
-        PolicyError: it is malformed or too large.
+        PolicyError: the document is malformed or too large.
     """
 
     def complain(place: str, what: str, hint: str) -> PolicyError:
@@ -42,13 +42,13 @@ def load_policy(content: bytes, where: str) -> Table:
     try:
         return Table(Field(parse_toml(content, MOST_BYTES), complain))
     except DocumentError as error:
-        raise PolicyError(f"cannot parse: {where}: {error.message}", f"mend it: {where}") from error
+        raise PolicyError(f"cannot parse: {where}: {error.message}", f"correct {where}") from error
 
 
 class Table:
-    """A table, which remembers the keys that were read. Every value has a default: a missing key.
+    """A table that records the keys that were read.
 
-    The errors that its methods raise are those that its field makes.
+    Its methods return a default for a missing key, and raise the errors of its field.
     """
 
     def __init__(self, field: Field) -> None:
@@ -63,11 +63,11 @@ class Table:
 
     @property
     def place(self) -> str:
-        """The keys that lead to it, joined by dots; empty for the document itself."""
+        """The path of the table, joined by dots; empty for the document."""
         return self._field.place
 
     def get(self, key: str) -> Field:
-        """Return a field, and count its key as known."""
+        """Return a field, and record its key as known."""
         self._known[key] = None
         return self._field.get(key)
 
@@ -80,25 +80,25 @@ class Table:
         return self._field.wrong(what, hint)
 
     def unlike(self, key: str, wanted: str) -> Exception:
-        """Return the error about a key whose value is not what it should be."""
+        """Return the error about a value with the wrong type or range."""
         return self._field.get(key).unlike(wanted)
 
     def refuse_unknown(self, known: Collection[str] | None = None) -> None:
-        """Refuse other keys, so that a misspelt one cannot silently do nothing.
+        """Refuse unknown keys, so that a misspelt key is not silently ignored.
 
         Args:
-            known: the keys that may be there; None for those that were read.
+            known: the allowed keys; None for the keys that were read.
         """
         allowed = self._known if known is None else known
         for key in self._field.value:
             if key not in allowed:
-                raise self.error(key, "unknown key", f"known here: {', '.join(sorted(allowed))}")
+                raise self.error(key, "unknown key", f"known keys: {', '.join(sorted(allowed))}")
 
     def require(self, *keys: str) -> None:
-        """Refuse a table in which a key is missing."""
+        """Refuse a table without one of these keys."""
         for key in keys:
             if key not in self:
-                raise self.error(key, "missing", f"add {key} to it")
+                raise self.error(key, "missing", f"add the key: {key}")
 
     def keys(self) -> list[str]:
         """Return the keys."""
@@ -113,7 +113,7 @@ class Table:
         return self.get(key).optional_text()
 
     def line(self, key: str, default: str = "") -> str:
-        """Return a text of one line that is not blank."""
+        """Return one line of text that is not blank."""
         field = self.get(key)
         return field.line() if field.exists else default
 
@@ -149,7 +149,7 @@ class Table:
     def whole_number(
         self, key: str, default: _Whole, lowest: int, highest: int | None = None
     ) -> int | _Whole:
-        """Return a whole number in a range, which may be written as ``30.0``."""
+        """Return a whole number in a range, also written as ``30.0``."""
         field = self.get(key)
         if isinstance(field.value, float) and field.value.is_integer():
             field = replace(field, value=int(field.value))
@@ -161,11 +161,11 @@ class Table:
         return field.choice(type(default)) if field.exists else default
 
     def day(self, key: str) -> datetime.date:
-        """Return a day, which has to be given."""
+        """Return a day; the key is required."""
         return self.get(key).day()
 
     def table(self, key: str) -> Table:
-        """Return a table in it; without the key an empty one."""
+        """Return the table of a key; empty if the key is missing."""
         field = self.get(key)
         return Table(field if field.exists else replace(field, value={}))
 

@@ -166,7 +166,7 @@ ACCEPTED_BY_THE_LIBRARY: dict[str, tuple[Callable[[Signed], None], str]] = {
     "file added under .github": (add(".github/evil.yml"), "another model"),
     ".gitattributes added": (add(".gitattributes"), "another model"),
     "renamed model": (rename, "another model"),
-    "empty directory added": (add_empty_directory, "an empty directory"),
+    "empty directory added": (add_empty_directory, "empty directory"),
     "everything ignored": (ignore_everything, "another model"),
     "file added under an ignored directory": (add_below_ignored, "another model"),
     "file named twice": (name_a_file_twice, "another model"),

@@ -128,12 +128,12 @@ def test_entry_that_the_log_took_for_something_else_is_refused(
     [
         (write_message((3, write_message((1, b"dsse"), (2, b"0.0.1")))), "not hashedrekord"),
         (KIND + write_message((7, b"{}")), "body of another signature"),
-        (b"\x08\x01\x08\x01", "unknown or there twice: 1"),
-        (b"\x48\x01", "unknown or there twice: 9"),
-        (b"\x0d\x01\x00\x00\x00", "unknown kind: 5"),
-        (b"\x0a\x7f", "ends in the middle"),
-        (b"\x08" + b"\xff" * 10, "not a number of 64 bits"),
-        (b"\x1a\x02\x08\x01", "no bytes: 1"),
+        (b"\x08\x01\x08\x01", "unknown or repeated field: 1"),
+        (b"\x48\x01", "unknown or repeated field: 9"),
+        (b"\x0d\x01\x00\x00\x00", "unsupported wire type: 5"),
+        (b"\x0a\x7f", "truncated in the middle"),
+        (b"\x08" + b"\xff" * 10, "longer than 64 bits"),
+        (b"\x1a\x02\x08\x01", "not length-delimited: 1"),
     ],
 )
 def test_broken_entry_is_refused(

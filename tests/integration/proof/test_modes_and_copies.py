@@ -17,7 +17,7 @@ from tests.integration.gates.gated_project import build
 
 MODES = {
     "executable": "0755",
-    "written by everybody": "0666",
+    "writable for all users": "0666",
     "set-user-ID": "4644",
     "sticky": "1644",
 }
@@ -60,13 +60,13 @@ def test_run_whose_stage_writes_an_executable_model_says_what_to_do(
     repository.edit("dvc.yaml", "python3 train.py", "python3 train.py && chmod +x model.pkl")
     repository.commit()
     said = error(repository.ml_assets("run", "--json"))
-    assert "can be executed by its owner" in said
+    assert "is executable for its owner" in said
     assert "chmod u-x,g-x,o-x model.pkl" in said
     # It is recorded so in dvc.lock: whoever restores it gets it executable again.
     assert "isexec: true" in (repository.project / "dvc.lock").read_text()
     assert signature(verify(repository, "model.pkl"))["verdict"] == "failed"
     # The next run does not forget that something is still to be signed.
-    assert "executed" in error(repository.ml_assets("run", "--json"))
+    assert "executable" in error(repository.ml_assets("run", "--json"))
     repository.edit("dvc.yaml", "chmod +x model.pkl", "chmod a-x model.pkl")
     repository.commit()
     repository.run()
@@ -82,7 +82,7 @@ def test_other_models_of_such_a_run_are_signed(repository: Repository) -> None:
     )
     repository.edit("dvc.yaml", "- size.txt", "- size.txt\n    - other.pkl")
     repository.commit()
-    assert "written by everybody" in error(repository.ml_assets("run", "--json"))
+    assert "writable for all users" in error(repository.ml_assets("run", "--json"))
     assert verify(repository, "model.pkl")["verdict"] == "passed"
     document = verify(repository, "other.pkl")
     assert document["verdict"] == "failed"
@@ -137,7 +137,7 @@ def test_signature_of_another_program_counts_if_its_key_does(
     words = ("model.pkl", "--signature", str(tmp_path / "model.sig"))
     assert verify(proven, *words)["verdict"] == "passed"
     (proven.project / "model.pkl").chmod(0o755)
-    assert "can be executed" in signature(verify(proven, *words))["detail"]
+    assert "is executable" in signature(verify(proven, *words))["detail"]
 
 
 def test_signature_that_is_given_is_the_one_that_counts(proven: Repository, tmp_path: Path) -> None:
@@ -240,5 +240,5 @@ def test_place_that_is_taken_is_not_touched(proven: Repository, tmp_path: Path) 
     (tmp_path / "mine").write_text("mine")
     done = proven.ml_assets("verify", "model.pkl", "--output", str(tmp_path / "mine"))
     assert done.code == 2, done
-    assert "something is there already" in done.stderr
+    assert "target already exists" in done.stderr
     assert (tmp_path / "mine").read_text() == "mine"

@@ -38,9 +38,13 @@ WRONG: dict[str, tuple[Any, Callable[[Field], object], str]] = {
     "number as a text": ({"a": 1.10}, lambda f: f.get("a").text(), "a: not a string: 1.1"),
     "number in a list": ({"a": ["1", 1]}, lambda f: f.get("a").texts(), r"a\[1\]: not a string: 1"),
     "empty text": ({"a": ""}, lambda f: f.get("a").text(), "a: empty"),
-    "two lines": ({"a": "b\nc"}, lambda f: f.get("a").line(), r"a: not a text of one line: b\\nc"),
-    "blank line": ({"a": "  "}, lambda f: f.get("a").line(), "a: not a text of one line"),
-    "text direction": ({"a": "b\u202ec"}, lambda f: f.get("a").line(), r"not a text .*: b\\u202ec"),
+    "two lines": ({"a": "b\nc"}, lambda f: f.get("a").line(), r"a: not one line of text: b\\nc"),
+    "blank line": ({"a": "  "}, lambda f: f.get("a").line(), "a: not one line of text"),
+    "text direction": (
+        {"a": "b\u202ec"},
+        lambda f: f.get("a").line(),
+        r"not one line .*: b\\u202ec",
+    ),
     "space around": ({"a": " b"}, lambda f: f.get("a").name(), "a: starts or ends with space"),
     "endless": ({"a": "b" * 513}, lambda f: f.get("a").name(), "a: longer than 512"),
     "control": ({"a": "b\x1bc"}, lambda f: f.get("a").name(), "a: contains a control character"),
@@ -53,7 +57,11 @@ WRONG: dict[str, tuple[Any, Callable[[Field], object], str]] = {
     "true for a number": ({"a": True}, lambda f: f.get("a").number(), "a: not a number: True"),
     "nan": ({"a": float("nan")}, lambda f: f.get("a").number(), "a: not a number: nan"),
     "infinity": ({"a": float("inf")}, lambda f: f.get("a").number(), "a: not a number: inf"),
-    "digits": ({"a": 10**5000}, lambda f: f.get("a").number(), "a: not a number: a number of many"),
+    "digits": (
+        {"a": 10**5000},
+        lambda f: f.get("a").number(),
+        "a: not a number: a number with too many",
+    ),
     "choice": (
         {"a": "green"},
         lambda f: f.get("a").choice(Colour),
@@ -109,7 +117,7 @@ def test_key_that_was_not_read_is_unknown_and_the_known_ones_are_named() -> None
     assert table.number("a", 0) == 1 and table.table("c").line("d") == "x"
     with pytest.raises(PolicyError, match="f.toml: b: unknown key") as refused:
         table.refuse_unknown()
-    assert refused.value.hint == "known here: a, c"
+    assert refused.value.hint == "known keys: a, c"
     assert table.whole_number("b", 0, 0) == 2
     table.refuse_unknown()
     with pytest.raises(PolicyError, match="f.toml: c.d: unknown key"):

@@ -13,20 +13,20 @@ from tests.unit.security.statements.statement_samples import make_signer, trusti
 
 SIGNER = make_signer()
 BITS = [
-    ("weights.bin", stat.S_IXUSR, "can be executed by its owner", "chmod u-x model/weights.bin"),
-    ("weights.bin", stat.S_IXGRP, "can be executed by its group", "chmod g-x model/weights.bin"),
-    ("weights.bin", stat.S_IXOTH, "can be executed by everybody", "chmod o-x model/weights.bin"),
+    ("weights.bin", stat.S_IXUSR, "is executable for its owner", "chmod u-x model/weights.bin"),
+    ("weights.bin", stat.S_IXGRP, "is executable for its group", "chmod g-x model/weights.bin"),
+    ("weights.bin", stat.S_IXOTH, "is executable for all users", "chmod o-x model/weights.bin"),
     ("weights.bin", stat.S_ISUID, "is set-user-ID", "chmod u-s model/weights.bin"),
     ("weights.bin", stat.S_ISGID, "is set-group-ID", "chmod g-s model/weights.bin"),
     ("weights.bin", stat.S_ISVTX, "is sticky", "chmod -t model/weights.bin"),
-    ("weights.bin", stat.S_IWOTH, "can be written by everybody", "chmod o-w model/weights.bin"),
-    ("part/a.json", stat.S_IWOTH, "can be written by everybody", "chmod o-w model/part/a.json"),
+    ("weights.bin", stat.S_IWOTH, "is writable for all users", "chmod o-w model/weights.bin"),
+    ("part/a.json", stat.S_IWOTH, "is writable for all users", "chmod o-w model/part/a.json"),
     ("part", stat.S_ISUID, "is set-user-ID", "chmod u-s model/part"),
     ("part", stat.S_ISGID, "is set-group-ID", "chmod g-s model/part"),
     ("part", stat.S_ISVTX, "is sticky", "chmod -t model/part"),
-    ("part", stat.S_IWOTH, "can be written by everybody", "chmod o-w model/part"),
+    ("part", stat.S_IWOTH, "is writable for all users", "chmod o-w model/part"),
     (".", stat.S_ISGID, "is set-group-ID", "chmod g-s model"),
-    (".", stat.S_IWOTH, "can be written by everybody", "chmod o-w model"),
+    (".", stat.S_IWOTH, "is writable for all users", "chmod o-w model"),
 ]
 
 

@@ -469,7 +469,7 @@ def test_links_pipes_and_deep_directories_are_refused_without_waiting(tmp_path: 
     os.makedirs(task.out / "/".join("d" * 90))
     report = gate_of("d", ROWS).judge(task)
     reasons = str(report.unjudged)
-    assert "file.csv: is a symbolic link; pipe.csv: is not a plain file" in reasons
+    assert "file.csv: is a symbolic link; pipe.csv: is not a regular file" in reasons
     assert "directory: is a symbolic link" in reasons and "nested too deeply" in reasons
     assert report.judged == 3
 

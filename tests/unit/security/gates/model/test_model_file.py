@@ -260,7 +260,7 @@ def test_links_and_pipes_inside_are_refused_without_waiting(tmp_path: Path) -> N
     report = ModelFileGate().judge(task)
     assert report.judged == 1
     assert report.unjudged == (
-        "directory: is a symbolic link; file: is a symbolic link; pipe: is not a plain file"
+        "directory: is a symbolic link; file: is a symbolic link; pipe: is not a regular file"
     )
 
 
