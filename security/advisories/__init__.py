@@ -1,1 +1,1 @@
-"""Advisories: OSV records, how they are matched against packages, and the index that holds them."""
+"""Advisories: OSV records, their index, and the match of records against packages."""

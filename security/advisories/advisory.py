@@ -1,7 +1,7 @@
-"""One advisory: an OSV record (OSV schema 1.x), parsed once and strictly.
+"""An advisory: one OSV record (OSV schema 1.x), parsed once and strictly.
 
-Fields that the schema does not know are left alone, because minor versions may add some. A field
-that matching rests on and that is not what the schema says raises, with the field's place.
+The parser ignores unknown fields, because minor versions of the schema can add some. A field that
+matching needs and that violates the schema raises an error with its place.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _MAJOR_VERSION = "1."
 
 
 class EventKind(Enum):
-    """What happens at a version of a range."""
+    """The kind of an event at a version of a range."""
 
     INTRODUCED = "introduced"
     FIXED = "fixed"
@@ -30,7 +30,7 @@ class EventKind(Enum):
 
 
 class RangeKind(Enum):
-    """How the versions of a range are written."""
+    """The notation of the versions of a range."""
 
     ECOSYSTEM = "ECOSYSTEM"
     SEMVER = "SEMVER"
@@ -39,7 +39,7 @@ class RangeKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event of a range; ``0`` introduces before every version, ``*`` limits nothing."""
+    """One event of a range; introduced at ``0`` covers every version, limit ``*`` excludes none."""
 
     kind: EventKind
     version: str
@@ -47,7 +47,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class VersionRange:
-    """Events, in the order of the record: they need not be sorted."""
+    """The events of a range in the order of the record, which can be unsorted."""
 
     kind: RangeKind
     events: tuple[Event, ...]
@@ -55,13 +55,13 @@ class VersionRange:
 
 @dataclass(frozen=True, slots=True)
 class Affected:
-    """One package of a record with the versions that are affected.
+    """One package of a record with its affected versions.
 
     Attributes:
         ecosystem: as in the record, such as ``PyPI`` or ``Debian:12``; empty without a package.
         name: as in the record.
-        severities: those of this package; they replace the record's.
-        labels: what the publisher calls it here; it replaces nothing.
+        severities: severities of this package; they replace the record's.
+        labels: severity words of the publisher for this package; they replace none.
     """
 
     ecosystem: str
@@ -78,9 +78,9 @@ class Advisory:
 
     Attributes:
         aliases: identifiers of the same vulnerability elsewhere.
-        upstream: vulnerabilities that this one comes from; not the same one.
-        labels: what the publisher calls its severity, beside the vectors.
-        summary: one line for people, at most 240 printable characters; may be empty.
+        upstream: identifiers of the vulnerabilities that this one derives from.
+        labels: severity words of the publisher, beside the vectors.
+        summary: one line of at most 240 printable characters; can be empty.
     """
 
     id: str
@@ -94,13 +94,13 @@ class Advisory:
     affected: tuple[Affected, ...]
 
     def is_withdrawn(self, at: datetime) -> bool:
-        """Say whether the publisher has taken it back by then."""
+        """Say whether the publisher had withdrawn the record at a time."""
         return self.withdrawn is not None and self.withdrawn <= at
 
 
 @dataclass(frozen=True, slots=True)
 class _Complaint:
-    """Makes the errors about a record that is called ``where``."""
+    """Builds the errors about the record named ``where``."""
 
     where: str
 
@@ -112,16 +112,16 @@ def parse_advisory(document: object, where: str) -> Advisory:
     """Parse one OSV record.
 
     Args:
-        document: the record as JSON or YAML gives it.
-        where: its file or archive member, for messages.
+        document: the parsed JSON or YAML.
+        where: file or archive member of the record, for messages.
 
     Raises:
-        MalformedAdvisoryError: with the field and what is wrong with it.
+        MalformedAdvisoryError: the record violates the schema; the error names the field.
     """
     record = Field(document, _Complaint(where))
     version = record.get("schema_version")
     if version.exists and not version.text(empty=True).startswith(_MAJOR_VERSION):
-        raise version.wrong(f"schema version {version.value[:40]} is not 1.x")
+        raise version.wrong(f"unsupported schema version, expected 1.x: {version.value[:40]}")
     return Advisory(
         id=record.get("id").identifier(),
         modified=parse_time(record.get("modified")),
@@ -136,7 +136,7 @@ def parse_advisory(document: object, where: str) -> Advisory:
 
 
 def parse_time(field: Field) -> datetime:
-    """Parse an RFC 3339 time with its offset."""
+    """Parse an RFC 3339 time in UTC."""
     text = field.text(empty=True)
     try:
         time = datetime.fromisoformat(text)
@@ -152,7 +152,7 @@ def _optional_time(field: Field) -> datetime | None:
 
 
 def summarize(record: Field) -> str:
-    """Return the summary, or else the beginning of the details, on one line."""
+    """Return the summary, or without one the start of the details, on one line."""
     summary, details = record.get("summary"), record.get("details")
     long = summary.optional_text() or "" if summary.exists else details.optional_text() or ""
     visible = "".join(one if one.isprintable() else " " for one in long[: _SUMMARY_LENGTH * 4])
@@ -161,7 +161,7 @@ def summarize(record: Field) -> str:
 
 
 def _parse_severities(owner: Field) -> tuple[Severity, ...]:
-    """Parse the severities of a record or a package: vectors, or words of a distribution."""
+    """Parse the severities of a record or a package: CVSS vectors, or words of a distribution."""
     found: list[Severity] = []
     for one in owner.get("severity").items():
         kind = one.get("type").text(empty=True)
@@ -171,7 +171,7 @@ def _parse_severities(owner: Field) -> tuple[Severity, ...]:
 
 
 def _parse_labels(owner: Field) -> tuple[Severity, ...]:
-    """Parse the word for a severity that a publisher may add to a record or a package."""
+    """Parse the optional severity words of a publisher for a record or a package."""
     found: list[Severity] = []
     for place, key in (("database_specific", "severity"), ("ecosystem_specific", "urgency")):
         label = owner.get(place).loose(key)
@@ -197,7 +197,7 @@ def _parse_range(field: Field) -> VersionRange:
     events = field.get("events")
     parsed = tuple(_parse_event(one) for one in events.items())
     if not any(event.kind is EventKind.INTRODUCED for event in parsed):
-        raise events.wrong("no event introduces the vulnerability")
+        raise events.wrong("no introduced event")
     return VersionRange(kind, parsed)
 
 
@@ -205,7 +205,7 @@ _KINDS = {kind.value: kind for kind in EventKind}
 
 
 def _parse_event(field: Field) -> Event:
-    """Parse an event; one with two kinds has no meaning, and one that is empty none either."""
+    """Parse an event; refuse one with several kinds or none."""
     keys = field.keys()
     kind = _KINDS.get(keys[0]) if len(keys) == 1 else None
     if kind is not None:
@@ -213,14 +213,14 @@ def _parse_event(field: Field) -> Event:
     given = [key for key in keys if key in _KINDS and field.get(key).exists]
     if len(given) != 1:
         names = ", ".join(given) or "none"
-        raise field.wrong(f"an event is one of introduced, fixed, last_affected, limit: {names}")
+        raise field.wrong(f"not exactly one of introduced, fixed, last_affected, limit: {names}")
     return Event(_KINDS[given[0]], field.get(given[0]).name())
 
 
 def name_packages(document: object) -> frozenset[tuple[str, str]]:
-    """Return ecosystem and name of the packages in a record that may be malformed.
+    """Return ecosystem and name of the packages in a record that can be malformed.
 
-    What cannot be read must not vanish: by these names it is reported as unknown.
+    Matching reports a malformed record as unknown for these packages, instead of dropping it.
     """
     found: set[tuple[str, str]] = set()
     affected = document.get("affected") if isinstance(document, Mapping) else None
@@ -234,5 +234,5 @@ def name_packages(document: object) -> frozenset[tuple[str, str]]:
 
 
 def is_of_known_ecosystem(packages: frozenset[tuple[str, str]]) -> bool:
-    """Say whether any of these packages can be judged here."""
+    """Say whether any of these packages is of a supported ecosystem."""
     return any(split_ecosystem(ecosystem)[0] is not None for ecosystem, _ in packages)

@@ -1,11 +1,11 @@
-"""The database of advisories: an SQLite index, read whole and never written.
+"""The advisory database: an SQLite index, read as a whole and never written.
 
-Steps of opening, each against what it stops:
+Opening has these steps, each with the attack or defect that it stops:
 
-1. The file is read once, into memory: what is checked is what is used, and no journal that somebody
-   laid beside it is ever replayed.
-2. The tables are exactly those of this schema version: no view or trigger stands in for one.
-3. The seal matches: no row is damaged, lost or cut off.
+1. The file is read once, into memory: the checked bytes are the used ones, and SQLite never replays
+   a journal that an attacker placed beside the file.
+2. The tables are exactly those of this schema version: no view or trigger replaces one.
+3. The seal matches: no row is damaged, lost or truncated.
 """
 
 from __future__ import annotations
@@ -32,15 +32,16 @@ from security.advisories.version import split_ecosystem
 
 LARGEST_FILE = 4 << 30
 LARGEST_DOCUMENT = 64 << 20
-_HINT = "build it anew: ml-assets advisories update"
+_HINT = "rebuild it: ml-assets advisories update"
 
 
 @dataclass(frozen=True, slots=True)
 class UnreadableAdvisory:
-    """A record that could not be parsed when the index was built; it stands for "unknown".
+    """A record that could not be parsed when the index was built; it matches as "unknown".
 
     Attributes:
-        id: its identifier, or its place in the source where it has none.
+        id: identifier of the record, or without one its place in the source.
+        fault: why it could not be parsed.
     """
 
     id: str
@@ -48,7 +49,7 @@ class UnreadableAdvisory:
 
     @property
     def aliases(self) -> tuple[str, ...]:
-        """Return none: nothing of it could be read."""
+        """No aliases: the record could not be parsed."""
         return ()
 
 
@@ -57,11 +58,11 @@ Entry: TypeAlias = Advisory | UnreadableAdvisory
 
 @dataclass(frozen=True, slots=True)
 class EcosystemStatus:
-    """What the database knows of one ecosystem, such as ``Debian:12``.
+    """The state of one ecosystem in the database, such as ``Debian:12``.
 
     Attributes:
-        newest: when the record changed last was changed. The age counts from there and not from the
-            download: an old archive does not get younger by being indexed today.
+        newest: time of the newest modification of a record. The age starts there and not at the
+            download: indexing an old archive today does not make it younger.
     """
 
     name: str
@@ -69,13 +70,13 @@ class EcosystemStatus:
     newest: datetime
 
     def age(self, at: datetime) -> timedelta:
-        """Return how old it is at a time; never less than nothing."""
+        """Return the age at a time; never negative."""
         return max(at - self.newest, timedelta(0))
 
 
 @dataclass(frozen=True, slots=True)
 class AdvisorySource:
-    """Where records came from: a path or URL, the sha256 of the bytes, and the server's ETag."""
+    """The origin of records: a path or URL, the sha256 of its bytes, and the server's ETag."""
 
     address: str
     sha256: str
@@ -85,11 +86,11 @@ class AdvisorySource:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseStatus:
-    """What a database is made of.
+    """The summary of a database.
 
     Attributes:
-        sha256: of its records: the same for the same records wherever it was built.
-        built: when it was indexed.
+        sha256: sha256 of the records: equal for equal records on every computer.
+        built: time of the build.
         unreadable: identifiers of records that could not be parsed.
     """
 
@@ -102,9 +103,9 @@ class DatabaseStatus:
     sources: tuple[AdvisorySource, ...]
 
     def age(self, ecosystem: str, at: datetime) -> timedelta | None:
-        """Return the age of what is known about an ecosystem; None if that is nothing.
+        """Return the age of the records of an ecosystem; None without records.
 
-        ``Debian`` without a release is as old as its oldest release.
+        ``Debian`` without a release has the age of its oldest release.
         """
         ages = [one.age(at) for one in self.ecosystems if _covers(one.name, ecosystem)]
         return max(ages, default=None)
@@ -118,14 +119,14 @@ class AdvisoryDatabase:
         self.status = status
 
     def covers(self, ecosystem: str) -> bool:
-        """Say whether it holds any advisory for an ecosystem: if not, it cannot judge a package."""
+        """Say whether the database has advisories for an ecosystem."""
         return any(_covers(one.name, ecosystem) for one in self.status.ecosystems)
 
     def find(self, ecosystem: str, name: str) -> list[Entry]:
-        """Return the records that name a package, withdrawn ones too, sorted by identifier.
+        """Return the records about a package, also withdrawn ones, sorted by identifier.
 
         Raises:
-            DatabaseError: one of them is damaged.
+            DatabaseError: a record is damaged.
         """
         known, _ = split_ecosystem(ecosystem)
         if known is None:
@@ -138,10 +139,10 @@ class AdvisoryDatabase:
         return [_read_entry(*row) for row in rows]
 
     def records(self) -> Iterator[StoredRecord]:
-        """Yield every record as it is stored, sorted by identifier, to build the next index from.
+        """Yield every stored record, sorted by identifier, as input for the next index.
 
         Raises:
-            DatabaseError: one of them is damaged.
+            DatabaseError: a record is damaged.
         """
         for identifier, document, fault in self._connection.execute(
             "SELECT id, document, fault FROM advisory ORDER BY id"
@@ -160,7 +161,7 @@ class AdvisoryDatabase:
                 yield StoredRecord(identifier, packages, content, entry.modified)
 
     def close(self) -> None:
-        """Give the memory back."""
+        """Close the connection and free its memory."""
         self._connection.close()
 
     def __enter__(self) -> AdvisoryDatabase:
@@ -171,7 +172,7 @@ class AdvisoryDatabase:
 
 
 def _covers(held: str, wanted: str) -> bool:
-    """Say whether one ecosystem is another; releases count only where both name one."""
+    """Say whether two ecosystems are equal; releases count only if both name one."""
     held_name, _, held_release = held.partition(":")
     name, _, release = wanted.partition(":")
     return held_name == name and (not held_release or not release or held_release == release)
@@ -183,14 +184,16 @@ def _read_entry(identifier: str, document: bytes | None, fault: str | None) -> E
     try:
         return parse_advisory(json.loads(unpack_document(document, LARGEST_DOCUMENT)), identifier)
     except (ValueError, RecursionError, MalformedAdvisoryError) as error:
-        raise DatabaseError(f"damaged record in the database: {identifier}", _HINT) from error
+        raise DatabaseError(
+            f"damaged record in the advisory database: {identifier}", _HINT
+        ) from error
 
 
 def load_database(path: Path) -> AdvisoryDatabase:
-    """Open a database of advisories.
+    """Open an advisory database.
 
     Raises:
-        DatabaseError: it is missing, damaged, not a database, or of another schema version.
+        DatabaseError: the file is missing, damaged, not a database, or of another schema version.
     """
     content = _read_file(path)  # 1
     connection = sqlite3.connect(":memory:", check_same_thread=False)
@@ -201,11 +204,11 @@ def load_database(path: Path) -> AdvisoryDatabase:
         _verify_tables(connection, path)  # 2
         properties = dict(connection.execute("SELECT key, value FROM property"))
         if properties.get(SEAL) != compute_seal(connection):  # 3
-            raise DatabaseError(f"the advisory database is damaged: {path}", _HINT)
+            raise DatabaseError(f"advisory database damaged: {path}", _HINT)
         return AdvisoryDatabase(connection, _read_status(connection, properties))
     except (sqlite3.Error, ValueError, KeyError, OverflowError) as error:
         connection.close()
-        raise DatabaseError(f"not an advisory database, or a damaged one: {path}", _HINT) from error
+        raise DatabaseError(f"advisory database invalid or damaged: {path}", _HINT) from error
     except DatabaseError:
         connection.close()
         raise
@@ -214,12 +217,12 @@ def load_database(path: Path) -> AdvisoryDatabase:
 def _read_file(path: Path) -> bytes:
     try:
         if path.stat().st_size > LARGEST_FILE:
-            raise DatabaseError(f"the advisory database is larger than any: {path}", _HINT)
+            raise DatabaseError(f"advisory database larger than the limit: {path}", _HINT)
         content = path.read_bytes()
     except FileNotFoundError:
         raise DatabaseError(f"no advisory database: {path}", _HINT) from None
     except OSError as error:
-        raise DatabaseError(f"the advisory database cannot be read: {error}", _HINT) from error
+        raise DatabaseError(f"cannot read the advisory database: {error}", _HINT) from error
     if not content.startswith(b"SQLite format 3\0"):
         raise DatabaseError(f"not an advisory database: {path}", _HINT)
     return content
@@ -229,13 +232,12 @@ def _verify_tables(connection: sqlite3.Connection, path: Path) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version != SCHEMA_VERSION:
         raise DatabaseError(
-            f"the advisory database has schema {version}, this program reads {SCHEMA_VERSION}:"
-            f" {path}",
+            f"advisory database has schema {version}, expected {SCHEMA_VERSION}: {path}",
             _HINT,
         )
     found = {row[0] for row in connection.execute("SELECT sql FROM sqlite_schema")} - {None}
     if found != set(TABLES):
-        raise DatabaseError(f"the advisory database has other tables than its own: {path}", _HINT)
+        raise DatabaseError(f"advisory database has unexpected tables: {path}", _HINT)
 
 
 def _read_status(connection: sqlite3.Connection, properties: dict[str, str]) -> DatabaseStatus:

@@ -1,13 +1,14 @@
-"""The tables of the advisory index, and the seal over everything that they hold.
+"""The tables of the advisory index, and the seal over their content.
 
-    advisory   one row a record: its reduced document as compressed JSON, or why it cannot be read
-    affected   which records name a package, by normalized name
-    ecosystem  per ecosystem: how many records, and when the newest of them was modified
-    source     where the records came from
+    advisory   one row per record: its reduced document as compressed JSON, or its fault
+    affected   the records about a package, by normalized name
+    ecosystem  per ecosystem: the number of records, and the time of the newest modification
+    source     the origins of the records
     property   schema version, digest of the records, time of the build, and the seal
 
-The seal is the sha256 of every row of every table but its own. It tells damage: a truncated copy, a
-changed byte, a lost row. It is no signature: whoever may write the file can seal it anew.
+The seal is the sha256 of every row of every table except its own. It detects damage: a truncated
+copy, a changed byte, a lost row. It is not a signature: any program that can write the file can
+compute a new seal.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ TABLES = (
     " records INTEGER NOT NULL) WITHOUT ROWID",
     "CREATE TABLE property (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
 )
-# What matching reads of a record, and what a report shows.
+# The fields of a record that matching and reports use.
 _KEPT = ("id", "schema_version", "modified", "withdrawn", "aliases", "upstream", "severity")
 _KEPT_OF_AFFECTED = ("package", "severity", "ranges", "versions")
 _KEPT_LABELS = (("database_specific", "severity"), ("ecosystem_specific", "urgency"))
@@ -49,13 +50,13 @@ _KEPT_LABELS = (("database_specific", "severity"), ("ecosystem_specific", "urgen
 
 @dataclass(frozen=True, slots=True)
 class StoredRecord:
-    """One record as the index holds it.
+    """One record in the form of the index.
 
     Attributes:
-        packages: ecosystem, with its release, and name of the packages it names.
-        document: the reduced record, not compressed; None where it could not be parsed.
-        modified: None where it could not be parsed.
-        fault: why it could not be parsed.
+        packages: ecosystem, with its release, and name of each package in the record.
+        document: the reduced record, uncompressed; None if the record could not be parsed.
+        modified: time of the last modification; None if the record could not be parsed.
+        fault: why the record could not be parsed.
     """
 
     id: str
@@ -66,13 +67,13 @@ class StoredRecord:
 
     @property
     def ecosystems(self) -> frozenset[str]:
-        """Return the ecosystems that can be judged here, with their releases."""
+        """The supported ecosystems of the record, with their releases."""
         names = {ecosystem for ecosystem, _ in self.packages}
         return frozenset(name for name in names if split_ecosystem(name)[0] is not None)
 
 
 def reduce_document(document: Mapping[str, object], summary: str) -> dict[str, object]:
-    """Reduce a parsed record to what matching and reports read; it parses as it did before."""
+    """Reduce a record to the fields that matching and reports use; it still parses the same."""
     reduced: dict[str, object] = {key: document[key] for key in _KEPT if document.get(key)}
     reduced["summary"] = summary
     _keep_labels(document, reduced)
@@ -86,7 +87,7 @@ def reduce_document(document: Mapping[str, object], summary: str) -> dict[str, o
 def _reduce_entry(entry: Mapping[str, object]) -> dict[str, object]:
     reduced = {key: entry[key] for key in _KEPT_OF_AFFECTED if entry.get(key)}
     ranges = entry.get("ranges")
-    if isinstance(ranges, list):  # commits are not versions: matching passes them over
+    if isinstance(ranges, list):  # commits are not versions: matching skips them
         reduced["ranges"] = [one for one in ranges if one["type"] != "GIT"]
     _keep_labels(entry, reduced)
     return reduced
@@ -100,13 +101,13 @@ def _keep_labels(source: Mapping[str, object], target: dict[str, object]) -> Non
 
 
 def pack_document(document: Mapping[str, object]) -> bytes:
-    """Write a reduced record as the index holds it, before it is compressed."""
+    """Return a reduced record as the JSON of the index, uncompressed."""
     text = json.dumps(document, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     return text.encode("utf-8", "surrogatepass")
 
 
 def digest_records(records: Iterable[tuple[str, bytes | None, str | None]]) -> str:
-    """Return the sha256 of records, whatever the compression: the identity of what is known.
+    """Return the sha256 of records: the identity of a database, independent of compression.
 
     Args:
         records: identifier, uncompressed document and fault of each, sorted by identifier.
@@ -118,7 +119,7 @@ def digest_records(records: Iterable[tuple[str, bytes | None, str | None]]) -> s
 
 
 def compute_seal(connection: sqlite3.Connection) -> str:
-    """Compute the seal over what a database holds.
+    """Compute the seal over the content of a database.
 
     Raises:
         sqlite3.Error: a table is missing or cannot be read.
@@ -132,7 +133,7 @@ def compute_seal(connection: sqlite3.Connection) -> str:
 
 
 def _feed(digest: hashlib._Hash, values: Iterable[object]) -> None:
-    """Digest a row: each value with its kind and length, so that no two rows read the same."""
+    """Digest a row: each value with its type and length, so that different rows never collide."""
     for value in values:
         kind = type(value).__name__
         content = value if isinstance(value, bytes) else str(value).encode("utf-8", "surrogatepass")
@@ -144,7 +145,7 @@ def unpack_document(blob: bytes, limit: int) -> bytes:
     """Decompress a document of the index.
 
     Raises:
-        ValueError: it is damaged, or longer than the limit.
+        ValueError: the document is damaged, or longer than the limit.
     """
     decompressor = zlib.decompressobj()
     try:
@@ -152,5 +153,5 @@ def unpack_document(blob: bytes, limit: int) -> bytes:
     except zlib.error as error:
         raise ValueError(str(error)) from error
     if decompressor.unconsumed_tail or not decompressor.eof:
-        raise ValueError("longer than the limit, or cut off")
+        raise ValueError("longer than the limit, or truncated")
     return text

@@ -1,8 +1,8 @@
-"""What advisories can fail with.
+"""The errors of advisories.
 
 AdvisoryError
-├── MalformedAdvisoryError   a record is not what the OSV schema says
-└── DatabaseError            the index of advisories is missing, damaged or of another schema
+├── MalformedAdvisoryError   a record violates the OSV schema
+└── DatabaseError            the advisory database is missing, damaged or of another schema
 """
 
 from __future__ import annotations
@@ -11,31 +11,32 @@ from security.errors import SecurityError
 
 
 class AdvisoryError(SecurityError):
-    """Advisories could not be read."""
+    """Advisories cannot be read."""
 
     kind = "advisories"
 
 
 class MalformedAdvisoryError(AdvisoryError):
-    """One record breaks the OSV schema.
+    """One record violates the OSV schema.
 
     Attributes:
-        where: the file or archive member, and below it the field, such as
+        where: the file or archive member, and the field in it, such as
             ``vulns/a/PYSEC-1.yaml: affected[0].ranges[1].events``.
-        what: what is wrong there.
+        what: the defect.
     """
 
     kind = "malformed-advisory"
 
     def __init__(self, where: str, what: str) -> None:
         super().__init__(
-            f"malformed advisory: {where}: {what}", "mend the record, or report it to its publisher"
+            f"malformed advisory: {where}: {what}",
+            "correct the record, or report it to its publisher",
         )
         self.where = where
         self.what = what
 
 
 class DatabaseError(AdvisoryError):
-    """The database of advisories cannot be used."""
+    """The advisory database cannot be used."""
 
     kind = "advisory-database"

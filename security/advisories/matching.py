@@ -1,17 +1,18 @@
-"""Which advisories concern a package: the evaluation algorithm of the OSV schema.
+"""The match of one advisory against one package: the evaluation algorithm of the OSV schema.
 
 For one package of one record (https://ossf.github.io/osv-schema, "evaluation"):
 
-1. Withdrawn records concern nobody.
-2. Ecosystem and name are the same: PyPI's names as PEP 503 normalizes them; a Debian release only
-   has to be the same where both sides name one.
-3. A version that `versions` lists is affected.
-4. So is one within any range that is not of kind GIT. Its events are sorted by version first,
-   because the schema does not promise an order.
-5. A record that has neither for the package says nothing about versions: unknown.
-6. What has no order (a version that PEP 440 does not define) is unknown, unless 3 says more.
+1. A withdrawn record affects no package.
+2. Ecosystem and name are equal: PyPI names after PEP 503 normalization; Debian releases only need
+   to be equal if both sides name one.
+3. A version in the list `versions` is affected.
+4. A version in any range that is not of kind GIT is affected. The events are sorted by version
+   first, because the schema does not guarantee an order.
+5. If the record has neither versions nor ranges for the package, the answer is unknown.
+6. A version without an order (one that PEP 440 does not define) is unknown, unless step 3 or 4
+   finds it affected.
 
-Unknown is reported, never taken for "not affected".
+An unknown answer is reported, and never counts as "not affected".
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from security.advisories.version_range import find_listed, fixed_above, is_in_ra
 
 
 class MatchStatus(Enum):
-    """What a record says about a package."""
+    """The answer of a record about a package."""
 
     AFFECTED = "affected"
     UNKNOWN = "unknown"
@@ -45,8 +46,8 @@ class PackageMatch:
     """An answer with its reason.
 
     Attributes:
-        fixed: versions above the package's that the record calls fixed, lowest first.
-        severities: what the record says of this package, or else in general.
+        fixed: fixed versions above the package's version, lowest first.
+        severities: severities of the package entry, or else of the record, and the labels of both.
     """
 
     status: MatchStatus
@@ -59,10 +60,10 @@ _RANK = (MatchStatus.AFFECTED, MatchStatus.UNKNOWN, MatchStatus.NOT_AFFECTED)
 
 
 def judge(advisory: Advisory, package: Package) -> PackageMatch:
-    """Judge one package by one record: steps 2 to 6. Whether it is withdrawn is the caller's 1."""
+    """Match one record against one package: steps 2 to 6. The caller does step 1."""
     ecosystem, release = split_ecosystem(package.ecosystem)
     if ecosystem is None:
-        return PackageMatch(MatchStatus.UNKNOWN, f"ecosystem not known: {package.ecosystem}")
+        return PackageMatch(MatchStatus.UNKNOWN, f"unsupported ecosystem: {package.ecosystem}")
     name = ecosystem.normalize(package.name)
     version = parse_version(ecosystem, package.version)
     found = [
@@ -71,7 +72,7 @@ def judge(advisory: Advisory, package: Package) -> PackageMatch:
         if concerns(entry, ecosystem, release, name)
     ]
     if not found:
-        return PackageMatch(MatchStatus.NOT_AFFECTED, "names other packages")
+        return PackageMatch(MatchStatus.NOT_AFFECTED, "the record is about other packages")
     (answer, reason), entry = min(found, key=lambda one: _RANK.index(one[0][0]))
     if answer is MatchStatus.NOT_AFFECTED:
         return PackageMatch(answer, reason)
@@ -81,7 +82,7 @@ def judge(advisory: Advisory, package: Package) -> PackageMatch:
 
 
 def concerns(entry: Affected, ecosystem: Ecosystem, release: str, name: str) -> bool:
-    """Say whether an entry of a record is about this package (step 2)."""
+    """Say whether an entry of a record names this package (step 2)."""
     theirs, their_release = split_ecosystem(entry.ecosystem)
     if theirs is not ecosystem or ecosystem.normalize(entry.name) != name:
         return False
@@ -99,7 +100,7 @@ def _judge_entry(
     if any(inside):
         return MatchStatus.AFFECTED, "version in an affected range"
     if not ranges and not entry.versions:  # 5
-        return MatchStatus.UNKNOWN, "the record names neither versions nor ranges of versions"
+        return MatchStatus.UNKNOWN, "the record lists no versions and no ranges of versions"
     if None in inside or isinstance(version, UnorderedVersion):  # 6
-        return MatchStatus.UNKNOWN, "the version, or one in the record, has no order"
-    return MatchStatus.NOT_AFFECTED, "version neither listed nor in a range"
+        return MatchStatus.UNKNOWN, "the version, or one in the record, cannot be ordered"
+    return MatchStatus.NOT_AFFECTED, "version not listed and not in a range"

@@ -1,7 +1,7 @@
-"""How severe an advisory says it is: a score computed from its vector, a rating, or neither.
+"""The severity of an advisory: a score computed from its vector, a rating, or neither.
 
-A vector that cannot be scored stays visible as `Unscored` with the reason. It carries no rating, so
-a policy treats it as a missing severity: never as a low one.
+A vector without a valid score becomes `Unscored` with the reason. It has no rating, so a policy
+treats it as a missing severity, never as a low one.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ class Rating(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """A vector and the score that its specification gives it, from 0.0 to 10.0."""
+    """A vector and its score by the CVSS specification, from 0.0 to 10.0."""
 
     vector: str
     score: float
 
     @property
     def rating(self) -> Rating:
-        """Return the name of the score's band."""
+        """The rating of the score."""
         return rate(self.score)
 
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """A severity that the publisher states in a word, such as ``MODERATE``."""
+    """A severity in a word of the publisher, such as ``MODERATE``."""
 
     label: str
     rating: Rating
@@ -48,14 +48,14 @@ class Labelled:
 
 @dataclass(frozen=True, slots=True)
 class Unscored:
-    """A severity that could not be turned into a rating."""
+    """A severity without a rating."""
 
     text: str
     reason: str
 
     @property
     def rating(self) -> None:
-        """Return that there is none."""
+        """None."""
         return None
 
 
@@ -75,7 +75,7 @@ _LABELS = {
 
 
 def rate(score: float) -> Rating:
-    """Return the band of a CVSS score."""
+    """Return the rating of a CVSS score."""
     if score >= 9.0:
         return Rating.CRITICAL
     if score >= 7.0:
@@ -86,7 +86,7 @@ def rate(score: float) -> Rating:
 
 
 def score_vector(vector: str) -> Scored | Unscored:
-    """Score a CVSS vector of version 3.0, 3.1 or 4.0 by what the vector itself says it is."""
+    """Score a CVSS vector by the version in its prefix: 3.0, 3.1 or 4.0."""
     version, _, metrics = vector.partition("/")
     try:
         if version in ("CVSS:3.0", "CVSS:3.1"):
@@ -95,20 +95,17 @@ def score_vector(vector: str) -> Scored | Unscored:
             return Scored(vector, cvss_v4.score(metrics))
     except VectorError as error:
         return Unscored(vector, str(error))
-    return Unscored(vector, "not a vector of CVSS 3.0, 3.1 or 4.0")
+    return Unscored(vector, "not a CVSS vector of version 3.0, 3.1 or 4.0")
 
 
 def read_label(label: str) -> Labelled | Unscored:
-    """Turn a publisher's word into a rating."""
+    """Convert a publisher's word to a rating."""
     rating = _LABELS.get(label.strip().lower())
     if rating is None:
-        return Unscored(label, "not a known word for a severity")
+        return Unscored(label, "unknown severity word")
     return Labelled(label, rating)
 
 
 def worst(severities: Iterable[Severity]) -> Rating | None:
-    """Return the highest rating; None where nothing has one.
-
-    Scores and words are not weighed against each other: whoever says the worse is taken at it.
-    """
+    """Return the highest rating of scores and words alike; None without any rating."""
     return max((one.rating for one in severities if one.rating is not None), default=None)

@@ -1,8 +1,8 @@
-"""The bundled snapshot: real advisories for the first minute, and for where there is no network.
+"""The bundled snapshot of advisories, for the first run and for computers without a network.
 
-It holds the records of the Python Packaging Advisory Database as they were published, one JSON
-object a line, compressed. Licence and attribution lie beside it in ``data/ATTRIBUTION.md``.
-``tools/advisory_snapshot.py`` makes it.
+It holds the published records of the Python Packaging Advisory Database as compressed JSON, one
+object per line. ``data/ATTRIBUTION.md`` has the licence and the attribution.
+``tools/advisory_snapshot.py`` builds the snapshot.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ _DIRECTORY = Path(__file__).parent / "data"
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One file of advisories that comes with the program.
+    """One file of advisories that is part of the program.
 
     Attributes:
-        name: says the publisher and the day.
-        sha256: of the compressed file.
-        records: how many it holds.
-        size: of its text in bytes: more than that is never decompressed.
+        name: the publisher and the day.
+        sha256: sha256 of the compressed file.
+        records: number of records.
+        size: size of the decompressed text in bytes, and the limit for its decompression.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Snapshot:
 
     @property
     def path(self) -> Path:
-        """Return the file."""
+        """The path of the file."""
         return _DIRECTORY / f"{self.name}.jsonl.xz"
 
 
@@ -52,17 +52,17 @@ def read_snapshot(snapshot: Snapshot = BUNDLED) -> Iterator[bytes]:
     """Yield the records of a snapshot, each as JSON.
 
     Raises:
-        DatabaseError: the file is missing, or not the one that was released.
+        DatabaseError: the file is missing, or differs from the released one.
     """
-    hint = "install the program again"
+    hint = "reinstall ml-assets"
     try:
         packed = snapshot.path.read_bytes()
     except OSError as error:
-        raise DatabaseError(f"the bundled advisories are missing: {error}", hint) from error
+        raise DatabaseError(f"cannot read the bundled advisories: {error}", hint) from error
     if hashlib.sha256(packed).hexdigest() != snapshot.sha256:
-        raise DatabaseError(f"the bundled advisories have been changed: {snapshot.path}", hint)
+        raise DatabaseError(f"bundled advisories have another digest: {snapshot.path}", hint)
     text = lzma.LZMADecompressor(lzma.FORMAT_XZ).decompress(packed, snapshot.size)
     lines = text.splitlines()
     if len(lines) != snapshot.records:
-        raise DatabaseError(f"the bundled advisories are not complete: {snapshot.path}", hint)
+        raise DatabaseError(f"bundled advisories are incomplete: {snapshot.path}", hint)
     yield from lines

@@ -1,8 +1,7 @@
-"""Versions of the two ecosystems: how they are told apart, and how they are ordered.
+"""Versions of the two supported ecosystems: parsing, equality and order.
 
-PyPI follows PEP 440, which orders no string that it does not define: such a version is equal to the
-same text and to nothing else. Debian follows Debian Policy 5.6.12, under which every string that
-dpkg accepts has an order.
+PyPI follows PEP 440, which does not order strings outside its grammar: such a version only equals
+the same text. Debian follows Debian Policy 5.6.12, which orders every string that dpkg accepts.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion
 from packaging.version import Version as Pep440
 
-# Longer ones are nobody's version, and cost a regular expression more than they are worth.
+# No real version is longer, and regular expressions need too much time for longer ones.
 LONGEST_VERSION = 512
 _DEBIAN_UPSTREAM = re.compile(r"[A-Za-z0-9.+~:-]+")
 _DEBIAN_REVISION = re.compile(r"[A-Za-z0-9.+~]*")
@@ -25,13 +24,13 @@ _NUMBERS = re.compile(r"([^0-9]*)([0-9]*)")
 
 
 class Ecosystem(Enum):
-    """The ecosystems whose versions can be ordered here, by their names in OSV."""
+    """The supported ecosystems, by their names in OSV."""
 
     PYPI = "PyPI"
     DEBIAN = "Debian"
 
     def normalize(self, name: str) -> str:
-        """Return the one spelling of a package's name: PEP 503 for PyPI; Debian's have only one."""
+        """Return the normalized name of a package: PEP 503 for PyPI, unchanged for Debian."""
         match self:
             case Ecosystem.PYPI:
                 return canonicalize_name(name)
@@ -42,13 +41,13 @@ class Ecosystem(Enum):
 
 
 def split_ecosystem(text: str) -> tuple[Ecosystem | None, str]:
-    """Split ``Debian:12`` into the ecosystem, None if it is not known here, and its release."""
+    """Split ``Debian:12`` into the ecosystem, None if it is unsupported, and its release."""
     name, _, release = text.partition(":")
     known = {one.value: one for one in Ecosystem}
     return known.get(name), release
 
 
-# Part by part: epoch, then upstream version and revision, each as non-digits and numbers in turn.
+# Epoch, upstream version and revision, the last two as alternating non-digits and numbers.
 DebianOrder: TypeAlias = tuple[tuple[int, str], "tuple[_Part, ...]", "tuple[_Part, ...]"]
 _Part: TypeAlias = tuple[tuple[int, ...], tuple[int, str]]
 _EMPTY_PAIR: _Part = ((0,), (0, ""))
@@ -59,8 +58,8 @@ class PyPIVersion:
     """A version that PEP 440 defines.
 
     Attributes:
-        order: what orders it.
-        public: the same without its local label, where it has one: ``2.1.0`` of ``2.1.0+cu118``.
+        order: the sort key.
+        public: the version without its local label, ``2.1.0`` of ``2.1.0+cu118``; None without one.
     """
 
     text: str
@@ -78,7 +77,7 @@ class DebianVersion:
 
 @dataclass(frozen=True, slots=True)
 class UnorderedVersion:
-    """A version that its ecosystem's rules do not order; equal to the same text only."""
+    """A version that its ecosystem does not order; it only equals the same text."""
 
     text: str
 
@@ -87,7 +86,7 @@ Version: TypeAlias = PyPIVersion | DebianVersion | UnorderedVersion
 
 
 def parse_version(ecosystem: Ecosystem, text: str) -> Version:
-    """Parse a version by the rules of its ecosystem; one that they do not know is a value too."""
+    """Parse a version by the rules of its ecosystem; return an invalid one as unordered."""
     if ecosystem is Ecosystem.PYPI:
         return _parse_pypi(text)
     if ecosystem is Ecosystem.DEBIAN:
@@ -95,7 +94,7 @@ def parse_version(ecosystem: Ecosystem, text: str) -> Version:
     assert_never(ecosystem)
 
 
-# Cached, because the records of a package list the same versions again and again.
+# Cached, because the records of a package repeat the same versions.
 @lru_cache(maxsize=1 << 17)
 def _parse_pypi(text: str) -> PyPIVersion | UnorderedVersion:
     text = text.strip()
@@ -114,8 +113,8 @@ def _parse_debian(text: str) -> DebianVersion | UnorderedVersion:
 
     1. The epoch ends at the first colon and is a number; without a colon it is 0.
     2. The revision starts after the last hyphen; without one it equals ``0``.
-    3. Only the characters that the policy allows; what starts with no digit is let in, as dpkg
-       lets it into comparisons.
+    3. Only characters that the policy allows are valid. An upstream version without a leading digit
+       is accepted, because dpkg accepts it in comparisons.
     """
     text = text.strip()
     if len(text) > LONGEST_VERSION:
@@ -136,13 +135,13 @@ def _parse_debian(text: str) -> DebianVersion | UnorderedVersion:
 
 
 def _debian_parts(text: str) -> tuple[_Part, ...]:
-    """Turn one part of a version into what compares as the policy says.
+    """Convert one part of a version to a sort key by the policy.
 
-    4. The part is read as non-digits and digits in turn, each of which may be empty.
-    5. Digits compare as numbers. They are kept as text, because a number may have hundreds of them.
-    6. Non-digits compare by `_weight`, with an end between the tilde and everything else.
-    7. A part that ends goes on as empty pairs for ever: ``1.0`` equals ``1.0-0`` and is above
-       ``1.0~``. Two of them are enough: only the first pair of a part can equal an empty one.
+    4. The part is split into alternating non-digits and digits, either of them possibly empty.
+    5. Digits compare as numbers. They stay text, because a number can have hundreds of digits.
+    6. Non-digits compare by `_weight`; the end sorts between the tilde and all other characters.
+    7. A part continues with empty pairs after its end: ``1.0`` equals ``1.0-0`` and is above
+       ``1.0~``. Two pairs are enough: only the first pair of a part can equal an empty one.
     """
     pairs = [
         (tuple(_weight(one) for one in letters) + (0,), _number(digits))
@@ -159,14 +158,14 @@ def _number(digits: str) -> tuple[int, str]:
 
 
 def _weight(character: str) -> int:
-    """Weigh a non-digit: tilde before the end (0), that before letters, those before the rest."""
+    """Return the weight of a non-digit: tilde, then the end (0), then letters, then the rest."""
     if character == "~":
         return -1
     return ord(character) if character.isalpha() else ord(character) + 256
 
 
 def is_before(one: Version, other: Version) -> bool | None:
-    """Say whether one version is lower than another; None if the two have no order."""
+    """Say whether one version is lower than another; None if they cannot be ordered."""
     if isinstance(one, PyPIVersion) and isinstance(other, PyPIVersion):
         return one.order < other.order
     if isinstance(one, DebianVersion) and isinstance(other, DebianVersion):
@@ -175,7 +174,7 @@ def is_before(one: Version, other: Version) -> bool | None:
 
 
 def is_same(one: Version, other: Version) -> bool:
-    """Say whether two versions are equal by their rules, or else by their text."""
+    """Say whether two versions are equal: by the rules of their ecosystem, or else by text."""
     if type(one) is type(other) and not isinstance(one, UnorderedVersion):
         return one.order == cast("PyPIVersion | DebianVersion", other).order
     return one.text == other.text

@@ -1,7 +1,4 @@
-"""Whether a version is listed or lies in a range: events sorted by version, then walked.
-
-This is step 4 of the evaluation in `security.advisories.matching`.
-"""
+"""Checks whether a version is listed or in a range: steps 3 and 4 of `matching`."""
 
 from __future__ import annotations
 
@@ -20,9 +17,9 @@ from security.advisories.version import (
 
 
 def find_listed(version: Version, listed: Iterable[str], ecosystem: Ecosystem) -> str | None:
-    """Return the listed version that equals a version, or that it is a local build of.
+    """Return the listed version that equals a version or its public part.
 
-    A local build is ``2.1.0+cu118`` of ``2.1.0``.
+    ``2.1.0+cu118`` is a local build, and ``2.1.0`` is its public part.
     """
     if isinstance(version, PyPIVersion):
         orders = [one.order for one in _with_public(version) if isinstance(one, PyPIVersion)]
@@ -35,10 +32,10 @@ def find_listed(version: Version, listed: Iterable[str], ecosystem: Ecosystem) -
 
 
 def is_in_range(version: Version, affected: VersionRange, ecosystem: Ecosystem) -> bool | None:
-    """Say whether a version is in a range; None where that needs an order that is not defined.
+    """Say whether a version is in a range; None if the answer needs an undefined order.
 
-    A local build counts as affected if the version that it is built from is: PEP 440 sorts
-    ``2.1.0+cu118`` above ``2.1.0``, and "last affected: 2.1.0" would otherwise let it through.
+    A local build is affected if its public version is: PEP 440 sorts ``2.1.0+cu118`` above
+    ``2.1.0``, so "last affected: 2.1.0" would otherwise exclude it.
     """
     answers = [_is_vulnerable(one, affected, ecosystem) for one in _with_public(version)]
     if any(answers):
@@ -55,11 +52,11 @@ def _with_public(version: Version) -> list[Version]:
 def _is_vulnerable(version: Version, affected: VersionRange, ecosystem: Ecosystem) -> bool | None:
     """Walk the sorted events up to the version.
 
-    Where one version is both introduced and fixed (the end of one interval and the start of the
-    next, or an empty interval) the state stays what it was before, whatever the record's order.
+    A version that is both introduced and fixed (the end of one interval and the start of the next,
+    or an empty interval) does not change the state, in any order of the events.
     """
     if all(event == Event(EventKind.INTRODUCED, "0") for event in affected.events):
-        return True  # every version there is, also one that has no order
+        return True  # every version, also one without an order
     if not _is_before_limits(version, affected, ecosystem):
         return False
     events = [
@@ -83,7 +80,7 @@ def _is_vulnerable(version: Version, affected: VersionRange, ecosystem: Ecosyste
 def _by_version(
     events: list[tuple[Version | None, EventKind]],
 ) -> Iterator[tuple[Version | None, set[EventKind]]]:
-    """Sort events and yield what happens at each version, in one pass: a range may be long."""
+    """Sort events and yield the kinds at each version, in one pass: ranges can be long."""
     events.sort(key=cmp_to_key(_compare_first))
     position = 0
     while position < len(events):
@@ -95,7 +92,7 @@ def _by_version(
 
 
 def _after(kinds: set[EventKind], vulnerable: bool, *, passed: bool) -> bool:
-    """Return the state after the events of one version; `passed` if it is below the judged one."""
+    """Return the state after the events of one version; `passed` if the package is above it."""
     introduced, fixed = EventKind.INTRODUCED in kinds, EventKind.FIXED in kinds
     if introduced != fixed:
         vulnerable = introduced
@@ -109,7 +106,7 @@ def _is_zero(event: Event) -> bool:
 
 
 def _compare(one: Version | None, other: Version | None) -> int:
-    """Order versions, with None before all."""
+    """Compare versions; None sorts before all others."""
     if one is None or other is None:
         return (one is not None) - (other is not None)
     return bool(is_before(other, one)) - bool(is_before(one, other))
@@ -120,7 +117,7 @@ def _compare_first(one: tuple[Version | None, object], other: tuple[Version | No
 
 
 def _is_before_limits(version: Version, affected: VersionRange, ecosystem: Ecosystem) -> bool:
-    """Say whether a version is below any limit; one without an order is not said to be beyond."""
+    """Say whether a version is below any limit; one without an order counts as below."""
     limits = [one.version for one in affected.events if one.kind is EventKind.LIMIT]
     if not limits or "*" in limits:
         return True
@@ -131,7 +128,7 @@ def _is_before_limits(version: Version, affected: VersionRange, ecosystem: Ecosy
 def fixed_above(
     ranges: Iterable[VersionRange], ecosystem: Ecosystem, version: Version
 ) -> tuple[str, ...]:
-    """Return the versions above this one that ranges call fixed, lowest first."""
+    """Return the fixed versions of ranges above this version, lowest first."""
     fixed = {
         event.version: parse_version(ecosystem, event.version)
         for one in ranges

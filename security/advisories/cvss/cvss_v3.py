@@ -1,7 +1,7 @@
 """The base score of CVSS v3.0 and v3.1 (FIRST, specification section 7.1 and appendix A).
 
-Computed in fractions, so that no rounding of floating point decides between two scores; v3.0 and
-v3.1 then differ nowhere in the base score.
+The computation uses fractions, so that floating-point rounding never changes a score; v3.0 and v3.1
+then have the same base scores.
 """
 
 from __future__ import annotations
@@ -53,10 +53,11 @@ _PRIVILEGES = {
 def base_score(text: str) -> float:
     """Return the base score of the metrics after ``CVSS:3.0/`` or ``CVSS:3.1/``.
 
-    Temporal and environmental metrics are checked and otherwise left alone: a base score has none.
+    Temporal and environmental metrics are validated and then ignored: a base score does not use
+    them.
 
     Raises:
-        VectorError: the metrics are not those of CVSS v3.
+        VectorError: the metrics are not valid in CVSS v3.
     """
     metrics = parse_metrics(text, required=_BASE, optional=_OTHERS)
     impact = _impact(metrics)
@@ -89,6 +90,6 @@ def _exploitability(metrics: Metrics) -> Fraction:
 
 
 def _round_up(value: Fraction) -> Fraction:
-    """Round up to one decimal as v3.1's appendix A does: of the value in hundred-thousandths."""
+    """Round up to one decimal as in appendix A of v3.1: first to hundred-thousandths."""
     rounded = int(value * 100000 + Fraction(1, 2))
     return Fraction(-(-rounded // 10000), 10)

@@ -1,8 +1,8 @@
-"""The score of CVSS v4.0 (FIRST, specification section 8), with threat and environment where given.
+"""The score of CVSS v4.0 (FIRST, specification section 8), with threat and environment if given.
 
-A vector belongs to one of 270 MacroVectors, each with a score that experts have set. The vector's
-own score lies below that by the mean of how far it is, in each group of metrics, from the most
-severe vector of its MacroVector towards the next lower one.
+A vector belongs to one of 270 MacroVectors, each with a score set by experts. The score of the
+vector is lower by a mean over the groups of metrics: the distance from the most severe vector of
+its MacroVector, as a share of the way to the next lower MacroVector.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _OTHERS: dict[str, str | tuple[str, ...]] = {
     "U": ("X", "Clear", "Green", "Amber", "Red"),
 }
 _WORST_WHEN_UNDEFINED = {"E": "A", "CR": "H", "IR": "H", "AR": "H"}
-# The values of each metric from the most severe down: their distance is a number of steps.
+# The values of each metric, most severe first: the distance of two values is a number of steps.
 _LEVELS = {
     "AV": "NALP",
     "PR": "NLH",
@@ -106,17 +106,17 @@ _GROUPS = (
 
 
 def score(text: str) -> float:
-    """Return the score of the metrics after ``CVSS:4.0/``: of all that are given.
+    """Return the score of all given metrics after ``CVSS:4.0/``.
 
-    1. What the environment modifies replaces the base; undefined threat and requirements count as
-       the worst.
+    1. Modified metrics of the environment replace base metrics; undefined threat and requirements
+       count as the worst.
     2. Without any impact the score is 0.
     3. The MacroVector gives the highest score (`_macrovector`).
-    4. For each group: the share of the way down to the next lower MacroVector, if there is one.
-    5. The mean of these is subtracted, and the result rounded to one decimal, half up.
+    4. For each group: the share of the way to the next lower MacroVector, if one exists.
+    5. The mean of these is subtracted, and the result is rounded to one decimal, half up.
 
     Raises:
-        VectorError: the metrics are not those of CVSS v4.0.
+        VectorError: the metrics are not valid in CVSS v4.0.
     """
     metrics = _effective(parse_metrics(text, required=_BASE, optional=_OTHERS))  # 1
     if all(metrics[name] == "N" for name in ("VC", "VI", "VA", "SC", "SI", "SA")):  # 2
@@ -153,7 +153,7 @@ def _macrovector(m: Metrics) -> tuple[int, int, int, int, int, int]:
 
 
 def _drops(metrics: Metrics, macro: tuple[int, int, int, int, int, int]) -> list[Fraction]:
-    """Return, in tenths, how far each group that has a lower MacroVector pulls the score down."""
+    """Return, in tenths, the reduction of the score by each group with a lower MacroVector."""
     eq1, eq2, eq3, eq4, eq5, eq6 = macro
     levels = (_EQ1[eq1], _EQ2[eq2], _EQ3_EQ6[eq3, eq6], _EQ4[eq4])
     distances = _distances(metrics, levels)
@@ -170,14 +170,14 @@ def _drops(metrics: Metrics, macro: tuple[int, int, int, int, int, int]) -> list
             available = MACROVECTOR_SCORES[macro] - max(scores)
             drops.append(Fraction(available * distance, level.depth))
     if (eq1, eq2, eq3, eq4, eq5 + 1, eq6) in MACROVECTOR_SCORES:
-        drops.append(Fraction(0))  # EQ5 has one metric: no distance within a level, but it counts
+        drops.append(Fraction(0))  # EQ5 has one metric: its distance is 0, but the mean counts it
     return drops
 
 
 def _lower_eq3_eq6(
     macro: tuple[int, int, int, int, int, int],
 ) -> list[tuple[int, int, int, int, int, int]]:
-    """Return what is next below in EQ3 and EQ6 together: from 00 there are two ways down."""
+    """Return the next lower MacroVectors in EQ3 and EQ6 together; 00 has two."""
     eq1, eq2, eq3, eq4, eq5, eq6 = macro
     steps = {
         (0, 0): [(0, 1), (1, 0)],
@@ -190,7 +190,7 @@ def _lower_eq3_eq6(
 
 
 def _distances(metrics: Metrics, levels: tuple[_Level, ...]) -> list[int]:
-    """Return the steps in each group from the first highest vector that is nowhere less severe."""
+    """Return the steps in each group from the first highest vector that is at least as severe."""
     for combination in product(*(level.highest for level in levels)):
         highest = dict(part.split(":") for one in combination for part in one.split("/"))
         steps = {

@@ -1,11 +1,11 @@
-"""The scores of CVSS v4.0's 270 MacroVectors, as FIRST publishes them with the specification.
+"""The scores of the 270 MacroVectors of CVSS v4.0, published by FIRST with the specification.
 
 Copyright FIRST, Red Hat, and contributors; BSD-2-Clause, see data/CVSS-V4-LICENSE.
 """
 
 from __future__ import annotations
 
-# One line for each EQ1, EQ2, EQ3, EQ6; in it EQ4 counts slowly and EQ5 fast, each from 0 to 2.
+# One line per EQ1, EQ2, EQ3, EQ6; in a line EQ4 is the outer and EQ5 the inner index, from 0 to 2.
 _ROWS = {
     "0000": "10.0 9.8 9.5 10.0 9.3 9.1 9.3 8.9 8.1",
     "0001": "9.9 9.5 9.2 9.6 8.7 8.1 9.0 8.0 6.8",

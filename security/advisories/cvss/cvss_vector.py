@@ -1,4 +1,4 @@
-"""The vector string of CVSS: metrics and their values, each at most once."""
+"""The parser of CVSS vector strings: metrics and their values, each at most once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ Metrics = dict[str, str]
 
 
 class VectorError(ValueError):
-    """A vector string is not what its version of CVSS defines."""
+    """A vector string is not valid in its version of CVSS."""
 
 
 def parse_metrics(
@@ -16,15 +16,15 @@ def parse_metrics(
 ) -> Metrics:
     """Parse the part of a vector string after ``CVSS:x.y/``.
 
-    Metrics may come in any order: FIRST fixes an order for what is written, and no order changes a
+    Any order of metrics is valid: FIRST defines an order for writers, but it does not affect the
     score.
 
     Args:
-        required: the base metrics, with the letters that each may have.
-        optional: the others. One that is not given has the value ``X``, not defined.
+        required: the base metrics, with the values of each.
+        optional: the other metrics. A missing one has the value ``X``, not defined.
 
     Raises:
-        VectorError: a metric is missing, unknown, given twice, or has a value that it cannot have.
+        VectorError: a metric is missing, unknown or repeated, or has an invalid value.
     """
     metrics: Metrics = {}
     allowed: dict[str, str | tuple[str, ...]] = {**required, **optional}
@@ -33,11 +33,11 @@ def parse_metrics(
         if name not in allowed:
             raise VectorError(f"unknown metric: {part[:40]}")
         if name in metrics:
-            raise VectorError(f"metric given twice: {name}")
+            raise VectorError(f"duplicate metric: {name}")
         if value not in tuple(allowed[name]):
-            raise VectorError(f"metric with an unknown value: {part[:40]}")
+            raise VectorError(f"invalid value of a metric: {part[:40]}")
         metrics[name] = value
     missing = [name for name in required if name not in metrics]
     if missing:
-        raise VectorError(f"metrics missing: {', '.join(missing)}")
+        raise VectorError(f"missing metrics: {', '.join(missing)}")
     return {**dict.fromkeys(optional, "X"), **metrics}

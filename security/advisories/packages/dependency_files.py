@@ -1,13 +1,13 @@
-"""Dependency files: which files of a source tree list packages, and what they list and hide.
+"""The dependency files of a source tree: their packages, and entries that hide packages.
 
-Whoever wrote these files may want a package to be overlooked:
+The author of these files can try to hide a package from the scan:
 
-1. A file is read as pip and the others read it: UTF-8 and nothing else, whatever a ``coding:``
-   comment asks for. In another encoding a comment may be a requirement.
-2. No more bytes, lines and nested keys are parsed than anybody's lock files have.
-3. What another file is referred to for has been read as well, or is reported; nothing outside of
-   the source tree is ever opened.
-4. A local directory of the tree is the project's own code; every other address hides a package.
+1. A file must be UTF-8, also for pip: a ``coding:`` comment with another encoding is refused. In
+   another encoding a comment can be a requirement.
+2. The number of bytes, lines and nested keys is limited, generously for real lock files.
+3. A file that another one includes is read as well, or reported; no file outside the source tree is
+   opened.
+4. A local directory of the tree is the project's own code; any other address hides a package.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ _INCLUDE = re.compile(r"(-r|--requirement|-c|--constraint)[\s=]*(.+)")
 _EDITABLE = re.compile(r"(?:-e|--editable(?=[\s=]))[\s=]*(\S+)")
 _EXTRAS = re.compile(r"\[[^\]]*\]$")
 _ARCHIVE = re.compile(r"\.(whl|zip|egg|tar|tgz|tar\.\w+)$", re.IGNORECASE)
-# What is in quotes or a comment of TOML; what is never closed goes to its end. Nothing is searched
-# twice, however the quotes lie.
+# Quoted strings and comments of TOML; an unclosed one ends with its line, or with the
+# text. The possessive quantifiers keep the search linear.
 _QUOTED = re.compile(
     r'"""(?:[^"\\]|\\.|"(?!""))*+(?:"{3,5}|\Z)|\'\'\'(?:[^\']|\'(?!\'\'))*+(?:\'{3,5}|\Z)'
     r'|"(?:[^"\\\n]|\\.)*+"?|\'[^\'\n]*+\'?|#[^\n]*+',
@@ -63,11 +63,11 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What the dependency files of a source tree list.
+    """The content of the dependency files of a source tree.
 
     Attributes:
-        hidden: what may be installed and is not among the packages: place, entry and reason.
-        own: how many entries are the project's own directories.
+        hidden: entries that can install packages outside the list: place, entry and reason.
+        own: number of entries that are the project's own directories.
     """
 
     packages: tuple[Listed, ...]
@@ -76,12 +76,12 @@ class Listing:
 
 
 class _Refused(Exception):
-    """A file is not parsed, for this reason."""
+    """A file is not parsed; the message is the reason."""
 
 
 @dataclass(slots=True)
 class _Budget:
-    """What may still be read, over all files."""
+    """The remaining bytes and lines, over all files."""
 
     bytes: int = field(default_factory=lambda: MOST_BYTES)
     lines: int = field(default_factory=lambda: MOST_LINES)
@@ -89,14 +89,14 @@ class _Budget:
 
 @dataclass(frozen=True, slots=True)
 class _Parsed:
-    """What one file lists, and by their names what of a lock file are directories of the tree."""
+    """The packages of one file; for a lock file also the names of directories of the tree."""
 
     list: PackageList
     own: frozenset[str] | None = None
 
 
 def is_dependency_file(path: str) -> bool:
-    """Say whether a file of a source tree lists packages that are pinned, by its name."""
+    """Say whether the name of a file is that of a dependency file."""
     name = path.rpartition("/")[2]
     named = (_LOCK_FILE, _REQUIREMENTS, _CONSTRAINTS)
     return (
@@ -110,8 +110,8 @@ def read_dependency_files(root: Path, paths: Sequence[str]) -> Listing:
     """Read the dependency files of a source tree.
 
     Args:
-        root: of the tree.
-        paths: of the files, relative to it.
+        root: root of the tree.
+        paths: paths of the files, relative to the root.
     """
     parsed, hidden = _parse_files(root, paths)
     required = {
@@ -140,7 +140,7 @@ def read_dependency_files(root: Path, paths: Sequence[str]) -> Listing:
 
 
 def _parse_files(root: Path, paths: Sequence[str]) -> tuple[dict[str, _Parsed], list[str]]:
-    """Parse files; return also which were refused, and why."""
+    """Parse files; return the results by path, and the refused files with their reasons."""
     parsed: dict[str, _Parsed] = {}
     refused: list[str] = []
     budget = _Budget()
@@ -153,10 +153,10 @@ def _parse_files(root: Path, paths: Sequence[str]) -> tuple[dict[str, _Parsed], 
 
 
 def _is_harmless(path: str, skipped: Skipped, read: Collection[str], constrains: bool) -> bool:
-    """Say whether an entry hides nothing.
+    """Say whether an entry hides no package.
 
-    A range in a constraints file installs nothing, and another file that was read speaks for
-    itself.
+    A range in a constraints file installs nothing, and an included file that was read has its own
+    entries.
     """
     if skipped.reason is SkipReason.NOT_PINNED:
         return constrains
@@ -171,13 +171,13 @@ def _describe(path: str, skipped: Skipped) -> str:
 
 
 def _read_text(root: Path, path: str, budget: _Budget) -> str:
-    """Read a file as text, and take its size off what may still be read."""
+    """Read a file as text, and subtract its size from the budget."""
     name = path.rpartition("/")[2].lower()
     if name in _NOT_READ:
-        raise _Refused("this format is not read")
+        raise _Refused("unsupported format")
     content = _read_bytes(root / path, budget.bytes)
     if len(content) > budget.bytes:
-        raise _Refused(f"with it the dependency files have more than {MOST_BYTES >> 20} MiB")
+        raise _Refused(f"dependency files exceed the total limit: {MOST_BYTES >> 20} MiB")
     if not _LOCK_FILE.fullmatch(name):
         _verify_encoding(content)
     try:
@@ -186,14 +186,14 @@ def _read_text(root: Path, path: str, budget: _Budget) -> str:
         raise _Refused("not UTF-8") from None
     lines = len(text.splitlines())
     if lines > budget.lines:
-        raise _Refused(f"with it the dependency files have more than {MOST_LINES} lines")
+        raise _Refused(f"dependency files exceed the total limit: {MOST_LINES} lines")
     budget.bytes -= len(content)
     budget.lines -= lines
     return text
 
 
 def _read_bytes(path: Path, most: int) -> bytes:
-    """Read one byte more than may be read, of a regular file and not of what a link leads to."""
+    """Read up to one byte more than the limit, from a regular file and through no link."""
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         with open(handle, "rb") as stream:
@@ -201,11 +201,11 @@ def _read_bytes(path: Path, most: int) -> bytes:
                 raise _Refused("not a regular file")
             return stream.read(most + 1)
     except OSError as error:
-        raise _Refused(f"cannot be read: {error.strerror}") from error
+        raise _Refused(f"cannot read file: {error.strerror}") from error
 
 
 def _verify_encoding(content: bytes) -> None:
-    """Refuse a file that pip would decode in another way than as UTF-8."""
+    """Refuse a file that pip would decode with an encoding other than UTF-8."""
     for line in content.split(b"\n", 2)[:2]:
         found = _CODING.search(line) if line.startswith(b"#") else None
         if found is None:
@@ -216,7 +216,7 @@ def _verify_encoding(content: bytes) -> None:
         except (LookupError, ValueError):
             known = False
         if not known:
-            raise _Refused(f"declares another encoding than UTF-8: {printable(name, 40)}")
+            raise _Refused(f"declares an encoding other than UTF-8: {printable(name, 40)}")
 
 
 def _parse(text: str, path: str) -> _Parsed:
@@ -224,14 +224,14 @@ def _parse(text: str, path: str) -> _Parsed:
         if not path.lower().endswith(".lock") or not _TABLE.search(text):
             return _Parsed(parse_requirements(text))
     if _DOTTED.search(_QUOTED.sub("q", text)):
-        raise _Refused(f"keys are nested more than {MOST_DOTS} deep")
+        raise _Refused(f"keys nested deeper than {MOST_DOTS} levels")
     found = parse_lock_file(text)
     local = any(one.reason is SkipReason.NOT_FROM_INDEX for one in found.skipped)
     return _Parsed(found, _name_own(text, posixpath.dirname(path)) if local else frozenset())
 
 
 def _name_own(text: str, directory: str) -> frozenset[str]:
-    """Name what a lock file takes from directories of the tree and from nowhere else."""
+    """Return the names of packages that a lock file takes only from directories of the tree."""
     document = tomllib.loads(text)
     own: dict[str, bool] = {}
     for entry in document.get("packages", document.get("package", [])):
@@ -242,7 +242,7 @@ def _name_own(text: str, directory: str) -> frozenset[str]:
 
 
 def _directory_of(entry: dict[str, object]) -> str | None:
-    """Return the directory that an entry of a lock file comes from; None if it is none."""
+    """Return the source directory of an entry of a lock file; None if it has another source."""
     source, directory = entry.get("source"), entry.get("directory")
     if isinstance(source, dict):  # uv; poetry
         if source.get("type") == "directory":
@@ -268,7 +268,7 @@ def _text(value: object) -> str | None:
 
 
 def _is_inside(directory: str, path: str | None) -> bool:
-    """Say whether a path is that of a directory of the tree, and not of an archive in it."""
+    """Say whether a path is in the tree and not an archive."""
     if not path or "://" in path or "\\" in path or not path.isprintable() or path[0] in "/~$-":
         return False
     first = posixpath.normpath(posixpath.join(directory, path)).partition("/")[0]
@@ -276,7 +276,7 @@ def _is_inside(directory: str, path: str | None) -> bool:
 
 
 def _is_own(skipped: Skipped, names: frozenset[str] | None) -> bool:
-    """Say whether an entry is the project itself, or another directory of its tree."""
+    """Say whether an entry is the project itself or another directory of its tree."""
     if names is not None:
         return skipped.reason is SkipReason.NOT_FROM_INDEX and skipped.text in names
     editable = _EDITABLE.fullmatch(skipped.text)

@@ -1,8 +1,8 @@
-"""The Debian packages that a dpkg status file lists, by source package and source version.
+"""The parser of dpkg status files: Debian packages by source package and source version.
 
-Debian's advisories name source packages. A binary package says its source in ``Source``, with the
-source's version in brackets where that differs (a rebuild ``1.2-3+b1`` has the source version
-``1.2-3``); without that field both are its own.
+Debian's advisories name source packages. The field ``Source`` of a binary package names its source,
+with the source's version in brackets if it differs (a rebuild ``1.2-3+b1`` has the source version
+``1.2-3``); without the field, name and version of the binary package apply.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ def parse_dpkg_status(text: str, *, release: str) -> PackageList:
     """Parse ``/var/lib/dpkg/status``, or the concatenated files of ``status.d``.
 
     Args:
-        release: Debian's, as ``VERSION_ID`` of os-release has it, such as ``12``. Empty if unknown:
-            then the advisories of every release are asked.
+        release: ``VERSION_ID`` in Debian's os-release, such as ``12``. Empty if unknown: then the
+            advisories of every release apply.
     """
     ecosystem = f"{Ecosystem.DEBIAN.value}:{release}" if release else Ecosystem.DEBIAN.value
     packages: list[Package] = []
@@ -38,9 +38,10 @@ def parse_dpkg_status(text: str, *, release: str) -> PackageList:
 
 
 def _paragraphs(text: str) -> Iterator[tuple[int, dict[str, str]]]:
-    """Split into paragraphs of fields, with each paragraph's line; continued lines are left out.
+    """Yield the line and the fields of each paragraph, without continuation lines.
 
-    What is neither a field nor a continuation is kept under the empty name, to be complained about.
+    A line that is neither a field nor a continuation is stored under the empty name, so that the
+    paragraph is reported.
     """
     fields: dict[str, str] = {}
     start = 1
@@ -60,7 +61,7 @@ def _paragraphs(text: str) -> Iterator[tuple[int, dict[str, str]]]:
         name, colon, value = line.partition(":")
         key = name.strip().lower() if colon else ""
         if key in fields and key:
-            fields[""] = f"field given twice: {name}"
+            fields[""] = f"duplicate field: {name}"
         elif key:
             fields[key] = value.strip()
         else:
@@ -76,12 +77,12 @@ def _parse_paragraph(fields: dict[str, str], line: int, ecosystem: str) -> Packa
     if fields.get(""):
         return Skipped(listed_as, line, SkipReason.NOT_UNDERSTOOD, shorten(fields[""]))
     if not _NAME.fullmatch(name):
-        return Skipped(listed_as, line, SkipReason.NOT_UNDERSTOOD, "no name of a package")
+        return Skipped(listed_as, line, SkipReason.NOT_UNDERSTOOD, "no valid package name")
     if len(status) == 3 and status[2] in _WITHOUT_FILES:
         return Skipped(listed_as, line, SkipReason.NOT_INSTALLED)
     source = _SOURCE.fullmatch(fields.get("source", name))
     if source is None:
-        return Skipped(listed_as, line, SkipReason.NOT_UNDERSTOOD, "no source package")
+        return Skipped(listed_as, line, SkipReason.NOT_UNDERSTOOD, "no valid source package")
     if not version:
         return Skipped(listed_as, line, SkipReason.NOT_UNDERSTOOD, "no version")
     return Package(ecosystem, source[1], source[2] or version, listed_as, line)

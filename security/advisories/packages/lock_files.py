@@ -1,4 +1,4 @@
-"""The packages that a lock file pins: pylock.toml (PEP 751), uv.lock, poetry.lock and pdm.lock."""
+"""The parser of lock files: pylock.toml (PEP 751), uv.lock, poetry.lock and pdm.lock."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import tomllib
 from security.advisories.packages.package import Package, PackageList, Skipped, SkipReason, shorten
 from security.advisories.packages.requirements import build_package
 
-# In uv's and poetry's files: what does not come from an index.
+# Sources other than an index in the files of uv and poetry.
 _LOCAL_SOURCES = frozenset(
     {"virtual", "editable", "directory", "path", "git", "url", "file", "legacy-directory"}
 )
@@ -19,7 +19,7 @@ _TABLE = re.compile(r"^\[\[packages?\]\]\s*(#.*)?$")
 def parse_lock_file(text: str) -> PackageList:
     """Parse a lock file in TOML: ``[[packages]]`` of PEP 751, or ``[[package]]`` of the others.
 
-    The project itself, which such a file may list as local, is skipped with that reason.
+    The project itself, which such a file can list as a local package, is skipped with that reason.
     """
     try:
         document = tomllib.loads(text)
@@ -28,11 +28,11 @@ def parse_lock_file(text: str) -> PackageList:
         return PackageList((), (Skipped("the file", 1, SkipReason.NOT_UNDERSTOOD, detail),))
     entries = document.get("packages", document.get("package"))
     if not isinstance(entries, list):
-        detail = "neither [[packages]] nor [[package]]"
+        detail = "no [[packages]] and no [[package]]"
         return PackageList((), (Skipped("the file", 1, SkipReason.NOT_UNDERSTOOD, detail),))
     lines = [n for n, line in enumerate(text.splitlines(), 1) if _TABLE.match(line.strip())]
     if len(lines) != len(entries):
-        lines = [1] * len(entries)  # written in another way than one table a package
+        lines = [1] * len(entries)  # the file does not have one table per package
     found = [_parse_entry(entry, line) for entry, line in zip(entries, lines, strict=True)]
     return PackageList(
         tuple(one for one in found if isinstance(one, Package)),

@@ -1,4 +1,4 @@
-"""One installed or pinned package, as advisories know it."""
+"""An installed or pinned package, and a list of packages with its skipped entries."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from enum import Enum
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """A package of one version.
+    """One version of a package.
 
     Attributes:
         ecosystem: ``PyPI``, or ``Debian`` with its release: ``Debian:12``.
-        name: for Debian the name of the *source* package, which is what its advisories name.
-        version: likewise the source package's.
-        listed_as: what the text it was read from calls it.
-        line: where it begins there, from 1.
+        name: for Debian the name of the *source* package, as in its advisories.
+        version: for Debian the version of the source package.
+        listed_as: name and version in the parsed text.
+        line: first line in the parsed text, from 1.
     """
 
     ecosystem: str
@@ -26,27 +26,27 @@ class Package:
 
 
 class SkipReason(Enum):
-    """Why an entry of a list of packages gave no package."""
+    """Why an entry of a list of packages yields no package."""
 
     NOT_PINNED = "not pinned to one version"
-    NOT_FROM_INDEX = "comes from an address or a directory, not from an index"
+    NOT_FROM_INDEX = "comes from a URL or a directory, not from an index"
     NOT_FOLLOWED = "refers to another file"
     NOT_UNDERSTOOD = "cannot be parsed"
-    NOT_INSTALLED = "not installed: only its configuration is left"
+    NOT_INSTALLED = "not installed"
 
     @property
     def hides_a_package(self) -> bool:
-        """Say whether code may be installed that nobody has judged."""
+        """Whether the entry can install code that is not checked."""
         return self is not SkipReason.NOT_INSTALLED
 
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """An entry that gave no package: never dropped in silence.
+    """An entry that yields no package.
 
     Attributes:
         text: the entry, at most 200 characters of it.
-        detail: more about the reason; may be empty.
+        detail: more about the reason; can be empty.
     """
 
     text: str
@@ -57,19 +57,19 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class PackageList:
-    """What a text lists."""
+    """The packages and the skipped entries of a text."""
 
     packages: tuple[Package, ...]
     skipped: tuple[Skipped, ...]
 
     @property
     def unjudged(self) -> tuple[Skipped, ...]:
-        """Return what may be installed and cannot be judged."""
+        """The skipped entries that can install unchecked code."""
         return tuple(one for one in self.skipped if one.reason.hides_a_package)
 
 
 def shorten(text: str) -> str:
-    """Put an entry on one printable line of at most 200 characters."""
+    """Return an entry as one printable line of at most 200 characters."""
     line = " ".join(text[:2000].split())
     printable = "".join(one if one.isprintable() else "�" for one in line)
     return printable if len(printable) <= 200 else printable[:199] + "…"

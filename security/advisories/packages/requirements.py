@@ -1,7 +1,7 @@
-"""The packages that a requirements file pins (pip's format, also as pip-compile and uv write it).
+"""The parser of requirements files in pip's format, which pip-compile and uv also write.
 
-Environment markers are not evaluated: a package counts whatever its marker says, because the text
-does not say where it will be installed.
+Environment markers are ignored, and every package counts: the environment of the installation is
+unknown.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from packaging.specifiers import SpecifierSet
 from security.advisories.packages.package import Package, PackageList, Skipped, SkipReason, shorten
 from security.advisories.version import Ecosystem, PyPIVersion, parse_version
 
-# No repetition in these: a line of a million spaces would be searched a million times over.
+# No repetition in these: searching a line of a million spaces would take quadratic time.
 _COMMENT = re.compile(r"(?:^|\s)#.*$")
 _PER_REQUIREMENT_OPTION = re.compile(r"\s--?[A-Za-z]")
 _LONGEST_REQUIREMENT = 4096
-# pip's options that name no package. All others are reported.
+# pip's options that name no package. All other options are reported.
 _HARMLESS = frozenset(
     {
         "-i",
@@ -47,7 +47,7 @@ _ARCHIVE = re.compile(r"\.(whl|zip|tar\.gz|tgz|tar\.bz2|tar\.xz)(\s|$|\[|#)", re
 def parse_requirements(text: str) -> PackageList:
     """Parse a requirements file.
 
-    Only ``name==version`` and ``name===version`` pin; other specifiers may stand beside them.
+    Only ``name==version`` and ``name===version`` pin a version; other specifiers can follow.
     """
     packages: list[Package] = []
     skipped: list[Skipped] = []
@@ -61,10 +61,10 @@ def parse_requirements(text: str) -> PackageList:
 
 
 def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
-    """Join continued lines and take comments away, in pip's order: joined first.
+    """Join continued lines, then remove comments, in the order of pip.
 
-    Lines end where pip ends them: at a form feed or U+2028 too. Otherwise what follows one of these
-    in a comment would be installed and not be seen here.
+    Lines end where pip ends them, also at a form feed or U+2028. Otherwise a requirement after such
+    a character in a comment would be installed without being parsed here.
     """
     pending: list[str] = []
     start = 1
@@ -91,7 +91,7 @@ def _parse_entry(entry: str, line: int) -> Package | Skipped | None:
         return _parse_option(entry, line)
     requirement_text = _PER_REQUIREMENT_OPTION.split(entry, maxsplit=1)[0].strip()
     if len(requirement_text) > _LONGEST_REQUIREMENT:
-        return Skipped(shorten(entry), line, SkipReason.NOT_UNDERSTOOD, "endless")
+        return Skipped(shorten(entry), line, SkipReason.NOT_UNDERSTOOD, "longer than the limit")
     if _ADDRESS.match(requirement_text) or _ARCHIVE.search(requirement_text.split(";")[0]):
         if "@" not in requirement_text.split("://")[0]:
             return Skipped(shorten(entry), line, SkipReason.NOT_FROM_INDEX)
@@ -120,9 +120,9 @@ def _parse_option(entry: str, line: int) -> Skipped | None:
 
 
 def pinned_version(specifier: SpecifierSet) -> str | None:
-    """Return the one version that a specifier allows; None where it allows several, or none.
+    """Return the pinned version of a specifier; None for a range or for contradicting pins.
 
-    ``==1.*`` is a range. Two pins that contradict each other pin nothing.
+    ``==1.*`` is a range.
     """
     pins = {
         one.version
@@ -133,7 +133,7 @@ def pinned_version(specifier: SpecifierSet) -> str | None:
 
 
 def build_package(name: str, version: str, line: int) -> Package:
-    """Return a package of PyPI under its normalized name and version."""
+    """Return a PyPI package with its normalized name and version."""
     parsed = parse_version(Ecosystem.PYPI, version)
     text = str(parsed.order) if isinstance(parsed, PyPIVersion) else version
     return Package(

@@ -243,7 +243,7 @@ def test_damaged_database_is_told_and_replaced(command: Command, tmp_path: Path)
     command.database.write_bytes(content)
     answer = command("status", "--json")
     assert answer.code == 3 and answer.document["error"]["kind"] == "advisory-database"
-    assert answer.document["error"]["hint"] == "build it anew: ml-assets advisories update"
+    assert answer.document["error"]["hint"] == "rebuild it: ml-assets advisories update"
     assert command.update("--from", records)["advisories"] == 50
 
 

@@ -126,14 +126,14 @@ MALFORMED = [
         "events: no event introduces",
     ),
     ("never introduced", osv_record(affected=ranged({"fixed": "1"})), "no event introduces"),
-    ("event empty", osv_record(affected=ranged({})), r"events\[0\]: an event is one of"),
+    ("event empty", osv_record(affected=ranged({})), r"events\[0\]: not exactly one of"),
     ("event a string", osv_record(affected=ranged("introduced")), "not an object"),
     (
         "event twofold",
         osv_record(affected=ranged({"introduced": "0", "fixed": "1"})),
-        r"events\[0\]: an event is one of .*: introduced, fixed",
+        r"events\[0\]: not exactly one of .*: introduced, fixed",
     ),
-    ("event unknown", osv_record(affected=ranged({"patched": "1"})), "an event is one of"),
+    ("event unknown", osv_record(affected=ranged({"patched": "1"})), "not exactly one of"),
     ("event a number", osv_record(affected=ranged({"introduced": 0})), "not a string"),
     ("event null", osv_record(affected=ranged({"introduced": None})), "introduced: missing"),
     ("event with a tab", osv_record(affected=ranged({"introduced": "1\t2"})), "control character"),
@@ -213,7 +213,7 @@ def test_severities_are_scored_or_say_why_not() -> None:
     assert advisory.labels == (Labelled("MODERATE", Rating.MEDIUM),)
     assert advisory.severities == (
         Scored("CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H", 9.8),
-        Unscored("AV:N/AC:L/Au:N/C:P/I:P/A:P", "not a vector of CVSS 3.0, 3.1 or 4.0"),
+        Unscored("AV:N/AC:L/Au:N/C:P/I:P/A:P", "not a CVSS vector of version 3.0, 3.1 or 4.0"),
         Labelled("medium", Rating.MEDIUM),
     )
 

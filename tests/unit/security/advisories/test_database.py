@@ -84,7 +84,7 @@ def test_same_records_have_the_same_digest_wherever_they_are_built(
 )
 def test_garbage_in_place_of_the_database_is_refused(path: Path, content: bytes) -> None:
     path.write_bytes(content)
-    with pytest.raises(DatabaseError, match="not an advisory database"):
+    with pytest.raises(DatabaseError, match="advisory database invalid|not an advisory database"):
         load_database(path)
 
 
@@ -95,14 +95,14 @@ def test_missing_database_is_refused_with_a_hint(tmp_path: Path) -> None:
 
 
 def test_directory_in_place_of_the_database_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DatabaseError, match="cannot be read"):
+    with pytest.raises(DatabaseError, match="cannot read the advisory database"):
         load_database(tmp_path)
 
 
 @pytest.mark.parametrize("version", [0, 2, 99])
 def test_database_of_another_schema_is_refused(path: Path, version: int) -> None:
     change(path, f"PRAGMA user_version = {version}")
-    with pytest.raises(DatabaseError, match=f"schema {version}, this program reads 1"):
+    with pytest.raises(DatabaseError, match=f"schema {version}, expected 1"):
         load_database(path)
 
 
@@ -136,7 +136,7 @@ def test_changed_row_is_noticed(path: Path, statement: str) -> None:
 )
 def test_other_tables_views_and_triggers_are_refused(path: Path, statements: list[str]) -> None:
     change(path, *statements)
-    with pytest.raises(DatabaseError, match="other tables|damaged"):
+    with pytest.raises(DatabaseError, match="unexpected tables|damaged"):
         load_database(path)
 
 
@@ -198,12 +198,12 @@ def test_name_with_sql_in_it_is_only_a_name(path: Path) -> None:
 
 def test_changed_snapshot_is_refused(tmp_path: Path) -> None:
     changed = Snapshot(BUNDLED.name, "0" * 64, BUNDLED.records, BUNDLED.size)
-    with pytest.raises(DatabaseError, match="have been changed"):
+    with pytest.raises(DatabaseError, match="have another digest"):
         list(read_snapshot(changed))
     short = Snapshot(BUNDLED.name, BUNDLED.sha256, BUNDLED.records, 1000)
-    with pytest.raises(DatabaseError, match="not complete"):
+    with pytest.raises(DatabaseError, match="incomplete"):
         list(read_snapshot(short))
-    with pytest.raises(DatabaseError, match="are missing"):
+    with pytest.raises(DatabaseError, match="cannot read the bundled advisories"):
         list(read_snapshot(Snapshot("none", "", 0, 0)))
 
 

@@ -304,9 +304,7 @@ def test_files_beyond_the_limits_are_told(tmp_path: Path, monkeypatch: pytest.Mo
     files: dict[str, str | bytes] = {"requirements-a.txt": "a==1\nb==1\n"}
     found = read_files(tmp_path, {**files, "requirements-b.txt": "c==1\nd==1\n"})
     assert names(found) == ["a==1", "b==1"]
-    assert found.hidden == (
-        "requirements-b.txt: with it the dependency files have more than 3 lines",
-    )
+    assert found.hidden == ("requirements-b.txt: dependency files exceed the total limit: 3 lines",)
     monkeypatch.setattr(dependency_files, "MOST_BYTES", 15)
     found = read_files(tmp_path, {**files, "requirements-b.txt": "c==1\n# 45678"})
     assert names(found) == ["a==1", "b==1"] and "MiB" in found.hidden[0]
@@ -316,7 +314,7 @@ def test_huge_file_is_never_read_whole(tmp_path: Path) -> None:
     with open(tmp_path / "requirements.txt", "wb") as stream:
         stream.truncate(1 << 40)
     found = read_dependency_files(tmp_path, ["requirements.txt"])
-    assert "more than 32 MiB" in found.hidden[0]
+    assert "total limit: 32 MiB" in found.hidden[0]
 
 
 def test_as_many_lines_as_are_allowed_take_seconds(tmp_path: Path) -> None:
@@ -348,4 +346,4 @@ def test_links_pipes_and_lost_files_are_told(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["Pipfile.lock", "conda-lock.yml"])
 def test_format_that_is_not_read_is_told(tmp_path: Path, name: str) -> None:
-    assert read_files(tmp_path, {name: "{}"}).hidden == (f"{name}: this format is not read",)
+    assert read_files(tmp_path, {name: "{}"}).hidden == (f"{name}: unsupported format",)

@@ -220,7 +220,7 @@ def test_ecosystem_without_advisories_is_not_judged(tmp_path: Path) -> None:
 
 def test_database_that_cannot_be_used_is_an_error(gate: DependenciesGate, tmp_path: Path) -> None:
     def damaged() -> Any:
-        raise DatabaseError("the advisory database is damaged", "build it anew")
+        raise DatabaseError("advisory database damaged", "rebuild it")
 
     files: dict[str, str | bytes] = {"requirements.txt": "victim==2.0\n"}
     task = build_task(tmp_path, gate, files)
