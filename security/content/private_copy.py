@@ -2,8 +2,8 @@
 
 A file can change between its verification by path and its use. A private copy cannot:
 
-1. The copy is written to a new path beside its target, so it overwrites nothing and a rename
-   publishes it atomically. In that directory other users must not be able to rename files.
+1. The copy is written to a new path beside its target, so it overwrites nothing, and one rename or
+   link publishes it. In that directory other users must not be able to rename files.
 2. Until then the copy has a temporary name, and only its owner can read or write it (0600, 0700).
 3. Publishing syncs the whole copy to disk, makes it read-only (0444, 0555) and then gives it its
    name. An unpublished copy is removed.

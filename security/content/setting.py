@@ -20,7 +20,7 @@ class Setting:
     """The declaration of one key.
 
     Attributes:
-        about: what the setting does, in one line of Markdown.
+        about: the effect of the setting, in one line of Markdown.
         example: a value as TOML, for the reference.
         unset: the behaviour without the key, where the default is not a constant.
         key: the key in the file; empty takes the field's name with dashes.

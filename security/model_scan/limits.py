@@ -19,7 +19,7 @@ class ScanLimits:
         ratio: unpacked to packed bytes, checked from `ratio_from` unpacked bytes on. zlib alone
             cannot exceed 1032.
         text: longest string of a pickle in bytes that the machine keeps; it skips longer ones.
-        line: longest line in bytes of a text opcode whose value matters.
+        line: longest line in bytes of a text opcode.
         frame: largest frame of a pickle in bytes.
         header: largest JSON header or schema in bytes.
         opcodes: opcodes of one pickle.

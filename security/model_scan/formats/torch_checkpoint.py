@@ -66,10 +66,10 @@ def judge_checkpoint(examination: Examination, content: ByteContent, where: Scan
 
 
 def _skip_storages(stream: ByteStream, storages: list[Storage], where: ScanLocation) -> None:
-    """Skip the storages, whose order only the list of keys gives.
+    """Skip the storages without their order, which only the list of keys gives.
 
-    The order is not needed: every header must hold the length of a storage that is still left, and
-    all storages left with this length must have elements of one size.
+    Every header must hold the length of a storage that is still left, and all storages left with
+    this length must have elements of one size.
     """
     left = list(storages)
     while left:

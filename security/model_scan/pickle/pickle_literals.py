@@ -37,10 +37,7 @@ def read_length(machine: Machine, width: int) -> int:
 
 
 def read_argument(machine: Machine, what: str) -> bytes:
-    """Read the argument of a text operation whose value matters.
-
-    Numbers and names of real models are shorter than the limit.
-    """
+    """Read a number, a name or an id; those of real models are shorter than the limit."""
     likely = _LIKELY.match(machine.stream.peek(_FIRST_LOOK))
     line = machine.stream.read_line(machine.limits.line)
     if line is None and likely:

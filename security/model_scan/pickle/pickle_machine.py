@@ -186,7 +186,7 @@ class Machine:
                 message = "loading imports a computed name"
                 self.find("pickle-computed-name", ScanSeverity.HIGH, message)
             else:
-                self.stumble("pickle with an import whose name is not text")
+                self.stumble("pickle with an import of a name that is not text")
             self.stack.append(UNKNOWN)
             return
         found = Global(module, name)
@@ -271,7 +271,7 @@ class Machine:
                 raise
 
     def grow(self, target: Value) -> None:
-        """Add items to a container; finding 5: an object whose own method adds them."""
+        """Add items to a container; finding 5: an object with its own method for it."""
         if isinstance(target, Instance):
             allowance = ALLOWED.get(target.maker)
             if allowance is not None and not allowance.grow:
