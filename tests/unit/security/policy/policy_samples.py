@@ -64,10 +64,13 @@ BAD = {
     "name with a blank": ('version = 1\n[environments."a b"]', "environments.a b: invalid name"),
     "misspelt key": ("version = 1\n[environments.a.gate.lint]", "environments.a.gate: unknown key"),
     "gate with a capital": ("version = 1\n[environments.a.gates.Lint]", "Lint: invalid name"),
-    "empty branch": ('version = 1\n[environments.a]\nbranch = ""', "a.branch: not a text"),
+    "empty branch": (
+        'version = 1\n[environments.a]\nbranch = ""',
+        "a.branch: not one line of text",
+    ),
     "branch of two lines": (
         'version = 1\n[environments.a]\nbranch = "a\\nb"',
-        "branch: not a text",
+        "branch: not one line of text",
     ),
     "errors-block is a text": (
         'version = 1\n[environments.a]\nerrors-block = "yes"',
@@ -101,7 +104,10 @@ BAD = {
     "waiver without expiry": (_waiver("expires = 2026-12-31", ""), "[0].expires: missing"),
     "waiver without owner": (_waiver("owner", "#"), "waivers[0].owner: missing"),
     "waiver without reason": (_waiver("reason", "#"), "waivers[0].reason: missing"),
-    "blank reason": (_waiver("the filter is not used", " "), "waivers[0].reason: not a text"),
+    "blank reason": (
+        _waiver("the filter is not used", " "),
+        "waivers[0].reason: not one line of text",
+    ),
     "expiry never": (_waiver("2026-12-31", '"never"'), "waivers[0].expires: not a day"),
     "day that does not exist": (_waiver("2026-12-31", '"2026-02-30"'), "[0].expires: not a day"),
     "expiry with an hour": (_waiver("2026-12-31", "2026-12-31T12:00:00"), "expires: not a day"),
