@@ -1,14 +1,14 @@
-# Each target installs what it needs: see tools/bootstrap.sh and tools/environment.py.
+# Each target installs its dependencies: see tools/bootstrap.sh and tools/environment.py.
 #   PYTHON=/path/to/python3.12   the interpreter for .venv
-#   INSTALLER=pip                install with pip although uv is on PATH
-#   ARGS="--select train+"       further arguments of run, ui, test, test-fast and bench
+#   INSTALLER=pip                install with pip even if uv is on PATH
+#   ARGS="--select train+"       more arguments for run, ui, test, test-fast and bench
 #   TEST_JOBS=4                  processes for the tests
 
 CORES := $(shell getconf _NPROCESSORS_ONLN)
-# One more than there are cores: the tests of servers mostly wait.
+# One more than the cores: the tests of servers mostly wait.
 TEST_JOBS ?= $(shell expr $(CORES) + 1)
 CODE := ml_assets resources security sensors src tools
-# Stages call `python`, which has to be the environment's.
+# Stages call `python`, which must be that of the environment.
 IN_ENVIRONMENT := PATH="$(CURDIR)/.venv/bin:$$PATH"
 CHECKS := check-format check-style check-types check-security check-imports check-docs
 

@@ -1,9 +1,8 @@
-"""The bundled advisories, made from an archive of the Python Packaging Advisory Database.
+"""The bundled advisories, built from an archive of the Python Packaging Advisory Database.
 
     python -m tools.advisory_snapshot ARCHIVE security/advisories/data/NAME.jsonl.xz
 
-The same archive gives the same bytes. What belongs into security/advisories/snapshot.py is
-printed.
+The same archive gives the same bytes. It prints the values for security/advisories/snapshot.py.
 """
 
 from __future__ import annotations

@@ -1,10 +1,9 @@
 #!/bin/sh
-# The choice of the interpreter: finds a supported Python and starts tools/environment.py with it,
-# which makes .venv.
+# Finds a supported Python and runs tools/environment.py with it, which creates .venv.
 #
 #   tools/bootstrap.sh run|dev
 #
-# PYTHON names the interpreter. Without it, an existing .venv keeps its interpreter.
+# PYTHON sets the interpreter. Without it, an existing .venv keeps its interpreter.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -38,17 +37,17 @@ find_interpreter() {
 
 if [ -n "${PYTHON:-}" ]; then
     found=$(version_of "$PYTHON") || fails "cannot run the interpreter: $PYTHON" \
-        "name one that is Python $NEEDED, such as: make PYTHON=/usr/bin/python3.11"
-    suitable "$PYTHON" || fails "Python $NEEDED is needed, and $PYTHON is: $found" \
-        "name another one, such as: make PYTHON=/usr/bin/python3.11"
+        "use Python $NEEDED, for example: make PYTHON=/usr/bin/python3.11"
+    suitable "$PYTHON" || fails "unsupported Python: $PYTHON is $found, not $NEEDED" \
+        "use another one, for example: make PYTHON=/usr/bin/python3.11"
     interpreter=$PYTHON
 else
     interpreter=$(find_interpreter) || fails \
-        "Python $NEEDED is needed, and python3 is: $(version_of python3 || echo not found)" \
-        "install Python 3.13, or name one: make PYTHON=/path/to/python3.13"
+        "Python $NEEDED not found; python3 is: $(version_of python3 || echo missing)" \
+        "install Python 3.13, or set its path: make PYTHON=/path/to/python3.13"
 fi
 
-command -v git >/dev/null 2>&1 || fails "Git is needed, and is not on PATH: git" \
-    "install it with the system's package manager, such as: apt-get install git"
+command -v git >/dev/null 2>&1 || fails "Git is not on PATH" \
+    "install it with the package manager, for example: apt-get install git"
 
 exec "$interpreter" -I tools/environment.py "$@"

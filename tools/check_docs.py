@@ -1,4 +1,4 @@
-"""The documentation checks: commands, help texts, links, paths and generated pages.
+"""The checks of the documentation: commands, help texts, links, paths, generated pages.
 
     python -m tools.check_docs [DIRECTORY]
 
@@ -76,7 +76,7 @@ def subcommands(parser: argparse.ArgumentParser) -> list[str]:
 
 
 def check_help(judge: Judge) -> tuple[int, list[Problem]]:
-    """Check that the help of each `ml-assets` command has examples that can be typed."""
+    """Check that the help of each `ml-assets` command has valid examples."""
     problems: list[Problem] = []
     names = subcommands(judge.parser)
     for words in [(), *((name,) for name in names)]:
@@ -114,7 +114,7 @@ def read_examples(text: str) -> list[tuple[int, str]]:
 
 
 def find_documents(root: Path) -> dict[Path, Document]:
-    """Read all Markdown files below a directory, those of hidden directories left out."""
+    """Read all Markdown files below a directory, except in hidden directories."""
     found: dict[Path, Document] = {}
     for directory, names, files in os.walk(root):
         names[:] = [
@@ -128,7 +128,7 @@ def find_documents(root: Path) -> dict[Path, Document]:
 
 
 def check_links(root: Path, documents: dict[Path, Document]) -> tuple[int, list[Problem]]:
-    """Check that relative links lead to a file, and to a heading where they name one."""
+    """Check that relative links lead to an existing file and heading."""
     problems: list[Problem] = []
     count = 0
     for path, document in documents.items():

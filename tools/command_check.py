@@ -1,4 +1,4 @@
-"""Checks of commands in the documentation: would their program accept them? None is run.
+"""The checks of commands in the documentation: would their program accept them? None runs.
 
 `make` is checked against the Makefile, `ml-assets` by its own parser, `dagster` and `dvc` by their
 `--help`.
@@ -78,7 +78,7 @@ class Judge:
         except SystemExit as stop:
             if stop.code not in (0, None):
                 raise Untrue(f"ml-assets refuses it: {said.getvalue().strip()}") from stop
-        except Exception as error:  # the parser's own error class: a refusal, whatever it is
+        except Exception as error:  # the parser's own error class, which is a refusal
             raise Untrue(f"ml-assets refuses it: {error}") from error
 
     def _judge_script(self, arguments: Sequence[str], shown: Collection[str]) -> None:
@@ -106,10 +106,10 @@ def judge_by_help(program: str, arguments: Sequence[str]) -> None:
 
 @cache
 def help_of(program: str, words: tuple[str, ...]) -> str:
-    """Return what the installed program prints for `--help`.
+    """Return the `--help` output of an installed program.
 
     Raises:
-        Untrue: there is no such program or subcommand.
+        Untrue: the program is not installed or the subcommand is unknown.
     """
     path = Path(sys.executable).parent / program
     command = [str(path), *words, "--help"]

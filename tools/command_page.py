@@ -1,4 +1,4 @@
-"""The command reference, made from the parsers of ``ml-assets``."""
+"""The command reference, generated from the parsers of ``ml-assets``."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def _value_name(action: argparse.Action) -> str:
 
 
 def _cell(text: str | None) -> str:
-    """Return a help text as a table cell: a sentence's first letter large, no bars."""
+    """Return a help text as a table cell: with a capital letter, and with escaped bars."""
     words = " ".join((text or "").split()).replace("|", "\\|")
     return words[:1].upper() + words[1:]
 

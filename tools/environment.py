@@ -1,11 +1,11 @@
-"""The project's environment: `.venv`, installed from the lock files and from nothing else.
+"""The project's environment: `.venv`, installed only from the lock files.
 
-    python tools/environment.py run     what `make run` needs
-    python tools/environment.py dev     everything, for `make check` and `make test`
+    python tools/environment.py run     dependencies of `make run`
+    python tools/environment.py dev     all dependencies, for `make check` and `make test`
 
-`dev` is a superset of `run` with equal versions, so both live in one `.venv`. It is made again from
-nothing where an earlier installation was interrupted, or where it belongs to another interpreter or
-another place. Only the standard library is imported: nothing is installed yet when this runs.
+`dev` is a superset of `run` with equal versions, so both are in one `.venv`. It is created again if
+an earlier installation was interrupted, or if it belongs to another interpreter or directory. This
+script imports only the standard library, because it runs before anything is installed.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 LEVELS = ("run", "dev")
-# A mirror set up for pip alone: uv does not read these, so pip has to do the work.
+# Settings of a mirror for pip only: uv does not read them, so pip installs.
 PIP_INDEX_SETTINGS = ("index-url", "no-index", "proxy", "client-cert")
 UV_INDEX_VARIABLES = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_CONFIG_FILE", "UV_OFFLINE")
 
 
 class EnvironmentFailure(Exception):
-    """The environment cannot be made; carries what to do about it."""
+    """The environment cannot be created; it has a hint with the next step."""
 
     def __init__(self, message: str, hint: str) -> None:
         super().__init__(message)
@@ -57,15 +57,15 @@ class Environment:
 
     @property
     def unfinished(self) -> Path:
-        """The mark that is there while something is being installed."""
+        """The marker file of an unfinished installation."""
         return self.path / ".unfinished"
 
     def stamp(self, level: str) -> Path:
-        """The file that holds the key of what was installed last for `level`."""
+        """The file with the key of the last installation of `level`."""
         return self.path / f".installed-{level}"
 
     def is_current(self, level: str, version: str) -> bool:
-        """Say whether everything that `level` needs is installed, for this interpreter."""
+        """Return whether all dependencies of `level` are installed for this interpreter."""
         if self.unfinished.exists() or not self.python.exists():
             return False
         satisfying = LEVELS[LEVELS.index(level) :]
@@ -77,7 +77,7 @@ class Environment:
 
 
 def installation_key(root: Path, level: str, version: str) -> str:
-    """Digest everything that decides what an installation of `level` contains."""
+    """Return a digest of all inputs of an installation of `level`."""
     digest = hashlib.sha256(f"{root}\0{version}\0{platform.machine()}\0".encode())
     locks = ["build.lock", *(f"{one}.lock" for one in LEVELS[: LEVELS.index(level) + 1])]
     for path in [root / "pyproject.toml", *(root / "requirements" / name for name in locks)]:
@@ -87,11 +87,11 @@ def installation_key(root: Path, level: str, version: str) -> str:
 
 
 def pip_is_redirected(settings: str, environ: Mapping[str, str]) -> bool:
-    """Say whether pip, and not uv, was told where packages come from.
+    """Return whether pip has index settings and uv has none.
 
     Args:
-        settings: what `pip config list` prints.
-        environ: the process's environment.
+        settings: the output of `pip config list`.
+        environ: the environment of the process.
     """
     names = {line.partition("=")[0].rpartition(".")[2] for line in settings.splitlines()}
     redirected = any(name in names for name in PIP_INDEX_SETTINGS)
@@ -99,25 +99,27 @@ def pip_is_redirected(settings: str, environ: Mapping[str, str]) -> bool:
 
 
 def find_uv(environment: Environment, environ: Mapping[str, str]) -> str | None:
-    """Find a uv that works and may be used; `INSTALLER=pip` or `INSTALLER=uv` decides by hand."""
+    """Find a usable uv; `INSTALLER=pip` or `INSTALLER=uv` overrides the choice."""
     wanted = environ.get("INSTALLER", "")
     if wanted not in ("", "pip", "uv"):
-        raise EnvironmentFailure(f"unknown installer: {wanted}", "make INSTALLER=pip, or uv")
+        raise EnvironmentFailure(
+            f"unknown installer: {wanted}", "use: make INSTALLER=pip, or INSTALLER=uv"
+        )
     uv = shutil.which("uv")
     works = uv is not None and run_quietly([uv, "--version"]).returncode == 0
     if wanted == "uv" and not works:
-        raise EnvironmentFailure("uv is not on PATH", "make INSTALLER=pip")
+        raise EnvironmentFailure("uv is not on PATH", "use: make INSTALLER=pip")
     if wanted == "pip" or not works:
         return None
     settings = run_quietly([environment.python, "-m", "pip", "config", "list"])
     if wanted == "" and (settings.returncode != 0 or pip_is_redirected(settings.stdout, environ)):
-        say("pip has index settings of its own: installing with pip, not uv")
+        say("pip has its own index settings: installing with pip, not uv")
         return None
     return uv
 
 
 def run_quietly(command: Sequence[str | Path]) -> subprocess.CompletedProcess[str]:
-    """Run a command and keep what it prints."""
+    """Run a command and capture its output."""
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
@@ -128,7 +130,7 @@ def say(message: str) -> None:
 
 @contextmanager
 def exclusive(root: Path) -> Iterator[None]:
-    """Let one process at a time install into the checkout; the system frees a dead one's lock."""
+    """Let one process at a time install; the system releases the lock of a dead process."""
     descriptor = os.open(root / "requirements", os.O_RDONLY)
     try:
         try:
@@ -142,37 +144,37 @@ def exclusive(root: Path) -> Iterator[None]:
 
 
 def base_interpreter() -> str:
-    """Return the interpreter that environments are made with, outside of any environment."""
+    """Return the base interpreter, outside of any environment."""
     return getattr(sys, "_base_executable", "") or sys.executable
 
 
 def make_empty(environment: Environment) -> None:
-    """Make `.venv` from nothing, with pip inside.
+    """Create an empty `.venv` with pip.
 
     Raises:
         EnvironmentFailure: Python lacks venv or ensurepip, or the directory cannot be written.
     """
     if environment.path.exists():
-        say("removing .venv, which is unfinished or of another interpreter or place")
+        say("removing .venv: unfinished, or for another interpreter or directory")
         shutil.rmtree(environment.path)
     missing = [name for name in ("venv", "ensurepip") if importlib.util.find_spec(name) is None]
     if missing:
         short = ".".join(platform.python_version_tuple()[:2])
         raise EnvironmentFailure(
-            f"this Python cannot make environments, it lacks: {', '.join(missing)}",
-            f"install it, such as: apt-get install python{short}-venv",
+            f"this Python cannot create environments; missing: {', '.join(missing)}",
+            f"install them, for example: apt-get install python{short}-venv",
         )
-    say(f"making .venv with Python {platform.python_version()}")
+    say(f"creating .venv with Python {platform.python_version()}")
     made = run_quietly([base_interpreter(), "-m", "venv", environment.path])
     if made.returncode != 0:
         reason = (made.stderr or made.stdout).strip().splitlines()[-1:]
         raise EnvironmentFailure(
-            f"cannot make .venv: {' '.join(reason)}", "free the place, or take another Python"
+            f"cannot create .venv: {' '.join(reason)}", "remove .venv, or use another Python"
         )
 
 
 def installer_command(environment: Environment, uv: str | None) -> list[str | Path]:
-    """Return the command that installs into `.venv`, up to its arguments."""
+    """Return the command that installs into `.venv`, without its arguments."""
     if uv is not None:
         return [uv, "pip", "install", "--python", environment.python]
     return [environment.python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
@@ -182,7 +184,7 @@ def install(environment: Environment, level: str, uv: str | None) -> None:
     """Install the build back ends, then the level's lock, then this project in place.
 
     Raises:
-        EnvironmentFailure: a package could not be fetched, built or verified.
+        EnvironmentFailure: a package cannot be downloaded, built or verified.
     """
     command = installer_command(environment, uv)
     requirements = environment.root / "requirements"
@@ -197,21 +199,21 @@ def install(environment: Environment, level: str, uv: str | None) -> None:
         if subprocess.run([*command, *arguments], check=False).returncode != 0:
             raise EnvironmentFailure(
                 f"cannot install: {what}",
-                "see above; a mirror is set in pip.conf, PIP_INDEX_URL or UV_DEFAULT_INDEX",
+                "see the error above; set a mirror in pip.conf, PIP_INDEX_URL or UV_DEFAULT_INDEX",
             )
 
 
 def prepare(environment: Environment, level: str, environ: Mapping[str, str]) -> None:
-    """Bring `.venv` to where `level` is installed; do nothing where it already is.
+    """Install `level` into `.venv`, unless it is installed already.
 
     Raises:
-        EnvironmentFailure: it cannot be done; `.venv` is marked and made again next time.
+        EnvironmentFailure: the installation fails; the next one creates `.venv` again.
     """
     version = f"{platform.python_implementation()} {platform.python_version()}"
     if environment.is_current(level, version):
         return
     with exclusive(environment.root):
-        if environment.is_current(level, version):  # another process has just done it
+        if environment.is_current(level, version):  # another process has just installed it
             return
         started = time.monotonic()
         if environment.unfinished.exists() or not belongs_here(environment, version):
@@ -227,7 +229,7 @@ def prepare(environment: Environment, level: str, environ: Mapping[str, str]) ->
 
 
 def belongs_here(environment: Environment, version: str) -> bool:
-    """Say whether `.venv` works, in this place, with this very interpreter version."""
+    """Return whether `.venv` works in this directory with exactly this interpreter version."""
     if not environment.python.exists():
         return False
     program = (
@@ -237,14 +239,14 @@ def belongs_here(environment: Environment, version: str) -> bool:
     answer = run_quietly([environment.python, "-I", "-c", program])
     if answer.returncode != 0 or answer.stdout.splitlines() != [version, str(environment.path)]:
         return False
-    script = environment.path / "bin" / "pip"  # its first line holds the place it was made for
+    script = environment.path / "bin" / "pip"  # its first line has the directory of .venv
     return script.is_file() and str(environment.path) in script.read_text(errors="replace")
 
 
 def main(arguments: Sequence[str]) -> int:
     """Prepare the level named on the command line; return the exit code."""
     if len(arguments) != 1 or arguments[0] not in LEVELS:
-        print("error: name what to prepare: run or dev", file=sys.stderr)
+        print("error: missing argument: run or dev", file=sys.stderr)
         print("hint: tools/bootstrap.sh run", file=sys.stderr)
         return 2
     try:
@@ -253,7 +255,7 @@ def main(arguments: Sequence[str]) -> int:
         print(f"error: {failure}\nhint: {failure.hint}", file=sys.stderr)
         return 3
     except KeyboardInterrupt:
-        print("error: interrupted\nhint: run the same command again", file=sys.stderr)
+        print("error: interrupted\nhint: run the command again", file=sys.stderr)
         return 130
     return 0
 

@@ -16,7 +16,7 @@ Number = int | float
 
 @dataclass(frozen=True)
 class CountRange:
-    """A number of things: `min`, `max`, or both."""
+    """Bounds of a count: `min`, `max`, or both."""
 
     least: int | None = setting(None, "Smallest number.", key="min", minimum=0, example="1")
     most: int | None = setting(None, "Largest number.", key="max", minimum=0, example="12")

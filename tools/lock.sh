@@ -1,10 +1,10 @@
 #!/bin/sh
-# Owns the lock files: requirements/*.lock from pyproject.toml, with hashes, without addresses.
+# Writes the lock files: requirements/*.lock from pyproject.toml, with hashes, without index URLs.
 #
-#   tools/lock.sh            keep the pins that still fit, add and drop what pyproject.toml changed
-#   tools/lock.sh --upgrade  take the newest versions that fit
+#   tools/lock.sh            keep valid pins, apply the changes of pyproject.toml
+#   tools/lock.sh --upgrade  take the newest allowed versions
 #
-# dev.lock is resolved first and constrains the other two, so that a version is the same in all.
+# dev.lock is resolved first and constrains the other two, so that all have the same versions.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -23,14 +23,14 @@ trap 'exit 130' INT TERM
 if command -v uv >/dev/null 2>&1 && uv --version >/dev/null 2>&1; then
     uv=uv
 else
-    echo "lock: uv is not on PATH, installing it into a throw-away environment"
+    echo "lock: uv is not on PATH, installing it into a temporary environment"
     "${PYTHON:-python3}" -m venv "$work/environment"
     "$work/environment/bin/pip" install --quiet --disable-pip-version-check uv
     uv="$work/environment/bin/uv"
 fi
 
-# One version for all Python versions and systems (fewest forks); pre-releases only where asked for
-# or where there is nothing else; extras kept, because pip refuses a hashed file without them.
+# One version for all Python versions and systems (fewest forks); pre-releases only if requested or
+# without alternative; extras kept, because pip refuses a hashed file without them.
 resolve() {
     output=$1
     shift
@@ -42,8 +42,8 @@ resolve() {
     pin_without_extras "$work/$output.lock"
 }
 
-# pip resolves NAME and NAME[extra] as two requirements. Where it meets the former first, it takes the
-# newest version there is and then finds no hash for it: so both are pinned, with the same hashes.
+# pip resolves NAME and NAME[extra] as two requirements. If it resolves NAME first, it takes the newest
+# version and finds no hash for it. Therefore both are pinned, with the same hashes.
 pin_without_extras() {
     awk '
         function flush() { if (block != "") { if (bare != "") printf "%s", bare; printf "%s", block } block = bare = "" }
@@ -60,7 +60,7 @@ pin_without_extras() {
 }
 
 if [ "${1:-}" != --upgrade ] && [ -f requirements/dev.lock ]; then
-    cp requirements/dev.lock "$work/dev.lock" # pins in the output file are preferred by uv
+    cp requirements/dev.lock "$work/dev.lock" # uv prefers pins in the output file
 fi
 resolve dev pyproject.toml --all-extras --group build
 resolve run pyproject.toml --extra example --group build --constraints "$work/dev.lock"

@@ -1,7 +1,7 @@
-"""Markdown as the documentation checks read it: fenced blocks, headings, links, and their lines.
+"""Markdown for the documentation checks: fenced blocks, headings, links, and their lines.
 
-Covers the part of CommonMark that this repository uses. Raises nothing: what is not understood is
-not invented, and an unclosed fence runs to the end of the file, as CommonMark 4.5 has it.
+Covers the part of CommonMark that this repository uses, and never fails: unknown syntax is prose,
+and an unclosed fence ends with the file (CommonMark 4.5).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Document:
-    """One Markdown file, taken apart."""
+    """One parsed Markdown file."""
 
     blocks: tuple[Block, ...]
     prose: tuple[Line, ...]
@@ -60,7 +60,7 @@ class Document:
         }
 
     def anchors(self) -> set[str]:
-        """Return the anchors of the headings, as GitHub makes them."""
+        """Return the anchors that GitHub gives the headings."""
         anchors: set[str] = set()
         for line in self.prose:
             if match := _HEADING.match(line.text):
@@ -81,7 +81,7 @@ def _first_free(anchor: str, taken: set[str]) -> str:
 
 
 def parse_document(text: str) -> Document:
-    """Take a Markdown text apart into fenced blocks and prose."""
+    """Parse a Markdown text into fenced blocks and prose."""
     blocks: list[Block] = []
     prose: list[Line] = []
     opened: re.Match[str] | None = None

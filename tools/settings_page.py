@@ -1,4 +1,4 @@
-"""The settings reference, made from the declarations of the settings."""
+"""The settings reference, generated from the declarations of the settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The JSON Schema of ``[tool.ml-assets]``, made from the declarations of the settings."""
+"""The JSON Schema of ``[tool.ml-assets]``, generated from the declarations of the settings."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def settings_schema() -> Schema:
 
 
 def pyproject_schema() -> Schema:
-    """Return the schema of a ``pyproject.toml``, for editors that take one for whole files only."""
+    """Return the schema of a ``pyproject.toml``, for editors that apply a schema to whole files."""
     settings = settings_schema()
     draft = settings.pop("$schema")
     title = "pyproject.toml with ml-assets settings"
@@ -40,7 +40,7 @@ def schema_text(schema: Schema) -> str:
 
 
 def table_schema(table: type, defaults: object = None) -> Schema:
-    """Return the schema of a table of settings; keys that are not declared are refused."""
+    """Return the schema of a table of settings; it refuses undeclared keys."""
     keys = keys_of(table, defaults)
     schema: Schema = {
         "type": "object",
@@ -72,7 +72,7 @@ def key_schema(key: Key) -> Schema:
 
 
 def plain(value: Any) -> Any:
-    """Return a default as JSON; None where it has no constant form."""
+    """Return a default as JSON; None if it has no constant form."""
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, tuple):

@@ -1,4 +1,4 @@
-"""The commands that documentation tells people to type, taken out of its blocks, never run."""
+"""The commands in blocks of the documentation, parsed and never run."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ _SEPARATORS = {"|", "||", "&&", ";", "&", "(", ")"}
 
 @dataclass(frozen=True)
 class Command:
-    """One simple command: its words, and the line that it begins on."""
+    """One simple command: its words, and its first line."""
 
     line: int
     words: tuple[str, ...]
 
 
 class Untrue(Exception):
-    """A command cannot be typed as it is written."""
+    """A command of the documentation is wrong."""
 
 
 def read_commands(block: Block) -> Iterator[Command]:
     """Yield the simple commands of one block.
 
-    In a console block the lines that begin with `$ ` are commands. In an sh block these are too,
-    and where there are none, all lines are. A trailing backslash continues a command.
+    In a console block, lines that begin with `$ ` are commands. In an sh block without such lines,
+    all lines are commands. A trailing backslash continues a command.
 
     Raises:
         Untrue: a command's quotes are not closed.

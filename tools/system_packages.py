@@ -1,9 +1,9 @@
-"""The system components that the tests need, and how they come onto the machine.
+"""The system components of the tests, and their installation.
 
-    python -m tools.system_packages     install what is missing, where that is allowed
+    python -m tools.system_packages     install missing components, if allowed
 
-`COMPONENTS` is the one list. A test says `@pytest.mark.system("chromium")`; where the component is
-missing, tests/plugins/left_out.py leaves the test out and says why, or fails it with CI=true.
+`COMPONENTS` lists all of them. A test requires one with `@pytest.mark.system("chromium")`. If it is
+missing, tests/plugins/left_out.py skips the test with the reason, or fails it with CI=true.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ OS_RELEASE = Path("/etc/os-release")
 
 @dataclass(frozen=True)
 class Component:
-    """A program of the system that tests drive for real."""
+    """A system program that tests run."""
 
     name: str
     executables: tuple[str, ...]
-    """Names that it goes by; the first one on PATH is taken."""
+    """Names of the program; the first one on PATH is used."""
     packages: tuple[str, ...]
-    """Debian packages that bring it."""
+    """Debian packages that contain it."""
     purpose: str
 
 
@@ -36,13 +36,13 @@ COMPONENTS = (
         name="chromium",
         executables=("chromium", "chromium-browser", "google-chrome"),
         packages=("chromium", "fonts-liberation"),
-        purpose="drives the Dagster UI as a person does",
+        purpose="operates the Dagster UI like a user",
     ),
     Component(
         name="dpkg",
         executables=("dpkg",),
         packages=("dpkg",),
-        purpose="says which of two Debian versions is the lower one",
+        purpose="compares Debian versions",
     ),
     Component(
         name="gnupg",
@@ -54,7 +54,7 @@ COMPONENTS = (
         name="npm",
         executables=("npm",),
         packages=("nodejs", "npm"),
-        purpose="installs and runs a verifier of bundles that shares no code with ours",
+        purpose="installs and runs an independent verifier of bundles",
     ),
     Component(
         name="openssh-client",
@@ -66,7 +66,7 @@ COMPONENTS = (
         name="softhsm2",
         executables=("softhsm2-util",),
         packages=("softhsm2",),
-        purpose="is a PKCS#11 token in software, for signing with one",
+        purpose="is a PKCS#11 token in software, for tests of signing",
     ),
 )
 
@@ -81,20 +81,22 @@ def find_component(name: str) -> Component:
 
 
 def find_executable(name: str) -> str | None:
-    """Return the path of a component's program, or None where it is not installed."""
+    """Return the path of a component's program; None if it is not installed."""
     found = (shutil.which(executable) for executable in find_component(name).executables)
     return next((path for path in found if path is not None), None)
 
 
 def explain_missing(name: str, environ: Mapping[str, str]) -> str:
-    """Say in one line why a component is not there, and what to type to get it."""
+    """Return in one line why a component is missing, and the command that installs it."""
     packages = " ".join(find_component(name).packages)
     reason = refusal(environ, OS_RELEASE) or "make test tries to install it"
-    return f"{name} is not installed ({reason}); install it, such as: apt-get install {packages}"
+    return (
+        f"{name} is not installed ({reason}); install it, for example: apt-get install {packages}"
+    )
 
 
 def refusal(environ: Mapping[str, str], os_release: Path) -> str | None:
-    """Say why packages may not be installed here, or return None where they may."""
+    """Return why packages cannot be installed here; None if they can."""
     if environ.get("SYSTEM_PACKAGES") == "no":
         return "SYSTEM_PACKAGES=no"
     if not is_debian(os_release) or shutil.which("apt-get") is None:
@@ -105,7 +107,7 @@ def refusal(environ: Mapping[str, str], os_release: Path) -> str | None:
 
 
 def is_debian(os_release: Path) -> bool:
-    """Say whether the system is Debian, Ubuntu or made from one of them."""
+    """Return whether the system is Debian, Ubuntu or derived from one of them."""
     try:
         lines = os_release.read_text().splitlines()
     except OSError:
@@ -116,7 +118,7 @@ def is_debian(os_release: Path) -> bool:
 
 
 def has_passwordless_sudo() -> bool:
-    """Say whether sudo works without asking."""
+    """Return whether sudo works without a password."""
     sudo = shutil.which("sudo")
     return sudo is not None and (
         subprocess.run([sudo, "-n", "true"], capture_output=True, check=False).returncode == 0
@@ -133,7 +135,7 @@ def install(packages: list[str], environ: Mapping[str, str]) -> int:
 
 
 def main(environ: Mapping[str, str]) -> int:
-    """Install missing packages; tests/plugins/left_out.py names those that remain missing."""
+    """Install missing packages; tests/plugins/left_out.py reports those that stay missing."""
     missing = [one for one in COMPONENTS if find_executable(one.name) is None]
     if not missing:
         return 0

@@ -207,17 +207,15 @@ def test_unsuitable_python_is_refused_in_two_lines(project: Path, version: str) 
     code, output = bootstrap(project, "run", PATH=path, PYTHON="")
     assert code == 2
     assert output.splitlines() == [
-        f"error: Python 3.11 to 3.13 is needed, and python3 is: {version}",
-        "hint: install Python 3.13, or name one: make PYTHON=/path/to/python3.13",
+        f"error: Python 3.11 to 3.13 not found; python3 is: {version}",
+        "hint: install Python 3.13, or set its path: make PYTHON=/path/to/python3.13",
     ]
 
 
 def test_missing_python_is_refused_in_two_lines(project: Path) -> None:
     code, output = bootstrap(project, "run", PATH=fake_programs(project / "bin", None), PYTHON="")
     assert code == 2
-    assert output.splitlines()[0] == (
-        "error: Python 3.11 to 3.13 is needed, and python3 is: not found"
-    )
+    assert output.splitlines()[0] == ("error: Python 3.11 to 3.13 not found; python3 is: missing")
 
 
 def test_named_python_is_not_replaced_by_another(project: Path) -> None:
@@ -227,7 +225,7 @@ def test_named_python_is_not_replaced_by_another(project: Path) -> None:
     old = Path(fake_programs(project / "bin", "3.8.18"), "python3")
     code, output = bootstrap(project, "run", PYTHON=str(old))
     assert code == 2
-    assert output.splitlines()[0] == f"error: Python 3.11 to 3.13 is needed, and {old} is: 3.8.18"
+    assert output.splitlines()[0] == f"error: unsupported Python: {old} is 3.8.18, not 3.11 to 3.13"
 
 
 def test_missing_git_is_refused_in_two_lines(project: Path) -> None:
@@ -235,7 +233,7 @@ def test_missing_git_is_refused_in_two_lines(project: Path) -> None:
         project, "run", PATH=fake_programs(project / "bin", "3.11.2"), PYTHON=""
     )
     assert code == 2
-    assert output.splitlines()[0] == "error: Git is needed, and is not on PATH: git"
+    assert output.splitlines()[0] == "error: Git is not on PATH"
 
 
 def test_python_without_ensurepip_is_refused_in_two_lines(project: Path) -> None:
@@ -248,8 +246,8 @@ def test_python_without_ensurepip_is_refused_in_two_lines(project: Path) -> None
     code, output = bootstrap(project, "run")
     assert code == 3
     error, hint = output.splitlines()
-    assert error == "error: this Python cannot make environments, it lacks: ensurepip"
-    assert hint.startswith("hint: install it, such as: apt-get install python3.")
+    assert error == "error: this Python cannot create environments; missing: ensurepip"
+    assert hint.startswith("hint: install them, for example: apt-get install python3.")
 
 
 def test_unknown_level_is_refused(project: Path) -> None:

@@ -93,7 +93,7 @@ def test_missing_component_says_what_to_type(programs: Path) -> None:
     text = system_packages.explain_missing("chromium", {"SYSTEM_PACKAGES": "no"})
     assert text == (
         "chromium is not installed (SYSTEM_PACKAGES=no); "
-        "install it, such as: apt-get install chromium fonts-liberation"
+        "install it, for example: apt-get install chromium fonts-liberation"
     )
 
 
