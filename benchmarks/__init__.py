@@ -1,1 +1,1 @@
-"""The benchmarks: what ``ml-assets`` costs, measured beside its peers in the same run."""
+"""The benchmarks: the cost of ``ml-assets``, measured beside its peers in the same run."""

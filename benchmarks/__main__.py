@@ -1,6 +1,6 @@
-"""The command line of the benchmarks: ``python -m benchmarks``, which is what ``make bench`` runs.
+"""The command line of the benchmarks: ``python -m benchmarks``, as in ``make bench``.
 
-Exit codes: 0 all targets met; 1 a target missed; 2 usage; 3 something could not be measured.
+Exit codes: 0 all targets met; 1 a target missed; 2 usage; 3 a case could not be measured.
 """
 
 from __future__ import annotations
@@ -36,30 +36,30 @@ examples:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise UsageError(message, "look: python -m benchmarks --help")
+        raise UsageError(message, "see: python -m benchmarks --help")
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Build the parser of the command line."""
     parser = _Parser(
         prog="python -m benchmarks",
-        description="Measure ml-assets beside its peers, on repositories made for it.",
+        description="Measure ml-assets beside its peers, in generated repositories.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     names = [case.name for case in CASES]
     parser.add_argument(
-        "--case", nargs="+", metavar="NAME", choices=names, help="only these (default: all)"
+        "--case", nargs="+", metavar="NAME", choices=names, help="cases to measure (default: all)"
     )
     parser.add_argument(
-        "--runs", type=_count, metavar="N", help="of each command (default: 3 to 7, by case)"
+        "--runs", type=_count, metavar="N", help="runs of each command (default: 3 to 7, by case)"
     )
     parser.add_argument(
         "--slow-runs",
         type=_count,
         default=1,
         metavar="N",
-        help="of peers whose run takes minutes (default: 1)",
+        help="runs of peers that take minutes (default: 1)",
     )
     parser.add_argument(
         "--with-slow-peers", action="store_true", help="run dvc repro on 5,000 stages as well"
@@ -69,9 +69,9 @@ def build_parser() -> argparse.ArgumentParser:
         type=Path,
         default=_RESULTS,
         metavar="FILE",
-        help="where the results go (default: benchmarks/results.json)",
+        help="file for the results (default: benchmarks/results.json)",
     )
-    parser.add_argument("--date", metavar="DATE", help="to write into them (default: now)")
+    parser.add_argument("--date", metavar="DATE", help="date in the results (default: now)")
     parser.add_argument("--list", action="store_true", help="show the cases and their targets")
     return parser
 
@@ -94,10 +94,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         where = f": {error.filename}" if error.filename else ""
         sys.stderr.write(f"error: {(error.strerror or str(error)).lower()}{where}\n")
-        sys.stderr.write("hint: free the disk, or set TMPDIR to a place with room\n")
+        sys.stderr.write("hint: free disk space, or set TMPDIR to a directory with more space\n")
         return 3
     except KeyboardInterrupt:
-        sys.stderr.write("interrupted: the cases that had ended are in the JSON file\n")
+        sys.stderr.write("interrupted: the JSON file has the finished cases\n")
         return 130
 
 
@@ -115,7 +115,7 @@ def _measure(arguments: argparse.Namespace) -> int:
         for case in chosen:
             _say(f"== {case.name}: {case.summary}")
             results.append(_measure_case(case, bench))
-            # After each one: an interrupted run keeps what it has paid for.
+            # After each case, so that an interrupted run keeps its results.
             write_report(Report(date, machine, results), arguments.json)
     report = Report(date, machine, results)
     sys.stdout.write(report.table())
@@ -123,11 +123,9 @@ def _measure(arguments: argparse.Namespace) -> int:
 
 
 def _check_writable(file: Path) -> None:
-    """Refuse a file that cannot be written, before half an hour of measuring and not after."""
+    """Refuse a file that cannot be written before the measurements, which take half an hour."""
     if file.is_dir() or not os.access(file.absolute().parent, os.W_OK | os.X_OK):
-        raise UsageError(
-            f"cannot write: {file}", "name a file in a directory that is there: --json"
-        )
+        raise UsageError(f"cannot write: {file}", "name a file in an existing directory: --json")
 
 
 def _measure_case(case: Case, bench: Workbench) -> Result:
@@ -141,7 +139,7 @@ def _measure_case(case: Case, bench: Workbench) -> Result:
 
 
 def _warm_up(bench: Workbench) -> None:
-    """Run both commands once, so that neither is the first to read its code from the disk."""
+    """Run both commands once, so that neither pays for reading its code from disk."""
     graph = trivial_graph(1)
     template = bench.build(graph_files(graph))
     for program in (bench.programs.run, bench.programs.repro):
@@ -159,7 +157,7 @@ def _write_list() -> None:
 
 def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"not a number from 1 on: {text}")
+        raise argparse.ArgumentTypeError(f"not an integer of at least 1: {text}")
     return int(text)
 
 

@@ -1,9 +1,9 @@
-"""A process that attests every stage of the repository that it is in, from the outs that lie there.
+"""A process that attests every stage of the current repository, with the existing outs.
 
     python -P benchmarks/attest.py
 
-It prints one JSON document: how many stages, and what that took, without imports; the first stage's
-time holds what is read once for all: Git's files, lock files and the interpreter.
+It prints one JSON document with the number of stages and the seconds of each, without imports. The
+first stage includes reading the inputs of all stages: Git's files, lock files, the interpreter.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from resources.dvc.run.stage_result import Action, Observed, StageResult
 def main() -> int:
     """Attest, and print the seconds."""
     project = find_project(Path.cwd())
-    project.run_tags  # noqa: B018  # a run asks Git this first, which settles its index of a copy
+    project.run_tags  # noqa: B018  # as in a run: refreshes the index
     checkout = project.open_checkout()
     proofs = Proofs(project, find_rules(project.root))
-    proofs.signer  # noqa: B018  # the key is made before the clock runs
+    proofs.signer  # noqa: B018  # create the key before the clock starts
     attestation = StageAttestation(
         project, checkout, proofs, build_environment(os.environ), "benchmark"
     )

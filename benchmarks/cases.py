@@ -1,4 +1,4 @@
-"""The cases: what is measured, against whom, and the most it may take."""
+"""The cases: the measurement, the peer and the target of each."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class Case:
     """One case.
 
     Attributes:
-        limits: its targets, in the order in which `procedure` takes them.
-        procedure: measures it, or raises `BenchmarkError` where it cannot.
+        limits: its targets, in the order of the arguments of `procedure`.
+        procedure: measures it, or raises `BenchmarkError`.
     """
 
     name: str
@@ -74,8 +74,8 @@ CASES = (
     ),
     Case(
         "noop-5000",
-        "5,000 stages with nothing to do: whether the cost per stage grows",
-        # 1 is what does not grow; a tenth is for the noise in two small differences of medians.
+        "5,000 stages with nothing to do: growth of the cost per stage",
+        # 1 means no growth; 0.1 allows for the noise in two small differences of medians.
         (Limit("cost per stage at 500", Unit.RATIO, 1.1),),
         lambda bench, limits: measure_growth(bench, 500, 5000, *limits, runs=7),
     ),
@@ -95,7 +95,7 @@ CASES = (
     ),
     Case(
         "overhead",
-        "a stage on top of its bare command, 200 trivial stages",
+        "cost of a stage on top of its bare command, 200 trivial stages",
         (Limit("per stage", Unit.MILLISECONDS, 50.0),),
         lambda bench, limits: measure_overhead(bench, 200, 100, *limits, runs=3),
     ),
@@ -113,13 +113,13 @@ CASES = (
     ),
     Case(
         "static-gates",
-        "all static gates on this repository, nothing judged before, on 2 cores",
+        "all static gates on this repository, no stored results, on 2 cores",
         (Limit("max(slowest tool, half of all)", Unit.RATIO, 1.1),),
         lambda bench, limits: measure_static(bench, *limits, runs=3),
     ),
     Case(
         "no-change",
-        "all gates on this repository, everything judged before, the whole command",
+        "all gates on this repository, all results stored, the whole command",
         (Limit("source only", Unit.SECONDS, 1.0), Limit("with outs", Unit.SECONDS, 1.0)),
         lambda bench, limits: measure_no_change(bench, *limits, runs=7),
     ),
@@ -149,7 +149,7 @@ CASES = (
     ),
     Case(
         "impact-100000",
-        "what follows from a file, in a ledger of 100,000 statements, the whole command",
+        "impact of a file, in a ledger of 100,000 statements, the whole command",
         (Limit("whole command", Unit.SECONDS, 1.0),),
         lambda bench, limits: measure_impact(bench, 100_000, *limits, runs=5),
     ),
@@ -161,7 +161,7 @@ CASES = (
     ),
     Case(
         "supply-1gib",
-        "2,000 files and 1 GiB of DVC's cache placed in a working tree that has none of it",
+        "2,000 files, 1 GiB in total, restored from DVC's cache into an empty working tree",
         (Limit("placed", Unit.SECONDS, 1.0),),
         lambda bench, limits: measure_supply(bench, 2000, 1024, *limits, runs=5),
     ),
@@ -173,7 +173,7 @@ CASES = (
     ),
     Case(
         "tick-20",
-        "a look at 20 branches with nothing new; and at a commit that changes nothing relevant",
+        "a tick over 20 branches without news; and one over a commit with only ignored changes",
         (
             Limit("over git ls-remote", Unit.MILLISECONDS, 50.0),
             Limit("nothing relevant", Unit.SECONDS, 1.0),
@@ -182,7 +182,7 @@ CASES = (
     ),
     Case(
         "push-to-stage",
-        "from a push to the first stage of its run, the daemon warm",
+        "time from a push to the first stage of its run, with a warm daemon",
         (Limit("over an interval of ticks", Unit.SECONDS, 3.0),),
         lambda bench, limits: measure_push(bench, *limits, runs=1),
     ),

@@ -1,4 +1,4 @@
-"""Correctness: whether a run did its work, judged from the files and not from what it says.
+"""The correctness of a run, checked from its files and not from its output.
 
 A time counts only after these checks. Each raises `WrongRun`.
 """
@@ -17,16 +17,16 @@ from benchmarks.graphs import Graph
 from benchmarks.measurement import Finished
 from benchmarks.repositories import Repository
 
-_HINT = "look at it by hand: what the command does here is not what it should"
+_HINT = "run the command by hand: it does not do its work here"
 _SHOWN = 5
 
 
 def check_success(finished: Finished, shown: str, codes: Collection[int] = (0,)) -> None:
-    """Check that a command ended well.
+    """Check the exit code of a command.
 
     Args:
         shown: the command, for the message.
-        codes: exit codes that say so.
+        codes: exit codes of success.
     """
     if finished.code not in codes:
         tail = " | ".join((finished.stdout + finished.stderr).strip().splitlines()[-_SHOWN:])
@@ -34,7 +34,7 @@ def check_success(finished: Finished, shown: str, codes: Collection[int] = (0,))
 
 
 def check_outs(repository: Repository, graph: Graph) -> None:
-    """Check that every stage has written what it must."""
+    """Check that every stage wrote the expected out."""
     wrong = [
         stage.out
         for stage in graph.stages
@@ -45,7 +45,7 @@ def check_outs(repository: Repository, graph: Graph) -> None:
 
 
 def check_run(repository: Repository, graph: Graph) -> None:
-    """Check outs and lock of a run of all stages; the lock to the byte."""
+    """Check the outs and the lock, to the byte, after a run of all stages."""
     check_outs(repository, graph)
     lock = repository.read_lock()
     if lock == graph.dvc_lock().encode():
@@ -56,7 +56,7 @@ def check_run(repository: Repository, graph: Graph) -> None:
 
 
 def check_pipeline(repository: Repository, pipeline: Pipeline) -> None:
-    """Check that all outs of a pipeline are there and its lock has all stages and outs."""
+    """Check that all outs of a pipeline exist and its lock has all stages and outs."""
     missing = [path for path in sorted(pipeline.outs) if not (repository.work / path).exists()]
     if missing:
         raise WrongRun(f"outs missing: {_some(missing)}", _HINT)
@@ -74,7 +74,7 @@ def check_all_skipped(finished: Finished, count: int) -> None:
         assets: list[dict[str, Any]] = json.loads(finished.stdout)["assets"]
         actions = [asset["action"] for asset in assets]
     except (ValueError, KeyError, TypeError) as error:
-        raise WrongRun("ml-assets run --json: not the document it promises", _HINT) from error
+        raise WrongRun("ml-assets run --json: invalid document", _HINT) from error
     if actions != ["skip"] * count:
         others = sum(action != "skip" for action in actions)
         raise WrongRun(f"not a no-op: {others} of {len(actions)} assets were not skipped", _HINT)
@@ -82,7 +82,7 @@ def check_all_skipped(finished: Finished, count: int) -> None:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The state of all outs and of the lock: a command that ran or was restored changes it.
+    """The state of all outs and of the lock; running or restoring a stage changes it.
 
     Attributes:
         outs: inode, size and times in nanoseconds of every out.

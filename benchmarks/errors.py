@@ -1,9 +1,9 @@
-"""What a benchmark can fail with, as one tree.
+"""The errors of the benchmarks.
 
 BenchmarkError
 ├── UsageError    the command line is wrong; nothing was measured
-├── WrongRun      a command under test did not do its work: an error, and not a figure
-└── NotPossible   this machine or checkout lacks what a case needs
+├── WrongRun      a command under test did not do its work, so there is no figure
+└── NotPossible   this machine or checkout lacks a requirement of a case
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ class BenchmarkError(Exception):
     """A benchmark gave no figure.
 
     Attributes:
-        message: what happened, lower case, no full stop.
-        hint: what to type or look at next.
-        exit_code: of ``python -m benchmarks`` when it ends with this.
+        message: the problem, in lower case, without a full stop.
+        hint: the next command or step.
+        exit_code: the exit code of ``python -m benchmarks``.
     """
 
     exit_code: ClassVar[int] = 3
@@ -39,4 +39,4 @@ class WrongRun(BenchmarkError):
 
 
 class NotPossible(BenchmarkError):
-    """Something that a case needs is not there."""
+    """A requirement of a case is missing."""

@@ -1,4 +1,4 @@
-"""The example: a copy of this repository's own pipeline in which nothing has run."""
+"""The example: a copy of this repository's own pipeline, before its first run."""
 
 from __future__ import annotations
 
@@ -59,9 +59,9 @@ def parse_lock(content: bytes) -> tuple[frozenset[str], frozenset[str]]:
         stages: dict[str, Any] = dict(document["stages"])
         outs = {str(out["path"]) for stage in stages.values() for out in stage.get("outs", [])}
     except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise NotPossible("cannot parse: dvc.lock", "write it anew with: ml-assets run") from error
+        raise NotPossible("cannot parse: dvc.lock", "write it again: ml-assets run") from error
     if not stages or not outs:
-        raise NotPossible("nothing to run in: dvc.lock", "write it anew with: ml-assets run")
+        raise NotPossible("nothing to run in: dvc.lock", "write it again: ml-assets run")
     return frozenset(stages), frozenset(outs)
 
 

@@ -1,6 +1,6 @@
 """Figures: medians, ratios, and whether a target is met.
 
-What was not measured is never met.
+An unmeasured figure never meets its target.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from benchmarks.measurement import Sample
 
 
 class Unit(Enum):
-    """What a figure counts."""
+    """The unit of a figure."""
 
     RATIO = "×"
     SECONDS = "s"
@@ -23,7 +23,7 @@ class Unit(Enum):
 
 
 class Verdict(Enum):
-    """How a figure stands to its target."""
+    """The verdict on a figure and its target."""
 
     MET = "yes"
     MISSED = "no"
@@ -36,10 +36,10 @@ class Series:
     """All runs of one contender in one case.
 
     Attributes:
-        contender: who ran: ``ml-assets``, ``dvc`` or ``bare``.
-        command: what was typed, without this machine's paths.
-        stages: how many the repository has.
-        slow: it is run once, or as often as asked for, because a run takes minutes.
+        contender: ``ml-assets``, ``dvc`` or ``bare``.
+        command: the command line, without this machine's paths.
+        stages: number of stages in the repository.
+        slow: a run takes minutes, so the option ``--slow-runs`` sets the number of runs.
     """
 
     contender: str
@@ -61,11 +61,11 @@ class Series:
 
 @dataclass(frozen=True)
 class Figure:
-    """One number that a case is about.
+    """One number of a case.
 
     Attributes:
-        value: None when it could not be measured.
-        target: the most it may be; None when it is there for information.
+        value: None if it could not be measured.
+        target: the largest value that meets the target; None for information only.
     """
 
     name: str
@@ -85,23 +85,23 @@ class Figure:
 
 @dataclass(frozen=True)
 class Limit:
-    """A target: the most that a figure may be."""
+    """A target: the largest allowed value of a figure."""
 
     name: str
     unit: Unit
     at_most: float
 
     def __str__(self) -> str:
-        """Return it as a table shows it."""
+        """Return the text for the table."""
         return f"≤ {self.at_most:g} {self.unit.value} {self.name}"
 
     def figure(self, value: float | None) -> Figure:
-        """Return the figure that has this target; None where it could not be measured."""
+        """Return the figure with this target; None if it could not be measured."""
         return Figure(self.name, self.unit, value, self.at_most)
 
 
 def judge(figures: Iterable[Figure]) -> Verdict:
-    """Judge a case: met when it has targets and each of them is met."""
+    """Return the verdict on a case: met if it has targets and meets all of them."""
     verdicts = {figure.verdict for figure in figures} - {Verdict.NO_TARGET}
     if Verdict.MISSED in verdicts:
         return Verdict.MISSED
@@ -109,25 +109,25 @@ def judge(figures: Iterable[Figure]) -> Verdict:
 
 
 def median(values: Iterable[float]) -> float | None:
-    """Return the median; None of nothing."""
+    """Return the median; None without values."""
     found = list(values)
     return statistics.median(found) if found else None
 
 
 def divide(dividend: float | None, divisor: float | None) -> float | None:
-    """Divide; None when either is missing or the divisor is no amount of time."""
+    """Divide; None if a value is missing or the divisor is not positive."""
     if dividend is None or divisor is None or divisor <= 0:
         return None
     return dividend / divisor
 
 
 def ratio(ours: Series, peer: Series | None) -> float | None:
-    """Return our median wall time as a multiple of the peer's; None when either is missing."""
+    """Return our median wall time as a multiple of the peer's; None if either is missing."""
     return divide(ours.median_seconds, peer.median_seconds if peer is not None else None)
 
 
 def overhead_ms(run: Series, bare: Series) -> float | None:
-    """Return the milliseconds per stage that a run took on top of the bare commands.
+    """Return the milliseconds per stage of a run on top of the bare commands.
 
     Raises:
         ValueError: the two did not run the same number of stages.
@@ -140,7 +140,7 @@ def overhead_ms(run: Series, bare: Series) -> float | None:
 
 
 def stage_cost_ms(run: Series, startup: Series) -> float | None:
-    """Return the milliseconds per stage of a run, without what a run of one stage takes."""
+    """Return the milliseconds per stage of a run, minus the time of a run of one stage."""
     if run.median_seconds is None or startup.median_seconds is None:
         return None
     return 1000 * (run.median_seconds - startup.median_seconds) / run.stages

@@ -1,4 +1,4 @@
-"""The dependencies gate: what it takes by itself, and as a whole command."""
+"""The dependencies gate: the time of the gate alone, and of the whole command."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from benchmarks.workbench import Contender, Workbench
 from security.advisories.snapshot import read_snapshot
 
 _SCRIPT = Path(__file__).with_name("judge_dependencies.py")
-_HINT = "only a judgement of all packages counts"
+_HINT = "only a check of all packages counts"
 
 
 def measure_dependencies(bench: Workbench, packages: int, limit: Limit, *, runs: int) -> Outcome:
-    """Measure the judgement of pinned packages by the bundled advisories, their index built.
+    """Measure the check of pinned packages against the bundled advisories, with a built index.
 
-    Half of the packages have advisories. The gate is measured from after its imports; the command
-    each time in a copy of the repository in which nothing was judged.
+    Half of the packages have advisories. The gate is measured after its imports, the command each
+    time in a fresh copy of the repository without results.
     """
     template = bench.build(
         {**graph_files(trivial_graph(1)), "requirements.txt": write_pins(packages)}
@@ -60,12 +60,12 @@ def measure_dependencies(bench: Workbench, packages: int, limit: Limit, *, runs:
     )
     command = Figure("whole command", Unit.SECONDS, whole.median_seconds)
     figures = (limit.figure(itself.median_seconds), command)
-    note = f"{packages} pins; the command judges what is installed beside it as well"
+    note = f"{packages} pins; the command also checks the installed packages"
     return Outcome(itself, None, figures, (whole,), (note,))
 
 
 def write_pins(packages: int) -> bytes:
-    """Write a requirements file: every other package has advisories, the rest is unknown."""
+    """Write a requirements file in which half of the packages have advisories."""
     known = sorted(
         {
             entry["package"]["name"]
@@ -113,5 +113,5 @@ def _read(finished: Finished, program: Program) -> dict[str, Any]:
     try:
         document: dict[str, Any] = json.loads(finished.stdout)
     except ValueError as error:
-        raise WrongRun(f"{program.shown}: not the document it promises", _HINT) from error
+        raise WrongRun(f"{program.shown}: invalid document", _HINT) from error
     return document

@@ -1,4 +1,4 @@
-"""The document of ``ml-assets check --json``: what it says of each judgement."""
+"""The document of ``ml-assets check --json``: the result of each gate and subject."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from dataclasses import dataclass
 from benchmarks.errors import WrongRun
 from benchmarks.measurement import Finished
 
-_HINT = "look at it by hand: what the command does here is not what it should"
+_HINT = "run the command by hand: it does not do its work here"
 _JUDGED = ("passed", "warned")
-#: A policy may only warn of what could not be judged; the reason says it all the same.
+#: A policy may turn errors into warnings; the reason still names them.
 _PARTIAL = ("could not judge", "incomplete report", "nothing to judge")
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """What became of one gate and one subject.
+    """The result of one gate and one subject.
 
     Attributes:
-        complete: all of the subject was judged, and nothing in it blocks.
-        facts: counts and the like, by name.
+        complete: the gate checked the whole subject, and no finding blocks.
+        facts: counts and other facts, by name.
     """
 
     gate: str
@@ -31,18 +31,18 @@ class Judgement:
     facts: dict[str, object]
 
     def __str__(self) -> str:
-        """Return which it is and why, for a message."""
+        """Return the gate, the subject and the reason, for a message."""
         return f"{self.gate} of {self.subject}: {self.reason}"
 
 
 def read_judgements(finished: Finished, shown: str) -> tuple[Judgement, ...]:
-    """Read what a check has printed.
+    """Parse the output of a check.
 
     Args:
         shown: the command, for the message.
 
     Raises:
-        WrongRun: it is no such document.
+        WrongRun: the output is not such a document.
     """
     try:
         return tuple(
@@ -58,4 +58,4 @@ def read_judgements(finished: Finished, shown: str) -> tuple[Judgement, ...]:
             for one in json.loads(finished.stdout)["gates"]
         )
     except (ValueError, KeyError, TypeError) as error:
-        raise WrongRun(f"{shown}: not the document it promises", _HINT) from error
+        raise WrongRun(f"{shown}: invalid document", _HINT) from error

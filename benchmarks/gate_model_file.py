@@ -1,4 +1,4 @@
-"""The model-file gate: what it takes against one sequential read and hash of the same file."""
+"""The model-file gate, against one sequential read and hash of the same file."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _ARRAYS = 8
 
 
 def measure_model_file(bench: Workbench, megabytes: int, limit: Limit, *, runs: int) -> Outcome:
-    """Measure the judgement of a joblib file, as `joblib.dump` writes it and compressed with zlib.
+    """Measure the check of a joblib file, uncompressed and compressed with zlib.
 
-    Everything is measured from after the imports of the calling process, with the file in the page
-    cache, where a warm-up has put it. The target is about the file that is not compressed: the
-    other has to be unpacked, and that alone takes several times as long as hashing it.
+    Everything is measured after the imports of the calling process, with the file in the page cache
+    after a warm-up. The target applies to the uncompressed file: unpacking the other one takes
+    several times as long as hashing it.
     """
     template = bench.build(graph_files(trivial_graph(1)))
     bench.say(f"{megabytes} MB of model, plain and compressed: write")
@@ -80,7 +80,7 @@ def _attempt(bench: Workbench, program: Program, repository: Repository) -> Samp
         sample = Sample(float(document["seconds"]), float(document["cpu_seconds"]))
         passed, sha256 = document["passed"], document["sha256"]
     except (ValueError, KeyError, TypeError) as error:
-        raise WrongRun(f"{program.shown}: not the document it promises", _HINT) from error
+        raise WrongRun(f"{program.shown}: invalid document", _HINT) from error
     if passed is not True or not isinstance(sha256, str) or len(sha256) != 64:
         raise WrongRun(f"{program.shown}: the model did not pass", _HINT)
     return sample

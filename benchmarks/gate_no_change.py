@@ -1,4 +1,4 @@
-"""A check in which everything was judged before: what it takes as a whole command."""
+"""The no-change case: a check with all results stored, as a whole command."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from benchmarks.repositories import Repository
 from benchmarks.this_repository import count_stages, read_outs, read_source, with_short_suites
 from benchmarks.workbench import Contender, Workbench
 
-_HINT = "only a check that takes everything from the store counts"
+_HINT = "only a check with all results from the store counts"
 
 
 def measure_no_change(
@@ -28,12 +28,12 @@ def measure_no_change(
 ) -> Outcome:
     """Measure a check of this repository with nothing changed, without and with its outs.
 
-    The first check judges everything; the suites of unit and integration tests, which take minutes,
-    have one test each there.
+    The first check runs all gates. The unit and integration tests would take minutes, so each suite
+    has one test.
 
     Args:
-        files: of a repository; None takes this one's.
-        made: the outs that lie there as well; None takes this repository's.
+        files: the files of a repository; None takes this one's.
+        made: its outs; None takes this repository's.
     """
     files = with_short_suites(read_source()) if files is None else files
     made = read_outs() if made is None else made
@@ -41,7 +41,7 @@ def measure_no_change(
 
     def contender(name: str, held: dict[str, bytes]) -> Contender:
         repository = bench.build(held)
-        bench.say(f"{check.shown}: {len(held)} files: judge everything")
+        bench.say(f"{check.shown}: {len(held)} files: run all gates")
         gates = _prepare(bench, check, repository)
         attempt = partial(_attempt, bench, check, repository, gates)
         return Contender(name, check, count_stages(held), attempt, warm_ups=1)
@@ -54,15 +54,15 @@ def measure_no_change(
         runs,
     )
     figures = (source.figure(plain.median_seconds), outs.figure(whole.median_seconds))
-    return Outcome(whole, None, figures, (plain,), ("nobody else stores results to compare with",))
+    return Outcome(whole, None, figures, (plain,), ("no peer stores results",))
 
 
 def _prepare(bench: Workbench, check: Program, repository: Repository) -> int:
-    """Judge everything, and return how many judgements that were."""
+    """Run all gates, and return the number of results."""
     judgements = read_judgements(bench.execute(check, repository), check.shown)
     wrong = [str(one) for one in judgements if not one.complete]
     if wrong:
-        raise WrongRun(f"{check.shown}: not judged: {'; '.join(wrong)}", _HINT)
+        raise WrongRun(f"{check.shown}: incomplete results: {'; '.join(wrong)}", _HINT)
     return len(judgements)
 
 
@@ -71,5 +71,5 @@ def _attempt(bench: Workbench, check: Program, repository: Repository, gates: in
     judgements = read_judgements(finished, check.shown)
     cached = sum(one.cached for one in judgements)
     if not gates == len(judgements) == cached:
-        raise WrongRun(f"{check.shown}: {cached} of {gates} judgements were cached", _HINT)
+        raise WrongRun(f"{check.shown}: {cached} of {gates} results were cached", _HINT)
     return finished.sample

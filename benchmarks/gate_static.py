@@ -1,4 +1,4 @@
-"""The static gates: what all of them take, against the same tools one after another by hand."""
+"""The static gates: one check with all of them, against the same tools one after another."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from benchmarks.workbench import Contender, Workbench
 GATES = ("format", "lint", "types", "code-security", "secrets", "workflows", "dependencies")
 BY_HAND = "by hand"
 _CORES = 2
-_HINT = "only a judgement of all files counts"
+_HINT = "only a check of all files counts"
 
 
 @dataclass(frozen=True)
 class Tool:
-    """A tool as somebody types it.
+    """A tool on the command line.
 
     Attributes:
-        codes: with which it ends when it has looked at everything, findings or none.
-        count: how many files it has looked at, of what it said; None where it does not say.
-        python: it looks at all Python files, and not at those its settings name.
+        codes: exit codes after reading all files, with or without findings.
+        count: the number of files that it read, from its output; None if the output lacks it.
+        python: it reads all Python files, not only those in its settings.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Tool:
 
 
 def _number(pattern: str) -> Callable[[Finished], int | None]:
-    """Return the sum of the numbers that a pattern finds in what a tool said."""
+    """Return the sum of the numbers that a pattern finds in a tool's output."""
 
     def count(finished: Finished) -> int | None:
         found = re.findall(pattern, finished.stdout + finished.stderr)
@@ -62,7 +62,7 @@ def _of_json(number: Callable[[Any], int]) -> Callable[[Finished], int | None]:
     return count
 
 
-#: In the order of the gates; nothing but our own matcher does what the gate dependencies does.
+#: In the order of the gates. The gate dependencies has no tool that works offline.
 TOOLS = (
     Tool("black", ("--check", "."), (0, 1), _number(r"(\d+) files? would be")),
     Tool("flake8", ("--benchmark",), (0, 1), _number(r"(\d+) +total files processed")),
@@ -95,11 +95,11 @@ def measure_static(
 ) -> Outcome:
     """Measure one check with all static gates, and each of their tools, cold.
 
-    Every run has a copy of its own in which nothing was judged and no tool has a cache; the files
-    are in the page cache, where a warm-up has put them. The advisories are indexed beforehand.
+    Every run has a fresh copy without results and tool caches. The files are in the page cache
+    after a warm-up. The advisories are indexed beforehand.
 
     Args:
-        files: to judge; None takes this repository's.
+        files: the files to check; None takes this repository's.
     """
     source = read_source() if files is None else files
     template = bench.build(source)
@@ -142,7 +142,7 @@ def _outcome(limit: Limit, mine: Series, peers: Sequence[Series]) -> Outcome:
         Figure("half of the sum of all tools", Unit.SECONDS, sum(medians) / _CORES),
         Figure("CPU time, as a multiple of theirs", Unit.RATIO, _cpu_ratio(mine, peer)),
     )
-    note = "the gate dependencies runs as well, and nobody by hand: pip-audit cannot work offline"
+    note = "the gate dependencies has no peer: pip-audit cannot work offline"
     return Outcome(mine, peer, figures, tuple(peers), (note,))
 
 
@@ -164,7 +164,7 @@ def _attempt_check(
     wrong = [str(one) for one in judgements if one.cached or not one.complete]
     wrong += sorted({*GATES} - {one.gate for one in judgements})
     if wrong:
-        raise WrongRun(f"{program.shown}: not judged, or not now: {'; '.join(wrong)}", _HINT)
+        raise WrongRun(f"{program.shown}: incomplete or cached results: {'; '.join(wrong)}", _HINT)
     return finished.sample
 
 

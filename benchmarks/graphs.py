@@ -1,7 +1,7 @@
-"""Graphs: the stages of a generated repository, and what each must leave behind.
+"""Graphs: the stages of a generated repository, with their expected outs.
 
-Each stage reads one file and writes one. What it writes is known beforehand, so both the result of
-a run and the ``dvc.lock`` that DVC writes for it are known without running anything.
+Each stage reads one file and writes one with known content. The result of a run and DVC's
+``dvc.lock`` for it are therefore known without a run.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ while time.process_time() < float(sys.argv[1]):
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage; its number is what it writes."""
+    """One stage, which writes its number."""
 
     number: int
     dep: str
@@ -39,7 +39,7 @@ class Stage:
 
     @property
     def content(self) -> bytes:
-        """What that file holds afterwards."""
+        """The expected content of the out."""
         return f"{self.number}\n".encode()
 
     @property
@@ -50,14 +50,14 @@ class Stage:
 
 @dataclass(frozen=True)
 class Graph:
-    """The stages of one repository, and the one file that is not an out of theirs."""
+    """The stages of one repository, and its source file."""
 
     stages: tuple[Stage, ...]
     source: str
     source_content: bytes
 
     def __len__(self) -> int:
-        """How many stages there are."""
+        """The number of stages."""
         return len(self.stages)
 
     def dvc_yaml(self) -> str:
@@ -69,7 +69,7 @@ class Graph:
         return "\n".join(lines) + "\n"
 
     def dvc_lock(self) -> str:
-        """Return the text of the ``dvc.lock`` that a run of all stages leaves."""
+        """Return the text of ``dvc.lock`` after a run of all stages."""
         contents = {stage.out: stage.content for stage in self.stages}
         contents[self.source] = self.source_content
         lines = ["schema: '2.0'", "stages:"]
@@ -82,27 +82,27 @@ class Graph:
         return "\n".join(lines) + "\n"
 
     def shell_script(self) -> str:
-        """Return the bare commands: a script with one a line, and nothing around them."""
+        """Return a script with the bare commands, one per line."""
         return "set -e\n" + "".join(f"{stage.command}\n" for stage in self.stages)
 
 
 def md5(content: bytes) -> str:
-    """Return the digest by which DVC's cache knows a file."""
+    """Return the digest of a file in DVC's cache."""
     return hashlib.md5(content, usedforsecurity=False).hexdigest()
 
 
 def trivial_graph(count: int) -> Graph:
-    """Return stages that cost nothing: 20 roots, each later one after the one 20 before it."""
+    """Return trivial stages: 20 roots, and each later one depends on the one 20 before it."""
     source = "src.txt"
     stages = (Stage(n, source if n < _ROOTS else f"o{n - _ROOTS}.txt") for n in range(count))
     return Graph(tuple(stages), source, b"hello\n")
 
 
 def cpu_graph(count: int, seconds: float) -> Graph:
-    """Return independent stages, each of which keeps one processor busy.
+    """Return independent stages that each keep one processor busy.
 
     Args:
-        seconds: CPU time of each, whatever else the machine does.
+        seconds: CPU time of each, independent of other load.
     """
     source = "spin.py"
     before = f"python {source} {seconds} && "

@@ -1,9 +1,9 @@
-"""A process that judges one requirements file and says what that took: one JSON document.
+"""A process that checks one requirements file and prints the seconds as one JSON document.
 
     ML_ASSETS_ADVISORIES=DIRECTORY python -P benchmarks/judge_dependencies.py
 
-It is a process of its own because a second judgement in the same one would find the versions of
-the advisories parsed. The database is opened within the time; what is imported is not.
+A second check in the same process would find the versions of the advisories parsed. The time
+includes opening the database and excludes imports.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from security.gates.interface import Task
 
 
 def main() -> int:
-    """Judge, and print the seconds and the number of packages."""
+    """Check, and print the seconds and the number of packages."""
     now = datetime.now(UTC)
     with tempfile.TemporaryDirectory() as scratch, Advisories(open_store(), now=now) as advisories:
         gate = DependenciesGate(advisories.open, advisories.identify, at=now)

@@ -1,8 +1,8 @@
-"""A process that judges one model file, or only reads and hashes it, and says what that took.
+"""A process that checks one model file, or only reads and hashes it, and prints the seconds.
 
     python -P benchmarks/judge_model_file.py gate|hash FILE
 
-It prints one JSON document. What is imported is not within the time; the gate's own processes are.
+It prints one JSON document. The time excludes imports and includes the processes of the gate.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ _CHUNK = 1 << 20
 
 
 def main(how: str, file: Path) -> int:
-    """Judge or hash, and print the seconds and what was found."""
+    """Check or hash, and print the seconds and the result."""
     with tempfile.TemporaryDirectory() as scratch:
         started, before = time.perf_counter(), os.times()
         document = {"gate": _judge, "hash": _hash}[how](file, Path(scratch))
         seconds, after = time.perf_counter() - started, os.times()
-    # The first four: user and system time of this process, and of those it has waited for.
+    # The first four: user and system time of this process and of its children.
     cpu_seconds = sum(after[:4]) - sum(before[:4])
     print(json.dumps({**document, "seconds": seconds, "cpu_seconds": cpu_seconds}))
     return 0

@@ -1,8 +1,8 @@
-"""A process that loads a project's definitions and says what that took: one JSON document.
+"""A process that loads a project's definitions and prints the seconds as one JSON document.
 
     ML_ASSETS_PROJECT=PROJECT python -P benchmarks/load_definitions.py
 
-It is a process of its own because a second load in the same one would find everything in memory.
+A second load in the same process would find everything in memory.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import time
 
 
 def main() -> int:
-    """Load, and print the seconds, the number of assets, and whether DVC had to be asked."""
+    """Load, and print the seconds, the number of assets, and whether DVC was imported."""
     import dagster  # noqa: F401  # the clock starts after it
 
     started, cpu_started = time.perf_counter(), time.process_time()

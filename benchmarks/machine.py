@@ -1,4 +1,4 @@
-"""The machine: what the figures were measured on and with."""
+"""The machine of the measurements, with its versions."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class Machine:
 
     Attributes:
         cpus: processors of the machine.
-        usable_cpus: those that this process may use.
-        load: the load average over one minute before the first case; on a quiet machine well
-            below 1. None where the system does not say.
-        commit: what was measured; None outside of Git.
+        usable_cpus: processors that this process can use.
+        load: the load average over one minute before the first case, well below 1 on a quiet
+            machine; None if unknown.
+        commit: the measured commit; None outside of Git.
         dirty: the checkout differs from the commit.
     """
 
@@ -39,12 +39,12 @@ class Machine:
     dirty: bool
 
     def document(self) -> dict[str, object]:
-        """Return it as JSON has it."""
+        """Return the JSON document."""
         return asdict(self)
 
 
 def read_machine() -> Machine:
-    """Read what this process runs on."""
+    """Read the machine and the versions of this process."""
     cpus = os.cpu_count() or 1
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else cpus
     return Machine(

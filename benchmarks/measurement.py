@@ -21,11 +21,11 @@ _GRACE_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class Sample:
-    """What one run took.
+    """The time of one run.
 
     Attributes:
-        seconds: wall time from before the process was started until it was waited for.
-        cpu_seconds: user and system time of the process and of all it waited for.
+        seconds: wall time from before the start of the process until after its end.
+        cpu_seconds: user and system time of the process and its children.
     """
 
     seconds: float
@@ -53,11 +53,11 @@ def measure(
 ) -> Finished:
     """Run a command to its end and measure it.
 
-    Its output goes to files, so that nobody has to read along while the clock runs.
+    Its output goes to files, so that reading it takes no time while the clock runs.
 
     Args:
         output: a directory for those files.
-        cores: processors it may use, where the system can limit that; None leaves all.
+        cores: number of processors, if the system can limit them; None for all.
         timeout: seconds, after which the command and its children are killed.
 
     Raises:
@@ -116,7 +116,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 @contextmanager
 def _limited_to(cores: int | None) -> Iterator[None]:
-    """Limit this process, and so those it starts, to some of its processors."""
+    """Limit this process and its children to some of its processors."""
     if cores is None:
         yield
         return

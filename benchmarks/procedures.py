@@ -1,4 +1,4 @@
-"""The procedures: how each kind of case is measured, and what its figures are computed from."""
+"""The procedures: the measurement of each kind of case, and the computation of its figures."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ _SCRIPT = "bare.sh"
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a case has found.
+    """The outcome of a case.
 
     Attributes:
-        peer: None where nobody else was measured.
-        more: series that went into the figures without being compared with the peer.
-        notes: what a reader of the figures must know.
+        peer: None without a peer.
+        more: other series that the figures use.
+        notes: remarks on the figures.
     """
 
     ours: Series
@@ -67,7 +67,7 @@ def measure_cold(
     cores: int | None = None,
     slow_peer: bool = False,
 ) -> Outcome:
-    """Measure runs of every stage, each in a copy of the repository in which nothing has run."""
+    """Measure runs of every stage, each in a fresh copy of the repository."""
     template = bench.build(graph_files(graph))
     run = bench.programs.run
     if jobs is not None:
@@ -89,8 +89,8 @@ def measure_noop(
 ) -> Outcome:
     """Measure runs with nothing to do, ours and the peer's in the same repository.
 
-    Our own run of all stages prepares it, and the peer's warm-up shows that it finds nothing to do
-    either.
+    Our own run of all stages prepares it. The peer's warm-up shows that it finds nothing to do,
+    too.
     """
     graph = trivial_graph(stages)
     repository = bench.build(graph_files(graph))
@@ -138,7 +138,7 @@ def measure_growth(bench: Workbench, small: int, large: int, limit: Limit, *, ru
 def measure_overhead(
     bench: Workbench, stages: int, peer_stages: int, limit: Limit, *, runs: int
 ) -> Outcome:
-    """Measure what a stage costs on top of its command, with the default number of jobs."""
+    """Measure the cost of a stage on top of its command, with the default number of jobs."""
     graph, peer_graph = trivial_graph(stages), trivial_graph(peer_stages)
     template, peer_template = _with_script(bench, graph), _with_script(bench, peer_graph)
     run, repro = bench.programs.run, bench.programs.repro
@@ -174,19 +174,19 @@ def measure_overhead(
 
 
 def measure_load(bench: Workbench, stages: int, limit: Limit, *, runs: int) -> Outcome:
-    """Measure how long Dagster's definitions take to load, in a process that has dagster."""
+    """Measure the loading of Dagster's definitions, in a process that has imported dagster."""
     graph = trivial_graph(stages)
     repository = _build_done(bench, graph)
     command = (str(bench.programs.python), "-P", str(_LOADER))
     program = Program("python load_definitions.py", command)
     attempt = partial(_attempt_load, bench, repository, program, stages)
     (ours,) = bench.take_turns([Contender(OURS, program, stages, attempt, warm_ups=1)], runs)
-    note = "nobody else has such a graph to load; the time is from after `import dagster`"
+    note = "no peer loads such a graph; the time starts after `import dagster`"
     return Outcome(ours, None, (limit.figure(ours.median_seconds),), notes=(note,))
 
 
 def measure_example(bench: Workbench, limit: Limit, *, runs: int, root: Path = ROOT) -> Outcome:
-    """Measure this repository's own pipeline, each time in a copy in which nothing has run."""
+    """Measure this repository's own pipeline, each time in a fresh copy."""
     pipeline = load_example(root)
     template = bench.build(dict(pipeline.files))
     check = partial(check_pipeline, pipeline=pipeline)
@@ -236,7 +236,7 @@ def _attempt_load(
         sample = Sample(float(document["seconds"]), float(document["cpu_seconds"]))
         found = (document["assets"], document["imported_dvc"])
     except (ValueError, KeyError, TypeError) as error:
-        raise WrongRun(f"{program.shown}: not the document it promises", _LOAD_HINT) from error
+        raise WrongRun(f"{program.shown}: invalid document", _LOAD_HINT) from error
     expected = stages + 1  # and the source
     if found != (expected, False):
         what = f"{found[0]} assets of {expected}, asked dvc: {found[1]}"
@@ -259,7 +259,7 @@ def _noop(
 
 
 def _build_done(bench: Workbench, graph: Graph) -> Repository:
-    """Build a repository in which every stage is done, and known to Dagster's storage."""
+    """Build a repository with every stage done and recorded in Dagster's storage."""
     repository = bench.build(graph_files(graph))
     write_done_state(repository, graph)
     commit_all(repository, bench.programs)
@@ -268,7 +268,7 @@ def _build_done(bench: Workbench, graph: Graph) -> Repository:
 
 
 def _settle(bench: Workbench, repository: Repository, graph: Graph) -> None:
-    """Run until there is nothing left to read or record, and check that nothing is run for it."""
+    """Run until nothing is left to read or record, and check that no stage runs."""
     before = take_snapshot(repository, graph)
     bench.say(f"{bench.programs.run.shown}: {len(graph)} stages: read and record")
     bench.execute(bench.programs.run, repository)

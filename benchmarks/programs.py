@@ -1,4 +1,4 @@
-"""The programs under test: those beside this interpreter, in an environment of their own."""
+"""The programs under test: those beside this interpreter, with a small environment."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmarks.errors import NotPossible
 
 SHELL = "/bin/sh"
-# What a command needs of this machine; nothing else of the user's settings gets in.
+# The only variables of the user's environment that a command gets.
 _KEPT = ("PATH", "TMPDIR")
 
 
@@ -20,8 +20,8 @@ class Program:
     """One command line.
 
     Attributes:
-        shown: what a person would type.
-        command: what is started.
+        shown: the command as a user would type it.
+        command: the started command.
     """
 
     shown: str
@@ -42,7 +42,7 @@ class Programs:
 
     @property
     def run(self) -> Program:
-        """The command this project is measured by."""
+        """The measured command of this project."""
         return self.ml_assets.with_arguments("run")
 
     @property
@@ -53,8 +53,8 @@ class Programs:
     def environment(self, home: Path) -> dict[str, str]:
         """Return the variables of every command that works in the repository at ``home``.
 
-        ``python`` in a stage is this environment's; DVC's caches and settings are the repository's
-        own.
+        ``python`` in a stage is from this environment. Each repository has its own DVC caches and
+        settings.
         """
         user = home / "user"
         kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
@@ -81,9 +81,9 @@ def find_programs(python: Path | None = None) -> Programs:
     """Find the programs beside an interpreter.
 
     Raises:
-        NotPossible: there is no dvc beside it.
+        NotPossible: no dvc beside it.
     """
-    # Not resolved: the link in a virtual environment is what makes it one.
+    # Not resolved: a virtual environment works through this link.
     interpreter = python or Path(sys.executable)
     script, dvc = interpreter.with_name("ml-assets"), interpreter.with_name("dvc")
     if not dvc.is_file():

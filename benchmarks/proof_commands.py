@@ -1,4 +1,4 @@
-"""Commands that go by proofs: impact in a large ledger, and verify of a small file."""
+"""Commands that read proofs: impact in a large ledger, and verify of a small file."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from benchmarks.workbench import Contender, Workbench
 
 _WRITE = Path(__file__).with_name("write_ledger.py")
 _HINT = "only a complete answer counts"
-_NOBODY = ("nobody else keeps statements about runs to compare with",)
+_NO_PEER = ("no peer keeps statements about runs",)
 
 
 def measure_impact(bench: Workbench, statements: int, limit: Limit, *, runs: int) -> Outcome:
-    """Measure what follows from one of a hundred data files; each leads to a hundredth of all."""
+    """Measure the impact of one of a hundred data files, each with a hundredth of all outs."""
     repository = bench.build(graph_files(trivial_graph(1)))
     bench.say(f"{statements} statements: sign and index")
     write = Program(
@@ -32,7 +32,7 @@ def measure_impact(bench: Workbench, statements: int, limit: Limit, *, runs: int
     attempt = partial(_ask_impact, bench, command, repository, int(known["outs"]))
     (ours,) = bench.take_turns([Contender(OURS, command, 1, attempt, 1)], runs)
     note = f"{statements} statements in the ledger; {known['outs']} outs follow, each verified"
-    return Outcome(ours, None, (limit.figure(ours.median_seconds),), (), (note, *_NOBODY))
+    return Outcome(ours, None, (limit.figure(ours.median_seconds),), (), (note, *_NO_PEER))
 
 
 def _ask_impact(bench: Workbench, command: Program, repository: Repository, outs: int) -> Sample:
@@ -50,7 +50,7 @@ def measure_small_verification(bench: Workbench, limit: Limit, *, runs: int) -> 
     command = bench.programs.ml_assets.with_arguments("verify", "o0.txt", "--json")
     attempt = partial(_ask_verify, bench, command, repository)
     (ours,) = bench.take_turns([Contender(OURS, command, 1, attempt, 1)], runs)
-    return Outcome(ours, None, (limit.figure(ours.median_seconds),), (), _NOBODY)
+    return Outcome(ours, None, (limit.figure(ours.median_seconds),), (), _NO_PEER)
 
 
 def _ask_verify(bench: Workbench, command: Program, repository: Repository) -> Sample:

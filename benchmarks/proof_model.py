@@ -1,4 +1,4 @@
-"""Proof of a model: what hashing, stating, signing and verifying take, against bare passes."""
+"""Proof of a model: hashing, signing and verifying, against bare hash passes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _BLOCK = 1 << 20
 
 @dataclass
 class _Passes:
-    """Runs of the script on one file; every one has to find the same digest."""
+    """Runs of the script on one file, which must all give the same digest."""
 
     bench: Workbench
     repository: Repository
@@ -34,7 +34,7 @@ class _Passes:
     read: dict[str, int] = field(default_factory=dict)
 
     def contender(self, name: str, how: str) -> Contender:
-        """One way of using the file; a warm-up has it in the page cache."""
+        """Return a contender for one use of the file, with a warm-up for the page cache."""
         command = (str(self.bench.programs.python), "-P", str(_SCRIPT), how, _MODEL)
         program = Program(f"python prove.py {how} {_MODEL}", command)
         return Contender(name, program, 1, partial(self._attempt, program, how), 1)
@@ -46,7 +46,7 @@ class _Passes:
             sample = Sample(float(document["seconds"]), float(document["cpu_seconds"]))
             read, sha256 = int(document["bytes_read"]), str(document["sha256"])
         except (ValueError, KeyError, TypeError) as error:
-            raise WrongRun(f"{program.shown}: not the document it promises", _HINT) from error
+            raise WrongRun(f"{program.shown}: invalid document", _HINT) from error
         self.read[how] = max(read, self.read.get(how, 0))
         if how != "md5":
             self.sha256.add(sha256)
@@ -55,7 +55,7 @@ class _Passes:
         return sample
 
     def times_read(self, how: str) -> float:
-        """How often the bytes of the file were read."""
+        """Return how many times the bytes of the file were read."""
         return self.read[how] / self.size
 
 

@@ -1,4 +1,4 @@
-"""Proof of a stage: what stating and signing its run adds to it."""
+"""Proof of a stage: the cost of signing the statements of its run."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _SCRIPT = Path(__file__).with_name("attest.py")
 def measure_stage_proof(
     bench: Workbench, mean: Limit, *, runs: int, files: dict[str, bytes] | None = None
 ) -> Outcome:
-    """Measure the attestation of this repository's stages, from the outs that lie there.
+    """Measure the attestation of this repository's stages, from existing outs.
 
     Args:
-        files: of a repository with its outs; None takes this one's.
+        files: a repository with its outs; None takes this one.
     """
     files = {**read_source(), **read_outs()} if files is None else files
     program = Program("python attest.py", (str(bench.programs.python), "-P", str(_SCRIPT)))
@@ -41,7 +41,7 @@ def measure_stage_proof(
         mean.figure(None if seconds is None else seconds / stages * 1000),
         Figure("the slowest stage", Unit.MILLISECONDS, max(most, default=0.0) * 1000),
     )
-    note = "the slowest stage is the first, which reads what is the same for all"
+    note = "the slowest stage is the first, which reads the inputs that all stages share"
     return Outcome(ours, None, figures, (), (note,))
 
 

@@ -1,9 +1,9 @@
-"""A process that proves or verifies, or only hashes the same file, and says what that took.
+"""A process that proves, verifies or only hashes a file, and prints the seconds.
 
     python -P benchmarks/prove.py md5|sha256|both|prove|verify FILE
 
-It prints one JSON document with the time and with the bytes that were read, as the kernel counted
-them. What is imported is not within the time, and neither is the making of a key.
+It prints one JSON document with the time and the number of bytes read, as counted by the kernel.
+The time excludes imports and the creation of a key.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _BUFFER = 1 << 20
 
 
 def main(how: str, file: Path) -> int:
-    """Do it, and print what it took."""
+    """Measure, and print the document."""
     with tempfile.TemporaryDirectory() as scratch:
         work = _ways(file, Path(scratch))[how]()
         read, started, before = _bytes_read(), time.perf_counter(), os.times()
@@ -85,7 +85,7 @@ def _hash(name: str, file: Path) -> str:
 
 
 def _proving(file: Path, scratch: Path) -> Callable[[], str]:
-    """Hash, write the lock entry, state the provenance, sign the model, and keep all of it."""
+    """Hash, write the lock entry, sign provenance and model, and store all of it."""
     signer = Keyring(scratch / "keys").open_signer()
     ledger = Ledger(LedgerDirectory(scratch / "ledger"))
     reader = ContentReader(DigestStore(scratch / "digests"))
@@ -149,7 +149,7 @@ def _verifying(file: Path, scratch: Path) -> Callable[[], str]:
 
 
 def _bytes_read() -> int:
-    """Return what this process has read so far, from the page cache or not (proc(5), rchar)."""
+    """Return the bytes that this process has read, cached or not (proc(5), rchar)."""
     lines = Path("/proc/self/io").read_text(encoding="ascii").splitlines()
     return int(next(line.split()[1] for line in lines if line.startswith("rchar:")))
 

@@ -1,10 +1,10 @@
-"""A process that pushes commits to a watched repository, and says how long runs take to begin.
+"""A process that pushes commits to a watched repository, and prints when their runs begin.
 
     python -P benchmarks/push.py PORT ROUNDS
 
-It works in the repository that it is in, of which it makes a bare remote; its one stage writes down
-when it began. It prints one JSON document: the seconds from the end of each push to then, and the
-interval of ticks, which Dagster's daemon makes at least 5 seconds.
+It creates a bare remote of the current repository, with one stage that writes its start time. It
+prints one JSON document: the seconds from the end of each push to this time, and the tick interval,
+for which 5 seconds is the minimum of Dagster's daemon.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def main(port: int, rounds: int) -> int:
     """Serve on a port, push, and print the seconds."""
     remote = Path.cwd().parent / "remote.git"
     began = Path.cwd().parent / "marks" / "began"
-    began.parent.mkdir()  # a confined stage makes nothing directly beside its home directory
+    began.parent.mkdir()  # a confined stage cannot create files beside its home directory
     subprocess.run(
         ["git", "init", "--quiet", "--bare", "--initial-branch=main", remote], check=True
     )
@@ -71,10 +71,11 @@ def _push(number: int, began: Path) -> float:
     while time.time() < deadline:
         lines = began.read_text().split() if began.exists() else []
         if len(lines) > number:
-            time.sleep(2.0 + 1.3 * number)  # let the run end, at another moment of the interval
+            # Let the run end; the next push is at another point of the interval.
+            time.sleep(2.0 + 1.3 * number)
             return float(lines[number]) - pushed
         time.sleep(0.05)
-    raise SystemExit("no run has begun")
+    raise SystemExit("no run began")
 
 
 def _git(*arguments: str) -> None:

@@ -1,4 +1,4 @@
-"""The report: what became of every case, as a table and as JSON."""
+"""The report: the result of every case, as a table and as JSON."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _DIGITS = {Unit.RATIO: 3, Unit.SECONDS: 2, Unit.MILLISECONDS: 1}
 
 @dataclass(frozen=True)
 class Result:
-    """One case and what became of it: an outcome, or the error in its place."""
+    """The result of one case: an outcome or an error."""
 
     case: Case
     outcome: Outcome | None = None
@@ -28,7 +28,7 @@ class Result:
 
     @property
     def figures(self) -> tuple[Figure, ...]:
-        """Its figures; without values where there is no outcome."""
+        """Its figures, without values if there is no outcome."""
         if self.outcome is not None:
             return self.outcome.figures
         return tuple(limit.figure(None) for limit in self.case.limits)
@@ -40,11 +40,11 @@ class Result:
 
     @property
     def met(self) -> str:
-        """The verdict as a table shows it."""
+        """The verdict in the table."""
         return "error" if isinstance(self.error, WrongRun) else self.verdict.value
 
     def document(self) -> dict[str, object]:
-        """Return it as JSON has it."""
+        """Return the JSON document."""
         outcome = self.outcome
         return {
             "name": self.case.name,
@@ -64,10 +64,10 @@ class Result:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything one run of the benchmarks has found.
+    """The results of one run of the benchmarks.
 
     Attributes:
-        date: of the run, in ISO 8601.
+        date: the date of the run, in ISO 8601.
     """
 
     date: str
@@ -76,14 +76,14 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """0 all met; 1 a target was missed, which outranks 3; 3 something was not measured."""
+        """0 all met; 1 a target missed, takes precedence over 3; 3 a case was not measured."""
         verdicts = {result.verdict for result in self.results}
         if Verdict.MISSED in verdicts:
             return 1
         return 0 if verdicts == {Verdict.MET} else 3
 
     def document(self) -> dict[str, object]:
-        """Return it as JSON has it; all times are seconds."""
+        """Return the JSON document; all times are in seconds."""
         return {
             "format": 1,
             "date": self.date,
@@ -92,7 +92,7 @@ class Report:
         }
 
     def table(self) -> str:
-        """Return it as people read it: one line for each case, then what to know about them."""
+        """Return the table, one line per case, followed by remarks."""
         rows = [_HEADER, *(_row(result) for result in self.results)]
         widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADER))]
         lines = [
@@ -112,7 +112,7 @@ class Report:
 
 
 def write_report(report: Report, file: Path) -> None:
-    """Write a report as JSON; whoever reads the file meanwhile sees the old or the new one."""
+    """Write a report as JSON, atomically: readers see the old or the new file."""
     text = json.dumps(report.document(), indent=2, ensure_ascii=False, allow_nan=False)
     new = file.with_name(f"{file.name}.new")
     new.write_text(f"{text}\n", encoding="utf-8")

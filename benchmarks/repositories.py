@@ -1,4 +1,4 @@
-"""Repositories: throw-away Git + DVC repositories, generated, copied and thrown away."""
+"""Repositories: temporary Git + DVC repositories, generated, copied and removed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from benchmarks.programs import Programs
 
 @dataclass(frozen=True)
 class Repository:
-    """One working tree with everything that belongs to it.
+    """One working tree, with its home directory and caches.
 
     Layout below ``home``: ``work`` is the repository, ``user`` is $HOME, ``site`` is DVC's site
     cache, ``output`` takes what commands print. Copies share nothing.
@@ -31,7 +31,7 @@ class Repository:
 
     @property
     def output(self) -> Path:
-        """Where the output of commands goes."""
+        """The directory for the output of commands."""
         return self.home / "output"
 
     def make(self) -> None:
@@ -40,13 +40,13 @@ class Repository:
             directory.mkdir(parents=True)
 
     def read_lock(self) -> bytes:
-        """Return the bytes of ``dvc.lock``; none when there is no such file."""
+        """Return the bytes of ``dvc.lock``; empty without the file."""
         lock = self.work / "dvc.lock"
         return lock.read_bytes() if lock.exists() else b""
 
 
 def build_repository(home: Path, files: Mapping[str, bytes], programs: Programs) -> Repository:
-    """Build a repository with these files, committed, in which nothing has run.
+    """Build a repository with these files, committed, before its first run.
 
     Args:
         home: a directory that does not exist yet.
@@ -65,14 +65,14 @@ def build_repository(home: Path, files: Mapping[str, bytes], programs: Programs)
 
 
 def graph_files(graph: Graph) -> dict[str, bytes]:
-    """Return what a repository of a graph holds before anything has run."""
+    """Return the files of a graph's repository before its first run."""
     return {"dvc.yaml": graph.dvc_yaml().encode(), graph.source: graph.source_content}
 
 
 def write_done_state(repository: Repository, graph: Graph) -> None:
-    """Write what a run of all stages would leave: outs, cache objects, lock and ignored names.
+    """Write the result of a run of all stages: outs, cache objects, lock and ignored names.
 
-    Thousands of stages take minutes to run. The tests hold that DVC finds nothing to do in this.
+    Thousands of stages take minutes to run. The tests check that DVC finds nothing to do here.
     """
     cache = repository.work / ".dvc" / "cache" / "files" / "md5"
     for stage in graph.stages:
@@ -95,7 +95,7 @@ def commit_all(repository: Repository, programs: Programs) -> None:
 
 @contextmanager
 def copied(template: Repository, home: Path) -> Iterator[Repository]:
-    """Copy a repository in which nothing has run, and remove the copy at the end.
+    """Copy a repository before its first run, and remove the copy at the end.
 
     Args:
         home: a directory that does not exist yet.
@@ -110,7 +110,7 @@ def copied(template: Repository, home: Path) -> Iterator[Repository]:
 
 
 def _call(repository: Repository, programs: Programs, *command: str) -> None:
-    """Run a command that prepares something, and must succeed."""
+    """Run a preparing command, which must succeed."""
     finished = subprocess.run(
         command,
         cwd=repository.work,

@@ -1,4 +1,4 @@
-"""The supply: what it takes to place data of the cache in a working tree that has none of it."""
+"""The supply: restoring data from the cache into an empty working tree."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def measure_supply(
 ) -> Outcome:
     """Measure the placement of a directory beside ``dvc checkout`` that makes hard links too.
 
-    Ours is measured inside a process, DVC's command as a whole: its start is the smaller part. Each
-    has a repository and a cache of its own, because links change the status of what they lead to.
+    Ours is measured inside a process, DVC's command as a whole; its start is the smaller part. Each
+    has its own repository and cache, because hard links change the status of the linked files.
     """
     size = (megabytes << 20) // count
     own, peer = (_build(bench, count, size) for _ in range(2))
@@ -46,7 +46,7 @@ def measure_supply(
         limit.figure(supplied.median_seconds),
         Figure("dvc checkout", Unit.RATIO, ratio(supplied, checked_out)),
     )
-    note = f"{count} files, {megabytes} MiB; {_how(own)}; digests of the objects known from before"
+    note = f"{count} files, {megabytes} MiB; {_how(own)}; digests of the objects are known"
     return Outcome(supplied, checked_out, figures, (), (note,))
 
 
@@ -55,7 +55,7 @@ def _dvc(bench: Workbench, *arguments: str) -> Program:
 
 
 def _build(bench: Workbench, count: int, size: int) -> Repository:
-    """Build a repository whose data lies in its cache only."""
+    """Build a repository with data only in its cache."""
     repository = bench.build({})
     bench.say(f"{count} files of {size} bytes: write and add")
     directory = repository.work / _DATA
@@ -76,9 +76,9 @@ def _supply(bench: Workbench, program: Program, repository: Repository, count: i
         sample = Sample(float(document["seconds"]), float(document["cpu_seconds"]))
         right = document["md5"] == document["supplied"] and document["files"] == count
     except (ValueError, KeyError, TypeError) as error:
-        raise WrongRun(f"{program.shown}: not the document it promises", _HINT) from error
+        raise WrongRun(f"{program.shown}: invalid document", _HINT) from error
     if not right:
-        raise WrongRun(f"{program.shown}: it has placed something else", _HINT)
+        raise WrongRun(f"{program.shown}: wrong files placed", _HINT)
     _remember_how(repository)
     shutil.rmtree(repository.work / _DATA)
     return sample
@@ -90,7 +90,7 @@ def _check_out(
     finished = bench.execute(program, repository)
     sizes = [file.stat().st_size for file in (repository.work / _DATA).iterdir()]
     if sizes != [size] * count:
-        raise WrongRun(f"{program.shown}: it has placed something else", _HINT)
+        raise WrongRun(f"{program.shown}: wrong files placed", _HINT)
     shutil.rmtree(repository.work / _DATA)
     return finished.sample
 

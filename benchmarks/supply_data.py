@@ -1,9 +1,9 @@
-"""A process that places data of DVC's cache in a working tree that has none, and says what it took.
+"""A process that restores data from DVC's cache into an empty working tree, and times it.
 
     python -P benchmarks/supply_data.py LOCATION
 
-It prints one JSON document. The digests of the cache's objects are known from before, as they are
-to whoever supplied the same data to another working tree; learning them is not within the time.
+It prints one JSON document. The digests of the cache objects are already known, as after restoring
+the same data into another working tree. The time excludes computing them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ml_assets.project.project import Project
 
 
 def main(location: str) -> int:
-    """Supply the data, and print the seconds and what lies there now."""
+    """Restore the data, and print the seconds and the restored files."""
     project = Project(Path.cwd())
     checkout = project.open_checkout(pull=True)
     known = checkout.identify(location)

@@ -1,4 +1,4 @@
-"""This repository: copies of its own source, for gates to judge."""
+"""This repository: copies of its own source, for gates to check."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _SUITES = ("unit-tests", "integration-tests")
 
 
 def read_source(root: Path = ROOT) -> dict[str, bytes]:
-    """Read every file that Git tracks, as it lies there now, and a workflow if there is none.
+    """Read every tracked file in its current state, and add a workflow if there is none.
 
     Raises:
         NotPossible: it is no Git repository.
@@ -60,14 +60,14 @@ def read_outs(root: Path = ROOT) -> dict[str, bytes]:
 
 
 def count_stages(files: Mapping[str, bytes]) -> int:
-    """Return how many stages the lock among some files has."""
+    """Return the number of stages in the lock among these files."""
     return len(parse_lock(files["dvc.lock"])[0]) if "dvc.lock" in files else 0
 
 
 def with_short_suites(files: dict[str, bytes]) -> dict[str, bytes]:
-    """Return the files with a test suite of one test in place of each that takes minutes.
+    """Replace each long test suite by a suite of one test, and return the files.
 
-    The long ones stay in the tree, which the gates digest; only what pytest is told is shorter.
+    The long suites stay in the tree, which the gates digest; only pytest's arguments change.
 
     Raises:
         NotPossible: the settings are not where they are looked for.
@@ -78,7 +78,7 @@ def with_short_suites(files: dict[str, bytes]) -> dict[str, bytes]:
         heading, directory = f"[tool.ml-assets.gates.{suite}]\n", f"short/{suite}"
         before, found, after = text.partition(heading)
         if not found:
-            raise NotPossible(f"no settings of {suite} in: pyproject.toml", "mend the benchmark")
+            raise NotPossible(f"no settings of {suite} in: pyproject.toml", "fix the benchmark")
         _, _, rest = after.partition("\n\n")
         text = f'{before}{heading}paths = ["{directory}"]\n\n{rest}'
         name = f"test_short_{suite.replace('-', '_')}"

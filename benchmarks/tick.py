@@ -1,10 +1,10 @@
-"""A process that looks at a remote repository, as the daemon's does, and says how long that takes.
+"""A process that takes ticks over a remote repository, as the daemon does, and times them.
 
     python -P benchmarks/tick.py BRANCHES ROUNDS
 
-It works in the repository that it is in, of which it makes a bare remote with that many branches.
-It prints one JSON document of seconds: of ticks that find nothing new, of ``git ls-remote`` for the
-same branches in turn with them, and of ticks that find a commit of which all changes are ignored.
+It creates a bare remote of the current repository with this number of branches. It prints one JSON
+document with the seconds of ticks without news, of ``git ls-remote`` for the same branches in turn,
+and of ticks that find a commit with only ignored changes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Watching: what a look at a remote repository costs, and how soon a commit is at work."""
+"""Watching: the cost of a tick, and the time from a push to the first stage."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PUSH = Path(__file__).with_name("push.py")
 _ROUNDS = 9
 _PUSHES = 9
 
-# push.py puts the file in that takes the time at which the stage has begun.
+# push.py replaces BEGAN with the file for the start time of the stage.
 _ONE_STAGE = b"""\
 stages:
   work:
@@ -34,7 +34,7 @@ stages:
 def measure_tick(
     bench: Workbench, branches: int, over: Limit, ignored: Limit, *, runs: int
 ) -> Outcome:
-    """Measure ticks that find nothing to run, beside ``git ls-remote`` in the same process."""
+    """Measure ticks without a run, in turn with ``git ls-remote``, in the same process."""
     command = (str(bench.programs.python), "-P", str(_TICK), str(branches), str(_ROUNDS))
     program = Program("python tick.py", command)
     found: dict[str, list[float]] = {"nothing": [], "ls_remote": [], "ignored": []}
@@ -60,7 +60,7 @@ def measure_tick(
 
 
 def measure_push(bench: Workbench, limit: Limit, *, runs: int) -> Outcome:
-    """Measure from the end of a push until the first stage of its run begins, the daemon warm."""
+    """Measure from the end of a push to the first stage of its run, with a warm daemon."""
     command = (str(bench.programs.python), "-P", str(_PUSH))
     program = Program("python push.py", command)
     seconds: list[float] = []
@@ -83,5 +83,5 @@ def measure_push(bench: Workbench, limit: Limit, *, runs: int) -> Outcome:
         limit.figure(statistics.median(seconds)),
         Figure("the slowest", Unit.SECONDS, max(seconds)),
     )
-    note = "from the end of the push to the first stage, less a whole interval of ticks (5 s)"
+    note = "from the end of the push to the first stage, minus one tick interval (5 s)"
     return Outcome(ours, None, figures, (), (note,))

@@ -1,4 +1,4 @@
-"""The workbench: where cases put their repositories, run commands and take turns."""
+"""The workbench: the repositories of the cases, their commands and their turns."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from benchmarks.repositories import Repository, build_repository, copied
 
 @dataclass(frozen=True)
 class Options:
-    """How often a case is measured.
+    """The numbers of runs.
 
     Attributes:
-        runs: of each contender that is not slow; None takes what each case has by default.
-        slow_runs: of each contender whose run takes minutes.
-        with_slow_peers: run also those peers that are otherwise left out.
+        runs: runs of each contender that is not slow; None takes the default of the case.
+        slow_runs: runs of each contender that takes minutes.
+        with_slow_peers: also run the peers that are left out by default.
     """
 
     runs: int | None = None
@@ -32,11 +32,11 @@ class Options:
 
 @dataclass(frozen=True)
 class Contender:
-    """Somebody who runs in a case.
+    """A command that a case measures.
 
     Attributes:
-        attempt: prepares, runs and checks once; only the run itself is in the sample.
-        warm_ups: attempts before the first that counts.
+        attempt: prepares, runs and checks once; the sample covers only the run.
+        warm_ups: uncounted attempts before the first counted one.
     """
 
     name: str
@@ -51,8 +51,8 @@ class Workbench:
     """A directory for repositories, and the commands that run in them.
 
     Args:
-        directory: empty; whoever made it removes it.
-        say: takes one line of progress.
+        directory: an empty directory; the caller removes it.
+        say: prints one line of progress.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Workbench:
 
     @contextmanager
     def section(self) -> Iterator[Workbench]:
-        """Give a case a workbench of its own, and remove all its repositories at the end."""
+        """Give a case its own workbench, and remove all its repositories at the end."""
         directory = self._new_home()
         directory.mkdir()
         try:
@@ -75,17 +75,17 @@ class Workbench:
             shutil.rmtree(directory)
 
     def without_paths(self, text: str) -> str:
-        """Return a text in which this machine's paths are left out."""
+        """Replace the paths of this machine in a text."""
         shown = text.replace(str(self._directory), "BENCH")
         return shown.replace(str(self.programs.python.parent), "BIN")
 
     def build(self, files: dict[str, bytes]) -> Repository:
-        """Build a repository with these files, in which nothing has run."""
+        """Build a repository with these files, before its first run."""
         return build_repository(self._new_home(), files, self.programs)
 
     @contextmanager
     def copy(self, template: Repository) -> Iterator[Repository]:
-        """Copy a repository in which nothing has run, and remove the copy at the end."""
+        """Copy a repository before its first run, and remove the copy at the end."""
         with copied(template, self._new_home()) as repository:
             yield repository
 
@@ -101,12 +101,12 @@ class Workbench:
         """Run a command in a repository and measure it.
 
         Args:
-            cores: processors it may use; None leaves all.
-            variables: more of the environment.
-            codes: exit codes of a run that did its work.
+            cores: number of processors; None for all.
+            variables: additional environment variables.
+            codes: exit codes of success.
 
         Raises:
-            WrongRun: its exit code is another.
+            WrongRun: it has another exit code.
         """
         finished = measure(
             program.command,
@@ -119,10 +119,10 @@ class Workbench:
         return finished
 
     def take_turns(self, contenders: Sequence[Contender], runs: int) -> tuple[Series, ...]:
-        """Let contenders run one after the other, round by round, after their warm-ups.
+        """Run the contenders in turn, round by round, after their warm-ups.
 
         Args:
-            runs: of each that is not slow, unless the options say otherwise.
+            runs: runs of each that is not slow, unless the options set another number.
         """
         for contender in contenders:
             for _ in range(contender.warm_ups):
@@ -144,7 +144,7 @@ class Workbench:
         )
 
     def say(self, line: str) -> None:
-        """Say how far it is."""
+        """Print a line of progress."""
         self._say(line)
 
     def _count(self, contender: Contender, runs: int) -> int:

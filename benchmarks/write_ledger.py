@@ -1,9 +1,9 @@
-"""A process that fills the ledger of the repository that it is in with runs, each of two inputs.
+"""A process that fills the ledger of the current repository with runs of two inputs each.
 
     python -P benchmarks/write_ledger.py COUNT
 
-They are 100 data files, each the beginning of a chain of runs; what is printed is one data file's
-digest and how many outs follow from it.
+The runs form 100 chains, each from one data file. It prints the digest of one data file and the
+number of outs that were made from it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _CHAINS = 100
 
 
 def main(count: int) -> int:
-    """Write them."""
+    """Write the runs, and print the digest and the number of outs."""
     project = find_project(Path.cwd())
     ledger = Ledger(LedgerDirectory(project.make_state() / "ledger"))
     signer = Keyring(find_configuration()).open_signer()

@@ -115,7 +115,7 @@ def test_a_noop_over_other_stages_than_all_is_wrong(finished: Finished) -> None:
 
 @pytest.mark.parametrize("text", ["", "passed", "[]", "{}", '{"assets": [{}]}'])
 def test_no_document_is_wrong(text: str) -> None:
-    with pytest.raises(WrongRun, match="not the document it promises"):
+    with pytest.raises(WrongRun, match="invalid document"):
         check_all_skipped(ended(stdout=text), 0)
 
 

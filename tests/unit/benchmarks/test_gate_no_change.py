@@ -61,7 +61,7 @@ def test_check_that_judges_anything_anew_is_no_figure(
         return len(read_judgements(bench.execute(check, repository), check.shown)) + 1
 
     monkeypatch.setattr(gate_no_change, "_prepare", prepare)
-    with pytest.raises(WrongRun, match="judgements were cached"):
+    with pytest.raises(WrongRun, match="results were cached"):
         measure_no_change(bench, *LIMITS, runs=1, files=SMALL, made=MADE)
 
 
@@ -81,7 +81,7 @@ def test_what_was_judged_in_part_is_not_complete() -> None:
 
 
 def test_other_document_is_no_judgement() -> None:
-    with pytest.raises(WrongRun, match="check: not the document it promises"):
+    with pytest.raises(WrongRun, match="check: invalid document"):
         read_judgements(Finished(0, Sample(1.0, 1.0), '{"gates": [{}]}', ""), "check")
 
 

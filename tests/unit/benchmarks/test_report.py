@@ -153,7 +153,7 @@ def test_a_wrong_argument_is_a_usage_error_of_two_lines(
     assert main(arguments) == 2
     error, hint = capsys.readouterr().err.splitlines()
     assert error.startswith("error: ")
-    assert hint == "hint: look: python -m benchmarks --help"
+    assert hint == "hint: see: python -m benchmarks --help"
 
 
 @pytest.mark.parametrize("name", ["", "no-such-directory/results.json"])

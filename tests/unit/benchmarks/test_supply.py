@@ -46,5 +46,5 @@ def test_data_that_is_not_all_of_it_is_no_figure(
         return build(bench, count - 1, size)
 
     monkeypatch.setattr(supply, "_build", build_less)
-    with pytest.raises(WrongRun, match="it has placed something else"):
+    with pytest.raises(WrongRun, match="wrong files placed"):
         measure_supply(bench, 8, 1, LIMIT, runs=1)
