@@ -14,7 +14,8 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ml_assets.project.project import find_configuration, find_project
+from ml_assets.project.project import find_project
+from ml_assets.signer.access import find_configuration
 from resources.signing.keyring import Keyring
 from security.ledger.ledger import Ledger, LedgerDirectory
 from security.statements.provenance import (

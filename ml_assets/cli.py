@@ -22,6 +22,7 @@ from types import FrameType
 from typing import Any, NoReturn, Protocol
 
 from ml_assets.reporting.job_log import JobLog, open_job_log
+from ml_assets.signer.access import separate_signer
 from resources.errors import (
     ConfigurationError,
     ResourceError,
@@ -47,6 +48,10 @@ _COMMANDS = {
     "ui": "serve the Dagster UI on 127.0.0.1 and run new commits of watched branches",
     "verify": "verify an artifact's bytes, signature, provenance and gate results offline",
 }
+
+#: Commands without a signer process: they start others, which have their own.
+_UNSEPARATED = ("drill", "ui")
+_is_entered = False  # by the console script: this process is ours alone
 
 _INTERRUPTED = {
     "kind": "interrupted",
@@ -147,6 +152,8 @@ def _execute(words: list[str], log: JobLog) -> int:
     try:
         arguments = build_parser(words).parse_args(words)
         arguments.log = log
+        if _is_entered and arguments.command not in _UNSEPARATED:
+            separate_signer([Path.cwd(), *([arguments.project] if arguments.project else [])])
         return _load(arguments.command).execute(arguments)
     except (ResourceError, SecurityError) as error:
         return _report(error, as_json, debug)
@@ -189,10 +196,12 @@ def enter() -> NoReturn:
     runs. Functions registered with ``atexit`` are called.
     """
     # A graph of thousands of stages is a million small objects and no garbage: look less often.
+    global _is_entered
     gc.set_threshold(200_000)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     sys.unraisablehook = _interrupt_again
+    _is_entered = True
     code = main()
     atexit._run_exitfuncs()
     try:

@@ -3,7 +3,7 @@
 SecurityError
 ├── AdvisoryError             security/advisories/errors.py
 ├── BillError                 security/bom/cyclonedx.py
-├── ConfinementError          security/sandbox/landlock.py
+├── ConfinementError          security/sandbox/errors.py
 ├── CopyError                 security/content/private_copy.py
 ├── DocumentError             security/content/document.py
 ├── ExpectationError          security/gates/data/expectations/parser.py

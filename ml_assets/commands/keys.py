@@ -11,15 +11,15 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from ml_assets.project.project import Project, find_configuration, find_project
+from ml_assets.project.project import Project, find_project
 from ml_assets.project.rules import TRUST, Rules, find_rules
-from ml_assets.project.settings.signing import Method, SigningSettings
-from ml_assets.proof.signer import PASSPHRASE_VARIABLE, open_keyless
-from ml_assets.proof.token_key import open_token_signer, read_token_key
+from ml_assets.project.settings.signing import Method
+from ml_assets.proof.signer import find_method
 from ml_assets.proof.trust import find_trust
+from ml_assets.signer.access import find_configuration, find_signer
+from ml_assets.signer.service import PASSPHRASE_VARIABLE, SigningMethod
 from resources.errors import ConfigurationError, wrap_os_error
 from resources.files import write_atomically
-from resources.signing.keyring import Keyring
 from resources.stores.trust_files import TrustFiles
 from security.signing.public_key import PublicKey
 
@@ -88,7 +88,7 @@ class _State:
 def execute(arguments: argparse.Namespace) -> int:
     """Run the action, and print the state of the key."""
     project = find_project(arguments.project)
-    keyring = Keyring(find_configuration())
+    signer = find_signer()
     files = TrustFiles(project.root / TRUST)
     now = datetime.datetime.now(datetime.UTC)
     rules = find_rules(project.root)
@@ -96,22 +96,23 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.action == "trusted-root":
         return _write_trusted_root(project, rules, arguments.json)
     if signing.method is Method.PKCS11 and arguments.action != "revoke":
-        state = _look_at_token(project, signing, files, arguments, now)
+        state = _look_at_token(find_method(project, rules), files, arguments, now)
     elif arguments.action == "show":
-        state = _State("show", keyring.public_key())
+        state = _State("show", signer.public_key())
     elif arguments.action == "revoke":
         state = _revoke(files, arguments.key, now)
     elif arguments.action == "rotate":
-        old, new = keyring.rotate(_passphrase(arguments))
+        old, new = signer.rotate(_passphrase(arguments))
         files.add(old, "a former key", datetime.datetime.fromtimestamp(0, datetime.UTC))
         files.retire(old.id, now)
         files.add(new, arguments.name or _default_name(), now)
         state = _State("rotate", new, old, True)
     else:
-        key = keyring.generate(_passphrase(arguments))
-        changed = files.add(key, arguments.name or _default_name(), keyring.born())
+        key = signer.generate(_passphrase(arguments))
+        born = datetime.datetime.fromtimestamp(signer.born() or 0, datetime.UTC)
+        changed = files.add(key, arguments.name or _default_name(), born)
         state = _State("generate", key, None, changed)
-    _print(project, keyring, state, arguments.json)
+    _print(project, state, arguments.json)
     return 0
 
 
@@ -119,8 +120,8 @@ def _write_trusted_root(project: Project, rules: Rules, as_json: bool) -> int:
     """Write the file that verifies keyless signatures offline."""
     path = Path(TRUST, "trusted_root.json")
     try:
-        signer = open_keyless(rules, rules.settings.signing)
-        write_atomically(project.root / path, signer.trusted_root)
+        root = find_signer().read_trusted_root(find_method(project, rules))
+        write_atomically(project.root / path, root)
     except OSError as error:
         raise wrap_os_error(error) from error
     print(json.dumps({"written": str(path)}) if as_json else f"written: {path}")
@@ -128,8 +129,7 @@ def _write_trusted_root(project: Project, rules: Rules, as_json: bool) -> int:
 
 
 def _look_at_token(
-    project: Project,
-    signing: SigningSettings,
+    method: SigningMethod,
     files: TrustFiles,
     arguments: argparse.Namespace,
     now: datetime.datetime,
@@ -139,15 +139,15 @@ def _look_at_token(
     The key is valid from now on: a token gives no trustworthy time of creation.
     """
     if arguments.action == "show":
-        return _State("show", read_token_key(project, signing), token=signing.uri)
+        return _State("show", find_signer().read_token_key(method), token=method.uri)
     if arguments.action == "rotate":
         raise ConfigurationError(
             "cannot create a key in a token",
             "create it with the token's tools, set signing.uri, then: ml-assets keys generate",
         )
-    key = open_token_signer(project, signing).public_key
+    key = find_signer().verify_token_key(method)
     changed = files.add(key, arguments.name or _default_name(), now)
-    return _State("generate", key, None, changed, signing.uri)
+    return _State("generate", key, None, changed, method.uri)
 
 
 def _revoke(files: TrustFiles, wanted: str, now: datetime.datetime) -> _State:
@@ -164,7 +164,7 @@ def _revoke(files: TrustFiles, wanted: str, now: datetime.datetime) -> _State:
 def _passphrase(arguments: argparse.Namespace) -> str | None:
     named = os.environ.get(PASSPHRASE_VARIABLE)
     if named or not arguments.passphrase:
-        return named or None
+        return named or None  # the signer process reads the variable itself
     if not sys.stdin.isatty():
         raise ConfigurationError(
             "cannot ask for a passphrase without a terminal", f"set {PASSPHRASE_VARIABLE}"
@@ -176,13 +176,14 @@ def _default_name() -> str:
     return f"{getpass.getuser()} at {os.uname().nodename}"
 
 
-def _print(project: Project, keyring: Keyring, state: _State, as_json: bool) -> None:
+def _print(project: Project, state: _State, as_json: bool) -> None:
+    file = find_configuration() / "signing.key"
     listed = _is_listed(project, state.key)
     ruling = _is_ruling(project, state.key)
     document = {
         "action": state.action,
         "id": state.key.id if state.key else None,
-        "file": str(keyring.file) if keyring.exists() and state.token is None else None,
+        "file": str(file) if find_signer().born() is not None and state.token is None else None,
         "token": state.token,
         "listed": listed,
         "trusted": ruling,
@@ -196,7 +197,7 @@ def _print(project: Project, keyring: Keyring, state: _State, as_json: bool) -> 
         print(f"{did}: {state.former.id}")
     if state.key is not None:
         print(f"key: {state.key.id}")
-        print(f"token: {state.token}" if state.token else f"file: {keyring.file}")
+        print(f"token: {state.token}" if state.token else f"file: {file}")
     elif state.action == "show":
         print("no key yet; create one: ml-assets keys generate")
     if state.changed:

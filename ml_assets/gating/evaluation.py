@@ -71,7 +71,7 @@ class Gating:
         self.project = project
         self.checkout = checkout
         store = ResultStore(
-            project.make_state() / "results", project.secret, project.scope, on_notice
+            project.make_state() / "results", project.seal, project.scope, on_notice
         )
         self.kit = GateCatalog(
             checkout, self.rules, self.environment, {} if written is None else written

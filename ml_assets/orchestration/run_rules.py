@@ -7,7 +7,6 @@ the file is sealed with the user's secret, and a file with another seal ends the
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import json
 import os
@@ -43,8 +42,8 @@ def _directory(project: Project) -> Path:
 def _seal(project: Project, run_id: str, branch: Branch | None) -> bytes:
     named = [branch.name, branch.commit] if branch is not None else None
     body = json.dumps(["rules", run_id, named])
-    seal = hmac.new(project.secret, body.encode(), hashlib.sha256).hexdigest()
-    return json.dumps({"body": body, "seal": seal}).encode()
+    (seal,) = project.seal("rules of a run", [body.encode()])
+    return json.dumps({"body": body, "seal": seal.hex()}).encode()
 
 
 def _write(file: Path, content: bytes) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ml_assets.project.project import Project, find_configuration
+from ml_assets.project.project import Project
 from ml_assets.project.rules import Rules
 from ml_assets.project.settings.settings import Confinement, Settings
+from ml_assets.signer.access import find_configuration, is_separate
 from resources.errors import ConfigurationError, UnavailableError
 from security.sandbox.confinement import can_confine
 
@@ -16,8 +17,8 @@ from security.sandbox.confinement import can_confine
 _OF_THE_USER = ((".cache",), (".local", "share"), (".local", "state"))
 
 
-def find_denied(project: Project, rules: Rules) -> tuple[Path, ...]:
-    """Find the paths that no process of a stage may read or write.
+def find_denied(project: Project, rules: Rules) -> tuple[Path, ...] | None:
+    """Find the paths that no process of a stage may read or write; None without confinement.
 
     Raises:
         ConfigurationError: the settings deny a path that cannot be denied.
@@ -27,22 +28,25 @@ def find_denied(project: Project, rules: Rules) -> tuple[Path, ...]:
     wanted = settings.confinement
     denied = list_denied(project, settings)
     if wanted is Confinement.OFF:
-        return ()
+        return None
     # The directories above a denied one are not writable, but stages write into the project.
-    above = find_configuration().resolve().is_relative_to(project.root.resolve())
+    inside = find_configuration().resolve().is_relative_to(project.root.resolve())
+    above = inside and not is_separate()
     if above or not can_confine():
         if wanted is Confinement.REQUIRED:
             raise UnavailableError(
                 "cannot confine stages: signing keys would be readable",
                 "use Linux 6.2 or newer with Landlock, and XDG_CONFIG_HOME outside of the project",
             )
-        return ()
+        return None
+    if is_separate():
+        return denied
     _make_directories(Path(os.path.expanduser("~")))
     return denied
 
 
 def list_denied(project: Project, settings: Settings) -> tuple[Path, ...]:
-    """List the directory of keys and the paths that the settings add.
+    """List the paths that the settings add, and the directory of keys unless it is hidden.
 
     Args:
         settings: the protected branch's.
@@ -59,7 +63,7 @@ def list_denied(project: Project, settings: Settings) -> tuple[Path, ...]:
                 f"cannot deny a path to stages: {path}",
                 "write absolute paths outside of the project into signing.denied",
             )
-    return (find_configuration(), *added)
+    return tuple(added) if is_separate() else (find_configuration(), *added)
 
 
 def _make_directories(home: Path) -> None:

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from ml_assets.project.settings.settings import Settings, load_settings
+from ml_assets.signer.access import find_signer
 from resources.ci_job import read_ci_job
 from resources.dvc.checkout.checkout import Checkout
 from resources.dvc.checkout.commit_view import CommitView
@@ -24,7 +25,7 @@ from resources.git.repository import (
     read_head,
     resolve_commit,
 )
-from resources.stores.result_store import load_secret
+from resources.stores.seal import Seal
 
 #: The variable with the project's directory, for processes that Dagster starts.
 PROJECT_VARIABLE = "ML_ASSETS_PROJECT"
@@ -102,13 +103,13 @@ class Project:
         return os.fspath(self.shared or self.root)
 
     @cached_property
-    def secret(self) -> bytes:
-        """The secret that seals stored results and digests; created on first use.
+    def seal(self) -> Seal:
+        """Seals stored results, manifests and digests with a secret of the signer.
 
         Raises:
-            UnavailableError: the file cannot be read or written, or other users can read it.
+            UnavailableError: the secret cannot be created or read, or the signer has ended.
         """
-        return load_secret(find_configuration() / "results.secret")
+        return find_signer().seal
 
     @cached_property
     def _owns_state(self) -> bool:
@@ -151,7 +152,7 @@ class Project:
             ConfigurationError: no DVC repository, or DVC cannot read it.
         """
         self.make_state()
-        return load_manifest(self.root, self.own_state, self.secret)
+        return load_manifest(self.root, self.own_state, self.seal)
 
     def view_commit(self, rev: str) -> CommitView:
         """Open a commit to plan its stages, without a checkout.
@@ -160,7 +161,7 @@ class Project:
             ConfigurationError: unknown commit, or DVC cannot read it.
         """
         commit = resolve_commit(self.root, rev)
-        manifest = load_manifest_at(self.root, commit, self.make_state(), self.secret)
+        manifest = load_manifest_at(self.root, commit, self.make_state(), self.seal)
         return CommitView(
             self.root,
             self.state,
@@ -181,7 +182,7 @@ class Project:
         """
         is_sparse = self.settings.pull if pull is None else pull
         opened = SparseCheckout if is_sparse else Checkout
-        return opened(self.root, self.make_state(), self.load_manifest(), self.secret)
+        return opened(self.root, self.make_state(), self.load_manifest(), self.seal)
 
     def find_cache(self) -> Path:
         """Find DVC's cache, also where the pipeline is not readable.
@@ -201,13 +202,6 @@ class Project:
         checkout = self.open_checkout(pull=True)
         if isinstance(checkout, SparseCheckout):
             checkout.withdraw()
-
-
-def find_configuration() -> Path:
-    """Find the user's configuration directory, with keys that no stage or gate may read."""
-    named = os.environ.get("XDG_CONFIG_HOME") or ""
-    home = Path(named) if os.path.isabs(named) else Path.home() / ".config"
-    return home / "ml-assets"
 
 
 def find_state_home() -> Path:

@@ -4,23 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-from ml_assets.project.project import Project, find_configuration
+from ml_assets.project.project import Project
 from ml_assets.project.rules import Rules
-from ml_assets.project.settings.signing import Method, SigningSettings
-from ml_assets.proof.token_key import open_token_signer
+from ml_assets.project.settings.signing import Method
+from ml_assets.signer.access import SignerAccess, find_configuration, find_signer
+from ml_assets.signer.service import SigningMethod
 from resources.errors import ConfigurationError
 from resources.git.command import mask
 from security.ledger.ledger import Ledger, LedgerDirectory
-from security.signing.signer import Signer
-
-if TYPE_CHECKING:
-    from resources.signing.keyless_signer import KeylessSigner
-
-#: The variable with the passphrase of the user's own key.
-PASSPHRASE_VARIABLE = "ML_ASSETS_KEY_PASSPHRASE"  # nosec B105  # the name of a variable
 
 
 def open_ledger(project: Project, where: str | None) -> Ledger:
@@ -54,7 +46,7 @@ def describe_ledger(project: Project, where: str | None) -> str:
     )
 
 
-def open_signer(project: Project, rules: Rules, on_notice: Callable[[str], None]) -> Signer:
+def open_signer(project: Project, rules: Rules, on_notice: Callable[[str], None]) -> SignerAccess:
     """Open the signer of the protected branch's settings.
 
     Args:
@@ -63,50 +55,51 @@ def open_signer(project: Project, rules: Rules, on_notice: Callable[[str], None]
     Raises:
         ResourceError, SecurityError: the key is not available.
     """
-    settings = rules.settings.signing
-    if settings.method is Method.KEYLESS:
-        return open_keyless(rules, settings)
-    if settings.method is Method.CERTIFICATE:
-        from resources.signing.certificate_signer import open_certificate_signer
-
-        return open_certificate_signer(
-            _outside(project, str(settings.key)),
-            project.root / str(settings.certificates),
-            os.environ.get(PASSPHRASE_VARIABLE),
-        )
-    if settings.method is Method.PKCS11:
-        return open_token_signer(project, settings)
-    from resources.signing.keyring import Keyring
-
-    keyring = Keyring(find_configuration())
-    if not keyring.exists():
-        on_notice(f"created a signing key: {keyring.file}; publish it: ml-assets keys generate")
-    return keyring.open_signer(os.environ.get(PASSPHRASE_VARIABLE))
+    signer = find_signer()
+    is_new = rules.settings.signing.method is Method.KEY and signer.born() is None
+    signer.open(find_method(project, rules))
+    if is_new:
+        file = find_configuration() / "signing.key"
+        on_notice(f"created a signing key: {file}; publish it: ml-assets keys generate")
+    return signer
 
 
-def open_keyless(rules: Rules, settings: SigningSettings) -> KeylessSigner:
-    """Open the keyless signer, for the Sigstore that the protected branch names.
+def find_method(project: Project, rules: Rules) -> SigningMethod:
+    """Find what signs, with the files that the settings name.
 
     Raises:
-        ConfigurationError: the protected branch does not have the configuration.
+        ConfigurationError: a file of the settings cannot be read.
     """
-    from resources.signing.keyless_signer import KeylessSigner
+    settings = rules.settings.signing
+    return SigningMethod(
+        settings.method.value,
+        str(project.root),
+        settings.key,
+        _read_certificates(project, settings.certificates),
+        _read_sigstore(rules),
+        settings.uri,
+        settings.module,
+    )
 
-    if settings.sigstore is None:
-        return KeylessSigner(None)
-    text = rules.protection.read(settings.sigstore).get(settings.sigstore)
+
+def _read_certificates(project: Project, file: str | None) -> str | None:
+    if file is None:
+        return None
+    try:
+        return (project.root / file).read_text(encoding="ascii")
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(
+            f"cannot read certificates: {file}: {error}",
+            "set signing.certificates to a PEM file with the signer's certificate first",
+        ) from error
+
+
+def _read_sigstore(rules: Rules) -> str | None:
+    """Read the client trust configuration from the protected branch."""
+    file = rules.settings.signing.sigstore
+    if file is None:
+        return None
+    text = rules.protection.read(file).get(file)
     if text is None:
-        raise ConfigurationError(
-            f"no such file: {settings.sigstore} of {rules.origin}", "commit it there"
-        )
-    return KeylessSigner(text.decode("utf-8", "replace"))
-
-
-def _outside(project: Project, key: str) -> Path:
-    """Return the path of a private key, which no repository may hold."""
-    path = Path(os.path.expanduser(key))
-    if not path.is_absolute() or path.resolve().is_relative_to(project.root.resolve()):
-        raise ConfigurationError(
-            f"private key inside the project: {key}", "move it to your configuration directory"
-        )
-    return path
+        raise ConfigurationError(f"no such file: {file} of {rules.origin}", "commit it there")
+    return text.decode("utf-8", "replace")

@@ -12,9 +12,9 @@ from ml_assets.project.project import Project
 from ml_assets.project.rules import Rules
 from ml_assets.proof.signer import describe_ledger, open_ledger, open_signer
 from ml_assets.proof.trust import find_trust
+from ml_assets.signer.access import SignerAccess
 from security.ledger.ledger import Ledger
 from security.ledger.statement_index import StatementIndex
-from security.signing.signer import Signer
 from security.signing.trust import Trust
 from security.statements.statement import Statement
 from security.verify.verified_statements import VerifiedStatements
@@ -59,7 +59,7 @@ class Proofs:
         return describe_ledger(self._project, self._where)
 
     @cached_property
-    def signer(self) -> Signer:
+    def signer(self) -> SignerAccess:
         """The signer.
 
         Raises:

@@ -10,9 +10,8 @@ import posixpath
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from ml_assets.project.project import find_configuration
 from ml_assets.project.rules import TRUST, Rules
-from resources.signing.keyring import Keyring
+from ml_assets.signer.access import find_signer
 from security.signing.trust import Trust, parse_trust
 
 
@@ -27,5 +26,5 @@ def find_trust(rules: Rules, *, with_own: bool = True) -> Trust:
     """
     files = {posixpath.basename(path): text for path, text in rules.trust_files.items()}
     trust = replace(parse_trust(files, f"{TRUST} of {rules.origin}"), at=datetime.now(UTC))
-    own = Keyring(find_configuration()).public_key() if with_own else None
+    own = find_signer().public_key() if with_own else None
     return trust if own is None else trust.with_key(own, "your own key")

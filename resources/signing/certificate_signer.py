@@ -43,22 +43,20 @@ class CertificateSigner:
 
 
 def open_certificate_signer(
-    key: Path, certificates: Path, passphrase: str | None
+    key: Path, certificates: bytes, passphrase: str | None
 ) -> CertificateSigner:
-    """Open a key and its certificates, both PEM.
+    """Open a key, and its certificate chain in PEM.
 
     Raises:
         UnavailableError: the key cannot be read, or other users can read it.
-        ConfigurationError: the certificates cannot be read, or are for another key.
+        ConfigurationError: the certificates are not valid, or for another key.
     """
     hint = "set signing.certificates to a PEM file with the signer's certificate first"
     try:
-        chain = tuple(x509.load_pem_x509_certificates(certificates.read_bytes()))
-    except (OSError, ValueError) as error:
-        raise ConfigurationError(
-            f"cannot read certificates: {certificates}: {error}", hint
-        ) from error
+        chain = tuple(x509.load_pem_x509_certificates(certificates))
+    except ValueError as error:
+        raise ConfigurationError(f"cannot read certificates: {error}", hint) from error
     private = load_private_key(key, passphrase)
     if chain[0].public_key() != private.public_key():
-        raise ConfigurationError(f"certificate for another key: {certificates}", hint)
+        raise ConfigurationError(f"certificate for another key: {key}", hint)
     return CertificateSigner(private, chain)

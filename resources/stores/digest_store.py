@@ -1,7 +1,7 @@
 """The digest store: a cache of digests of files that have not changed since they were read.
 
 It may be deleted at any time. A row is used only while the inode, size, modification time and
-status-change time of its file are unchanged. With a secret, a row also needs a valid seal: gates
+status-change time of its file are unchanged. With seals, a row also needs a valid seal: gates
 trust these digests, and a stage can write to the store.
 """
 
@@ -13,10 +13,11 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 
+from resources.stores.seal import Seal
 from security.content.digest import Digests, digest_file
 
 _ATTEMPTS = 50  # to write while another process holds the database
@@ -41,12 +42,12 @@ class DigestStore:
     """Digests each state of a file once. Safe for threads.
 
     Args:
-        secret: seals the rows (keyed BLAKE2b, RFC 7693); None trusts every row.
+        seal: seals the rows; None trusts every row.
     """
 
-    def __init__(self, file: Path, secret: bytes | None = None) -> None:
+    def __init__(self, file: Path, seal: Seal | None = None) -> None:
         self._file = file
-        self._secret = secret
+        self._seal = seal
         self._lock = threading.Lock()
         self._rows: dict[str, tuple[_Stamp, Digests]] = {}
         self._fresh: dict[str, tuple[_Stamp, Digests]] = {}
@@ -103,8 +104,8 @@ class DigestStore:
         if not fresh:
             return
         rows = [
-            (path, *seen, d.md5, d.sha256, self._seal(path, seen, d))
-            for path, (seen, d) in fresh.items()
+            (path, *seen, d.md5, d.sha256, seal)
+            for (path, (seen, d)), seal in zip(fresh.items(), self._seals(fresh), strict=True)
         ]
         for _ in range(_ATTEMPTS):
             try:
@@ -140,22 +141,30 @@ class DigestStore:
             return
         try:
             with sqlite3.connect(self._file, timeout=10) as database:
-                for path, inode, size, modified, changed, md5, sha256, seal in database.execute(
+                rows = database.execute(
                     "SELECT path, inode, size, modified, changed, md5, sha256, seal FROM digests"
-                ):
-                    seen, digests = (inode, size, modified, changed), Digests(md5, sha256, size)
-                    if hmac.compare_digest(seal, self._seal(path, seen, digests)):
-                        self._rows[path] = (seen, digests)
+                ).fetchall()
             database.close()
+            found = {
+                path: ((inode, size, modified, changed), Digests(md5, sha256, size))
+                for path, inode, size, modified, changed, md5, sha256, _ in rows
+            }
+            for row, seal in zip(rows, self._seals(found), strict=True):
+                if hmac.compare_digest(row[-1], seal):
+                    self._rows[row[0]] = found[row[0]]
         except (sqlite3.Error, TypeError):
             self._rows.clear()
             self._forget()
 
-    def _seal(self, path: str, seen: _Stamp, digests: Digests) -> str:
-        if self._secret is None:
-            return ""
-        text = f"{seen} {digests.md5} {digests.sha256} {digests.size} {path}"
-        return hashlib.blake2b(os.fsencode(text), digest_size=16, key=self._secret).hexdigest()
+    def _seals(self, rows: Mapping[str, tuple[_Stamp, Digests]]) -> list[str]:
+        if self._seal is None:
+            return [""] * len(rows)
+        texts = [
+            f"{seen} {digests.md5} {digests.sha256} {digests.size} {path}"
+            for path, (seen, digests) in rows.items()
+        ]
+        messages = [hashlib.sha256(os.fsencode(text)).digest() for text in texts]
+        return [seal[:16].hex() for seal in self._seal("digests", messages)]
 
     def _forget(self) -> None:
         """Delete a database that SQLite cannot use: every digest can be computed again."""

@@ -1,9 +1,8 @@
 """The store of gate results: one sealed statement a file, named by the digest of its binding.
 
 Any process on the machine can write here, also the tests of a checkout under test. So each file
-carries a seal (HMAC-SHA256, RFC 2104) under a secret in the user's configuration directory, which
-gate processes cannot read (``security.sandbox``). The seal covers the project and the file name: a
-result copied from another project, or renamed, is invalid.
+carries a seal (``seal.py``) over the project and the file name: a result that was renamed or copied
+from another project is invalid.
 
 An invalid result counts as missing, and its gate runs again.
 """
@@ -13,13 +12,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
-import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from resources.errors import UnavailableError, os_reason, wrap_os_error
-from resources.files import create_private, read_private, read_regular, write_atomically
+from resources.errors import os_reason, wrap_os_error
+from resources.files import read_regular, write_atomically
+from resources.stores.seal import Seal
 from security.errors import SecurityError
 from security.statements.gate_result import (
     Binding,
@@ -29,8 +28,6 @@ from security.statements.gate_result import (
     write_result,
 )
 
-_KEY_BYTES = 32
-_LARGEST_SECRET = 1024  # bytes of its file
 _LARGEST = 256 << 20  # bytes of one result
 _HINT = "run the gate again: ml-assets check"
 
@@ -40,7 +37,7 @@ class ResultStore:
 
     Args:
         directory: the directory of the results.
-        secret: the secret of the user (``load_secret``).
+        seal: seals the results.
         project: identifies the project; part of every seal.
         on_refusal: called with a message for each invalid result.
     """
@@ -48,12 +45,13 @@ class ResultStore:
     def __init__(
         self,
         directory: Path,
-        secret: bytes,
+        seal: Seal,
         project: str,
         on_refusal: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.directory = directory
-        self._secret = hmac.digest(secret, os.fsencode(project), "sha256")
+        self._seal_message = seal
+        self._purpose = f"results of {project}"
         self._on_refusal = on_refusal
 
     def load(self, binding: Binding) -> GateResult | None:
@@ -105,25 +103,5 @@ class ResultStore:
 
     def _seal(self, key: str, statement: bytes) -> bytes:
         digest = hashlib.sha256(statement).hexdigest()
-        return hmac.digest(self._secret, f"{key} {digest}".encode("ascii"), "sha256").hex().encode()
-
-
-def load_secret(file: Path) -> bytes:
-    """Load the secret that seals results; create it on first use, readable by its owner only.
-
-    Raises:
-        UnavailableError: the secret cannot be created or read, other users can read it, or it is
-            damaged.
-    """
-    hint = f"remove it, then run again: rm {file}"
-    try:
-        if not file.exists():
-            create_private(file, secrets.token_bytes(_KEY_BYTES))
-        secret = read_private(file, _LARGEST_SECRET)
-    except OSError as error:
-        raise UnavailableError(
-            f"no secret for results: {os_reason(error)}: {file}", hint
-        ) from error
-    if len(secret) != _KEY_BYTES:
-        raise UnavailableError(f"the secret for results is damaged: {file}", hint)
-    return secret
+        (seal,) = self._seal_message(self._purpose, [f"{key} {digest}".encode("ascii")])
+        return seal.hex().encode()

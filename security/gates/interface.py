@@ -92,7 +92,7 @@ class Task:
     environment: Mapping[str, str]
     out: Path | None = None
     python: Path | None = None
-    denied: tuple[Path, ...] = ()
+    denied: tuple[Path, ...] | None = None
     timeout: float = 600.0
 
 

@@ -33,8 +33,9 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from security.sandbox import landlock
-from security.sandbox.landlock import NOTHING, READ_ONLY, ConfinementError, Right, Scope
+from security.sandbox import capabilities, landlock
+from security.sandbox.errors import ConfinementError
+from security.sandbox.landlock import NOTHING, READ_ONLY, Right, Scope
 from security.sandbox.mount_table import Mount, read_mounts
 from security.sandbox.path_aliases import find_denied
 
@@ -86,7 +87,7 @@ def start_restricted(
 
     def restrict_and_start() -> None:
         try:
-            landlock.drop_capabilities()
+            capabilities.drop_for_children()
             landlock.restrict_thread(ruleset)
             started.append(start())
         except BaseException as error:  # raised again in the waiting thread

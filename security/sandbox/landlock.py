@@ -14,24 +14,16 @@ import stat
 import struct
 import sys
 from functools import cache
-from typing import Any, ClassVar
+from typing import Any
 
-from security.errors import SecurityError
+from security.sandbox.errors import ConfinementError
 
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446  # the same on all architectures
 _VERSION = 1  # LANDLOCK_CREATE_RULESET_VERSION
 _PATH_BENEATH = 1  # LANDLOCK_RULE_PATH_BENEATH
 _HERE = -100  # AT_FDCWD
 _PR_GET_DUMPABLE, _PR_SET_DUMPABLE = 3, 4
-_PR_CAPBSET_READ, _PR_CAPBSET_DROP = 23, 24
 _PR_SET_NO_NEW_PRIVS = 38
-_PR_CAP_AMBIENT, _CLEAR_ALL = 47, 4
-
-
-class ConfinementError(SecurityError):
-    """A process cannot be confined, or does not end."""
-
-    kind: ClassVar[str] = "confinement"
 
 
 class Right:
@@ -68,23 +60,6 @@ _OF_FILES = Right.EXECUTE | Right.WRITE_FILE | Right.READ_FILE | Right.TRUNCATE 
 _RULE = struct.Struct("=Qi")  # struct landlock_path_beneath_attr, which is packed
 READ_ONLY = Right.EXECUTE | Right.READ_FILE
 NOTHING = 0
-
-#: The capabilities that root loses: each reaches files or processes past the file system.
-_CAPABILITIES = {
-    "DAC_READ_SEARCH": 2,
-    "SYS_MODULE": 16,
-    "SYS_RAWIO": 17,
-    "SYS_PTRACE": 19,
-    "SYS_ADMIN": 21,
-    "SYS_BOOT": 22,
-    "SYS_RESOURCE": 24,
-    "MKNOD": 27,
-    "MAC_OVERRIDE": 32,
-    "MAC_ADMIN": 33,
-    "PERFMON": 38,
-    "BPF": 39,
-    "CHECKPOINT_RESTORE": 40,
-}
 
 
 @cache
@@ -176,20 +151,6 @@ def restrict_thread(ruleset: int) -> None:
     if _prctl(_PR_SET_NO_NEW_PRIVS, 1) != 0:
         raise ConfinementError("the kernel refuses to set no_new_privs", _HINT)
     _call("cannot restrict the thread", _RESTRICT_SELF, ruleset, 0)
-
-
-def drop_capabilities() -> None:
-    """Drop capabilities that bypass file permissions, for programs that this thread will start.
-
-    Raises:
-        ConfinementError: root cannot drop one of them.
-    """
-    _prctl(_PR_CAP_AMBIENT, _CLEAR_ALL)
-    if os.geteuid() != 0:
-        return  # with no_new_privs, programs of other users gain no capability
-    for name, number in _CAPABILITIES.items():
-        if _prctl(_PR_CAPBSET_READ, number) == 1 and _prctl(_PR_CAPBSET_DROP, number) != 0:
-            raise ConfinementError(f"cannot drop the capability: CAP_{name}", _HINT)
 
 
 def set_dumpable(value: int) -> int:

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from security.sandbox.landlock import ConfinementError
+from security.sandbox.errors import ConfinementError
 
 _ESCAPE = re.compile(r"\\([0-7]{3})")
 

@@ -6,7 +6,7 @@ import os
 import stat
 from pathlib import Path
 
-from security.sandbox.landlock import ConfinementError
+from security.sandbox.errors import ConfinementError
 from security.sandbox.mount_table import Mount, other_names
 
 _MOST_LINKS = 40  # on one path, as in path_resolution(7)

@@ -28,7 +28,7 @@ from pathlib import Path
 
 from security.sandbox import landlock
 from security.sandbox.confinement import start_restricted
-from security.sandbox.landlock import ConfinementError
+from security.sandbox.errors import ConfinementError
 from security.sandbox.process_table import is_dead, list_pids, reap, refuse_survivors
 
 _BEHIND, _AHEAD = 64, 512  # pids to try around the newest one

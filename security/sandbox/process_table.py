@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from security.sandbox.landlock import ConfinementError
+from security.sandbox.errors import ConfinementError
 
 
 def list_pids() -> list[int]:

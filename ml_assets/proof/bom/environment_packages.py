@@ -78,7 +78,7 @@ def describe_environment(project: Project, rules: Rules) -> EnvironmentDescripti
 
 
 def _read_tree(project: Project) -> SourceTree:
-    store = DigestStore(project.make_state() / "digests.sqlite", project.secret)
+    store = DigestStore(project.make_state() / "digests.sqlite", project.seal)
     tree = read_source_tree(project.root, store)
     store.save()
     missing = tree.missing_for(is_dependency_file)

@@ -16,6 +16,7 @@ from resources.dvc.graph.documents import Documents
 from resources.dvc.graph.manifest import Manifest, Stage
 from resources.dvc.lock.lock_file import LockEntry, LockFile
 from resources.stores.digest_store import DigestStore
+from resources.stores.seal import Seal
 
 if TYPE_CHECKING:
     from resources.dvc.dvc_fallback import DvcFallback
@@ -28,20 +29,20 @@ class Checkout:
         root: the DVC root, absolute.
         state: the directory of caches, which may be deleted at any time.
         manifest: the graph of the working tree.
-        secret: seals stored digests.
+        seal: seals stored digests.
 
     Attributes:
         commit: the commit of a commit view; None for a working tree.
     """
 
     def __init__(
-        self, root: Path, state: Path, manifest: Manifest, secret: bytes | None = None
+        self, root: Path, state: Path, manifest: Manifest, seal: Seal | None = None
     ) -> None:
         self.root = root
         self.state = state
         self.manifest = manifest
         self.commit: str | None = None
-        self.store = DigestStore(state / "digests.sqlite", secret)
+        self.store = DigestStore(state / "digests.sqlite", seal)
         self.documents = Documents(state / "documents")
         self.cache = ObjectCache(Path(manifest.layout.cache_dir), self.store)
         self.runs = RunCache(Path(manifest.layout.cache_dir))

@@ -25,6 +25,7 @@ from resources.dvc.cache.recorded_tree import find_fields, find_inside, parse_fi
 from resources.dvc.checkout.checkout import Checkout
 from resources.dvc.graph.manifest import Manifest, Out, Stage
 from resources.errors import MissingInputError, ResourceError, UnavailableError
+from resources.stores.seal import Seal
 
 if TYPE_CHECKING:
     from resources.dvc.cache.remote import Remote
@@ -34,9 +35,9 @@ class SparseCheckout(Checkout):
     """A working tree with absent outs. Safe for threads."""
 
     def __init__(
-        self, root: Path, state: Path, manifest: Manifest, secret: bytes | None = None
+        self, root: Path, state: Path, manifest: Manifest, seal: Seal | None = None
     ) -> None:
-        super().__init__(root, state, manifest, secret)
+        super().__init__(root, state, manifest, seal)
         self._placement = Placement(root, self.cache)
         self._supplying: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._unlisted: set[str] = set()

@@ -1,7 +1,7 @@
 """The manifest cache: reads each state of a repository's graph from DVC once.
 
 Only a cache miss imports dvc. A manifest determines which commands run, and a stage can write to
-the cache: so each manifest is sealed for its file name with a secret that stages cannot read.
+the cache: so each manifest is sealed for its file name (``resources/stores/seal.py``).
 """
 
 from __future__ import annotations
@@ -15,17 +15,18 @@ from pathlib import Path
 from resources.dvc.graph.manifest import Manifest
 from resources.errors import ConfigurationError
 from resources.files import write_atomically
+from resources.stores.seal import Seal
 
 _ALWAYS_PRUNED = {".git", ".hg", ".dvc"}
 
 
-def load_manifest(root: Path, state: Path, secret: bytes) -> Manifest:
+def load_manifest(root: Path, state: Path, seal: Seal) -> Manifest:
     """Load the manifest of the working tree.
 
     Args:
         root: the DVC root.
         state: the directory of the cache, created if missing.
-        secret: seals cached manifests.
+        seal: seals cached manifests.
 
     Raises:
         ConfigurationError: the directory is not a DVC repository, or DVC cannot read it.
@@ -36,7 +37,7 @@ def load_manifest(root: Path, state: Path, secret: bytes) -> Manifest:
             "make it one: dvc init; or name a project: ml-assets --project PATH",
         )
     file = state / "manifest" / "worktree.json"
-    cached = _read(file, secret)
+    cached = _read(file, seal)
     if cached is not None:
         fingerprint, manifest = cached
         if fingerprint == digest_sources(root, manifest.sources, manifest.pruned):
@@ -45,29 +46,29 @@ def load_manifest(root: Path, state: Path, secret: bytes) -> Manifest:
 
     manifest = read_manifest(root)
     fingerprint = digest_sources(root, manifest.sources, manifest.pruned)
-    _write(file, secret, fingerprint, manifest)
+    _write(file, seal, fingerprint, manifest)
     return manifest
 
 
-def load_manifest_at(root: Path, commit: str, state: Path, secret: bytes) -> Manifest:
+def load_manifest_at(root: Path, commit: str, state: Path, seal: Seal) -> Manifest:
     """Load the manifest of a commit, without a checkout.
 
     Args:
         commit: the full hash, which names one tree forever, so its manifest never goes stale.
-        secret: seals cached manifests.
+        seal: seals cached manifests.
 
     Raises:
         ConfigurationError: DVC cannot read the commit.
     """
     file = state / "manifest" / f"{commit}.json"
-    cached = _read(file, secret)
+    cached = _read(file, seal)
     if cached is not None and cached[0] == _digest_configuration(root, cached[1]):
         return cached[1]
     from resources.dvc.graph.reader import read_manifest
 
     manifest = read_manifest(root, commit)
     fingerprint = _digest_configuration(root, manifest)
-    _write(file, secret, fingerprint, manifest)
+    _write(file, seal, fingerprint, manifest)
     return manifest
 
 
@@ -115,11 +116,11 @@ def _dvc_files(root: str, pruned: set[str]) -> Iterator[str]:
                 yield name
 
 
-def _read(file: Path, secret: bytes) -> tuple[str, Manifest] | None:
+def _read(file: Path, seal: Seal) -> tuple[str, Manifest] | None:
     """Load a cached manifest and its fingerprint; None without a valid seal for this name."""
     try:
-        seal, _, content = file.read_bytes().partition(b"\n")
-        if not hmac.compare_digest(seal, _seal(file, secret, content)):
+        stored, _, content = file.read_bytes().partition(b"\n")
+        if not hmac.compare_digest(stored, _seal(file, seal, content)):
             return None
         fingerprint, _, text = content.decode("utf-8").partition("\n")
         return fingerprint, Manifest.from_json(text)
@@ -127,13 +128,11 @@ def _read(file: Path, secret: bytes) -> tuple[str, Manifest] | None:
         return None
 
 
-def _write(file: Path, secret: bytes, fingerprint: str, manifest: Manifest) -> None:
+def _write(file: Path, seal: Seal, fingerprint: str, manifest: Manifest) -> None:
     content = f"{fingerprint}\n{manifest.to_json()}".encode()
-    write_atomically(file, _seal(file, secret, content) + b"\n" + content)
+    write_atomically(file, _seal(file, seal, content) + b"\n" + content)
 
 
-def _seal(file: Path, secret: bytes, content: bytes) -> bytes:
-    keyed = hashlib.blake2b(key=secret, digest_size=32, person=b"manifest")
-    keyed.update(os.fsencode(file.name) + b"\0")
-    keyed.update(content)
-    return keyed.hexdigest().encode()
+def _seal(file: Path, seal: Seal, content: bytes) -> bytes:
+    digest = hashlib.sha256(content).hexdigest()
+    return seal("manifests", [os.fsencode(f"{file.name} {digest}")])[0].hex().encode()

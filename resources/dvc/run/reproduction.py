@@ -41,7 +41,7 @@ class Options:
     Attributes:
         admission: admits each stage before its commands run.
         attestation: states the run of each stage.
-        denied: paths that stage processes can neither read nor write.
+        denied: paths that stage processes can neither read nor write; None does not confine them.
         wait: seconds to wait for another run in the same checkout.
         force: run the commands of fresh stages too.
         shared: other processes of the same run work in this checkout on other stages.
@@ -51,7 +51,7 @@ class Options:
     environment: StageEnvironment
     admission: Admission
     attestation: Attestation
-    denied: tuple[Path, ...] = ()
+    denied: tuple[Path, ...] | None = None
     wait: float = 600.0
     force: bool = False
     shared: bool = False

@@ -22,19 +22,19 @@ class StageCommands:
         environment: variables of the processes.
         on_line: called with a stage name and one line of its output.
         cancellation: stops running commands.
-        denied: paths that the processes can neither read nor write.
+        denied: paths that the processes can neither read nor write; None does not confine them.
     """
 
     checkout: Checkout
     environment: StageEnvironment
     on_line: Callable[[str, str], None]
     cancellation: Cancellation
-    denied: tuple[Path, ...] = ()
+    denied: tuple[Path, ...] | None = None
 
     @property
     def confined(self) -> bool:
         """Whether this system denies the processes access to the denied paths."""
-        return bool(self.denied) and can_confine()
+        return self.denied is not None and can_confine()
 
     def run(self, stage: Stage) -> Usage:
         """Run the commands of a stage until one fails.
@@ -70,7 +70,7 @@ class StageCommands:
                 variables=variables,
                 on_line=lambda line: self.on_line(stage.name, line),
                 cancellation=self.cancellation,
-                denied=self.denied if self.confined else (),
+                denied=self.denied if self.confined else None,
             )
         except ConfinementError as error:
             raise UnavailableError(f"{stage.name}: {error.message}", error.hint) from error

@@ -62,7 +62,7 @@ def run_command(
     variables: Mapping[str, str],
     on_line: Callable[[str], None],
     cancellation: Cancellation,
-    denied: Sequence[Path] = (),
+    denied: Sequence[Path] | None = None,
 ) -> Usage:
     """Run a command to its end in a process group of its own and report its output.
 
@@ -70,7 +70,8 @@ def run_command(
     command are killed when it ends, so that none writes to an out after it was hashed.
 
     Args:
-        denied: absolute paths that the process tree can neither read nor write.
+        denied: absolute paths that the process tree can neither read nor write; None does not
+            confine it.
 
     Raises:
         ConfinementError: access to the denied paths cannot be prevented.
@@ -89,7 +90,7 @@ def run_command(
             start_new_session=True,
         )
 
-    process = start_command(lambda: start_confined(start, denied) if denied else start())
+    process = start_command(lambda: start() if denied is None else start_confined(start, denied))
     # Between fork and exec a child has the memory of this process, which counts in its peak.
     floor = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     output = cast(IO[bytes], process.stdout)

@@ -66,7 +66,7 @@ class StageRunner:
         admission: Admission,
         attestation: Attestation,
         environment: StageEnvironment,
-        denied: Sequence[Path] = (),
+        denied: Sequence[Path] | None = None,
         on_line: Callable[[str, str], None],
         cancellation: Cancellation,
         tracked: frozenset[str] = frozenset(),
@@ -75,7 +75,9 @@ class StageRunner:
         self._checkout = checkout
         self._admission = admission
         self._attestation = attestation
-        self._commands = StageCommands(checkout, environment, on_line, cancellation, tuple(denied))
+        self._commands = StageCommands(
+            checkout, environment, on_line, cancellation, None if denied is None else tuple(denied)
+        )
         self._tracked = tracked
         self._visible = visible
 

@@ -120,7 +120,10 @@ def tool_missing(name: str, environment: PythonEnvironment) -> GateError:
 
 
 def read_environment(
-    python: Path, variables: Mapping[str, str], denied: tuple[Path, ...] = (), timeout: float = 10.0
+    python: Path,
+    variables: Mapping[str, str],
+    denied: tuple[Path, ...] | None = None,
+    timeout: float = 10.0,
 ) -> PythonEnvironment:
     """Read an environment; the interpreter starts only the first time.
 
@@ -146,7 +149,7 @@ def read_environment(
 
 
 def _read_interpreter(
-    python: Path, variables: Mapping[str, str], denied: tuple[Path, ...], timeout: float
+    python: Path, variables: Mapping[str, str], denied: tuple[Path, ...] | None, timeout: float
 ) -> _Interpreter:
     """Return version, prefix and site directories of an interpreter."""
     if not os.access(python, os.X_OK):

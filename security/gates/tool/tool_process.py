@@ -67,7 +67,7 @@ class ToolCommand:
     directory: Path
     environment: Mapping[str, str]
     timeout: float
-    denied: tuple[Path, ...] = ()
+    denied: tuple[Path, ...] | None = None
     most_output: int = 64 << 20
     most_errors: int | None = None
     memory: int | None = None
@@ -128,9 +128,9 @@ def run_tool(command: ToolCommand) -> ToolExit:
 
 def _start(command: ToolCommand) -> ProcessTree:
     denied = command.denied
-    if denied and command.unconfined_ok and not can_confine():
-        denied = ()
-    ruleset = build_ruleset(denied) if denied else None
+    if command.unconfined_ok and not can_confine():
+        denied = None
+    ruleset = build_ruleset(denied) if denied is not None else None
     try:
         return start_tree(lambda added: _open_process(command, added), ruleset)
     finally:

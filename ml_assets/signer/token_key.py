@@ -7,16 +7,12 @@ module in the environment.
 
 from __future__ import annotations
 
-import os
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ml_assets.project.project import Project
-from ml_assets.project.settings.signing import SigningSettings
 from resources.errors import ConfigurationError, UnavailableError
-from security.signing.public_key import PublicKey
-from security.signing.signer import KeySigner
 
 if TYPE_CHECKING:
     from resources.signing.pkcs11_signer import TokenKey
@@ -28,39 +24,32 @@ MODULE_VARIABLE = "ML_ASSETS_PKCS11_MODULE"
 _OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 
-def open_token_signer(project: Project, settings: SigningSettings) -> KeySigner:
-    """Open the token's key for signing.
+def find_token_key(
+    uri: str, module: str | None, root: Path, variables: Mapping[str, str]
+) -> TokenKey:
+    """Find the key in the token.
+
+    Args:
+        uri: of the key (RFC 7512).
+        module: path of the module in the settings.
+        root: of the project.
+        variables: may hold the PIN, and name another module.
 
     Raises:
-        ResourceError, SecurityError: the token or the key is not available.
+        ConfigurationError: the URI or the module is not valid, or PKCS#11 support is missing.
+        UnavailableError: the module does not exist.
     """
-    pin = os.environ.get(PIN_VARIABLE)
-    if not pin:
-        raise UnavailableError("no PIN for the token", f"set {PIN_VARIABLE}")
-    return _find_key(project, settings, pin).open_signer()
-
-
-def read_token_key(project: Project, settings: SigningSettings) -> PublicKey:
-    """Read the public half of the token's key; most tokens show it without a PIN.
-
-    Raises:
-        ResourceError, SecurityError: the key cannot be read.
-    """
-    return _find_key(project, settings, os.environ.get(PIN_VARIABLE) or None).read_public_key()
-
-
-def _find_key(project: Project, settings: SigningSettings, pin: str | None) -> TokenKey:
     try:
         from resources.signing.pkcs11_signer import TokenKey, parse_uri
     except ImportError as error:
         raise ConfigurationError(
             "PKCS#11 support is not installed", "install ml-assets with its extra: pkcs11"
         ) from error
-    name = parse_uri(str(settings.uri))
-    return TokenKey(name, _find_module(project, settings), pin)
+    pin = variables.get(PIN_VARIABLE) or None
+    return TokenKey(parse_uri(uri), _find_module(module, root, variables), pin)
 
 
-def _find_module(project: Project, settings: SigningSettings) -> Path:
+def _find_module(module: str | None, root: Path, variables: Mapping[str, str]) -> Path:
     """Find the module to load. The steps, each with the attack that it stops:
 
     1. The path is absolute (attack: the current directory chooses the module).
@@ -70,14 +59,14 @@ def _find_module(project: Project, settings: SigningSettings) -> Path:
     4. For a module of the settings: the file and all directories above it belong to root and only
        root can write them, so that no stage has left the file there.
     """
-    own = os.environ.get(MODULE_VARIABLE)
-    path = Path(own or settings.module or "")
+    own = variables.get(MODULE_VARIABLE)
+    path = Path(own or module or "")
     if not path.is_absolute():  # 1
         where = MODULE_VARIABLE if own else "signing.module"
         raise ConfigurationError(f"not an absolute path: {where}: {path}", "write an absolute path")
     real = path.resolve()
     repository = any((one / ".git").exists() for one in real.parents)
-    if repository or real.is_relative_to(project.root.resolve()):  # 2
+    if repository or real.is_relative_to(root.resolve()):  # 2
         raise ConfigurationError(
             f"PKCS#11 module inside a repository: {path}", "name an installed module"
         )

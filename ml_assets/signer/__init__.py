@@ -1,0 +1,1 @@
+"""The signer process: holds keys, secrets and tokens, and signs statements for everything else."""

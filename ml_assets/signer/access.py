@@ -1,0 +1,66 @@
+"""Access to the signer: a process of its own for a command, else a service in this process."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from ml_assets.signer.process import start_signer
+from ml_assets.signer.service import SignerService, SigningMethod
+from security.sandbox.errors import ConfinementError
+from security.signing.bundle import Bundle
+from security.signing.public_key import PublicKey
+
+
+class SignerAccess(Protocol):
+    """What the signer does for its clients (``SignerService``)."""
+
+    def seal(self, purpose: str, messages: Sequence[bytes]) -> list[bytes]: ...
+    def public_key(self) -> PublicKey | None: ...
+    def born(self) -> float | None: ...
+    def generate(self, passphrase: str | None = None) -> PublicKey: ...
+    def rotate(self, passphrase: str | None = None) -> tuple[PublicKey, PublicKey]: ...
+    def read_token_key(self, method: SigningMethod) -> PublicKey: ...
+    def verify_token_key(self, method: SigningMethod) -> PublicKey: ...
+    def read_trusted_root(self, method: SigningMethod) -> bytes: ...
+    def open(self, method: SigningMethod) -> None: ...
+    def sign(self, payload: bytes) -> Bundle: ...
+
+
+_separate: dict[Path, SignerAccess] = {}
+
+
+def find_configuration() -> Path:
+    """Find the user's configuration directory, with the keys."""
+    named = os.environ.get("XDG_CONFIG_HOME") or ""
+    home = Path(named) if os.path.isabs(named) else Path.home() / ".config"
+    return home / "ml-assets"
+
+
+def separate_signer(in_use: Sequence[Path]) -> None:
+    """Start the signer as a process of its own, and hide the keys from this process.
+
+    Where the system cannot hide directories, this process keeps its access to keys, and only the
+    processes of stages and gates are denied it (``security/sandbox/confinement.py``).
+
+    Args:
+        in_use: see ``security.sandbox.private_mounts.hide_directories``.
+    """
+    directory = find_configuration()
+    try:
+        _separate[directory] = start_signer(directory, os.environ, in_use)
+    except ConfinementError:
+        return
+
+
+def is_separate() -> bool:
+    """Whether this process cannot access the keys."""
+    return find_configuration() in _separate
+
+
+def find_signer() -> SignerAccess:
+    """Return the signer process of this process, else a signer in this process."""
+    directory = find_configuration()
+    return _separate.get(directory) or SignerService(directory, os.environ)

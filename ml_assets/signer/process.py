@@ -1,0 +1,81 @@
+"""The signer process: started first, before anything reads the checkout.
+
+1. It holds the environment variables with passphrase, PIN and tokens, and can open the directory of
+   keys. Its parent forgets these variables and hides the directory from itself
+   (``security/sandbox/private_mounts.py``), and so from all processes that it starts.
+2. It reads requests from a socket that it shares with its parent only, and no file that a branch or
+   a stage can write.
+3. It ends when its parent ends. Signals of the terminal are for the parent.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from collections.abc import MutableMapping, Sequence
+from pathlib import Path
+
+from ml_assets.signer.channel import receive, send
+from ml_assets.signer.client import SignerClient, answer
+from ml_assets.signer.service import PASSPHRASE_VARIABLE, SignerService
+from ml_assets.signer.token_key import PIN_VARIABLE
+from security.sandbox.landlock import set_dumpable
+from security.sandbox.private_mounts import hide_directories
+
+#: Variables with a secret that only the signer needs.
+SECRETS = (
+    PASSPHRASE_VARIABLE,
+    PIN_VARIABLE,
+    "SIGSTORE_ID_TOKEN",
+    "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
+    "ACTIONS_ID_TOKEN_REQUEST_URL",
+)
+
+
+def start_signer(
+    directory: Path, variables: MutableMapping[str, str], in_use: Sequence[Path]
+) -> SignerClient:
+    """Start the signer process, and give up this process's own access to keys.
+
+    Args:
+        directory: the user's configuration directory, with the keys.
+        variables: the environment of this process; loses its secrets.
+        in_use: see ``hide_directories``.
+
+    Raises:
+        ConfinementError: this system cannot hide the keys. The signer process has ended.
+    """
+    ours, theirs = socket.socketpair()
+    pid = os.fork()
+    if pid == 0:
+        ours.close()
+        _serve(theirs, directory, dict(variables))
+    theirs.close()
+    try:
+        hide_directories([directory], in_use)
+    except BaseException:
+        ours.close()
+        os.waitpid(pid, 0)
+        raise
+    for name in SECRETS:
+        variables.pop(name, None)
+    return SignerClient(ours)
+
+
+def _serve(connection: socket.socket, directory: Path, variables: dict[str, str]) -> None:
+    """Be the signer process until the client is gone."""
+    code = 1
+    try:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        set_dumpable(0)  # 1
+        nothing = os.open(os.devnull, os.O_RDWR)
+        os.dup2(nothing, 0)
+        os.dup2(nothing, 1)
+        service = SignerService(directory, variables)
+        while (message := receive(connection)) is not None:  # 2
+            send(connection, answer(service, message))
+        code = 0
+    finally:
+        os._exit(code)  # 3
