@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 
 from resources.errors import UnavailableError
-from resources.stores.result_store import ResultStore, load_secret
+from resources.stores.result_store import ResultStore
+from resources.stores.seal import seal_with
+from resources.stores.secret import load_secret
 from security.gates.interface import Report, Tool
 from security.statements.gate_result import Binding, GateResult, write_result
 
-SECRET = b"s" * 32
+SEAL = seal_with(b"s" * 32)
 TOOL = Tool("black", "26.1")
 BINDING = Binding("format", "source", "a" * 64, {}, TOOL)
 OTHER = Binding("format", "source", "b" * 64, {}, TOOL)
@@ -27,7 +29,7 @@ def said() -> list[str]:
 
 @pytest.fixture
 def store(tmp_path: Path, said: list[str]) -> ResultStore:
-    return ResultStore(tmp_path / "results", SECRET, "/a/project", said.append)
+    return ResultStore(tmp_path / "results", SEAL, "/a/project", said.append)
 
 
 def file_of(store: ResultStore, binding: Binding = BINDING) -> Path:
@@ -75,14 +77,14 @@ def test_result_copied_from_another_commit_is_not_believed(store: ResultStore) -
 def test_result_copied_from_another_project_is_not_believed(
     store: ResultStore, tmp_path: Path
 ) -> None:
-    ResultStore(tmp_path / "theirs", SECRET, "/another/project").keep(RESULT)
+    ResultStore(tmp_path / "theirs", SEAL, "/another/project").keep(RESULT)
     shutil.copytree(tmp_path / "theirs", store.directory)
 
     assert store.load(BINDING) is None
 
 
 def test_result_of_another_user_is_not_believed(store: ResultStore) -> None:
-    ResultStore(store.directory, b"t" * 32, "/a/project").keep(RESULT)
+    ResultStore(store.directory, seal_with(b"t" * 32), "/a/project").keep(RESULT)
 
     assert store.load(BINDING) is None
 
