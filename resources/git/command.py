@@ -22,6 +22,14 @@ _LOCATION = {
 }
 
 
+#: Configuration that starts programs of a repository's choice, off for each command.
+_HARDENED = (
+    "core.fsmonitor=false",
+    f"core.hooksPath={os.devnull}",
+    "safe.bareRepository=explicit",  # a commit can hold files that look like a bare repository
+)
+_own_bare: set[Path] = set()
+
 _CREDENTIALS = re.compile(r"(\w+://)[^/@\s]+@")
 #: Prevent password prompts: a server has no terminal to answer them.
 _SILENT = {
@@ -46,9 +54,11 @@ def run_git(
     environment = {name: value for name, value in os.environ.items() if name not in _LOCATION}
     if timeout is not None:
         environment = {**_SILENT, **environment, "GIT_TERMINAL_PROMPT": "0"}
+    named = (f"--git-dir={directory}",) if directory in _own_bare else ()
+    hardened = (word for setting in _HARDENED for word in ("-c", setting))
     try:
         return subprocess.run(
-            ["git", "-C", os.fspath(directory), *arguments],
+            ["git", "-C", os.fspath(directory), *named, *hardened, *arguments],
             input=stdin,
             capture_output=True,
             check=False,
@@ -64,6 +74,11 @@ def run_git(
         raise UnavailableError(
             "git is not installed", "install Git 2.30 or newer, then check: git --version"
         ) from error
+
+
+def use_bare_repository(directory: Path) -> None:
+    """Let Git use a bare repository that this program has created; it uses no other one."""
+    _own_bare.add(directory)
 
 
 def call_git(

@@ -21,6 +21,7 @@ from resources.git.command import (
     decode_output,
     explain_failure,
     run_git,
+    use_bare_repository,
 )
 from resources.git.commit_history import Author, CommitHistory
 from resources.git.commit_stream import build_commit_stream
@@ -234,6 +235,7 @@ def open_mirror(directory: Path, url: str) -> Mirror:
         raise ConfigurationError(
             f"not the address of a repository: {url}", "use a URL or a path: git remote -v"
         )
+    use_bare_repository(directory)
     steps = [["config", "remote.origin.url", url], ["config", "gc.auto", "0"]]
     if not (directory / "HEAD").is_file():
         directory.mkdir(parents=True, exist_ok=True)
