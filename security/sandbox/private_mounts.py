@@ -42,17 +42,18 @@ _HINT = "allow user namespaces, or use a kernel with landlock"
 def hide_directories(hidden: Sequence[Path], in_use: Sequence[Path] = ()) -> None:
     """Hide directories from this process, and from all that it starts, for good.
 
-    Call it before this process starts a thread.
-
     Args:
         hidden: absolute paths. A missing directory is created, so that no one else can create it.
         in_use: paths whose files may be linked to others beside them.
 
     Raises:
-        ConfinementError: the system refuses. Then nothing is hidden.
+        ConfinementError: the system refuses, or this process has more than one thread: a namespace
+            is that of a thread. Then nothing is hidden.
     """
     if sys.platform != "linux":
         raise ConfinementError("no mount namespaces on this system", "use Linux")
+    if len(os.listdir("/proc/self/task")) != 1:
+        raise ConfinementError("cannot hide directories from a second thread", "hide them earlier")
     for path in hidden:
         with suppress(OSError):  # a directory that we cannot create, no stage can create
             path.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import tempfile
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -208,6 +209,21 @@ def test_link_to_the_directory_of_keys_hides_where_it_leads(place: Place) -> Non
     place.keys.symlink_to(real)
     done = place.run({"real": "cat $HOME/real/signing.key", "link": READS["read"]}, 1)
     assert [said for _, said in done.values() if SECRET in said] == []
+
+
+def test_process_with_a_second_thread_is_refused(place: Place) -> None:
+    def hide() -> dict[str, tuple[int, str]]:
+        over = threading.Event()
+        threading.Thread(target=over.wait).start()
+        try:
+            hide_directories([place.keys])
+        except ConfinementError as error:
+            return {"refused": (0, error.message)}
+        finally:
+            over.set()
+        return {}
+
+    assert "second thread" in in_child(hide, place.user)["refused"][1]
 
 
 def test_hiding_takes_milliseconds(place: Place) -> None:
