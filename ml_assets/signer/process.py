@@ -2,7 +2,8 @@
 
 1. It holds the environment variables with passphrase, PIN and tokens, and can open the directory of
    keys. Its parent forgets these variables and hides the directory from itself
-   (``security/sandbox/private_mounts.py``), and so from all processes that it starts.
+   (``security/sandbox/private_mounts.py``), and so from all processes that it starts. It also hides
+   the files through which a step of a CI job sets variables and paths of later steps.
 2. It reads requests from a socket that it shares with its parent only, and no file that a branch or
    a stage can write.
 3. It ends when its parent ends. Signals of the terminal are for the parent.
@@ -31,6 +32,14 @@ SECRETS = (
     "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
     "ACTIONS_ID_TOKEN_REQUEST_URL",
 )
+#: Variables with the path of a file whose lines a CI runner executes or exports after the step.
+RUNNER_FILES = (
+    "GITHUB_ENV",
+    "GITHUB_PATH",
+    "GITHUB_OUTPUT",
+    "GITHUB_STATE",
+    "GITHUB_STEP_SUMMARY",
+)
 
 
 def start_signer(
@@ -53,12 +62,13 @@ def start_signer(
         _serve(theirs, directory, dict(variables))
     theirs.close()
     try:
-        hide_directories([directory], in_use)
+        files = [Path(variables[name]) for name in RUNNER_FILES if variables.get(name)]
+        hide_directories([directory, *(file for file in files if file.is_file())], in_use)
     except BaseException:
         ours.close()
         os.waitpid(pid, 0)
         raise
-    for name in SECRETS:
+    for name in (*SECRETS, *RUNNER_FILES):
         variables.pop(name, None)
     return SignerClient(ours)
 

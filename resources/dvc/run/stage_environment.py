@@ -1,14 +1,15 @@
 """The environment variables of a stage.
 
-On the command line a stage gets the variables of the user, except names that look like a
-credential. In a server, where the variables are not the user's, it gets an allow-list. Settings can
-pass more names.
+On the command line a stage gets the variables of the user, except names that look like a credential
+and addresses with a password. In a server, where the variables are not the user's, it gets an
+allow-list. Settings can pass more names.
 """
 
 from __future__ import annotations
 
 import fnmatch
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -18,12 +19,17 @@ CREDENTIALS = (
     "*SECRET*",
     "*PASSWORD*",
     "*PASSWD*",
+    "*_PASS",
+    "*_PWD",
+    "SSHPASS",
     "*PASSPHRASE*",
     "*CREDENTIAL*",
     "*PRIVATE_KEY*",
     "*API_KEY*",
     "*APIKEY*",
     "*ACCESS_KEY*",
+    "*_KEY",
+    "*_JWT*",
     "*_AUTH",
     "*_AUTHKEY",
     "*_PAT",
@@ -43,7 +49,13 @@ CREDENTIALS = (
     "NETRC",
     "ACTIONS_ID_TOKEN_*",
     "ACTIONS_RUNTIME_*",
+    "GITHUB_ENV",
+    "GITHUB_PATH",
+    "GITHUB_OUTPUT",
+    "GITHUB_STATE",
+    "GITHUB_STEP_SUMMARY",
 )
+_PASSWORD_IN_ADDRESS = re.compile(r"\w://[^/\s:@]*:[^/\s@]+@")  # RFC 3986 section 3.2.1
 
 #: Switches of libraries with names that look like a credential. Documented there too.
 SWITCHES = ("TOKENIZERS_PARALLELISM",)
@@ -112,16 +124,18 @@ def build_environment(
     def visible(name: str) -> bool:
         if _matches(name, passes):
             return True
-        if _looks_secret(name):
+        if _looks_secret(name, ours[name]):
             return False
         return not server or _matches(name, SERVER)
 
     kept = {name: value for name, value in ours.items() if visible(name)}
-    secret = (name for name in ours if name not in kept and _looks_secret(name))
+    secret = (name for name in ours if name not in kept and _looks_secret(name, ours[name]))
     return StageEnvironment(kept, tuple(sorted(secret)))
 
 
-def _looks_secret(name: str) -> bool:
+def _looks_secret(name: str, value: str) -> bool:
+    if _PASSWORD_IN_ADDRESS.search(value):
+        return True
     return _matches(name, CREDENTIALS) and not _matches(name, SWITCHES)
 
 

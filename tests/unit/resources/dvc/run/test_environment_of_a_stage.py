@@ -33,12 +33,17 @@ WITHHELD = {
     "*SECRET*": ["AWS_SECRET_ACCESS_KEY", "SECRET", "MY_SECRETS"],
     "*PASSWORD*": ["PGPASSWORD", "MLFLOW_TRACKING_PASSWORD", "SMTP_PASSWORD_FILE"],
     "*PASSWD*": ["MYSQL_PASSWD"],
+    "*_PASS": ["SMTP_PASS"],
+    "*_PWD": ["MYSQL_PWD"],
+    "SSHPASS": ["SSHPASS"],
     "*PASSPHRASE*": ["GPG_PASSPHRASE"],
     "*CREDENTIAL*": ["GOOGLE_APPLICATION_CREDENTIALS"],
     "*PRIVATE_KEY*": ["COSIGN_PRIVATE_KEY_PATH"],
     "*API_KEY*": ["OPENAI_API_KEY", "API_KEYS"],
     "*APIKEY*": ["SOME_APIKEY"],
     "*ACCESS_KEY*": ["AWS_ACCESS_KEY_ID"],
+    "*_KEY": ["AZURE_STORAGE_KEY"],
+    "*_JWT*": ["CI_JOB_JWT", "CI_JOB_JWT_V2"],
     "*_AUTH": ["NPM_AUTH"],
     "*_AUTHKEY": ["TS_AUTHKEY"],
     "*_PAT": ["GH_PAT"],
@@ -58,6 +63,11 @@ WITHHELD = {
     "NETRC": ["NETRC"],
     "ACTIONS_ID_TOKEN_*": ["ACTIONS_ID_TOKEN_REQUEST_URL"],
     "ACTIONS_RUNTIME_*": ["ACTIONS_RUNTIME_URL"],
+    "GITHUB_ENV": ["GITHUB_ENV"],
+    "GITHUB_PATH": ["GITHUB_PATH"],
+    "GITHUB_OUTPUT": ["GITHUB_OUTPUT"],
+    "GITHUB_STATE": ["GITHUB_STATE"],
+    "GITHUB_STEP_SUMMARY": ["GITHUB_STEP_SUMMARY"],
 }
 HANDED_ON = [
     "PATH",
@@ -92,7 +102,7 @@ def test_every_documented_pattern_has_an_example_here_and_a_line_in_the_code() -
     documented = re.findall(r"`([A-Z_*]+)`", command_line.partition("**On the command")[2])
     assert sorted(documented) == sorted(CREDENTIALS) == sorted(WITHHELD)
     assert sorted(re.findall(r"`([A-Z_*]+)`", server)) == sorted(SERVER)
-    assert ", ".join(f"`{name}`" for name in SWITCHES) + " matches a pattern and is passed" in text
+    assert ", ".join(f"`{name}`" for name in SWITCHES) + " matches a pattern but is passed" in text
 
 
 @pytest.mark.parametrize("spell", [str.upper, str.lower, str.title])
@@ -113,6 +123,25 @@ def test_credential_is_withheld_in_a_server_too(name: str) -> None:
 
     assert dict(environment.variables) == {}
     assert environment.withheld == (name,)
+
+
+@pytest.mark.parametrize(
+    ("value", "is_withheld"),
+    [
+        ("https://me:hunter2@host/path", True),
+        ("postgresql+psycopg2://me:hunter2@host/db", True),
+        ("mirrors: https://host/a https://:hunter2@host/b", True),
+        ("https://me@host/path", False),
+        ("https://host/path:with@signs", False),
+        ("git@host:path", False),
+        ("C://user:name", False),
+    ],
+)
+def test_address_with_a_password_is_withheld(value: str, is_withheld: bool) -> None:
+    environment = build_environment({"CI_REPOSITORY_URL": value})
+    assert environment.withheld == (("CI_REPOSITORY_URL",) if is_withheld else ())
+    allowed = build_environment({"CI_REPOSITORY_URL": value}, allowed=["CI_REPOSITORY_URL"])
+    assert allowed.variables
 
 
 @pytest.mark.parametrize("name", HANDED_ON)
