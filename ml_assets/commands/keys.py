@@ -14,7 +14,7 @@ from pathlib import Path
 from ml_assets.project.project import Project, find_project
 from ml_assets.project.rules import TRUST, Rules, find_rules
 from ml_assets.project.settings.signing import Method
-from ml_assets.proof.signer import find_method
+from ml_assets.proof.signing_method import find_method
 from ml_assets.proof.trust import find_trust
 from ml_assets.signer.access import find_configuration, find_signer
 from ml_assets.signer.service import PASSPHRASE_VARIABLE, SigningMethod

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from ml_assets.project.project import Project
 from ml_assets.project.rules import Rules
-from ml_assets.proof.signer import describe_ledger, open_ledger, open_signer
+from ml_assets.proof.ledger_place import describe_ledger, open_ledger
+from ml_assets.proof.signing_method import open_signer
 from ml_assets.proof.trust import find_trust
 from ml_assets.signer.access import SignerAccess
 from security.ledger.ledger import Ledger

@@ -25,7 +25,7 @@ PLANTED = [
     ("resources/errors.py", "import dvc", "3a."),
     ("ml_assets/cli.py", "import mlflow.tracking", "3b."),
     ("resources/stores/result_store.py", "from sigstore import sign", "3c."),
-    ("ml_assets/proof/signer.py", "def lazily():\n    import pkcs11", "3d."),
+    ("ml_assets/signer/service.py", "def lazily():\n    import pkcs11", "3d."),
     ("ml_assets/project/protection.py", "from ml_assets.runs import run", "4. rooms of ml"),
     ("ml_assets/gating/advisories.py", "from ml_assets.gating import admission", "4. layers of"),
     ("resources/git/mirror.py", "from resources.signing import keyring", "4. resources are"),

@@ -1,8 +1,7 @@
-"""The signer and the ledger of a project's statements, from the settings."""
+"""The signing method of a project, from the settings of the protected branch."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 
 from ml_assets.project.project import Project
@@ -11,39 +10,6 @@ from ml_assets.project.settings.signing import Method
 from ml_assets.signer.access import SignerAccess, find_configuration, find_signer
 from ml_assets.signer.service import SigningMethod
 from resources.errors import ConfigurationError
-from resources.git.command import mask
-from security.ledger.ledger import Ledger, LedgerDirectory
-
-
-def open_ledger(project: Project, where: str | None) -> Ledger:
-    """Open a ledger.
-
-    Args:
-        where: a URL, or a path from the project's root; None for the local state.
-
-    Raises:
-        ResourceError: the ledger cannot be opened.
-    """
-    if where is None:
-        return Ledger(LedgerDirectory(project.make_state() / "ledger"))
-    if "://" not in where:
-        return Ledger(LedgerDirectory((project.shared or project.root) / where))
-    from resources.stores.ledger_bucket import open_bucket
-
-    return Ledger(open_bucket(where))
-
-
-def describe_ledger(project: Project, where: str | None) -> str:
-    """Return the place of a ledger for people, without credentials.
-
-    Args:
-        where: as for ``open_ledger``.
-    """
-    if where is not None and "://" in where:
-        return mask(where)
-    return os.fspath(
-        project.state / "ledger" if where is None else (project.shared or project.root) / where
-    )
 
 
 def open_signer(project: Project, rules: Rules, on_notice: Callable[[str], None]) -> SignerAccess:
