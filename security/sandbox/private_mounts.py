@@ -59,6 +59,28 @@ def hide_directories(hidden: Sequence[Path], in_use: Sequence[Path] = ()) -> Non
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
     mounts = read_mounts()
     names = sorted({name for path in hidden for name in find_denied(path, mounts)})
+    if os.geteuid() != 0:
+        _try(names, in_use)
+    _hide(names, in_use)
+
+
+def _try(names: Sequence[str], in_use: Sequence[Path]) -> None:
+    """Try in a child: a system can allow the user namespace, but no mounts in it (AppArmor).
+
+    This process would be left in a namespace without the user's groups, and with nothing hidden.
+    """
+    pid = os.fork()
+    if pid == 0:
+        try:
+            _hide(names, in_use)
+        except BaseException:  # the parent says that it failed
+            os._exit(1)
+        os._exit(0)
+    if os.waitpid(pid, 0)[1] != 0:
+        raise ConfinementError("this system allows no mounts in a user namespace", _HINT)
+
+
+def _hide(names: Sequence[str], in_use: Sequence[Path]) -> None:
     _enter_namespace()  # 1
     _mount("", "/", flags=_REC | _SLAVE)  # 2
     for name in names:  # 3

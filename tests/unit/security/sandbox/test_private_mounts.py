@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from security.sandbox import private_mounts
 from security.sandbox.errors import ConfinementError
 from security.sandbox.landlock import set_dumpable
 from security.sandbox.private_mounts import hide_directories
@@ -224,6 +225,24 @@ def test_process_with_a_second_thread_is_refused(place: Place) -> None:
         return {}
 
     assert "second thread" in in_child(hide, place.user)["refused"][1]
+
+
+@pytest.mark.skipif(len(USERS) == 1, reason="needs root, to become another user")
+def test_system_that_refuses_mounts_leaves_the_process_as_it_was(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise ConfinementError("mount: Permission denied", "")
+
+    def hide() -> dict[str, tuple[int, str]]:
+        before = os.readlink("/proc/self/ns/user"), os.readlink("/proc/self/ns/mnt")
+        with pytest.raises(ConfinementError, match="allows no mounts"):
+            hide_directories([place.keys])
+        after = os.readlink("/proc/self/ns/user"), os.readlink("/proc/self/ns/mnt")
+        return {"same": (int(before != after), "")}
+
+    monkeypatch.setattr(private_mounts, "_cover", refuse)
+    assert in_child(hide, NOBODY)["same"][0] == 0
 
 
 def test_hiding_takes_milliseconds(place: Place) -> None:
