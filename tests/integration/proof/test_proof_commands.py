@@ -61,6 +61,7 @@ def test_every_stage_has_slsa_provenance_and_every_result_is_signed(proven: Repo
 
 
 def test_run_with_nothing_to_do_states_nothing_new(proven: Repository) -> None:
+    proven.run()  # stored results are sealed for a directory, so a copy is judged once
     before = [path for path, _ in statements(proven)]
     proven.run()
     assert [path for path, _ in statements(proven)] == before
