@@ -11,10 +11,12 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import socket
 from collections.abc import MutableMapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from ml_assets.signer.channel import receive, send
@@ -70,7 +72,15 @@ def start_signer(
         raise
     for name in (*SECRETS, *RUNNER_FILES):
         variables.pop(name, None)
+    atexit.register(_wait_for_end, ours, pid)
     return SignerClient(ours)
+
+
+def _wait_for_end(connection: socket.socket, pid: int) -> None:
+    """Let the signer end before this process does, so that nothing is left behind."""
+    connection.close()
+    with suppress(ChildProcessError):
+        os.waitpid(pid, 0)
 
 
 def _serve(connection: socket.socket, directory: Path, variables: dict[str, str]) -> None:
