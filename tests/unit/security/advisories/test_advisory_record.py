@@ -72,7 +72,11 @@ MALFORMED = [
     ("id with a newline", osv_record(id="A\nB"), "id: contains a control character"),
     ("id with a space", osv_record(id="A B"), "id: contains a space"),
     ("id endless", osv_record(id="A" * 1000), "id: longer than"),
-    ("other schema", osv_record(schema_version="2.0.0"), "schema_version: unsupported schema version"),
+    (
+        "other schema",
+        osv_record(schema_version="2.0.0"),
+        "schema_version: unsupported schema version",
+    ),
     ("schema a number", osv_record(schema_version=1.6), "schema_version: not a string"),
     ("no modified", osv_record(modified=None), "modified: missing"),
     ("modified no time", osv_record(modified="yesterday"), "modified: not an RFC 3339"),
