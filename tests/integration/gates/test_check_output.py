@@ -1,7 +1,7 @@
 """What ``ml-assets check`` writes: one document, valid SARIF and JUnit, a summary, exit codes."""
 
 import json
-import time
+import resource
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -55,9 +55,10 @@ def test_ten_thousand_findings_go_through_every_output(project: Repository) -> N
     project.write("many.py", "import subprocess\n" + "subprocess.call('ls', shell=True)\n" * 5000)
     project.write("more.py", "eval(input())\n" * 5000)
 
-    started = time.monotonic()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = check_all(project, "code-security")
-    seconds = time.monotonic() - started
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     shown = project.ml_assets("check", "code-security")
 
     (gate,) = done.document["gates"]
@@ -65,7 +66,7 @@ def test_ten_thousand_findings_go_through_every_output(project: Repository) -> N
     sarif = json.loads(read(project, "sarif"))
     assert sum(len(run["results"]) for run in sarif["runs"]) >= 10_000
     assert len(shown.stdout.splitlines()) < 60, "people are shown the first ones"
-    assert seconds < 20, "on two cores that others use as well"
+    assert seconds < 20, "of processor time"
 
 
 def test_failed_outranks_error(project: Repository) -> None:

@@ -215,15 +215,18 @@ def test_snapshot_is_whole_and_carries_its_attribution(bundled: AdvisoryDatabase
         assert "Python Packaging Advisory Database, CC BY 4.0" in text and BUNDLED.name in text
 
 
-def test_500_packages_are_looked_up_in_a_moment(tmp_path: Path) -> None:
+def test_500_packages_are_looked_up_and_not_searched_for(tmp_path: Path) -> None:
     store = AdvisoryStore(tmp_path)
     store.index_snapshot(now=NOW)
+    start = time.process_time()
     with store.load() as database:
         named = sorted({name for one in database.records() for _, name in one.packages})
     packages = [Package("PyPI", name, "1.0", name, n) for n, name in enumerate(named[:500])]
     assert len(packages) == 500
+    reading = time.process_time() - start
     start = time.process_time()
     with store.load() as database:
         matches = match_packages(database, packages, at=NOW)
-    assert time.process_time() - start <= 1.0  # 0.3 s on a quiet machine
+    looking = time.process_time() - start
+    assert looking < 3 * reading  # it has 664 packages: reading all for each would be 500 times
     assert matches.judged == 500 and matches.vulnerabilities
