@@ -13,7 +13,7 @@ from resources.errors import ConfigurationError
 from .pushed import make_pushed
 from .service import serve
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group(__name__)]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("watch")]
 
 BROKEN = "stages: [\n"
 
