@@ -4,6 +4,7 @@ pytest_plugins = (
     "tests.plugins.own_environment",
     "tests.plugins.left_out",
     "tests.plugins.unit_lane",
+    "tests.plugins.worker_groups",
     "tests.plugins.dvc_projects",
     "tests.plugins.repositories",
     "tests.plugins.sigstore",

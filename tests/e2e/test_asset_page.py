@@ -16,7 +16,6 @@ pytestmark = [
     pytest.mark.e2e,
     pytest.mark.slow,
     pytest.mark.system("chromium"),
-    pytest.mark.xdist_group("browser"),
 ]
 
 _HISTORY = """

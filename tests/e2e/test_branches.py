@@ -25,7 +25,6 @@ pytestmark = [
     pytest.mark.e2e,
     pytest.mark.slow,
     pytest.mark.system("chromium"),
-    pytest.mark.xdist_group("browser"),
 ]
 
 WIDTH = 2600  # of a page that holds the lineage of both branches, without their reports

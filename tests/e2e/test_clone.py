@@ -15,7 +15,6 @@ pytestmark = [
     pytest.mark.e2e,
     pytest.mark.slow,
     pytest.mark.system("chromium"),
-    pytest.mark.xdist_group("browser"),
 ]
 
 

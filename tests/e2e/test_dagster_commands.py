@@ -10,7 +10,7 @@ import pytest
 from .sample import Sample, copy_sample
 from .server import Server, free_port
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.xdist_group("browser")]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 ROOT = Path(__file__).resolve().parents[2]
 _LOCATIONS = """

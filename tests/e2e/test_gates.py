@@ -13,7 +13,6 @@ pytestmark = [
     pytest.mark.e2e,
     pytest.mark.slow,
     pytest.mark.system("chromium"),
-    pytest.mark.xdist_group("browser"),
 ]
 
 #: What the built-in policy lets no stage run beside: a shell that is told what to do from outside.

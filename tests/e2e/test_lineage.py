@@ -12,7 +12,6 @@ pytestmark = [
     pytest.mark.e2e,
     pytest.mark.slow,
     pytest.mark.system("chromium"),
-    pytest.mark.xdist_group("browser"),
 ]
 
 #: Nodes of the lineage in the order of their distance from the data.

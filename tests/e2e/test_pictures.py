@@ -21,7 +21,6 @@ pytestmark = [
     pytest.mark.e2e,
     pytest.mark.slow,
     pytest.mark.system("chromium"),
-    pytest.mark.xdist_group("browser"),
 ]
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -10,7 +10,7 @@ import pytest
 from tests.integration.watch.pushed import make_pushed
 from tests.integration.watch.service import Service, serve
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.xdist_group("browser")]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 _SELECTOR = {
     "repositoryLocationName": "ml_assets.definitions",

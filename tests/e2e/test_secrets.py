@@ -22,7 +22,7 @@ from tests.integration.watch.service import Service, serve, wait_until
 from .git_server import GitServer
 from .watched import make_watched
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.xdist_group("browser")]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 #: What must be found nowhere, by where it is planted.
 PLANTED = {

@@ -11,7 +11,7 @@ import pytest
 from .sample import Sample, copy_sample
 from .server import serve
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.xdist_group("browser")]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 
 def test_server_ends_with_its_terminal(template: Sample, tmp_path: Path) -> None:

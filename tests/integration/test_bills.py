@@ -23,8 +23,6 @@ from tests.unit.resources.dvc_project import DvcProject, create_project
 from tests.unit.security.bom.bill_profile import BillKind, check_bill
 from tests.unit.security.bom.bill_samples import component, properties
 
-pytestmark = pytest.mark.xdist_group("bills")
-
 ROOT = Path(__file__).parents[2]
 A, B = "a" * 64, "b" * 64
 LOCK = f"""\

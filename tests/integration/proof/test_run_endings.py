@@ -9,8 +9,6 @@ import pytest
 
 from tests.integration.proof.triggers import START, Ending, Triggers, protected_commit
 
-pytestmark = pytest.mark.xdist_group("run endings")
-
 SUMMARY = "https://slsa.dev/verification_summary/v1"
 RESULT = "urn:ml-assets:gate-result:v1"
 MODEL_SIGNATURE = "https://model_signing/signature/v1.0"

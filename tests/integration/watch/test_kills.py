@@ -16,7 +16,7 @@ import pytest
 from .pushed import STAGES, Pushed, make_pushed
 from .service import ENDED, Daemon, Service, serve, wait_until
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("watch")]
+pytestmark = [pytest.mark.slow]
 
 #: The second stage waits as long as a file outside of Git says.
 WAITING = STAGES.replace(

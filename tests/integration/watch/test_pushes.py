@@ -11,7 +11,7 @@ import pytest
 
 from .service import Service
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("watch")]
+pytestmark = [pytest.mark.slow]
 
 
 def test_history_becomes_no_run_and_a_push_becomes_one(service: Service) -> None:

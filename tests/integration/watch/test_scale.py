@@ -11,7 +11,7 @@ import pytest
 from .pushed import Pushed, make_pushed
 from .service import Service, serve
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("watch")]
+pytestmark = [pytest.mark.slow]
 
 COMMITS, STAGES = 5000, 500
 MISSING = """\

@@ -13,7 +13,7 @@ from resources.errors import ConfigurationError
 from .pushed import make_pushed
 from .service import serve
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("watch")]
+pytestmark = [pytest.mark.slow]
 
 BROKEN = "stages: [\n"
 

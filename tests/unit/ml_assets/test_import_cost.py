@@ -12,7 +12,7 @@ import pytest
 from tests.unit.resources.dvc_project import DvcProject
 
 #: One repository for all of them, in one process.
-pytestmark = [pytest.mark.xdist_group("import cost"), pytest.mark.process]
+pytestmark = [pytest.mark.process]
 
 HEAVY = {"dagster", "dagster_shared", "dvc", "dvc_data", "mlflow", "numpy", "pandas", "sqlalchemy"}
 PROGRAM = """
