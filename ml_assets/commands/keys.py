@@ -162,9 +162,8 @@ def _revoke(files: TrustFiles, wanted: str, now: datetime.datetime) -> _State:
 
 
 def _passphrase(arguments: argparse.Namespace) -> str | None:
-    named = os.environ.get(PASSPHRASE_VARIABLE)
-    if named or not arguments.passphrase:
-        return named or None  # the signer process reads the variable itself
+    if find_signer().has_passphrase() or not arguments.passphrase:
+        return None
     if not sys.stdin.isatty():
         raise ConfigurationError(
             "cannot ask for a passphrase without a terminal", f"set {PASSPHRASE_VARIABLE}"

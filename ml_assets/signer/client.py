@@ -40,6 +40,9 @@ class SignerClient:
         born = self._ask("born")
         return None if born is None else float(born)
 
+    def has_passphrase(self) -> bool:
+        return bool(self._ask("has_passphrase"))
+
     def generate(self, passphrase: str | None = None) -> PublicKey:
         return load_public_key(_bytes(self._ask("generate", passphrase=passphrase)))
 
@@ -120,6 +123,7 @@ _HANDLERS: dict[str, Callable[[SignerService, Message], Any]] = {
     ],
     "public_key": lambda service, _: _pem(service.public_key()),
     "born": lambda service, _: service.born(),
+    "has_passphrase": lambda service, _: service.has_passphrase(),
     "generate": lambda service, message: _pem(service.generate(message["passphrase"])),
     "rotate": lambda service, message: [_pem(key) for key in service.rotate(message["passphrase"])],
     "read_token_key": lambda service, message: _pem(service.read_token_key(_method(message))),

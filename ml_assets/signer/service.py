@@ -94,6 +94,10 @@ class SignerService:
         """Return when the user's own key was created, in seconds since 1970; None without a key."""
         return self._keyring.born().timestamp() if self._keyring.exists() else None
 
+    def has_passphrase(self) -> bool:
+        """Whether the environment has a passphrase for the user's own key."""
+        return self._passphrase is not None
+
     def generate(self, passphrase: str | None = None) -> PublicKey:
         """Create the user's own key if there is none.
 

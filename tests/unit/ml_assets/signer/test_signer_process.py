@@ -152,6 +152,12 @@ def test_encrypted_key_needs_the_passphrase_of_the_start(run: Run) -> None:
     assert run(opened, ML_ASSETS_KEY_PASSPHRASE="s3cret") > 0
 
 
+def test_signer_says_whether_it_has_a_passphrase(run: Run) -> None:
+    asked = "print(json.dumps(signer.has_passphrase()))"
+    assert run(asked) is False
+    assert run(asked, ML_ASSETS_KEY_PASSPHRASE="s3cret") is True
+
+
 def test_signer_that_dies_is_an_error_and_never_a_wait(run: Run) -> None:
     refused = run(
         "signer.open(method); os.kill(pid, signal.SIGKILL)\n"
