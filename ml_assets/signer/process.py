@@ -78,6 +78,8 @@ def start_signer(
 
 def _wait_for_end(connection: socket.socket, pid: int) -> None:
     """Let the signer end before this process does, so that nothing is left behind."""
+    with suppress(OSError):  # the signer was killed
+        connection.shutdown(socket.SHUT_RDWR)  # also for a child that has a copy of the socket
     connection.close()
     with suppress(ChildProcessError):
         os.waitpid(pid, 0)

@@ -2,8 +2,9 @@
 
 1. A payload is signed if it is a statement with a predicate type of this program: the signer signs
    no arbitrary bytes.
-2. What signs is chosen once, before a stage runs. A client that judged code took over can neither
-   send the identity token to another service nor load another PKCS#11 module.
+2. What signs is chosen once. A client that judged code takes over after that cannot sign with
+   another method or send the identity token to another service. Before that, and in a command that
+   signs nothing, the client still chooses.
 3. No answer contains a private key, a passphrase, a PIN, a token or the secret of seals.
 """
 

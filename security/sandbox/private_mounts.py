@@ -105,8 +105,10 @@ def _enter_namespace() -> None:
 def _cover(name: str, in_use: Sequence[Path]) -> None:
     try:
         mode = os.lstat(name).st_mode
-    except OSError:
+    except FileNotFoundError:
         return
+    except OSError as error:
+        raise ConfinementError(f"cannot hide: {name}: {error.strerror}", _HINT) from error
     if stat.S_ISLNK(mode):
         return  # covered where it leads
     above = Path(name).parent
