@@ -22,7 +22,7 @@ from ml_assets.project.settings.watch import WatchSettings
 from resources.dvc.checkout.local_config import write_local_config
 from resources.errors import ConfigurationError
 from resources.git.command import mask
-from resources.git.mirror import Mirror, open_mirror
+from resources.git.mirror import Mirror, open_mirror, read_mirror_address
 from resources.git.repository import read_place, read_remote_address
 
 #: The commits whose graphs the UI shows, by branch.
@@ -190,4 +190,4 @@ def open_watch(home: Path, checkout: Path | None) -> Watch:
     mirror = home / "mirror.git"
     if not mirror.is_dir():
         raise ConfigurationError(f"no watched repository in {home}", "ml-assets ui URL")
-    return _watch_home(home, read_remote_address(mirror, "origin") or "")
+    return _watch_home(home, read_mirror_address(mirror))

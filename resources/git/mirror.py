@@ -224,6 +224,16 @@ class Mirror(CommitHistory):
         return done
 
 
+def read_mirror_address(directory: Path) -> str:
+    """Return the address that an existing mirror follows, with credentials.
+
+    Raises:
+        UnavailableError: the mirror has none.
+    """
+    use_bare_repository(directory)
+    return decode_output(call_git(directory, "config", "--get", "remote.origin.url"))
+
+
 def open_mirror(directory: Path, url: str) -> Mirror:
     """Open the mirror of a repository; create it on first use.
 
@@ -231,7 +241,7 @@ def open_mirror(directory: Path, url: str) -> Mirror:
         ConfigurationError: the address is not one of a repository.
         UnavailableError: the mirror cannot be created.
     """
-    if url.startswith("-"):
+    if not url or url.startswith("-"):
         raise ConfigurationError(
             f"not the address of a repository: {url}", "use a URL or a path: git remote -v"
         )

@@ -150,8 +150,8 @@ def test_password_of_the_remote_is_in_no_message(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("url", ["--upload-pack=touch /tmp/x", "-x"])
-def test_address_that_is_an_option_is_refused(url: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("url", ["--upload-pack=touch /tmp/x", "-x", ""])
+def test_address_that_is_empty_or_an_option_is_refused(url: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="not the address"):
         open_mirror(tmp_path / "mirror.git", url)
 
