@@ -12,7 +12,7 @@ from datetime import date
 
 from ml_assets.gating.catalog import GateCatalog
 from ml_assets.gating.runner import SOURCE, Case, CaseResult, Judge, Surroundings, longest_first
-from ml_assets.project.denied_paths import list_denied
+from ml_assets.project.process_view import build_view
 from ml_assets.project.interpreter import find_interpreter
 from ml_assets.project.model_outs import find_data, find_models
 from ml_assets.project.project import Project
@@ -122,7 +122,7 @@ class Gating:
             python=find_interpreter(project.root, settings.python, os.environ),
             environment={**variables, **_PROJECT},
             own_environment=_OWN,
-            denied=list_denied(project, self.rules.settings),
+            view=build_view(project, self.rules.settings),
             timeout=settings.timeout,
         )
 

@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
@@ -32,6 +31,8 @@ from security.content.digest import digest_bytes, digest_tree
 from security.errors import SecurityError
 from security.gates.interface import Gate, GateError, Kind, Place, Report, Task, Tool
 from security.gates.registry import seconds_of
+from security.sandbox.private_directory import make_private
+from security.sandbox.file_view import FileView
 from security.statements.gate_result import Binding, GateResult
 
 SOURCE = "source"
@@ -90,14 +91,14 @@ class Surroundings:
         python: absolute path of the interpreter of the project's environment.
         environment: variables for the project's tools.
         own_environment: variables for our own tools.
-        denied: paths that no process of a gate may access.
+        view: what a gate's processes see of the files.
         timeout: seconds.
     """
 
     python: Path | None
     environment: Mapping[str, str]
     own_environment: Mapping[str, str]
-    denied: tuple[Path, ...]
+    view: FileView
     timeout: float = 600.0
 
 
@@ -145,8 +146,8 @@ class Judge:
             if not case.of_source:
                 # The project's own code may read any data.
                 self._checkout.supply(*self._outs if reading.files else (case.subject,))
-            with tempfile.TemporaryDirectory(prefix="ml-assets-gate-") as scratch:
-                task = self._task(case, reading, Path(scratch))
+            with make_private("gate-") as scratch:
+                task = self._task(case, reading, scratch)
                 tool = case.gate.tool(task)
                 binding = reading.bind(tool)
                 stored = self._store.load(binding)
@@ -178,7 +179,7 @@ class Judge:
             environment=own.own_environment if copies else own.environment,
             out=None if case.of_source else Path(self._checkout.path(case.subject)),
             python=own.python,
-            denied=own.denied,
+            view=replace(own.view, writable=(*own.view.writable, scratch)),
             timeout=own.timeout,
         )
 

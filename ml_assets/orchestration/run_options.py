@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 
 from ml_assets.gating.admission import GateAdmission
 from ml_assets.gating.evaluation import MATERIALIZE, Gating
-from ml_assets.project.denied_paths import find_denied
+from ml_assets.project.process_view import find_view, list_unprotected
 from ml_assets.project.project import Project
 from ml_assets.project.rules import Rules
 from ml_assets.project.settings.settings import Granularity
@@ -102,7 +102,7 @@ def build_options(
         environment=environment,
         admission=admission,
         attestation=attestation,
-        denied=find_denied(project, rules),
+        view=find_view(project, rules),
         wait=settings.wait if wait is None else wait,
         force=force,
         shared=shared,
@@ -115,6 +115,6 @@ def build_reproduction(
     """Return a run of stages, and report which variables and protections its stages lack."""
     if options.environment.withheld:
         reporter.notice(f"not passed to stages: {', '.join(options.environment.withheld)}")
-    if options.denied is None:
-        reporter.notice("stages can read signing keys; their provenance records this")
+    if (unprotected := list_unprotected(options.view)) is not None:
+        reporter.notice(unprotected)
     return Reproduction(checkout, stages, options, on_line=reporter.line, on_notice=reporter.notice)

@@ -135,7 +135,10 @@ class StageAttestation:
             materials=sort_materials(materials),
             action=ProvenanceAction.RESTORED if restored else ProvenanceAction.RAN,
             conditions=Conditions(
-                observed.confined, self._uncommitted(stage), tuple(observed.changed)
+                observed.confined,
+                self._uncommitted(stage),
+                tuple(observed.changed),
+                observed.writable,
             ),
             builder=self._builder,
             invocation=self._invocation,

@@ -121,7 +121,7 @@ class CommandGate:
                 task.directory,
                 _with_path(task),
                 self.timeout or task.timeout,
-                task.denied,
+                task.view,
             )
         )
         match self.output:

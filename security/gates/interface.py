@@ -12,6 +12,7 @@ from typing import ClassVar, Protocol, TypeAlias
 
 from security.errors import SecurityError
 from security.finding import Finding
+from security.sandbox.file_view import FileView
 
 Json: TypeAlias = "str | int | float | bool | None | list[Json] | dict[str, Json]"
 
@@ -81,7 +82,7 @@ class Task:
         scratch: absolute path of a private directory that is removed afterwards.
         environment: all variables of the tool's process.
         python: absolute path of the project's interpreter; None without one.
-        denied: paths that no process of a gate may access: keys, results, statements.
+        view: what a gate's processes see of the files; None does not confine them.
         timeout: seconds.
     """
 
@@ -92,7 +93,7 @@ class Task:
     environment: Mapping[str, str]
     out: Path | None = None
     python: Path | None = None
-    denied: tuple[Path, ...] | None = None
+    view: FileView | None = None
     timeout: float = 600.0
 
 

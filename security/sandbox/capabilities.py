@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
@@ -11,7 +12,7 @@ from security.sandbox.errors import ConfinementError
 
 _PR_CAPBSET_READ, _PR_CAPBSET_DROP = 23, 24
 _PR_SET_NO_NEW_PRIVS = 38
-_PR_CAP_AMBIENT, _CLEAR_ALL = 47, 4
+_PR_CAP_AMBIENT, _RAISE, _CLEAR_ALL = 47, 2, 4
 _VERSION_3 = 0x20080522  # _LINUX_CAPABILITY_VERSION_3
 _HEADER = struct.Struct("=Ii")  # struct __user_cap_header_struct
 _SETS = struct.Struct("=6I")  # two of struct __user_cap_data_struct: low and high halves
@@ -38,34 +39,55 @@ def drop_for_children() -> None:
     Raises:
         ConfinementError: root keeps one of them.
     """
-    _prctl(_PR_CAP_AMBIENT, _CLEAR_ALL)
-    if os.geteuid() != 0:
-        return  # without privileges to gain, a program has none
-    for name, number in _LOST.items():
-        if _prctl(_PR_CAPBSET_READ, number) == 1 and _prctl(_PR_CAPBSET_DROP, number) != 0:
-            raise ConfinementError(f"root keeps the capability: CAP_{name}", "run as another user")
+    _drop(_LOST.values())
 
 
-def give_up() -> None:
+def give_up(*, but_mounts: bool = False) -> None:
     """Give capabilities up for the calling thread and for all that it starts, for good.
 
     Users other than root give up all of them: they have some in a user namespace of their own.
 
+    Args:
+        but_mounts: keep CAP_SYS_ADMIN, in a user namespace of our own.
+
     Raises:
         ConfinementError: the kernel refuses.
     """
-    drop_for_children()
-    lost = sum(1 << number for number in _LOST.values()) if os.geteuid() == 0 else (1 << 64) - 1
+    kept = _LOST["SYS_ADMIN"] if but_mounts else None
+    lost = set(_LOST.values()) if os.geteuid() == 0 else set(range(64))
+    _drop(number for number in _LOST.values() if number != kept)
+    # Programs of root get what the bounding set has; those of other users have to inherit it.
+    inherited = kept if os.geteuid() != 0 else None
+    _reduce_sets(lost - {kept}, 0 if inherited is None else 1 << inherited)
+    if _prctl(_PR_SET_NO_NEW_PRIVS, 1) != 0:
+        raise ConfinementError("cannot give up capabilities", "report it with: uname -a")
+    if inherited is not None:
+        _prctl(_PR_CAP_AMBIENT, _RAISE, inherited)
+
+
+def _drop(lost: Iterable[int]) -> None:
+    """Drop capabilities from what programs can have: from the ambient and the bounding set."""
+    _prctl(_PR_CAP_AMBIENT, _CLEAR_ALL)
+    if os.geteuid() != 0:
+        return  # without privileges to gain, a program has none
+    for number in lost:
+        if _prctl(_PR_CAPBSET_READ, number) == 1 and _prctl(_PR_CAPBSET_DROP, number) != 0:
+            raise ConfinementError(f"root keeps capability number {number}", "run as another user")
+
+
+def _reduce_sets(lost: set[int], inherited: int) -> None:
+    """Remove capabilities from the sets of the calling thread, and add inheritable ones."""
+    mask = ~sum(1 << number for number in lost)
     header = _HEADER.pack(_VERSION_3, 0)
     sets = bytearray(_SETS.size)
     buffer = (_byte() * _SETS.size).from_buffer(sets)
     if _library().capget(header, buffer) != 0:
         raise ConfinementError("cannot read capabilities", "report it with: uname -a")
     kept = [
-        value & ~(lost >> 32 * (at // 3)) & 0xFFFFFFFF
-        for at, value in enumerate(_SETS.unpack(sets))
+        value & mask >> 32 * (at // 3) & 0xFFFFFFFF for at, value in enumerate(_SETS.unpack(sets))
     ]
-    if _library().capset(header, _SETS.pack(*kept)) != 0 or _prctl(_PR_SET_NO_NEW_PRIVS, 1) != 0:
+    kept[2] |= inherited  # the low half of the inheritable set
+    if _library().capset(header, _SETS.pack(*kept)) != 0:
         raise ConfinementError("cannot give up capabilities", "report it with: uname -a")
 
 
@@ -75,8 +97,8 @@ def _byte() -> Any:
     return ctypes.c_char
 
 
-def _prctl(option: int, value: int) -> int:
-    return int(_library().prctl(option, value, 0, 0, 0))
+def _prctl(option: int, value: int, other: int = 0) -> int:
+    return int(_library().prctl(option, value, other, 0, 0))
 
 
 @cache

@@ -27,8 +27,9 @@ from functools import cache
 from pathlib import Path
 
 from security.sandbox import landlock
-from security.sandbox.confinement import start_restricted
+from security.sandbox.confinement import Restriction, start_restricted
 from security.sandbox.errors import ConfinementError
+from security.sandbox.file_view import enter_view
 from security.sandbox.process_table import is_dead, list_pids, reap, refuse_survivors
 
 _BEHIND, _AHEAD = 64, 512  # pids to try around the newest one
@@ -48,7 +49,7 @@ class ProcessDomain:
 
     Args:
         start: starts the process.
-        ruleset: restricts the process; None confines only its signals.
+        restriction: of the process; None confines only its signals.
 
     Raises:
         ConfinementError: the kernel refuses.
@@ -57,10 +58,10 @@ class ProcessDomain:
 
     process: subprocess.Popen[bytes]
 
-    def __init__(self, start: Start, ruleset: int | None) -> None:
+    def __init__(self, start: Start, restriction: Restriction | None) -> None:
         self._state = state = _SupervisorState()
         weakref.finalize(self, state.stop.set)
-        self._supervisor = threading.Thread(target=_supervise, args=(state, start, ruleset))
+        self._supervisor = threading.Thread(target=_supervise, args=(state, start, restriction))
         self._supervisor.start()
         state.started.wait()
         if state.process is None:
@@ -94,11 +95,14 @@ class _SupervisorState:
         self.survivors: list[int] | None = None
 
 
-def _supervise(state: _SupervisorState, start: Start, ruleset: int | None) -> None:
+def _supervise(state: _SupervisorState, start: Start, restriction: Restriction | None) -> None:
     try:
+        if restriction is not None and restriction.view is not None:
+            enter_view(restriction.view)  # first: mounts cannot be changed from a domain
         outer = _enter_domain()
         try:
-            state.process = start_restricted(start, outer if ruleset is None else ruleset)
+            ruleset = outer if restriction is None else restriction.ruleset
+            state.process = start_restricted(start, Restriction(ruleset))
         finally:
             os.close(outer)
     except BaseException as error:  # raised again in the waiting thread

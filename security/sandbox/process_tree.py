@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
-from security.sandbox.confinement import start_restricted
+from security.sandbox.confinement import Restriction, start_restricted
 from security.sandbox.process_domain import ProcessDomain, can_confine_signals
 from security.sandbox.process_table import (
     has_exited,
@@ -46,31 +46,31 @@ class ProcessTree(Protocol):
         """
 
 
-def start_tree(start: Start, ruleset: int | None) -> ProcessTree:
+def start_tree(start: Start, restriction: Restriction | None) -> ProcessTree:
     """Start a process so that all its descendants can be ended.
 
     Args:
         start: starts the process in a session of its own, with additional variables.
-        ruleset: restricts the process; None for no restriction.
+        restriction: of the process; None for none.
 
     Raises:
         ConfinementError: the kernel refuses.
         OSError: the process cannot be started.
     """
     if can_confine_signals():
-        return ProcessDomain(lambda: start({}), ruleset)
-    return _MarkedTree(start, ruleset)
+        return ProcessDomain(lambda: start({}), restriction)
+    return _MarkedTree(start, restriction)
 
 
 class _MarkedTree:
     """A tree whose processes are identified by group, session or variables."""
 
-    def __init__(self, start: Start, ruleset: int | None) -> None:
+    def __init__(self, start: Start, restriction: Restriction | None) -> None:
         mark = {_MARK: secrets.token_hex(16)}
-        if ruleset is None:
+        if restriction is None:
             self.process = start(mark)
         else:
-            self.process = start_restricted(lambda: start(mark), ruleset)
+            self.process = start_restricted(lambda: start(mark), restriction)
         self._mark = os.fsencode(f"{_MARK}={mark[_MARK]}")
 
     def end(self) -> None:

@@ -101,11 +101,14 @@ class Conditions:
         confined: the stage's process could not reach keys and results.
         uncommitted: paths that the run read and that differed from the commit.
         changed: deps that changed during the run.
+        writable: places that the stage's process could write although this program or Git trusts
+            them; ``*`` for all.
     """
 
     confined: bool
     uncommitted: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
+    writable: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +163,7 @@ def write_provenance(provenance: Provenance) -> Statement:
                 "confined": conditions.confined,
                 "uncommitted": list(conditions.uncommitted),
                 "changed": list(conditions.changed),
+                **({"writable": list(conditions.writable)} if conditions.writable else {}),
             },
             "resolvedDependencies": [one.to_json() for one in provenance.materials],
         },
@@ -205,7 +209,7 @@ def _build(statement: Statement) -> Provenance:
     if definition.get("buildType").value != BUILD_TYPE:
         raise definition.get("buildType").unlike(BUILD_TYPE)
     outer = definition.get("externalParameters").only(_OUTER_FIELDS)
-    inner = definition.get("internalParameters").only(_INNER_FIELDS)
+    inner = definition.get("internalParameters").only(_INNER_FIELDS, ("writable",))
     details = body.get("runDetails").only(("builder", "metadata"))
     builder = details.get("builder").only(("id", "version"))
     metadata = details.get("metadata").only(("invocationId", "startedOn", "finishedOn"))
@@ -222,6 +226,7 @@ def _build(statement: Statement) -> Provenance:
             inner.get("confined").flag(),
             inner.get("uncommitted").texts(),
             inner.get("changed").texts(),
+            inner.get("writable").texts(),
         ),
         builder=Builder(
             builder.text_of("id"), {name: versions.text_of(name) for name in versions.keys()}

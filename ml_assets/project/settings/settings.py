@@ -80,6 +80,12 @@ class Settings:
         " run), or never.",
         example='"required"',
     )
+    writable: tuple[str, ...] = setting(
+        (),
+        "Paths that stages may write although this program or Git trusts them; provenance lists"
+        " them.",
+        example='[".git"]',
+    )
     weights: Mapping[str, int] = setting(
         {},
         "Share of `jobs` that a stage takes, by pattern of stage names.",

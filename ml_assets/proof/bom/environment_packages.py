@@ -11,7 +11,7 @@ from pathlib import Path
 
 from packaging.markers import default_environment
 
-from ml_assets.project.denied_paths import list_denied
+from ml_assets.project.process_view import build_view
 from ml_assets.project.interpreter import find_interpreter
 from ml_assets.project.project import Project
 from ml_assets.project.rules import Rules
@@ -120,8 +120,7 @@ def _read_python(project: Project, rules: Rules) -> PythonEnvironment:
     if python is None:
         raise ConfigurationError("no Python environment found", "create .venv, or set gates.python")
     variables = build_environment(os.environ, server=True, allowed=settings.environment).variables
-    denied = list_denied(project, rules.settings)
-    return read_environment(python, variables, denied)
+    return read_environment(python, variables, build_view(project, rules.settings))
 
 
 def _read_installed(python: PythonEnvironment) -> tuple[EnvironmentPackage, ...]:

@@ -29,6 +29,7 @@ from resources.dvc.run.stage_result import StageResult
 from resources.dvc.run.stage_runner import StageRunner
 from resources.errors import StageError
 from resources.git.command import explain_failure, run_git
+from security.sandbox.file_view import FileView
 
 #: Write lock files again only after this many times the duration of the last write.
 _LAG = 10
@@ -41,7 +42,7 @@ class Options:
     Attributes:
         admission: admits each stage before its commands run.
         attestation: states the run of each stage.
-        denied: paths that stage processes can neither read nor write; None does not confine them.
+        view: what stage processes see of the files; None does not confine them.
         wait: seconds to wait for another run in the same checkout.
         force: run the commands of fresh stages too.
         shared: other processes of the same run work in this checkout on other stages.
@@ -51,7 +52,7 @@ class Options:
     environment: StageEnvironment
     admission: Admission
     attestation: Attestation
-    denied: tuple[Path, ...] | None = None
+    view: FileView | None = None
     wait: float = 600.0
     force: bool = False
     shared: bool = False
@@ -195,7 +196,7 @@ class Reproduction:
             self._checkout,
             admission=self._options.admission,
             attestation=self._options.attestation,
-            denied=self._options.denied,
+            view=self._options.view,
             environment=self._options.environment,
             on_line=self._on_line,
             cancellation=self._cancellation,

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from resources.dvc.checkout.checkout import Checkout
 from resources.dvc.graph.manifest import Stage
 from resources.dvc.run.stage_environment import StageEnvironment, find_shell, stage_variables
 from resources.dvc.run.stage_process import Cancellation, Usage, run_command
 from resources.errors import CommandError, UnavailableError, os_reason
-from security.sandbox.confinement import ConfinementError, can_confine
+from security.sandbox.confinement import ConfinementError, FileView, can_confine, can_protect
 
 
 @dataclass(frozen=True)
@@ -22,19 +21,26 @@ class StageCommands:
         environment: variables of the processes.
         on_line: called with a stage name and one line of its output.
         cancellation: stops running commands.
-        denied: paths that the processes can neither read nor write; None does not confine them.
+        view: what the processes see of the files; None does not confine them.
     """
 
     checkout: Checkout
     environment: StageEnvironment
     on_line: Callable[[str, str], None]
     cancellation: Cancellation
-    denied: tuple[Path, ...] | None = None
+    view: FileView | None = None
 
     @property
     def confined(self) -> bool:
-        """Whether this system denies the processes access to the denied paths."""
-        return self.denied is not None and can_confine()
+        """Whether this system hides files from the processes."""
+        return self.view is not None and can_confine()
+
+    @property
+    def writable(self) -> tuple[str, ...]:
+        """The protected places that the processes can write; ``*`` for all of them."""
+        if self.view is None or not can_protect():
+            return ("*",)
+        return self.view.exempt
 
     def run(self, stage: Stage) -> Usage:
         """Run the commands of a stage until one fails.
@@ -44,7 +50,7 @@ class StageCommands:
 
         Raises:
             CommandError: a command failed, or the shell cannot start.
-            UnavailableError: access to the denied paths cannot be prevented.
+            UnavailableError: the processes cannot be confined.
         """
         variables = stage_variables(self.environment, str(self.checkout.root), stage.name)
         commands = stage.commands
@@ -70,7 +76,7 @@ class StageCommands:
                 variables=variables,
                 on_line=lambda line: self.on_line(stage.name, line),
                 cancellation=self.cancellation,
-                denied=self.denied if self.confined else None,
+                view=self.view if self.confined else None,
             )
         except ConfinementError as error:
             raise UnavailableError(f"{stage.name}: {error.message}", error.hint) from error

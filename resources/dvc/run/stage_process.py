@@ -11,11 +11,10 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO, cast
 
 from resources.dvc.run.leftover_processes import end_leftovers, start_command
-from security.sandbox.confinement import start_confined
+from security.sandbox.confinement import FileView, start_confined
 
 _LINE_LIMIT = 64 * 1024  # bytes; a longer line arrives in pieces
 _GRACE = 5.0  # seconds between SIGTERM and SIGKILL
@@ -62,7 +61,7 @@ def run_command(
     variables: Mapping[str, str],
     on_line: Callable[[str], None],
     cancellation: Cancellation,
-    denied: Sequence[Path] | None = None,
+    view: FileView | None = None,
 ) -> Usage:
     """Run a command to its end in a process group of its own and report its output.
 
@@ -70,11 +69,10 @@ def run_command(
     command are killed when it ends, so that none writes to an out after it was hashed.
 
     Args:
-        denied: absolute paths that the process tree can neither read nor write; None does not
-            confine it.
+        view: what the process tree sees of the files; None does not confine it.
 
     Raises:
-        ConfinementError: access to the denied paths cannot be prevented.
+        ConfinementError: the processes cannot be confined.
         OSError: the command cannot be started.
     """
     started = time.monotonic()
@@ -90,7 +88,7 @@ def run_command(
             start_new_session=True,
         )
 
-    process = start_command(lambda: start() if denied is None else start_confined(start, denied))
+    process = start_command(lambda: start() if view is None else start_confined(start, view))
     # Between fork and exec a child has the memory of this process, which counts in its peak.
     floor = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     output = cast(IO[bytes], process.stdout)

@@ -29,7 +29,8 @@ class Observed:
     Attributes:
         inputs: content of the deps before the run, by location.
         changed: locations of deps with other content after the run.
-        confined: the processes could not access the denied paths.
+        confined: the processes could not access the hidden files.
+        writable: protected places that they could write; ``*`` for all of them.
     """
 
     inputs: Mapping[str, Content]
@@ -37,6 +38,7 @@ class Observed:
     started: datetime
     finished: datetime
     confined: bool
+    writable: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from resources.dvc.cache.content import Content
@@ -40,6 +39,7 @@ from resources.errors import (
     UnavailableError,
     wrap_os_error,
 )
+from security.sandbox.file_view import FileView
 
 if TYPE_CHECKING:
     from resources.dvc.dvc_fallback import DvcFallback
@@ -52,7 +52,7 @@ class StageRunner:
         admission: admits each stage before its commands run.
         attestation: states the run of each stage.
         environment: variables of the stage processes.
-        denied: paths that they can neither read nor write, if the system supports confinement.
+        view: what they see of the files, if the system supports confinement.
         on_line: called with a stage name and one line of its output.
         cancellation: stops running commands.
         tracked: absolute paths of outs that Git tracks, which DVC does not cache.
@@ -66,7 +66,7 @@ class StageRunner:
         admission: Admission,
         attestation: Attestation,
         environment: StageEnvironment,
-        denied: Sequence[Path] | None = None,
+        view: FileView | None = None,
         on_line: Callable[[str, str], None],
         cancellation: Cancellation,
         tracked: frozenset[str] = frozenset(),
@@ -75,9 +75,7 @@ class StageRunner:
         self._checkout = checkout
         self._admission = admission
         self._attestation = attestation
-        self._commands = StageCommands(
-            checkout, environment, on_line, cancellation, None if denied is None else tuple(denied)
-        )
+        self._commands = StageCommands(checkout, environment, on_line, cancellation, view)
         self._tracked = tracked
         self._visible = visible
 
@@ -150,7 +148,7 @@ class StageRunner:
             tuple(p for p in map(self._out_path, stage.outs) if p in self._visible),
             usage,
             compare_runs(stage, recorded, entry),
-            observation.end(confined=found is None and self._commands.confined),
+            observation.end(self._commands if found is None else None),
         )
 
     def _run_fallback(self, stage: Stage, force: bool) -> StageResult:
@@ -177,7 +175,7 @@ class StageRunner:
             self._contents(stage),
             tuple(ignored),
             usages[0] if usages else None,
-            observed=observation.end(confined=not restored and self._commands.confined),
+            observed=observation.end(None if restored else self._commands),
         )
 
     def _renew_source(self, stage: Stage, reasons: list[str]) -> StageResult:

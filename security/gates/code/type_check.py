@@ -136,7 +136,7 @@ class TypeCheckGate:
         dropped = ("MYPY", "FORCE_COLOR", "NO_COLOR")
         kept = {name: v for name, v in task.environment.items() if not name.startswith(dropped)}
         variables = {**kept, "TMPDIR": scratch}
-        return ToolCommand(arguments, task.directory, variables, task.timeout, task.denied)
+        return ToolCommand(arguments, task.directory, variables, task.timeout, task.view)
 
     def _refuse_tree_plugins(self, settings: _Settings, files: tuple[str, ...]) -> None:
         """Step 3: refuse plugins that the branch under test can change."""

@@ -203,7 +203,7 @@ def _run_reader(task: Task, table: TableExpectations, memory: int) -> Reading:
     # Environment variables of pandera can switch its checks off.
     kept = {name: one for name, one in task.environment.items() if not name.startswith("PANDERA")}
     environment = {**kept, **_ONE_THREAD}
-    limits = (task.timeout, task.denied, _MOST_OUTPUT)
+    limits = (task.timeout, task.view, _MOST_OUTPUT)
     ended = run_tool(ToolCommand(arguments, task.scratch, environment, *limits))
     if ended.exit_code != 0:
         # Only the type of the error, because its message can quote the data.

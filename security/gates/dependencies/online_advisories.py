@@ -141,7 +141,7 @@ def _run_query(
         directory=directory,
         environment=_environment(task.environment, directory),
         timeout=task.timeout,
-        denied=task.denied,
+        view=task.view,
     )
     return _parse_report(run_tool(command), query)
 

@@ -196,7 +196,7 @@ def _run_picklescan(task: Task, paths: tuple[str, ...]) -> tuple[Opinion, ...]:
     files = [str(out / path) if path else str(out) for path in paths]
     arguments = (sys.executable, "-I", "-c", _START, str(_PACKAGE.parents[1]), *files)
     environment = {**task.environment, "OPENBLAS_NUM_THREADS": "1"}
-    limits = (task.timeout, task.denied, 4 * MEBI, 2048 * MEBI)
+    limits = (task.timeout, task.view, 4 * MEBI, 2048 * MEBI)
     ended = run_tool(ToolCommand(arguments, task.scratch, environment, *limits))
     if ended.exit_code != 0:
         raise GateError(f"picklescan failed, exit code {ended.exit_code}", REINSTALL)

@@ -134,7 +134,7 @@ class PerformanceGate:
         variables = project_variables(task, scratch)
         arguments = self._arguments(task, report, variables["PATH"])
         seconds = self.timeout or task.timeout
-        ended = run_tool(ToolCommand(arguments, task.directory, variables, seconds, task.denied))
+        ended = run_tool(ToolCommand(arguments, task.directory, variables, seconds, task.view))
         metrics, failures = _read_report(report, ended)
         findings = [Finding("performance", text, Severity.HIGH) for text in failures]
         findings += self._judge_bounds(metrics)

@@ -83,7 +83,7 @@ class SecretsGate:
                     task.directory,
                     task.environment,
                     task.timeout,
-                    task.denied,
+                    task.view,
                     most_output=_MOST_OUTPUT,
                     memory=_MEMORY,
                     unconfined_ok=True,  # the scan executes only our own code

@@ -83,7 +83,7 @@ def run_linter(
             directory,
             {**kept, **private, **(variables or {})},
             task.timeout,
-            task.denied,
+            task.view,
             most_errors=_MOST_ERRORS,
             unconfined_ok=True,
         )

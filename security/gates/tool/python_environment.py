@@ -27,6 +27,7 @@ from security.gates.tool.installed_package import (
     read_start,
 )
 from security.gates.tool.tool_process import ToolCommand, run_tool
+from security.sandbox.file_view import FileView
 
 _MARK = "ml-assets environment"
 _HINT = "set the interpreter of the project's environment: gates.python"
@@ -110,7 +111,7 @@ def environment_of(task: Task) -> PythonEnvironment:
     """
     if task.python is None:
         raise GateError("the project has no Python environment", _HINT)
-    return read_environment(task.python, task.environment, denied=task.denied)
+    return read_environment(task.python, task.environment, view=task.view)
 
 
 def tool_missing(name: str, environment: PythonEnvironment) -> GateError:
@@ -122,7 +123,7 @@ def tool_missing(name: str, environment: PythonEnvironment) -> GateError:
 def read_environment(
     python: Path,
     variables: Mapping[str, str],
-    denied: tuple[Path, ...] | None = None,
+    view: FileView | None = None,
     timeout: float = 10.0,
 ) -> PythonEnvironment:
     """Read an environment; the interpreter starts only the first time.
@@ -137,7 +138,7 @@ def read_environment(
     Raises:
         GateError: the interpreter is missing, is not a Python, or does not exit in time.
     """
-    _, prefix, sites = found = _read_interpreter(python, variables, denied, timeout)
+    _, prefix, sites = found = _read_interpreter(python, variables, view, timeout)
     try:
         paths = _search(sites)
         key = (str(python), found, paths, tuple(os.stat(path).st_mtime_ns for path in paths))
@@ -149,7 +150,7 @@ def read_environment(
 
 
 def _read_interpreter(
-    python: Path, variables: Mapping[str, str], denied: tuple[Path, ...] | None, timeout: float
+    python: Path, variables: Mapping[str, str], view: FileView | None, timeout: float
 ) -> _Interpreter:
     """Return version, prefix and site directories of an interpreter."""
     if not os.access(python, os.X_OK):
@@ -159,7 +160,7 @@ def _read_interpreter(
     key = (str(python), status.st_mtime_ns, status.st_size, status.st_ino, *home)
     if key not in _interpreters:
         arguments = (str(python), "-I", "-S", "-B", "-c", _SCRIPT)
-        command = ToolCommand(arguments, Path("/"), variables, timeout, denied, most_output=1 << 16)
+        command = ToolCommand(arguments, Path("/"), variables, timeout, view, most_output=1 << 16)
         try:
             ended = run_tool(command)
         except GateError as error:

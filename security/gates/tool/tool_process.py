@@ -1,7 +1,7 @@
 """Tool processes: the one place that starts the tool of a gate, and a record of how it ended.
 
 A tool may run code from the branch under test, so assume that it is hostile. It gets no input, no
-terminal, none of our open files, no core dumps and no access to denied paths. It is ended when it
+terminal, none of our open files, no core dumps and a view of the files. It is ended when it
 exceeds its time or its output limit. When it exits, every process that it started is ended too
 (``security.sandbox``). Until then it can use up processor time, memory and disk space.
 """
@@ -22,7 +22,12 @@ from typing import IO, cast
 
 from security.content.printable import printable
 from security.gates.interface import GateError
-from security.sandbox.confinement import ConfinementError, build_ruleset, can_confine
+from security.sandbox.confinement import (
+    ConfinementError,
+    FileView,
+    can_confine,
+    open_restriction,
+)
 from security.sandbox.own_children import forget, start_own
 from security.sandbox.process_table import has_exited
 from security.sandbox.process_tree import ProcessTree, start_tree
@@ -56,7 +61,7 @@ class ToolCommand:
         directory: the working directory.
         environment: all environment variables of the tool.
         timeout: seconds.
-        denied: paths that the tool and its children may neither read nor write.
+        view: what the tool and its children see of the files; None does not confine them.
         most_output: bytes of standard output; a tool that writes more is ended.
         most_errors: bytes of standard error, in the same way; None keeps the last 64 KiB.
         memory: address space of each process, in bytes; None sets no limit.
@@ -67,7 +72,7 @@ class ToolCommand:
     directory: Path
     environment: Mapping[str, str]
     timeout: float
-    denied: tuple[Path, ...] | None = None
+    view: FileView | None = None
     most_output: int = 64 << 20
     most_errors: int | None = None
     memory: int | None = None
@@ -127,15 +132,13 @@ def run_tool(command: ToolCommand) -> ToolExit:
 
 
 def _start(command: ToolCommand) -> ProcessTree:
-    denied = command.denied
-    if command.unconfined_ok and not can_confine():
-        denied = None
-    ruleset = build_ruleset(denied) if denied is not None else None
-    try:
-        return start_tree(lambda added: _open_process(command, added), ruleset)
-    finally:
-        if ruleset is not None:
-            os.close(ruleset)
+    def start(added: Mapping[str, str]) -> subprocess.Popen[bytes]:
+        return _open_process(command, added)
+
+    if command.view is None or (command.unconfined_ok and not can_confine()):
+        return start_tree(start, None)
+    with open_restriction(command.view) as restriction:
+        return start_tree(start, restriction)
 
 
 def _open_process(command: ToolCommand, added: Mapping[str, str]) -> subprocess.Popen[bytes]:

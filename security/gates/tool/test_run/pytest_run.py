@@ -128,7 +128,7 @@ class PytestRun:
         measured = bool(self.sources) and environment.version_of("pytest-cov") is not None
         arguments = (str(task.python), "-c", _SCRIPT, *self._arguments(scratch, measured))
         variables = {**project_variables(task, scratch / "tmp"), "COVERAGE_FILE": f"{scratch}/data"}
-        command = ToolCommand(arguments, task.directory, variables, task.timeout, task.denied)
+        command = ToolCommand(arguments, task.directory, variables, task.timeout, task.view)
         return self._read_report(scratch, run_tool(command), measured)
 
     def _arguments(self, scratch: Path, measured: bool) -> tuple[str, ...]:

@@ -12,12 +12,20 @@ from pathlib import Path
 import pytest
 
 from security.sandbox import confinement, landlock, mount_table
-from security.sandbox.confinement import ConfinementError, can_confine, start_confined
+from security.sandbox.confinement import ConfinementError, FileView, can_confine, start_confined
 from security.sandbox.mount_table import Mount, other_names
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Landlock is Linux's")
 
 _SECRET = "the-private-key"
+
+
+@pytest.fixture(params=["mounts", "landlock"], autouse=True)
+def mechanism(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Hide paths by mounts, where this process may change them, and by Landlock alone."""
+    if request.param == "landlock":
+        monkeypatch.setattr(confinement, "can_enter_view", lambda: False)
+    return str(request.param)
 
 
 @pytest.fixture
@@ -82,7 +90,9 @@ def test_a_kernel_without_landlock_starts_nothing(
 def test_what_start_raises_arrives_and_no_thread_or_descriptor_stays(tmp_path: Path) -> None:
     before = (threading.active_count(), len(os.listdir("/proc/self/fd")))
     with pytest.raises(FileNotFoundError, match="no-such-program"):
-        start_confined(lambda: subprocess.Popen(["no-such-program"]), [tmp_path / "keys"])
+        start_confined(
+            lambda: subprocess.Popen(["no-such-program"]), FileView((tmp_path / "keys",))
+        )
     assert (threading.active_count(), len(os.listdir("/proc/self/fd"))) == before
 
 
@@ -138,8 +148,9 @@ _TOOL = """
 import sys
 from pathlib import Path
 from security.gates.tool.tool_process import ToolCommand, run_tool
+from security.sandbox.file_view import FileView
 ended = run_tool(ToolCommand(tuple(eval(sys.argv[1])), Path.cwd(), eval(sys.argv[2]), 30.0,
-                         (Path("../keys").resolve(), Path("../later").resolve())))
+                         FileView((Path("../keys").resolve(), Path("../later").resolve()))))
 print(ended.errors + ended.output.decode())
 """
 
@@ -218,14 +229,14 @@ def test_other_mounts_of_the_same_directory_are_other_names_of_it(
 _MOUNTED_TWICE = """
 import ctypes, subprocess, sys
 from pathlib import Path
-from security.sandbox.confinement import start_confined
+from security.sandbox.confinement import FileView, start_confined
 libc = ctypes.CDLL(None, use_errno=True)
 place = Path(sys.argv[1])
 assert libc.unshare(0x20000) == 0 and libc.mount(b"none", b"/", None, 0x44000, None) == 0
 assert libc.mount(bytes(place / "keys"), bytes(place / "work"), None, 0x1000, None) == 0
 def start():
     return subprocess.Popen(["cat", place / "work" / "key"])
-print(start().wait(), start_confined(start, [place / "keys"]).wait())
+print(start().wait(), start_confined(start, FileView((place / "keys",))).wait())
 """
 
 
@@ -259,5 +270,5 @@ def _say(
             start_new_session=True,
         )
 
-    output, _ = start_confined(start, denied).communicate(timeout=30)
+    output, _ = start_confined(start, FileView(tuple(denied))).communicate(timeout=30)
     return output.decode()

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from security.sandbox import landlock
-from security.sandbox.confinement import start_confined
+from security.sandbox import confinement, landlock
+from security.sandbox.confinement import FileView, start_confined
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="Landlock is Linux's"),
@@ -107,8 +107,8 @@ class _Place:
     victim: int
 
     @property
-    def denied(self) -> list[Path]:
-        return [self.path / "keys", self.path / "store", self.path / "later" / "results"]
+    def view(self) -> FileView:
+        return FileView((self.path / "keys", self.path / "store", self.path / "later" / "results"))
 
     def attack(self, script: str, *, confined: bool) -> str:
         """Run it; return all that it said."""
@@ -123,7 +123,7 @@ class _Place:
                 start_new_session=True,
             )
 
-        process = start_confined(start, self.denied) if confined else start()
+        process = start_confined(start, self.view) if confined else start()
         output, complaints = process.communicate(timeout=20)
         print(complaints.decode())
         return output.decode()
@@ -136,6 +136,14 @@ class _Place:
             return True
         store = self.path / "store"
         return sorted(os.listdir(store)) != ["result"] or (store / "result").read_text() != "passed"
+
+
+@pytest.fixture(params=["mounts", "landlock"], autouse=True)
+def mechanism(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Hide paths by mounts, where this process may change them, and by Landlock alone."""
+    if request.param == "landlock":
+        monkeypatch.setattr(confinement, "can_enter_view", lambda: False)
+    return str(request.param)
 
 
 @pytest.fixture
@@ -184,7 +192,7 @@ def test_our_memory_is_closed_while_the_thread_that_starts_is_in_the_same_domain
         process.stdout.peek(1)  # type: ignore[attr-defined]  # buffered: the look is over
         return process
 
-    output, _ = start_confined(start_slowly, [tmp_path / "keys"]).communicate()
+    output, _ = start_confined(start_slowly, FileView((tmp_path / "keys",))).communicate()
 
     assert b"GOT" not in output
     assert int(output.split()[-1]) > 1  # the thread was there to be looked at

@@ -16,6 +16,7 @@ from security.gates.interface import GateError
 from security.gates.tool.own_tools import own_module, own_program, own_version
 from security.gates.tool.tool_process import ToolCommand, ToolExit, run_tool
 from security.sandbox import landlock, process_tree
+from security.sandbox.file_view import FileView
 
 pytestmark = pytest.mark.process
 
@@ -111,7 +112,7 @@ def test_what_is_denied_is_denied_to_tools(run: Callable[..., ToolExit], tmp_pat
     (tmp_path / "key").write_text("secret")
     (tmp_path / "work").mkdir()
     script = "(cat key; echo forged > store/result; echo ok > work/file) 2>&1"
-    ended = run(script, denied=(tmp_path / "key", tmp_path / "store"))
+    ended = run(script, view=FileView((tmp_path / "key", tmp_path / "store")))
     assert b"secret" not in ended.output
     assert not (tmp_path / "store").exists()
     assert (tmp_path / "work" / "file").read_text() == "ok\n"
@@ -123,11 +124,11 @@ def test_where_nothing_can_be_denied_a_tool_runs_only_if_that_is_accepted(
 ) -> None:
     monkeypatch.setattr(landlock, "abi", lambda: 0)
     monkeypatch.setattr(process_tree, "can_confine_signals", lambda: False)
-    denied = (tmp_path / "key",)
+    view = FileView((tmp_path / "key",))
     with pytest.raises(GateError, match="cannot deny access to files"):
-        run("touch ran", denied=denied)
+        run("touch ran", view=view)
     assert not (tmp_path / "ran").exists()
-    assert run("touch ran", denied=denied, unconfined_ok=True).exit_code == 0
+    assert run("touch ran", view=view, unconfined_ok=True).exit_code == 0
     assert run("true").exit_code == 0
 
 
