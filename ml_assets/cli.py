@@ -50,7 +50,9 @@ _COMMANDS = {
 }
 
 #: Commands without a signer process: they start others, which have their own.
-_UNSEPARATED = ("drill", "ui")
+_UNSEPARATED = ("drill",)
+#: Commands whose processes use the signer, too.
+_SHARED = ("ui",)
 _is_entered = False  # by the console script: this process is ours alone
 
 _INTERRUPTED = {
@@ -153,7 +155,8 @@ def _execute(words: list[str], log: JobLog) -> int:
         arguments = build_parser(words).parse_args(words)
         arguments.log = log
         if _is_entered and arguments.command not in _UNSEPARATED:
-            separate_signer([Path.cwd(), *([arguments.project] if arguments.project else [])])
+            in_use = [Path.cwd(), *([arguments.project] if arguments.project else [])]
+            separate_signer(in_use, shared=arguments.command in _SHARED)
         return _load(arguments.command).execute(arguments)
     except (ResourceError, SecurityError) as error:
         return _report(error, as_json, debug)

@@ -30,6 +30,15 @@ def open_signer(project: Project, rules: Rules, on_notice: Callable[[str], None]
     return signer
 
 
+def choose_signer(project: Project, rules: Rules) -> None:
+    """Choose what signs for this process, before it reads anything that a branch can write.
+
+    Raises:
+        ConfigurationError: a file of the settings cannot be read, or another method was chosen.
+    """
+    find_signer().choose(find_method(project, rules))
+
+
 def find_method(project: Project, rules: Rules) -> SigningMethod:
     """Find what signs, with the files that the settings name.
 

@@ -59,6 +59,9 @@ class SignerClient:
     def read_trusted_root(self, method: SigningMethod) -> bytes:
         return _bytes(self._ask("read_trusted_root", method=asdict(method)))
 
+    def choose(self, method: SigningMethod) -> None:
+        self._ask("choose", method=asdict(method))
+
     def open(self, method: SigningMethod) -> None:
         self._ask("open", method=asdict(method))
 
@@ -131,6 +134,7 @@ _HANDLERS: dict[str, Callable[[SignerService, Message], Any]] = {
     "read_trusted_root": lambda service, message: _text(
         service.read_trusted_root(_method(message))
     ),
+    "choose": lambda service, message: service.choose(_method(message)),
     "open": lambda service, message: service.open(_method(message)),
     "sign": lambda service, message: _text(service.sign(_bytes(message["payload"])).content),
 }

@@ -2,9 +2,9 @@
 
 1. A payload is signed if it is a statement with a predicate type of this program: the signer signs
    no arbitrary bytes.
-2. What signs is chosen once. A client that judged code takes over after that cannot sign with
-   another method or send the identity token to another service. Before that, and in a command that
-   signs nothing, the client still chooses.
+2. What signs is chosen once, at the start of a run and before it reads the graph. A client that
+   judged code takes over after that cannot sign with another method or send the identity token to
+   another service.
 3. No answer contains a private key, a passphrase, a PIN, a token or the secret of seals.
 """
 
@@ -69,7 +69,8 @@ class SignerService:
     def __init__(self, directory: Path, variables: Mapping[str, str]) -> None:
         self._directory = directory
         self._variables = variables
-        self._opened: tuple[SigningMethod, Signer] | None = None
+        self._method: SigningMethod | None = None
+        self._signer: Signer | None = None
 
     @cached_property
     def _keyring(self) -> Keyring:
@@ -121,6 +122,7 @@ class SignerService:
         Raises:
             ResourceError, SecurityError: the key cannot be read.
         """
+        self.choose(method)
         return self._token(method).read_public_key()
 
     def verify_token_key(self, method: SigningMethod) -> PublicKey:
@@ -129,6 +131,7 @@ class SignerService:
         Raises:
             ResourceError, SecurityError: the key cannot be used.
         """
+        self.choose(method)
         return self._open_token(method).public_key
 
     def read_trusted_root(self, method: SigningMethod) -> bytes:
@@ -139,21 +142,31 @@ class SignerService:
         """
         from resources.signing.keyless_signer import KeylessSigner
 
+        self.choose(method)
         return KeylessSigner(method.sigstore).trusted_root
 
+    def choose(self, method: SigningMethod) -> None:
+        """Choose what signs, for good.
+
+        Raises:
+            ConfigurationError: another method was chosen before.
+        """
+        if self._method not in (None, method):  # 2
+            raise ConfigurationError(
+                "the signing method changed during the command", "run the command again"
+            )
+        self._method = method
+
     def open(self, method: SigningMethod) -> None:
-        """Choose what signs.
+        """Choose what signs, and open it.
 
         Raises:
             ResourceError, SecurityError: the key is not available.
             ConfigurationError: another method was chosen before.
         """
-        if self._opened is None:
-            self._opened = method, self._open(method)
-        elif self._opened[0] != method:  # 2
-            raise ConfigurationError(
-                "the signing method changed during the command", "run the command again"
-            )
+        self.choose(method)
+        if self._signer is None:
+            self._signer = self._open(method)
 
     def sign(self, payload: bytes) -> Bundle:
         """Sign a statement.
@@ -161,12 +174,12 @@ class SignerService:
         Raises:
             ResourceError, SecurityError: the signer is unavailable or refuses.
         """
-        if self._opened is None:
+        if self._signer is None:
             raise UnavailableError("no signing method chosen", "report it as a bug of ml-assets")
         kind = parse_statement(payload).predicate_type
         if kind not in PREDICATES:  # 1
             raise StatementError(f"not signed, unknown predicate type: {kind}", "sign it yourself")
-        return self._opened[1].sign(payload)
+        return self._signer.sign(payload)
 
     @property
     def _passphrase(self) -> str | None:

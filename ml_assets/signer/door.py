@@ -1,0 +1,110 @@
+"""The door of a shared signer: a socket on which processes of Dagster connect to it.
+
+1. The socket lies in a private directory, which is hidden from stages and gates.
+2. A client names itself by a secret, which the processes of Dagster inherit as a variable. Stages
+   and gates get no such variable, and the kernel shows them no variables of other processes.
+3. Each client gets a signer process of its own, which ends with it. So one client cannot use what
+   another has chosen.
+4. When the first signer ends, no new client is let in. Those that are in can finish.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+import secrets
+import select
+import shutil
+import signal
+import socket
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+from ml_assets.signer.channel import receive, send
+from ml_assets.signer.client import SignerClient
+from resources.errors import UnavailableError
+from security.sandbox.private_directory import find_private
+
+#: The variable with the secret and the path of the socket: ``SECRET@PATH``.
+ADDRESS_VARIABLE = "ML_ASSETS_SIGNER"
+_PATIENCE = 10.0  # seconds that a client gets to name itself
+
+Serve = Callable[[socket.socket], None]
+
+
+class Door:
+    """The listening socket of a signer. Create it before the keys are hidden from the clients.
+
+    Raises:
+        OSError: there is no private directory.
+    """
+
+    def __init__(self) -> None:
+        self._directory = Path(tempfile.mkdtemp(prefix="signer-", dir=find_private()))
+        self._secret = secrets.token_urlsafe(32)
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(os.fspath(self._directory / "socket"))
+        self._listener.listen()
+
+    @property
+    def address(self) -> str:
+        """What a client needs to connect."""
+        return f"{self._secret}@{self._directory / 'socket'}"
+
+    def close(self) -> None:
+        """Close this process's copy of the socket."""
+        self._listener.close()
+
+    def attend(self, serve: Serve, lifeline: int) -> NoReturn:
+        """Let clients in until the other end of a pipe is closed; for a process of its own."""
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps
+        code = 1
+        try:
+            waited = [self._listener.fileno(), lifeline]
+            while lifeline not in select.select(waited, [], [])[0]:
+                client, _ = self._listener.accept()
+                if os.fork() == 0:
+                    os.close(lifeline)
+                    self._listener.close()
+                    self._admit(client, serve)
+                client.close()
+            code = 0
+        finally:
+            shutil.rmtree(self._directory, ignore_errors=True)
+            os._exit(code)
+
+    def _admit(self, client: socket.socket, serve: Serve) -> NoReturn:
+        code = 1
+        try:
+            client.settimeout(_PATIENCE)
+            message = receive(client) or {}
+            if hmac.compare_digest(str(message.get("secret")), self._secret):  # 2
+                client.settimeout(None)
+                send(client, {"answer": None})
+                serve(client)  # 3
+            code = 0
+        finally:
+            os._exit(code)
+
+
+def connect(address: str) -> SignerClient:
+    """Connect to a shared signer.
+
+    Raises:
+        UnavailableError: it is gone, or does not know the secret.
+    """
+    secret, _, path = address.partition("@")
+    connection = socket.socket(socket.AF_UNIX)
+    try:
+        connection.connect(path)
+        send(connection, {"secret": secret})
+        if receive(connection) is None:
+            raise ConnectionResetError("refused")
+    except (OSError, ValueError) as error:
+        connection.close()
+        raise UnavailableError(
+            f"cannot connect to the signer: {error}", "start the program again: ml-assets ui"
+        ) from error
+    return SignerClient(connection)
