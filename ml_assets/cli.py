@@ -22,7 +22,7 @@ from types import FrameType
 from typing import Any, NoReturn, Protocol
 
 from ml_assets.reporting.job_log import JobLog, open_job_log
-from ml_assets.signer.access import separate_signer
+from ml_assets.signer.access import is_separate, separate_signer
 from resources.errors import (
     ConfigurationError,
     ResourceError,
@@ -49,10 +49,8 @@ _COMMANDS = {
     "verify": "verify an artifact's bytes, signature, provenance and gate results offline",
 }
 
-#: Commands without a signer process: they start others, which have their own.
-_UNSEPARATED = ("drill",)
-#: Commands whose processes use the signer, too.
-_SHARED = ("ui",)
+#: Commands that start processes which use their signer, too.
+_SHARED = ("drill", "ui")
 _is_entered = False  # by the console script: this process is ours alone
 
 _INTERRUPTED = {
@@ -154,7 +152,7 @@ def _execute(words: list[str], log: JobLog) -> int:
     try:
         arguments = build_parser(words).parse_args(words)
         arguments.log = log
-        if _is_entered and arguments.command not in _UNSEPARATED:
+        if _is_entered and not is_separate():
             in_use = [Path.cwd(), *([arguments.project] if arguments.project else [])]
             separate_signer(in_use, shared=arguments.command in _SHARED)
         return _load(arguments.command).execute(arguments)

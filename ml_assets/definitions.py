@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from functools import partial
 from importlib import import_module
+from pathlib import Path
 
 import dagster as dg
 from dagster._core.definitions.definitions_load_context import (
@@ -29,6 +31,7 @@ from ml_assets.project.project import Project, find_project
 from ml_assets.project.protection import find_protected
 from ml_assets.project.rules import find_rules, pin_rules
 from ml_assets.project.settings.settings import Granularity
+from ml_assets.signer.access import is_separate, separate_signer
 
 #: Dagster keeps the commits of the definitions under this name, for the processes of runs.
 _HEADS = "ml-assets/heads"
@@ -109,9 +112,21 @@ def _find_heads(watch: Watch) -> dict[str, str]:
     return heads
 
 
+def _hide_keys() -> None:
+    """Hide the keys from a process of Dagster that the user has started, before it reads a graph.
+
+    Processes of ``ml-assets ui`` have inherited that. In a process with several threads it is too
+    late: then its runs say that they can read the keys.
+    """
+    program = Path(sys.argv[0])
+    if "dagster" in (program.name, program.parent.name) and not is_separate():
+        separate_signer([Path.cwd()], shared=True)
+
+
 @dg.definitions
 def defs() -> dg.Definitions:
     """Load the watched branches, or the project of the environment or the current directory."""
+    _hide_keys()
     home = os.environ.get(WATCH_VARIABLE)
     return (
         build_watched_definitions(find_watch(home)) if home else build_definitions(find_project())

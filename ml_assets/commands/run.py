@@ -14,6 +14,7 @@ from ml_assets.gating.evaluation import MATERIALIZE
 from ml_assets.project.commit_checkout import check_out
 from ml_assets.project.project import find_project
 from ml_assets.project.rules import find_rules
+from ml_assets.proof.signing_method import choose_signer
 from ml_assets.reporting.console import write_notice
 from ml_assets.reporting.job_report import add_outputs, announce, conclude
 from ml_assets.runs.run import GraphRun, RunOptions
@@ -83,6 +84,7 @@ def execute(arguments: argparse.Namespace) -> int:
     )
     with place as project:
         rules = find_rules(project.root)
+        choose_signer(project, rules)
         run = GraphRun(project, rules, _read_options(arguments))
         report = run.execute()
         name = arguments.environment or MATERIALIZE

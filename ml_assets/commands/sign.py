@@ -12,6 +12,7 @@ from ml_assets.gating.gate_run import run_gates
 from ml_assets.project.project import Project, find_project
 from ml_assets.project.rules import find_rules
 from ml_assets.proof.sign_run import files_of, sign_decisions
+from ml_assets.proof.signing_method import choose_signer
 from ml_assets.proof.store import Proofs
 from ml_assets.reporting.console import write_notice
 from ml_assets.reporting.gate_report import gate_documents, write_verdicts
@@ -49,6 +50,7 @@ def execute(arguments: argparse.Namespace) -> int:
     project = find_project(arguments.project)
     location = _find(project, arguments.path)
     rules = find_rules(project.root)
+    choose_signer(project, rules)
     checkout = project.open_checkout()
     gating = Gating(project, checkout, rules, environment=arguments.environment)
     if location not in gating.kit.models:

@@ -8,6 +8,7 @@ import dagster as dg
 
 from ml_assets.project.project import Project
 from ml_assets.project.rules import Rules
+from ml_assets.proof.signing_method import choose_signer
 from ml_assets.proof.store import Proofs
 
 #: The key of the resource in the definitions.
@@ -26,4 +27,5 @@ class ProofStoreResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # 
 
     def open(self, project: Project, rules: Rules, on_notice: Callable[[str], None]) -> Proofs:
         """Return the statements of a project."""
+        choose_signer(project, rules)
         return Proofs(project, rules, on_notice, ledger=self.ledger)

@@ -115,6 +115,6 @@ def build_reproduction(
     """Return a run of stages, and report which variables and protections its stages lack."""
     if options.environment.withheld:
         reporter.notice(f"not passed to stages: {', '.join(options.environment.withheld)}")
-    if (unprotected := list_unprotected(options.view)) is not None:
+    for unprotected in list_unprotected(options.view):
         reporter.notice(unprotected)
     return Reproduction(checkout, stages, options, on_line=reporter.line, on_notice=reporter.notice)

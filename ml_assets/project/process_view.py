@@ -58,13 +58,16 @@ def find_view(project: Project, rules: Rules) -> FileView | None:
     return None
 
 
-def list_unprotected(view: FileView | None) -> str | None:
-    """Say what a stage can do here that it must not; None if nothing."""
+def list_unprotected(view: FileView | None) -> list[str]:
+    """List what is not protected in a run here, as messages."""
+    found = []
     if view is None:
-        return "stages can read signing keys; their provenance records this"
-    if not can_protect():
-        return "stages can change .git, .dvc and .ml-assets: this system allows no private mounts"
-    return None
+        found.append("stages can read signing keys; their provenance records this")
+    elif not can_protect():
+        found.append("stages can change .git, .dvc and .ml-assets: this system has no file views")
+    if not is_separate():
+        found.append("this process can read signing keys: no signer process of its own")
+    return found
 
 
 def _is_around_keys(project: Project) -> bool:

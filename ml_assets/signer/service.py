@@ -2,7 +2,7 @@
 
 1. A payload is signed if it is a statement with a predicate type of this program: the signer signs
    no arbitrary bytes.
-2. What signs is chosen once, at the start of a run and before it reads the graph. A client that
+2. What signs is chosen once, at the start of a run, before a gate or stage runs. A client that
    judged code takes over after that cannot sign with another method or send the identity token to
    another service.
 3. No answer contains a private key, a passphrase, a PIN, a token or the secret of seals.
