@@ -9,7 +9,7 @@ import sys
 from ml_assets.gating.evaluation import MATERIALIZE, Gating
 from ml_assets.gating.gate_run import find_unused, run_gates
 from ml_assets.project.project import find_project
-from ml_assets.project.rules import find_rules
+from ml_assets.project.repository_pin import open_rules
 from ml_assets.reporting.gate_report import gate_documents, verdict_of, write_gates
 from ml_assets.reporting.job_report import add_outputs, announce, conclude
 from security.content.printable import printable
@@ -46,7 +46,7 @@ def execute(arguments: argparse.Namespace) -> int:
     project = find_project(arguments.project)
     notice = _Notices()
     announce(project, notice)
-    rules = find_rules(project.root)
+    rules = open_rules(project)
     checkout = project.open_checkout()
     gating = Gating(project, checkout, rules, environment=arguments.environment, on_notice=notice)
     for text in gating.notices:

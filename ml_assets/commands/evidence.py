@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ml_assets.gating.evaluation import MATERIALIZE
 from ml_assets.project.project import find_project
-from ml_assets.project.rules import find_rules
+from ml_assets.project.repository_pin import open_rules
 from ml_assets.proof.evidence import Evidence
 from ml_assets.proof.store import Proofs
 from ml_assets.proof.subject import resolve_subject
@@ -43,7 +43,7 @@ def execute(arguments: argparse.Namespace) -> int:
     project = find_project(arguments.project)
     if arguments.output.exists():
         raise ConfigurationError(f"already exists: {arguments.output}", "choose another --output")
-    rules = find_rules(project.root)
+    rules = open_rules(project)
     with Proofs(project, rules, write_notice).records() as statements:
         subject = resolve_subject(project, arguments.subject, statements)
         if subject.path is None:

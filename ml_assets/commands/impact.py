@@ -6,7 +6,7 @@ import argparse
 import json
 
 from ml_assets.project.project import find_project
-from ml_assets.project.rules import find_rules
+from ml_assets.project.repository_pin import open_rules
 from ml_assets.proof.lineage.picture import write_picture
 from ml_assets.proof.lineage.report import add_picture, document, write_tree
 from ml_assets.proof.package_impact import find_bills, names_a_package
@@ -40,7 +40,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def execute(arguments: argparse.Namespace) -> int:
     """Find everything made from the subject, and print the lineage."""
     project = find_project(arguments.project)
-    rules = find_rules(project.root)
+    rules = open_rules(project)
     with Proofs(project, rules, write_notice).records() as statements:
         if names_a_package(arguments.subject):
             start = Node(arguments.subject, "package", arguments.subject, {})

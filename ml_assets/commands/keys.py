@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ml_assets.project.project import Project, find_project
-from ml_assets.project.rules import TRUST, Rules, find_rules
+from ml_assets.project.repository_pin import open_rules
+from ml_assets.project.rules import TRUST, Rules
 from ml_assets.project.settings.signing import Method
 from ml_assets.proof.signing_method import find_method
 from ml_assets.proof.trust import find_trust
@@ -91,7 +92,7 @@ def execute(arguments: argparse.Namespace) -> int:
     signer = find_signer()
     files = TrustFiles(project.root / TRUST)
     now = datetime.datetime.now(datetime.UTC)
-    rules = find_rules(project.root)
+    rules = open_rules(project)
     signing = rules.settings.signing
     if arguments.action == "trusted-root":
         return _write_trusted_root(project, rules, arguments.json)
@@ -212,4 +213,4 @@ def _is_listed(project: Project, key: PublicKey | None) -> bool:
 
 def _is_ruling(project: Project, key: PublicKey | None) -> bool:
     """Return whether the protected branch trusts a key, after the command has changed the files."""
-    return key is not None and key.id in find_trust(find_rules(project.root), with_own=False).keys
+    return key is not None and key.id in find_trust(open_rules(project), with_own=False).keys

@@ -13,7 +13,7 @@ from ml_assets.commands.plan import add_pull
 from ml_assets.gating.evaluation import MATERIALIZE
 from ml_assets.project.commit_checkout import check_out
 from ml_assets.project.project import find_project
-from ml_assets.project.rules import find_rules
+from ml_assets.project.repository_pin import open_rules
 from ml_assets.proof.signing_method import choose_signer
 from ml_assets.reporting.console import write_notice
 from ml_assets.reporting.job_report import add_outputs, announce, conclude
@@ -83,7 +83,7 @@ def execute(arguments: argparse.Namespace) -> int:
         nullcontext(project) if arguments.commit is None else check_out(project, arguments.commit)
     )
     with place as project:
-        rules = find_rules(project.root)
+        rules = open_rules(project)
         choose_signer(project, rules)
         run = GraphRun(project, rules, _read_options(arguments))
         report = run.execute()

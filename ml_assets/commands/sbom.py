@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ml_assets.project.project import Project, find_project
-from ml_assets.project.rules import Rules, find_rules
+from ml_assets.project.repository_pin import open_rules
+from ml_assets.project.rules import Rules
 from ml_assets.proof.bom.bills import build_environment_bill, build_model_bill
 from ml_assets.proof.store import Proofs
 from ml_assets.reporting.console import write_notice
@@ -48,7 +49,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def execute(arguments: argparse.Namespace) -> int:
     """Build the bill, and print it or write it to a file."""
     project = find_project(arguments.project)
-    rules = find_rules(project.root)
+    rules = open_rules(project)
     if arguments.subject is None:
         bill, about = build_environment_bill(project, rules), "environment"
     else:

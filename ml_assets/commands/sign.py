@@ -10,7 +10,7 @@ from pathlib import Path
 from ml_assets.gating.evaluation import Gating
 from ml_assets.gating.gate_run import run_gates
 from ml_assets.project.project import Project, find_project
-from ml_assets.project.rules import find_rules
+from ml_assets.project.repository_pin import open_rules
 from ml_assets.proof.sign_run import files_of, sign_decisions
 from ml_assets.proof.signing_method import choose_signer
 from ml_assets.proof.store import Proofs
@@ -49,7 +49,7 @@ def execute(arguments: argparse.Namespace) -> int:
     """Run the gates, and sign the model if none blocks."""
     project = find_project(arguments.project)
     location = _find(project, arguments.path)
-    rules = find_rules(project.root)
+    rules = open_rules(project)
     choose_signer(project, rules)
     checkout = project.open_checkout()
     gating = Gating(project, checkout, rules, environment=arguments.environment)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ml_assets.gating.evaluation import MATERIALIZE
 from ml_assets.project.project import Project, find_project
-from ml_assets.project.rules import find_rules
+from ml_assets.project.repository_pin import open_rules
 from ml_assets.proof.rebuild import rebuild
 from ml_assets.proof.store import Proofs
 from ml_assets.proof.subject import resolve_subject
@@ -87,7 +87,7 @@ def execute(arguments: argparse.Namespace) -> int:
 def _verify(
     project: Project, arguments: argparse.Namespace, copy: PrivateCopy | None
 ) -> Verification:
-    rules = find_rules(project.root)
+    rules = open_rules(project)
     proofs = Proofs(project, rules, write_notice)
     signature = _read_signature(arguments.signature)
     with proofs.records() as statements:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import tempfile
+from functools import cache
 from pathlib import Path
 
 from resources.errors import UnavailableError
@@ -22,6 +24,10 @@ _LOCATION = {
 }
 
 
+#: The program to start in place of the Git that is found.
+GIT_VARIABLE = "ML_ASSETS_GIT"
+#: Replaced objects are not those that a commit names. Locks serve only to write the index.
+_READING = {"GIT_NO_REPLACE_OBJECTS": "1", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
 #: Configuration that starts programs of a repository's choice, off for each command.
 _HARDENED = (
     "core.fsmonitor=false",
@@ -58,12 +64,12 @@ def run_git(
     hardened = (word for setting in _HARDENED for word in ("-c", setting))
     try:
         return subprocess.run(
-            ["git", "-C", os.fspath(directory), *named, *hardened, *arguments],
+            [find_git(), "-C", os.fspath(directory), *named, *hardened, *arguments],
             input=stdin,
             capture_output=True,
             check=False,
             timeout=timeout,
-            env={**environment, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"},
+            env={**environment, **_READING},
         )
     except subprocess.TimeoutExpired as error:
         raise UnavailableError(
@@ -74,6 +80,21 @@ def run_git(
         raise UnavailableError(
             "git is not installed", "install Git 2.30 or newer, then check: git --version"
         ) from error
+
+
+@cache
+def find_git() -> str:
+    """Find the Git to start: one that a stage cannot have left, where there is one.
+
+    Stages can write into the user's directories, as many entries of PATH are.
+    """
+    if named := os.environ.get(GIT_VARIABLE):
+        return named
+    places = [Path(one) / "git" for one in os.get_exec_path() if os.path.isabs(one)]
+    found = [one for one in places if os.access(one, os.X_OK) and one.is_file()]
+    mine = (Path.home(), Path.cwd(), Path(tempfile.gettempdir()))
+    safe = [one for one in found if not any(one.is_relative_to(place) for place in mine)]
+    return os.fspath(next(iter(safe or found), Path("git")))
 
 
 def use_bare_repository(directory: Path) -> None:

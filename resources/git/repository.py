@@ -17,6 +17,10 @@ from resources.git.command import (
     split_names,
 )
 
+#: Git must not look into submodules for changes: a stage can write the configuration there, which
+#: names programs for filters. Another commit of a submodule is a change nevertheless.
+_NO_SUBMODULES = ("--ignore-submodules=dirty",)
+
 
 @dataclass(frozen=True)
 class Head:
@@ -66,7 +70,7 @@ def is_dirty(directory: Path) -> bool:
 
 
 def _read_status(directory: Path, *options: str) -> str | None:
-    done = run_git(directory, "status", "--porcelain=v2", *options)
+    done = run_git(directory, "status", "--porcelain=v2", *_NO_SUBMODULES, *options)
     if done.returncode == 0:
         return decode_output(done)
     if is_outside_git(done):
@@ -82,7 +86,8 @@ def list_changed(directory: Path) -> frozenset[str]:
     Raises:
         UnavailableError: Git fails.
     """
-    done = run_git(directory, "diff", "--name-only", "--relative", "-z", "HEAD", "--", ".")
+    compare = ("diff", "--no-ext-diff", "--name-only", "--relative", "-z", *_NO_SUBMODULES)
+    done = run_git(directory, *compare, "HEAD", "--", ".")
     if done.returncode == 0:
         return frozenset(split_names(done.stdout))
     if read_head(directory) is None:
@@ -208,7 +213,8 @@ def find_protected_branch(directory: Path, name: str | None = None) -> Branch | 
     """Find the protected branch, which supplies the policy and the trust files.
 
     It is the default branch of the remote ``origin``, else its ``main`` or ``master``, else the
-    local ``main`` or ``master``.
+    local ``main`` or ``master``. Only a symbolic ``origin/HEAD`` names the default branch: anyone
+    who may push can create a branch with the name HEAD.
 
     Args:
         name: the name of another branch to use, as a trusted caller configured it.
@@ -224,11 +230,15 @@ def find_protected_branch(directory: Path, name: str | None = None) -> Branch | 
     names = [name] if name else ["HEAD", "main", "master"]
     wanted = [f"refs/remotes/origin/{one}" for one in names]
     wanted += [f"refs/heads/{one}" for one in names if one != "HEAD"]
-    done = run_git(directory, "for-each-ref", "--format=%(refname) %(objectname)", *wanted)
+    leads = "%(if)%(symref)%(then)symbolic%(else)direct%(end)"
+    shown = f"--format=%(refname) %(objectname) {leads}"
+    done = run_git(directory, "for-each-ref", shown, *wanted)
     if done.returncode != 0 and not is_outside_git(done):
         raise git_failure(directory, "for-each-ref", done)
     lines = decode_output(done).splitlines() if done.returncode == 0 else []
-    found = dict(line.rsplit(" ", 1) for line in lines)
+    refs = (line.split(" ") for line in lines)
+    direct = ("refs/remotes/origin/HEAD", "direct")
+    found = {ref: commit for ref, commit, leads in refs if (ref, leads) != direct}
     for ref in wanted:
         if ref in found:
             short = ref.removeprefix("refs/remotes/").removeprefix("refs/heads/")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from resources.git.command import run_git
+from resources.git.command import find_git, run_git
 from resources.git.mirror import open_mirror
 from resources.git.repository import is_dirty, list_changed, read_head
 
@@ -82,3 +82,59 @@ def test_mirror_of_this_program_is_used(repository: Path, tmp_path: Path) -> Non
     head = read_head(repository)
     assert head is not None and head.branch is not None
     assert mirror.fetch([head.branch], None) == {head.branch: head.commit}
+
+
+@pytest.mark.parametrize("kind", ["filter", "fsmonitor"])
+def test_configuration_of_a_submodule_starts_no_program(
+    repository: Path, tmp_path: Path, kind: str
+) -> None:
+    """A stage can write into the submodule of a checkout, where Git's view protects nothing."""
+    trace = plant(tmp_path)
+    other = tmp_path / "other"
+    subprocess.run(["git", "clone", "--quiet", str(repository), str(other)], check=True)
+    add = ["-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(other), "sub"]
+    for words in (add, ["commit", "--quiet", "--message", "submodule"]):
+        subprocess.run(["git", "-C", str(repository), *words], check=True)
+    inner = repository / "sub"
+    name = "filter.evil.clean" if kind == "filter" else "core.fsmonitor"
+    subprocess.run(["git", "-C", str(inner), "config", name, str(tmp_path / "program")], check=True)
+    (inner / ".gitattributes").write_text("* filter=evil\n")
+    (inner / "file").write_text("2")
+
+    assert not list_changed(repository)
+    is_dirty(repository)
+    read_head(repository)
+    assert not trace.exists()
+    subprocess.run(["git", "-C", str(repository), "status"], check=True, capture_output=True)
+    assert trace.exists(), "the attack itself does not work"
+
+
+def test_another_commit_of_a_submodule_is_a_change(repository: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    subprocess.run(["git", "clone", "--quiet", str(repository), str(other)], check=True)
+    add = ["-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(other), "sub"]
+    for words in (add, ["commit", "--quiet", "--message", "submodule"]):
+        subprocess.run(["git", "-C", str(repository), *words], check=True)
+    commit = ["commit", "--quiet", "--allow-empty", "--message", "another"]
+    subprocess.run(["git", "-C", str(repository / "sub"), *commit], check=True)
+
+    assert list_changed(repository) == {"sub"}
+    assert is_dirty(repository)
+
+
+def test_git_of_the_users_own_directories_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trace = plant(tmp_path)
+    (tmp_path / "program").rename(tmp_path / "git")
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    find_git.cache_clear()
+    try:
+        run_git(tmp_path, "--version")
+        assert not trace.exists()
+        monkeypatch.setenv("ML_ASSETS_GIT", str(tmp_path / "git"))
+        find_git.cache_clear()
+        run_git(tmp_path, "--version")
+        assert trace.exists(), "the user names another one"
+    finally:
+        find_git.cache_clear()
