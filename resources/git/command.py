@@ -82,15 +82,17 @@ def run_git(
         ) from error
 
 
-@cache
 def find_git() -> str:
     """Find the Git to start: one that a stage cannot have left, where there is one.
 
     Stages can write into the user's directories, as many entries of PATH are.
     """
-    if named := os.environ.get(GIT_VARIABLE):
-        return named
-    places = [Path(one) / "git" for one in os.get_exec_path() if os.path.isabs(one)]
+    return os.environ.get(GIT_VARIABLE) or _search(tuple(os.get_exec_path()))
+
+
+@cache
+def _search(directories: tuple[str, ...]) -> str:
+    places = [Path(one) / "git" for one in directories if os.path.isabs(one)]
     found = [one for one in places if os.access(one, os.X_OK) and one.is_file()]
     mine = (Path.home(), Path.cwd(), Path(tempfile.gettempdir()))
     safe = [one for one in found if not any(one.is_relative_to(place) for place in mine)]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from resources.git.command import find_git, run_git
+from resources.git.command import run_git
 from resources.git.mirror import open_mirror
 from resources.git.repository import is_dirty, list_changed, read_head
 
@@ -128,13 +128,8 @@ def test_git_of_the_users_own_directories_is_not_used(
     trace = plant(tmp_path)
     (tmp_path / "program").rename(tmp_path / "git")
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-    find_git.cache_clear()
-    try:
-        run_git(tmp_path, "--version")
-        assert not trace.exists()
-        monkeypatch.setenv("ML_ASSETS_GIT", str(tmp_path / "git"))
-        find_git.cache_clear()
-        run_git(tmp_path, "--version")
-        assert trace.exists(), "the user names another one"
-    finally:
-        find_git.cache_clear()
+    run_git(tmp_path, "--version")
+    assert not trace.exists()
+    monkeypatch.setenv("ML_ASSETS_GIT", str(tmp_path / "git"))
+    run_git(tmp_path, "--version")
+    assert trace.exists(), "the user names another one"
