@@ -11,8 +11,10 @@ from pathlib import Path
 
 from resources.errors import UnavailableError
 
-#: Variables with which a Git hook or alias points at its own repository.
-_LOCATION = {
+#: Variables with which a Git hook or alias points at its own repository, and the address of the
+#: signer, which no program that Git starts needs.
+_WITHHELD = {
+    "ML_ASSETS_SIGNER",
     "GIT_DIR",
     "GIT_WORK_TREE",
     "GIT_COMMON_DIR",
@@ -57,7 +59,7 @@ def run_git(
     Raises:
         UnavailableError: Git is not installed, or ran into the timeout.
     """
-    environment = {name: value for name, value in os.environ.items() if name not in _LOCATION}
+    environment = {name: value for name, value in os.environ.items() if name not in _WITHHELD}
     if timeout is not None:
         environment = {**_SILENT, **environment, "GIT_TERMINAL_PROMPT": "0"}
     named = (f"--git-dir={directory}",) if directory in _own_bare else ()
