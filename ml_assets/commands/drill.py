@@ -9,7 +9,8 @@ import tempfile
 from pathlib import Path
 
 from ml_assets.project.project import find_project
-from ml_assets.proof.drill import AttackOutcome, Drill
+from ml_assets.proof.drill.attack import AttackOutcome
+from ml_assets.proof.drill.drill import Drill
 from ml_assets.reporting.console import write_table
 from security.content.printable import printable
 from security.verdict import Verdict

@@ -38,7 +38,7 @@ class RepositoryPin:
     """What rules were taken from.
 
     Attributes:
-        git: the Git directory; None outside of Git.
+        git: ``.git``, relative to the project, which can be moved; None outside of Git.
         branch: the protected branch; None where the working tree supplied the rules.
         commit: its commit.
     """
@@ -74,7 +74,7 @@ def _describe(project: Project, rules: Rules) -> RepositoryPin:
     branch = rules.protection.branch
     git = next(iter(find_git_directories(project.root)), None)
     return RepositoryPin(
-        os.fspath(git) if git is not None else None,
+        os.path.relpath(git, project.root) if git is not None else None,
         branch.name if branch is not None else None,
         branch.commit if branch is not None else None,
     )
