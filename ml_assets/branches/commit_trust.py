@@ -7,7 +7,6 @@ import posixpath
 from ml_assets.branches.watch import Watch
 from resources.errors import ResourceError
 from resources.git.commit_signature import verify_commit
-from resources.git.mirror import TRACKING
 
 #: The directory of trusted committers, on the protected branch.
 COMMITTERS = ".ml-assets/committers"
@@ -34,11 +33,12 @@ def find_distrust(watch: Watch, commit: str, protected: str | None = None) -> st
     """
     mirror = watch.mirror
     default = mirror.read_default()
-    if default is None and protected is None:
+    rules = protected or (mirror.read_tracked(default) if default is not None else None)
+    if rules is None:
         return "no protected branch names trusted committers"
     below = posixpath.normpath(posixpath.join(watch.below, COMMITTERS))
     try:
-        files = mirror.read_files(protected or f"{TRACKING}/{default}", (f"{below}/",))
+        files = mirror.read_files(rules, (below,))
         trusted = {posixpath.basename(path): content for path, content in files.items()}
         verify_commit(mirror.directory, commit, trusted)
     except ResourceError as error:

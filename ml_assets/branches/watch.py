@@ -145,7 +145,10 @@ def _watch_home(home: Path, url: str) -> Watch:
         if default is None:
             raise ConfigurationError(f"repository is empty: {mask(url)}", "push a commit to it")
         watch.mirror.fetch((default,), default)
-    files = watch.mirror.read_files(f"refs/remotes/origin/{default}", tuple(FILES))
+    commit = watch.mirror.read_tracked(default)
+    if commit is None:
+        raise ConfigurationError(f"no commit of branch: {default}", "push a commit to it")
+    files = watch.mirror.read_files(commit, tuple(FILES))
     watch.state.mkdir(parents=True, exist_ok=True)
     return replace(watch, settings=read_settings(files, f"{default} of {mask(url)}").watch)
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from subprocess import CompletedProcess
 
-from resources.git.command import call_git, decode_output, git_failure, run_git, split_names
+from resources.errors import UnavailableError
+from resources.git.command import call_git, decode_output, run_git
+from resources.git.object_database import ObjectDatabase, open_objects
+from resources.git.object_format import SUBMODULE
 
 
 @dataclass(frozen=True)
@@ -32,12 +36,14 @@ class CommitHistory:
         """Whether the repository has a commit."""
         return run_git(self.directory, "cat-file", "-e", f"{commit}^{{commit}}").returncode == 0
 
+    @property
+    def objects(self) -> ObjectDatabase:
+        """The objects of the repository, verified by their hashes."""
+        return open_objects(self.directory)
+
     def is_ancestor(self, old: str, new: str) -> bool:
         """Whether a commit is an ancestor of another commit, or that commit itself."""
-        done = run_git(self.directory, "merge-base", "--is-ancestor", old, new)
-        if done.returncode not in (0, 1):
-            raise git_failure(self.directory, "merge-base", done)
-        return done.returncode == 0
+        return self.objects.is_ancestor(old, new)
 
     def list_commits(self, old: str, new: str, most: int | None) -> list[str]:
         """List the commits of a branch after an old one, oldest first, along first parents.
@@ -47,30 +53,35 @@ class CommitHistory:
         """
         limit = [f"--max-count={most}"] if most is not None else []
         done = self._run("rev-list", "--first-parent", "--reverse", *limit, f"{old}..{new}")
-        return decode_output(done).split()
+        found = decode_output(done).split()
+        read = self.objects.read_commits(found)
+        for before, commit in pairwise(found):
+            if read[commit].parents[0] != before:
+                raise UnavailableError(
+                    f"Git lists commits that do not follow each other: {commit}",
+                    f"check the repository: git -C {self.directory} fsck --full",
+                )
+        return found
 
     def list_changed(self, old: str, new: str) -> frozenset[str]:
         """Return the paths that differ between two commits."""
-        done = self._run("diff-tree", "-r", "-z", "--name-only", "--no-renames", old, new)
-        return frozenset(split_names(done.stdout))
+        return frozenset(self.objects.compare(old, new))
 
     def read_message(self, commit: str) -> str:
         """Return the message of a commit."""
-        return decode_output(self._run("show", "--no-patch", "--format=%B", commit))
+        return self.objects.read_commit(commit).message.strip()
 
     def read_author(self, commit: str) -> Author:
         """Return the author that a commit claims; nothing proves the claim."""
-        done = self._run("show", "--no-patch", "--format=%an%x00%ae", commit)
-        name, _, email = decode_output(done).partition("\0")
-        return Author(name, email)
+        name, _, email = self.objects.read_commit(commit).author.rpartition(" <")
+        return Author(name, email.removesuffix(">"))
 
     def read_files(self, commit: str, paths: Collection[str] = ()) -> dict[str, bytes]:
-        """Return the contents of a commit's files by path: of some paths, or of all files."""
-        listed = self._run("ls-tree", "-r", "-z", "--name-only", commit, "--", *paths).stdout
-        return {
-            name: self._run("cat-file", "blob", f"{commit}:{name}").stdout
-            for name in split_names(listed)
-        }
+        """Return the contents of a commit's files by path: at or below some paths, or all files."""
+        entries = self.objects.list_files(commit, paths).items()
+        found = {path: one.hash for path, one in entries if one.mode != SUBMODULE}
+        blobs = self.objects.read_blobs(found.values())
+        return {path: blobs[name] for path, name in found.items()}
 
     def _run(self, *arguments: str) -> CompletedProcess[bytes]:
         return call_git(self.directory, *arguments)

@@ -21,6 +21,7 @@ from resources.errors import (
     wrap_os_error,
 )
 from resources.git.command import call_git
+from resources.git.object_format import hash_object
 from security.content.printable import printable
 from security.errors import SecurityError
 from security.signing.commit_identity import verify_commit_identity
@@ -45,7 +46,7 @@ _GPG = (
 def verify_commit(repository: Path, commit: str, trusted: Mapping[str, bytes]) -> str:
     """Verify the signature of a commit and return its signer. The steps:
 
-    1. Read the stored object of this hash, not a replacement (``refs/replace``).
+    1. Read the bytes that have this hash, not a replacement (``refs/replace``) or a changed file.
     2. Split it into exactly one signature and the signed bytes (``signed_commit``).
     3. Verify that the signer is trusted for commits, and that the key is neither expired nor
        revoked now. The times in a commit are only a claim of its author.
@@ -92,6 +93,11 @@ def _read_object(repository: Path, commit: str) -> bytes:
                 f"commit {commit[:12]}: too large: {int(done.stdout)} bytes",
                 f"shorten the commit to at most {LARGEST} bytes: git commit --amend",
             )
+    if hash_object(b"commit", found[1], len(commit)) != commit:
+        raise UnavailableError(
+            f"Git object missing or corrupt: {commit}",
+            f"check the repository: git -C {repository} fsck --full",
+        )
     return found[1]
 
 

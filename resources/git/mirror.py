@@ -193,10 +193,15 @@ class Mirror(CommitHistory):
         """Check out a commit into a new directory, which must not exist.
 
         Raises:
-            UnavailableError: the directory cannot be written.
+            UnavailableError: the directory cannot be written, or an object does not have its hash.
         """
         directory.parent.mkdir(parents=True, exist_ok=True)
         self._run("worktree", "add", "--quiet", "--detach", os.fspath(directory), commit)
+        try:
+            self.objects.verify_files(commit)
+        except UnavailableError:
+            self.remove_worktree(directory)
+            raise
 
     def remove_worktree(self, directory: Path) -> None:
         """Remove a worktree, even an incomplete one."""

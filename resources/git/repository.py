@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
-from resources.errors import ConfigurationError
+from resources.errors import ConfigurationError, UnavailableError
 from resources.git.command import (
     call_git,
     decode_output,
@@ -16,6 +17,8 @@ from resources.git.command import (
     run_git,
     split_names,
 )
+from resources.git.object_database import open_objects
+from resources.git.object_format import GitEntry
 
 #: Git must not look into submodules for changes: a stage can write the configuration there, which
 #: names programs for filters. Another commit of a submodule is a change nevertheless.
@@ -157,11 +160,21 @@ def list_files_at(directory: Path, commit: str) -> dict[str, bool]:
     """Return each file of a commit below a directory, by path, with whether it is executable.
 
     Raises:
-        UnavailableError: Git fails.
+        UnavailableError: Git fails, or an object does not have its hash.
     """
-    done = call_git(directory, "ls-tree", "-r", "-z", commit)
-    lines = (line.partition("\t") for line in split_names(done.stdout))
-    return {path: header.startswith("100755") for header, _, path in lines}
+    files = list_entries_at(directory, commit).items()
+    return {path: entry.mode == "100755" for path, entry in files}
+
+
+def list_entries_at(directory: Path, commit: str) -> dict[str, GitEntry]:
+    """Return the files of a commit below a directory, by path relative to it.
+
+    Raises:
+        UnavailableError: Git fails, or an object does not have its hash.
+    """
+    prefix = _find_prefix(directory)
+    files = open_objects(directory).list_files(commit, [prefix] if prefix else [])
+    return {path.removeprefix(prefix): entry for path, entry in files.items()}
 
 
 def read_file_at(directory: Path, commit: str, path: str) -> bytes:
@@ -171,9 +184,39 @@ def read_file_at(directory: Path, commit: str, path: str) -> bytes:
         path: relative to ``directory``.
 
     Raises:
-        UnavailableError: the commit has no such file.
+        UnavailableError: the commit has no such file, or an object does not have its hash.
     """
-    return call_git(directory, "cat-file", "blob", f"{commit}:./{path}").stdout
+    found = read_files_at(directory, commit, [path])
+    if path not in found:
+        raise UnavailableError(
+            f"git cat-file failed: not a file of {commit[:12]}: {path}",
+            f"list its files: git -C {directory} ls-tree -r {commit[:12]}",
+        )
+    return found[path]
+
+
+def read_files_at(directory: Path, commit: str, paths: Iterable[str]) -> dict[str, bytes]:
+    """Return the bytes of files at a commit, by path, in one call; leave out missing files.
+
+    Args:
+        paths: relative to ``directory``.
+
+    Raises:
+        UnavailableError: Git cannot read them, or an object does not have its hash.
+    """
+    wanted = list(dict.fromkeys(paths))
+    if not wanted:
+        return {}
+    prefix = _find_prefix(directory)
+    found = open_objects(directory).read_files(commit, [f"{prefix}{path}" for path in wanted])
+    return {path.removeprefix(prefix): text for path, text in found.items()}
+
+
+@lru_cache(maxsize=64)
+def _find_prefix(directory: Path) -> str:
+    """Find the path of a directory in its commits, with a slash at its end unless it is empty."""
+    done = call_git(directory, "rev-parse", "--show-prefix")
+    return os.fsdecode(done.stdout.removesuffix(b"\n"))
 
 
 def list_tracked(directory: Path, path: str) -> list[str]:
@@ -252,30 +295,3 @@ def find_protected_branch(directory: Path, name: str | None = None) -> Branch | 
             hint + (in_ci if is_shallow(directory) else ""),
         )
     return None
-
-
-def read_files_at(directory: Path, commit: str, paths: Iterable[str]) -> dict[str, bytes]:
-    """Return the bytes of files at a commit, by path, in one call; leave out missing files.
-
-    Args:
-        paths: relative to ``directory``.
-
-    Raises:
-        UnavailableError: Git cannot read them.
-    """
-    wanted = [path for path in dict.fromkeys(paths) if "\n" not in path]
-    if not wanted:
-        return {}
-    names = "".join(f"{commit}:./{path}\n" for path in wanted)
-    done = call_git(directory, "cat-file", "--batch", stdin=os.fsencode(names))
-    found: dict[str, bytes] = {}
-    rest = done.stdout
-    for path in wanted:
-        header, _, rest = rest.partition(b"\n")
-        *_, kind, size = header.split(b" ") if not header.endswith(b" missing") else (b"", b"")
-        if kind:
-            length = int(size)
-            if kind == b"blob":
-                found[path] = rest[:length]
-            rest = rest[length + 1 :]
-    return found
