@@ -10,6 +10,7 @@ SecurityError
 ├── GateError                 security/gates/interface.py
 ├── LedgerError               security/ledger/ledger.py
 ├── ListingError              security/statements/directory_listing.py
+├── LockRecordError          security/statements/lock_record.py
 ├── ModeError                 security/content/file_mode.py
 ├── PolicyError               security/content/table.py
 ├── ProvenanceError           security/statements/provenance.py

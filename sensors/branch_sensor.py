@@ -15,7 +15,7 @@ from ml_assets.branches.branch_run import BRANCH_TAG, COMMIT_TAG, SENSOR, TRIGGE
 from ml_assets.branches.cleanup import Collector
 from ml_assets.branches.commit_trust import find_objection as distrust
 from ml_assets.branches.graph_at_commit import WatchedBranch, load_branch
-from ml_assets.branches.lock_files import is_written_by_run
+from ml_assets.branches.lock_records import is_written_by_run, open_records
 from ml_assets.branches.watch import SHOWN, Watch
 from ml_assets.branches.watch_resource import WATCH
 from ml_assets.orchestration.instance.launcher import workers
@@ -23,11 +23,11 @@ from ml_assets.project.settings.watch import Commits, Older, WatchSettings
 from resources.code_server import find_code_server
 from resources.errors import LostRaceError, ResourceError, UnavailableError
 from sensors.branches import (
+    BranchObservation,
     Cursor,
-    TickDecision,
     Loaded,
     New,
-    BranchObservation,
+    TickDecision,
     decide,
     fail,
     find_objection,
@@ -207,12 +207,15 @@ class Tick:
             before: the commit to compare with; None counts every file as changed.
         """
         watch = self._watch
-        return New(
-            commit,
-            changed=watch.mirror.list_changed(before, commit) if before else None,
-            ours=is_written_by_run(watch.mirror, commit),
-            distrust=distrust(watch, commit),
-        )
+        why = distrust(watch, commit)
+        if why is not None:  # no file of it is read
+            return New(commit, distrust=why)
+        try:
+            changed = watch.mirror.list_changed(before, commit) if before else None
+        except UnavailableError:
+            return New(commit)  # its run fails with the reason; other branches go on
+        ours = is_written_by_run(open_records(watch), watch, branch, commit)
+        return New(commit, changed=changed, ours=ours)
 
     def _read_shape(self, branch: str, commit: str) -> str | None:
         """Return the shape of a commit's graph; the UI shows a head with a readable graph."""

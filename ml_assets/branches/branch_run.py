@@ -22,7 +22,8 @@ import dagster as dg
 from ml_assets.branches.branch_events import BranchRecord
 from ml_assets.branches.commit_trust import find_objection
 from ml_assets.branches.graph_at_commit import CommitGraph, load_graph
-from ml_assets.branches.lock_files import find_locks, write_kept
+from ml_assets.branches.lock_files import write_kept
+from ml_assets.branches.lock_records import LockRecords, open_records
 from ml_assets.branches.passed_commit import mark_passed, read_passed
 from ml_assets.branches.run_claim import claim
 from ml_assets.branches.watch import Watch
@@ -54,6 +55,7 @@ BRANCH_TAG = "ml-assets/branch"
 #: Names the trigger of a run.
 TRIGGER_TAG = "ml-assets/trigger"
 SENSOR = "sensor"
+_NOT_USED = "record of lock files not used"
 
 
 class BranchRun:
@@ -99,7 +101,8 @@ class BranchRun:
         context, notice = self._context, self._reporter.notice
         tags = {BRANCH_TAG: self._branch, COMMIT_TAG: commit}
         context.instance.add_run_tags(context.run.run_id, tags)
-        graph = self._check_out(commit)  # 4
+        records = open_records(self._watch, protected.commit if protected else None)
+        graph = self._check_out(commit, records)  # 4
         rules = pin_rules(graph.project.root, protected)
         work = _Work(
             graph=graph,
@@ -114,7 +117,9 @@ class BranchRun:
             work.record.record_source()
         refuse_blocked(work.end(work.materialize()))  # 5, 6
         run_id = context.run.run_id
-        Recorder(self._watch, graph, self._branch, commit, run_id, notice).write_back()  # 7
+        sign = work.proofs.signer.sign
+        recorder = Recorder(self._watch, records, sign, graph, self._branch, commit, run_id, notice)
+        recorder.write_back()  # 7
         if self._whole:
             mark_passed(self._watch.mirror, self._branch, commit)
 
@@ -159,11 +164,12 @@ class BranchRun:
             )
         return holder == run
 
-    def _check_out(self, commit: str) -> CommitGraph:
+    def _check_out(self, commit: str, records: LockRecords) -> CommitGraph:
         watch, notice = self._watch, self._reporter.notice
         project = watch.open_worktree(self._branch, commit)
         _end_orphans(project, notice)
-        locks = find_locks(watch.mirror, self._branch, commit, watch.below, notice)
+        found = records.find(self._branch, lambda why: notice(f"{_NOT_USED}: {why}"))
+        locks = records.select(found, commit, watch.below, notice) if found else {}
         if locks:
             write_kept(project.root, project.load_manifest(), locks)
         return load_graph(watch, self._branch, commit)

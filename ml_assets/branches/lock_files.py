@@ -1,29 +1,15 @@
-"""The lock files that runs of a branch have recorded, kept apart from the branch itself.
-
-``refs/ml-assets/locks/<branch>`` names a commit with just the lock files and the outs that DVC
-leaves to Git (``cache: false``), as the last passed run has left them. No branch contains that
-commit and no sensor reads it. Its message names the commit of the run.
-"""
+"""The files of a working tree that a run records in Git: lock files, and outs that Git keeps."""
 
 from __future__ import annotations
 
 import os
-import posixpath
-import re
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from resources.dvc.graph.manifest import Manifest
-from resources.git.commit_history import Author
-from resources.git.mirror import LOCKS, Mirror
 
-#: The author of the commits that runs write.
-AUTHOR = Author("ml-assets", "ml-assets@localhost")
-COMMIT_TRAILER = "Ml-Assets-Commit"
-RUN_TRAILER = "Ml-Assets-Run"
 _LARGEST = 16 << 20  # bytes of an out in the record
-_TRAILER = re.compile(r"^([A-Za-z-]+): (\S+)$", re.MULTILINE)
 
 
 def list_kept(manifest: Manifest) -> set[str]:
@@ -74,52 +60,3 @@ def _is_linked(root: Path, path: str) -> bool:
         if place.is_symlink():
             return True
     return False
-
-
-def read_trailers(message: str) -> dict[str, str]:
-    """Return the trailers of a commit message."""
-    return {name: value for name, value in _TRAILER.findall(message)}
-
-
-def find_locks(
-    mirror: Mirror, branch: str, commit: str, below: str, on_notice: Callable[[str], None]
-) -> dict[str, bytes]:
-    """Return the recorded files that are newer than a commit's own, by path.
-
-    A file that was committed after the run takes precedence over the recorded one.
-
-    Args:
-        below: the DVC root, relative to Git's.
-    """
-    tip = mirror.read_ref(f"{LOCKS}/{branch}")
-    if tip is None:
-        return {}
-    origin = read_trailers(mirror.read_message(tip)).get(COMMIT_TRAILER)
-    if origin is None or not mirror.has(origin) or not mirror.is_ancestor(origin, commit):
-        on_notice(f"recorded lock files not used: their commit is not an ancestor: {branch}")
-        return {}
-    prefix = "" if below == "." else f"{below}/"
-    changed = mirror.list_changed(origin, commit)
-    files = mirror.read_files(tip)
-    return {
-        path.removeprefix(prefix): content
-        for path, content in files.items()
-        if path.startswith(prefix) and path not in changed
-    }
-
-
-def is_written_by_run(mirror: Mirror, commit: str) -> bool:
-    """Whether a commit is the record of a run, as ``write_back`` puts it on a branch.
-
-    Anyone can write such a message, so it counts only where nothing but lock files differs from the
-    commit of the run.
-    """
-    trailers = read_trailers(mirror.read_message(commit))
-    origin = trailers.get(COMMIT_TRAILER)
-    if RUN_TRAILER not in trailers or origin is None or not mirror.has(origin):
-        return False
-    if mirror.read_author(commit) != AUTHOR:
-        return False
-    return all(
-        posixpath.basename(path) == "dvc.lock" for path in mirror.list_changed(origin, commit)
-    )

@@ -13,17 +13,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from ml_assets.branches.graph_at_commit import CommitGraph
-from ml_assets.branches.lock_files import (
-    AUTHOR,
-    COMMIT_TRAILER,
-    RUN_TRAILER,
-    read_kept,
-    read_trailers,
-)
+from ml_assets.branches.lock_files import read_kept
+from ml_assets.branches.lock_records import AUTHOR, LockRecords
 from ml_assets.branches.watch import Watch
 from ml_assets.project.settings.watch import WriteBack
 from resources.errors import LostRaceError, UnavailableError
-from resources.git.mirror import LOCKS
+from resources.git.mirror import LOCKS, TRUSTED_LOCKS
+from security.errors import SecurityError
+from security.signing.bundle import Bundle
 
 _ATTEMPTS = 6
 #: The references of proposed changes of a branch.
@@ -35,11 +32,15 @@ class Recorder:
     """Writes back the record of one run.
 
     Attributes:
+        records: of the watched repository.
+        sign: signs the statement of the record.
         commit: the commit of the run.
         on_notice: receives messages for the user.
     """
 
     watch: Watch
+    records: LockRecords
+    sign: Callable[[bytes], Bundle]
     graph: CommitGraph
     branch: str
     commit: str
@@ -50,7 +51,7 @@ class Recorder:
         """Write the record back, as the settings say.
 
         Raises:
-            ResourceError: the data or the record cannot be pushed.
+            ResourceError, SecurityError: the data or the record cannot be pushed or signed.
         """
         how = self.watch.settings.write_back
         files = self._read_files()
@@ -72,11 +73,18 @@ class Recorder:
         return {posixpath.normpath(f"{below}/{path}"): text for path, text in kept.items()}
 
     def _is_recorded(self, files: Mapping[str, bytes]) -> bool:
-        """Whether the commit itself, or the last record, holds the same files."""
+        """Whether the commit itself, or the last valid record, holds the same files."""
         mirror = self.watch.mirror
-        committed = mirror.read_files(self.commit, tuple(files))
+        if files == mirror.read_files(self.commit, tuple(files)):
+            return True
         tip = mirror.read_ref(f"{LOCKS}/{self.branch}")
-        return files == committed or (tip is not None and files == mirror.read_files(tip))
+        return tip is not None and self._read_record(tip) == files
+
+    def _read_record(self, tip: str) -> Mapping[str, bytes] | None:
+        try:
+            return self.records.read(tip, self.branch).files
+        except (SecurityError, UnavailableError):
+            return None  # a forged or older record: replaced
 
     def _push_outs(self) -> bool:
         """Push the cached outs; return whether there is a DVC remote."""
@@ -100,6 +108,7 @@ class Recorder:
 
     def _replace(self, files: Mapping[str, bytes], shared: bool) -> None:
         mirror, ref = self.watch.mirror, f"{LOCKS}/{self.branch}"
+        message = self._write_message(files)
         for _ in range(_ATTEMPTS):
             old = mirror.read_ref(ref)
             if old is not None and self._is_overtaken(old):
@@ -107,13 +116,13 @@ class Recorder:
                     f"lock files not recorded: a later commit of {self.branch} has recorded its own"
                 )
                 return
-            new = mirror.write_commit(
-                files, self._message, AUTHOR, int(time.time()), old, whole=True
-            )
+            new = mirror.write_commit(files, message, AUTHOR, int(time.time()), old, whole=True)
             try:
                 if shared:
                     mirror.push_ref(ref, new, old)
                 mirror.write_ref(ref, new, old)
+                last = mirror.read_ref(f"{TRUSTED_LOCKS}/{self.branch}")
+                self.records.keep(self.branch, new, last)
                 return
             except LostRaceError:
                 if shared:
@@ -124,24 +133,23 @@ class Recorder:
         )
 
     def _is_overtaken(self, tip: str) -> bool:
+        """Whether a valid record is of a later commit; a forged one must not stop this one."""
         mirror = self.watch.mirror
-        other = read_trailers(mirror.read_message(tip)).get(COMMIT_TRAILER)
-        if other is None or other == self.commit or not mirror.has(other):
+        try:
+            other = self.records.verify(tip, self.branch).commit
+        except (SecurityError, UnavailableError):
             return False
-        return mirror.is_ancestor(self.commit, other)
+        return other != self.commit and mirror.has(other) and mirror.is_ancestor(self.commit, other)
 
     def _commit(self, files: Mapping[str, bytes], ref: str, old: str | None) -> None:
         """Write the record on top of the commit itself."""
         mirror = self.watch.mirror
-        new = mirror.write_commit(files, self._message, AUTHOR, int(time.time()), self.commit)
+        message = self._write_message(files)
+        new = mirror.write_commit(files, message, AUTHOR, int(time.time()), self.commit)
         try:
             mirror.push_ref(ref, new, old)
         except LostRaceError:
             self.on_notice(f"{self.branch} has moved on: the next run records the lock files")
 
-    @property
-    def _message(self) -> str:
-        return (
-            f"Record the lock files of a run of {self.branch} [skip ci]\n\n"
-            f"{COMMIT_TRAILER}: {self.commit}\n{RUN_TRAILER}: {self.run_id}\n"
-        )
+    def _write_message(self, files: Mapping[str, bytes]) -> str:
+        return self.records.write_message(self.branch, self.commit, self.run_id, files, self.sign)

@@ -6,12 +6,16 @@ import argparse
 import json
 from pathlib import Path
 
-from ml_assets.branches.lock_files import find_locks, list_kept, write_kept
+from ml_assets.branches.lock_files import list_kept, write_kept
+from ml_assets.branches.lock_records import LockRecords
+from ml_assets.branches.repository_name import name_repository
 from ml_assets.project.project import Project, find_project
+from ml_assets.project.rules import find_rules
+from ml_assets.proof.trust import find_trust
 from ml_assets.reporting.console import write_notice
 from resources.errors import ConfigurationError
 from resources.git.mirror import LOCKS, Mirror
-from resources.git.repository import list_changed, read_place
+from resources.git.repository import list_changed, read_place, read_remote_address
 
 _EPILOG = """\
 examples:
@@ -53,11 +57,12 @@ def execute(arguments: argparse.Namespace) -> int:
         )
     mirror = Mirror(project.root)
     mirror.fetch((), None)
-    if mirror.read_ref(f"{LOCKS}/{branch}") is None:
+    tip = mirror.read_ref(f"{LOCKS}/{branch}")
+    if tip is None:
         raise ConfigurationError(
             f"no recorded run of branch: {branch}", "push the branch and wait for its run"
         )
-    files = find_locks(mirror, branch, commit, read_place(project.root) or ".", write_notice)
+    files = _find_files(project, mirror, branch, tip, commit)
     if not arguments.force:
         _refuse_changed(project, files)
     written = write_kept(project.root, project.load_manifest(), files)
@@ -70,6 +75,22 @@ def execute(arguments: argparse.Namespace) -> int:
             print(f"written: {path}")
         print("next: get the data with: dvc pull")
     return 0
+
+
+def _find_files(
+    project: Project, mirror: Mirror, branch: str, tip: str, commit: str
+) -> dict[str, bytes]:
+    """Find the recorded files of a branch that are newer than a commit's own.
+
+    Raises:
+        SecurityError: no record of the branch has the signature of a trusted signer.
+    """
+    trust = find_trust(find_rules(project.root))
+    address = read_remote_address(project.root, "origin") or ""
+    records = LockRecords(mirror, name_repository(address), lambda: trust)
+    found = records.find(branch, lambda why: write_notice(f"record of lock files not used: {why}"))
+    found = found or records.read(tip, branch)  # raises the reason
+    return records.select(found, commit, read_place(project.root) or ".", write_notice)
 
 
 def _refuse_changed(project: Project, files: dict[str, bytes]) -> None:

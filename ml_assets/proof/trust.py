@@ -7,6 +7,7 @@ that users can verify their own signatures before they publish the key.
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -24,7 +25,21 @@ def find_trust(rules: Rules, *, with_own: bool = True) -> Trust:
     Raises:
         PolicyError: the list of trusted signers is not valid.
     """
-    files = {posixpath.basename(path): text for path, text in rules.trust_files.items()}
-    trust = replace(parse_trust(files, f"{TRUST} of {rules.origin}"), at=datetime.now(UTC))
+    return read_trust(rules.trust_files, rules.origin, with_own=with_own)
+
+
+def read_trust(files: Mapping[str, bytes], origin: str, *, with_own: bool = True) -> Trust:
+    """Read the trusted signers.
+
+    Args:
+        files: the files below ``TRUST``, by path.
+        origin: names the commit of the files, for messages.
+        with_own: as for ``find_trust``.
+
+    Raises:
+        PolicyError: the list of trusted signers is not valid.
+    """
+    named = {posixpath.basename(path): text for path, text in files.items()}
+    trust = replace(parse_trust(named, f"{TRUST} of {origin}"), at=datetime.now(UTC))
     own = find_signer().public_key() if with_own else None
     return trust if own is None else trust.with_key(own, "your own key")

@@ -28,6 +28,8 @@ from resources.git.commit_stream import build_commit_stream
 
 #: References to the lock files that runs wrote, by branch name.
 LOCKS = "refs/ml-assets/locks"
+#: References to the last valid records of lock files, by branch name; no remote writes them.
+TRUSTED_LOCKS = "refs/ml-assets/trusted-locks"
 #: References to the last commit that passed, by branch name.
 VERIFIED = "refs/ml-assets/verified"
 _HEADS = "refs/heads"

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 TREE = "40000"
 SUBMODULE = "160000"
 HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-_FILES = frozenset(("100644", "100755", "100664"))
 _BAD_NAMES = frozenset((b"", b".", b"..", b".git"))
 
 
@@ -26,11 +26,6 @@ class GitEntry:
 
     mode: str
     hash: str
-
-    @property
-    def is_file(self) -> bool:
-        """Whether it is a regular file."""
-        return self.mode in _FILES
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +53,36 @@ def hash_object(kind: bytes, body: bytes, digits: int = 40) -> str:
     digest.update(b"%s %d\0" % (kind, len(body)))
     digest.update(body)
     return digest.hexdigest()
+
+
+def hash_files(files: Mapping[str, GitEntry], digits: int) -> str:
+    """Return the hash of the tree that has just some files.
+
+    Args:
+        files: by path.
+
+    Raises:
+        ValueError: a path is a file and a directory at once.
+    """
+    entries: dict[str, GitEntry] = {}
+    below: dict[str, dict[str, GitEntry]] = {}
+    for path, entry in files.items():
+        name, slash, rest = path.partition("/")
+        if slash:
+            below.setdefault(name, {})[rest] = entry
+        else:
+            entries[name] = entry
+    if entries.keys() & below.keys():
+        raise ValueError("file and directory of one name")
+    entries |= {name: GitEntry(TREE, hash_files(one, digits)) for name, one in below.items()}
+    ordered = sorted(
+        (os.fsencode(name + "/" * (one.mode == TREE)), one) for name, one in entries.items()
+    )
+    body = b"".join(
+        one.mode.encode() + b" " + name.removesuffix(b"/") + b"\0" + bytes.fromhex(one.hash)
+        for name, one in ordered
+    )
+    return hash_object(b"tree", body, digits)
 
 
 def parse_commit(content: bytes) -> CommitObject:

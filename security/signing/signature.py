@@ -18,6 +18,7 @@ _TIMES = {
     "https://slsa.dev/provenance/v1": ("runDetails", "metadata", "finishedOn"),
     "https://slsa.dev/verification_summary/v1": ("timeVerified",),
     "urn:ml-assets:rebuild:v1": ("finishedOn",),
+    "urn:ml-assets:lock-record:v1": ("recordedOn",),
 }
 
 

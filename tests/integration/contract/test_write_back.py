@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 
 from ml_assets.branches.graph_at_commit import CommitGraph, load_graph
-from ml_assets.branches.lock_files import AUTHOR, COMMIT_TRAILER, RUN_TRAILER, read_trailers
+from ml_assets.branches.lock_records import AUTHOR, COMMIT_TRAILER, RUN_TRAILER, open_records
 from ml_assets.branches.watch import Watch, watch_project
 from ml_assets.branches.write_back import PROPOSALS, Recorder
 from ml_assets.project.project import Project
+from ml_assets.project.rules import find_rules
 from ml_assets.project.settings.watch import WriteBack
+from ml_assets.proof.store import Proofs
 from resources.errors import UnavailableError
 from resources.git.mirror import LOCKS
 
@@ -71,7 +73,11 @@ def ran(repository: Repository, watch: Watch, commit: str) -> CommitGraph:
 
 def write_back(watch: Watch, graph: CommitGraph, commit: str) -> list[str]:
     notices: list[str] = []
-    Recorder(watch, graph, "main", commit, "run-1", notices.append).write_back()
+    signer = Proofs(graph.project, find_rules(graph.project.root)).signer
+    records = open_records(watch)
+    Recorder(
+        watch, records, signer.sign, graph, "main", commit, "run-1", notices.append
+    ).write_back()
     return notices
 
 
@@ -85,8 +91,10 @@ def test_record_holds_what_git_keeps_and_says_of_which_commit(pushed: Repository
     files = watch.mirror.read_files(tip)
     assert set(files) == {"dvc.lock", "n"}
     assert files["dvc.lock"] == (graph.project.root / "dvc.lock").read_bytes()
-    trailers = read_trailers(watch.mirror.read_message(tip))
-    assert trailers == {COMMIT_TRAILER: commit, RUN_TRAILER: "run-1"}
+    message = watch.mirror.read_message(tip)
+    assert f"\n{COMMIT_TRAILER}: {commit}\n{RUN_TRAILER}: run-1\n" in message
+    record = open_records(watch).verify(tip, "main")
+    assert (record.commit, record.invocation, set(record.files)) == (commit, "run-1", set(files))
     branches = pushed.git("ls-remote", "--heads", "origin").split()
     assert branches == [commit, "refs/heads/main"]
 
@@ -239,3 +247,58 @@ def test_lock_pull_keeps_what_is_not_committed(pushed: Repository) -> None:
     assert pushed.ml_assets("lock", "pull", "--force").code == 0
     recorded = (graph.project.root / "dvc.lock").read_bytes()
     assert (pushed.project / "dvc.lock").read_bytes() == recorded
+
+
+def forge(pushed: Repository, watch: Watch, text: str) -> None:
+    """Push a record by hand, as anyone who may push can."""
+    commit = pushed.git("rev-parse", "HEAD").strip()
+    message = f"Record\n\n{COMMIT_TRAILER}: {commit}\n{RUN_TRAILER}: run-1\n"
+    files = {"dvc.lock": text.encode()}
+    forged = watch.mirror.write_commit(files, message, AUTHOR, 1, None, whole=True)
+    pushed.git("fetch", "--quiet", str(watch.mirror.directory), forged)
+    pushed.git("push", "--quiet", "--force", "origin", f"{forged}:{REF}")
+
+
+def test_record_that_is_pushed_by_hand_is_not_pulled(pushed: Repository) -> None:
+    push(pushed)
+    forge(pushed, watch_of(pushed), BY_HAND)
+    pulled = pushed.ml_assets("lock", "pull", "--json")
+    assert pulled.code == 1, pulled
+    assert pulled.document["error"]["kind"] == "lock-record"
+    assert pulled.document["error"]["message"].startswith("record not signed")
+    assert not (pushed.project / "dvc.lock").exists()
+
+
+def test_record_that_is_pushed_by_hand_does_not_stop_the_next_one(pushed: Repository) -> None:
+    """Neither with the same files nor for a later commit: the run records its own."""
+    first = push(pushed)
+    watch = watch_of(pushed)
+    graph = ran(pushed, watch, first)
+    another(pushed, "two\n")
+    forge(pushed, watch, (graph.project.root / "dvc.lock").read_text())
+    watch = watch_of(pushed)
+    assert write_back(watch, graph, first) == []
+    tip = watch.mirror.read_remote_ref(REF)
+    assert tip is not None
+    assert open_records(watch).read(tip, "main").record.commit == first
+
+
+def test_record_of_a_key_that_this_machine_does_not_trust_is_not_pulled(
+    pushed: Repository, tmp_path: Path
+) -> None:
+    """Another user's clone trusts the server's key once the protected branch lists it."""
+    commit = push(pushed)
+    watch = watch_of(pushed)
+    write_back(watch, ran(pushed, watch, commit), commit)
+    key = Path(pushed.environment()["HOME"]) / ".config" / "ml-assets"
+    key.rename(key.with_name("server"))
+    refused = pushed.ml_assets("lock", "pull")
+    assert (refused.code, "signing key not trusted" in refused.stderr) == (1, True)
+    assert "add it to .ml-assets/trust" in refused.stderr
+    public = next(key.with_name("server").glob("*.pub")).read_text()
+    pushed.write(".ml-assets/trust/server.pem", public)
+    pushed.write(".ml-assets/trust/trust.toml", 'version = 1\n[[keys]]\nfile = "server.pem"\n')
+    pushed.commit("trust the server")
+    push(pushed)
+    pulled = pushed.ml_assets("lock", "pull", "--json")
+    assert pulled.document["written"] == ["dvc.lock", "n"]
