@@ -8,7 +8,13 @@ from pathlib import Path
 import pytest
 
 from ml_assets.branches.graph_at_commit import CommitGraph, load_graph
-from ml_assets.branches.lock_records import AUTHOR, COMMIT_TRAILER, RUN_TRAILER, open_records
+from ml_assets.branches.lock_records import (
+    AUTHOR,
+    COMMIT_TRAILER,
+    RUN_TRAILER,
+    is_written_by_run,
+    open_records,
+)
 from ml_assets.branches.watch import Watch, watch_project
 from ml_assets.branches.write_back import PROPOSALS, Recorder
 from ml_assets.project.project import Project
@@ -197,6 +203,9 @@ def test_record_on_the_branch_is_one_commit_and_gives_way_to_a_newer_one(
     ).stdout.split("\n")
     assert log[0] == f"{head} ml-assets"
     assert log[1].startswith(commit)
+    watch.mirror.fetch(["main"], "main")
+    assert is_written_by_run(open_records(watch), watch, "main", head)
+    assert not is_written_by_run(open_records(watch), watch, "main", commit)
     newer = another(pushed, "three\n")
     assert "the next run records the lock files" in write_back(watch, graph, commit)[-1]
     assert watch.mirror.read_remote(["main"]).heads["main"] == newer
