@@ -10,7 +10,7 @@ from ml_assets.branches.lock_files import list_kept, write_kept
 from ml_assets.branches.lock_records import LockRecords
 from ml_assets.branches.repository_name import name_repository
 from ml_assets.project.project import Project, find_project
-from ml_assets.project.rules import find_rules
+from ml_assets.project.repository_pin import open_rules
 from ml_assets.proof.trust import find_trust
 from ml_assets.reporting.console import write_notice
 from resources.errors import ConfigurationError
@@ -85,7 +85,7 @@ def _find_files(
     Raises:
         SecurityError: no record of the branch has the signature of a trusted signer.
     """
-    trust = find_trust(find_rules(project.root))
+    trust = find_trust(open_rules(project))
     address = read_remote_address(project.root, "origin") or ""
     records = LockRecords(mirror, name_repository(address), lambda: trust)
     found = records.find(branch, lambda why: write_notice(f"record of lock files not used: {why}"))

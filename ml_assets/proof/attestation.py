@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ml_assets.project.interpreter import find_interpreter
 from ml_assets.project.project import Project
+from ml_assets.proof.commit_files import CommitFiles
 from ml_assets.proof.store import Proofs
 from resources.dvc.cache.content import Content
 from resources.dvc.checkout.checkout import Checkout
@@ -84,6 +85,7 @@ class StageAttestation:
         """
         with _told():
             self._proofs.signer  # noqa: B018  # opened and kept
+        self._commit_files  # noqa: B018  # of the commit before the stages
 
     def believes(self, stage: Stage, contents: Mapping[str, Content]) -> bool:
         """Whether a trusted provenance names this stage for these outs, or none is needed."""
@@ -136,7 +138,7 @@ class StageAttestation:
             action=ProvenanceAction.RESTORED if restored else ProvenanceAction.RAN,
             conditions=Conditions(
                 observed.confined,
-                self._uncommitted(stage),
+                self._uncommitted(stage, observed.inputs),
                 tuple(observed.changed),
                 observed.writable,
             ),
@@ -186,17 +188,27 @@ class StageAttestation:
         paths = [f"{location}/{entry.path}" for entry in content.entries]
         return all(path in self._tracked or _lies_in(path, outs) for path in paths)
 
-    def _uncommitted(self, stage: Stage) -> tuple[str, ...]:
+    def _uncommitted(self, stage: Stage, inputs: Mapping[str, Content]) -> tuple[str, ...]:
         """Return the tracked files that the stage has read and that differ from the commit."""
-        read = [dep.location for dep in stage.deps if not dep.producers]
-        read += [stage.file, *(params.location for params in stage.params)]
-        return tuple(
-            sorted(
-                path
-                for path in self._changed
-                if any(path == one or path.startswith(f"{one}/") for one in read)
-            )
-        )
+        read: dict[str, str] = {}
+        for dep in stage.deps:
+            if dep.location in inputs and not dep.location.startswith(("/", "..")):
+                digests = _list_digests(dep.location, inputs[dep.location])
+                outs = [one for one in dep.producers if one != dep.location]
+                if outs or not dep.producers:
+                    read |= {k: v for k, v in digests.items() if not _lies_in(k, outs)}
+        for location in (stage.file, *(params.location for params in stage.params)):
+            content = self._read(location)
+            read |= _list_digests(location, content) if content is not None else {}
+        tracked = {path: one for path, one in read.items() if self._is_known(path)}
+        named = [dep.location for dep in stage.deps if not dep.producers]
+        named += [stage.file, *(params.location for params in stage.params)]
+        changed = [path for path in self._changed if _lies_in(path, named)]
+        return tuple(sorted({*changed, *self._commit_files.find_differing(tracked)}))
+
+    def _is_known(self, path: str) -> bool:
+        """Whether Git tracks a file, or the commit has it: a stage can remove it from the index."""
+        return path in self._tracked or path in self._commit_files.entries
 
     def _origins(self, result: StageResult) -> Iterator[Material]:
         """Yield the provenance of the runs that made the restored outs."""
@@ -209,6 +221,10 @@ class StageAttestation:
     @cached_property
     def _tracked(self) -> frozenset[str]:
         return frozenset(list_tracked(self._project.root, "."))
+
+    @cached_property
+    def _commit_files(self) -> CommitFiles:
+        return CommitFiles(self._project.root, self._project.head.commit)
 
     @cached_property
     def _changed(self) -> frozenset[str]:
@@ -254,6 +270,13 @@ def _told(who: str = "") -> Iterator[None]:
 
 def _lies_in(path: str, outs: Sequence[str]) -> bool:
     return any(path == out or path.startswith(f"{out}/") for out in outs)
+
+
+def _list_digests(location: str, content: Content) -> dict[str, str]:
+    """Return the sha256 of each file of a location, by path."""
+    if content.entries is None:
+        return {location: content.sha256}
+    return {f"{location}/{entry.path}": entry.sha256 for entry in content.entries}
 
 
 def identify_content(content: Content) -> dict[str, str]:

@@ -4,6 +4,8 @@ import base64
 import json
 from typing import Any
 
+import pytest
+
 from tests.integration.contract.repository import Repository
 
 
@@ -52,6 +54,34 @@ def test_run_on_uncommitted_code_cannot_be_rebuilt(proven: Repository) -> None:
     step = rebuilt(proven, "model.pkl")
     assert step["verdict"] == "error"
     assert "uncommitted code" in step["detail"]
+
+
+@pytest.mark.parametrize("mark", ["--assume-unchanged", "--skip-worktree"])
+def test_code_that_git_is_told_to_overlook_is_uncommitted(proven: Repository, mark: str) -> None:
+    proven.git("update-index", mark, "train.py")
+    proven.write("train.py", (proven.project / "train.py").read_text() + "\n# changed\n")
+    assert proven.git("diff", "--name-only", "HEAD", "--", "train.py") == ""
+    proven.run()
+    step = rebuilt(proven, "model.pkl")
+    assert (step["verdict"], "uncommitted code" in step["detail"]) == ("error", True)
+
+
+def test_code_that_an_earlier_stage_writes_is_uncommitted(repository: Repository) -> None:
+    """The first stage has been attested when the code of the second one changes."""
+    change = "sleep 1; echo '# changed' >> second.sh"
+    repository.stages(
+        {
+            "first": {"cmd": "cp in one", "deps": ["in"], "outs": ["one"]},
+            "other": {"cmd": f"{change}; cp one two", "deps": ["one"], "outs": ["two"]},
+            "second": {"cmd": "sh second.sh", "deps": ["second.sh", "two"], "outs": ["three"]},
+        }
+    )
+    repository.write("in", "1")
+    repository.write("second.sh", "cp two three\n")
+    repository.commit()
+    repository.run()
+    step = rebuilt(repository, "three")
+    assert (step["verdict"], "uncommitted code" in step["detail"]) == ("error", True)
 
 
 def test_rebuild_leaves_the_project_alone(proven: Repository) -> None:
