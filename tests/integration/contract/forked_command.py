@@ -154,8 +154,10 @@ def _run_in_child(tool: str, module: str, request: dict[str, Any]) -> int:
     os.environ.update(request["environment"])
     os.chdir(request["directory"])
     sys.argv = [tool, *request["arguments"]]
-    main = importlib.import_module(module).main
-    return int(main(request["arguments"]) or 0)
+    found = importlib.import_module(module)
+    if hasattr(found, "enter"):  # of our console script, which starts the signer; it exits
+        found.enter()
+    return int(found.main(request["arguments"]) or 0)
 
 
 def _serve(tool: str, module: str, requests: IO[str], answers: IO[str]) -> None:
