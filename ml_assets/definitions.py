@@ -23,10 +23,12 @@ from ml_assets.delivery.release_assets import build_release
 from ml_assets.graph.description import describe_assets
 from ml_assets.orchestration.assets import build_pipeline
 from ml_assets.orchestration.checks import ProjectOpener, build_checks
+from ml_assets.orchestration.instance.temporary_files import use_own_directory
 from ml_assets.orchestration.jobs import build_jobs
 from ml_assets.orchestration.project_resource import PROJECT, ProjectResource, describe_project
 from ml_assets.orchestration.proof_store import PROOF_STORE, ProofStoreResource
 from ml_assets.orchestration.source_asset import build_source
+from ml_assets.project.env_file import check_env_file
 from ml_assets.project.project import Project, find_project
 from ml_assets.project.protection import find_protected
 from ml_assets.project.rules import find_rules, pin_rules
@@ -126,7 +128,9 @@ def _hide_keys() -> None:
 @dg.definitions
 def defs() -> dg.Definitions:
     """Load the watched branches, or the project of the environment or the current directory."""
+    check_env_file(Path.cwd())
     _hide_keys()
+    use_own_directory()
     home = os.environ.get(WATCH_VARIABLE)
     return (
         build_watched_definitions(find_watch(home)) if home else build_definitions(find_project())

@@ -14,7 +14,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,6 +28,12 @@ from ml_assets.branches.watch import (
     watch_repository,
 )
 from ml_assets.orchestration.instance.home import use_instance, use_instance_in
+from ml_assets.orchestration.instance.temporary_files import (
+    make_private_directory,
+    private_variables,
+)
+from ml_assets.orchestration.web.access_token import TOKEN_VARIABLE, make_token
+from ml_assets.orchestration.web.origins import parse_origin
 from ml_assets.project.project import PROJECT_VARIABLE, find_project
 from ml_assets.reporting.console import write_notice
 from resources.errors import ConfigurationError, UnavailableError
@@ -39,12 +44,14 @@ examples:
   ml-assets ui
   ml-assets ui --port 3001
   ml-assets ui --checkout
+  ml-assets ui --origin http://127.0.0.1:8080
   ml-assets ui https://example.org/team/models.git
 """
 
 _LIVES = 5.0  # seconds; a server that ends sooner is not restarted
 #: Processes that would keep the port or the daemon busy after their parent was killed.
-_ORPHANS = ("dagster_webserver", "dagster._daemon")
+_ORPHANS = ("dagster._daemon",)
+_SERVER = "ml_assets.orchestration.web.server"
 _START = 120.0  # seconds for the web server to answer
 
 
@@ -65,17 +72,27 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--port", type=int, default=3000, metavar="N", help="port on 127.0.0.1 (default: 3000)"
     )
+    parser.add_argument(
+        "--origin",
+        metavar="URL",
+        help="also answer at this address, of a proxy or a forwarded port",
+    )
 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Serve until interrupted."""
+    chosen = os.environ.pop(TOKEN_VARIABLE, None)
+    token = make_token(chosen)
+    arguments.shown_token = f"${TOKEN_VARIABLE}" if chosen else token  # no log gets the chosen one
+    if arguments.origin is not None:
+        arguments.origin = parse_origin(arguments.origin)
     _refuse_taken(arguments.port)
     watch = _prepare(arguments)
     if not arguments.read_only:
         _refuse_second(Path(os.environ["DAGSTER_HOME"]))
     # Python puts the current directory first on its path: no commit may reach it.
-    with tempfile.TemporaryDirectory(prefix="ml-assets-ui-") as directory:
-        return _serve(arguments, directory, watch)
+    with make_private_directory() as directory:
+        return _serve(arguments, Path(directory), token, watch)
 
 
 def _prepare(arguments: argparse.Namespace) -> Watch | None:
@@ -113,22 +130,23 @@ def _follow(watch: Watch) -> Watch:
     return watch
 
 
-def _serve(arguments: argparse.Namespace, directory: str, watch: Watch | None) -> int:
-    server = _start(arguments, directory)
+def _serve(arguments: argparse.Namespace, directory: Path, token: str, watch: Watch | None) -> int:
+    server = _start(arguments, directory, token)
     try:
         url = f"http://127.0.0.1:{arguments.port}"
         _wait_for(arguments.port, server)
         if arguments.json:
             watched = list(watch.settings.branches) if watch else []
-            print(json.dumps({"url": url, "pid": server.pid, "watched": watched}))
+            document = {"url": url, "pid": server.pid, "watched": watched, "token": token}
+            print(json.dumps(document))
         else:
-            print(f"serving {url}")
+            print(f"serving {url}/?token={arguments.shown_token}")
             if watch is not None and not arguments.read_only:
                 print(f"watching {', '.join(watch.settings.branches)} of {mask(watch.url)}")
         sys.stdout.flush()
         while True:
             _wait_for_end(server)
-            server = _start(arguments, directory)
+            server = _start(arguments, directory, token)
             _wait_for(arguments.port, server)
     except KeyboardInterrupt:
         return 0
@@ -136,17 +154,22 @@ def _serve(arguments: argparse.Namespace, directory: str, watch: Watch | None) -
         _stop(server)
 
 
-def _start(arguments: argparse.Namespace, directory: str) -> subprocess.Popen[bytes]:
-    address = ["--host", "127.0.0.1", "--port", str(arguments.port)]
-    program = ["dagster_webserver", "--read-only"] if arguments.read_only else ["dagster", "dev"]
+def _start(arguments: argparse.Namespace, directory: Path, token: str) -> subprocess.Popen[bytes]:
+    options = ["--read-only"] if arguments.read_only else []
+    options += ["--origin", arguments.origin] if arguments.origin else []
     with _interruptible():
-        return subprocess.Popen(
-            [sys.executable, "-m", *program, "--module-name", "ml_assets.definitions"]
-            + ["--working-directory", directory, *address],
+        server = subprocess.Popen(
+            [sys.executable, "-P", "-m", _SERVER, "--port", str(arguments.port), *options],
             cwd=directory,
+            env=private_variables(os.environ, directory),
+            stdin=subprocess.PIPE,
             stdout=sys.stderr,
             start_new_session=True,
         )
+    assert server.stdin is not None
+    with server.stdin:
+        server.stdin.write(f"{token}\n".encode())
+    return server
 
 
 def _wait_for_end(server: subprocess.Popen[bytes]) -> None:

@@ -45,10 +45,10 @@ def open_screen(browser: Browser) -> Iterator[OpenScreen]:
     """Open pages that nobody has visited before; none may ask another host for anything."""
     screens: list[Screen] = []
 
-    def open_screen(url: str, *, width: int = 2600, scale: float = 1) -> Screen:
+    def open_screen(address: str, *, width: int = 2600, scale: float = 1) -> Screen:
         size = ViewportSize(width=width, height=width * 9 // 16)
         page = browser.new_page(viewport=size, device_scale_factor=scale)
-        screens.append(Screen(page, url))
+        screens.append(Screen(page, address))
         return screens[-1]
 
     yield open_screen
@@ -104,4 +104,4 @@ def server(served: tuple[Sample, Server], sample: Sample) -> Server:
 @pytest.fixture
 def screen(open_screen: OpenScreen, server: Server) -> Screen:
     """A page of the browser on the server of the repository `sample`."""
-    return open_screen(server.url)
+    return open_screen(server.address)

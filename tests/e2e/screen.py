@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Protocol
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from playwright.sync_api import FloatRect, Locator, Page, Request, WebSocket, expect
 
@@ -19,15 +19,20 @@ expect.set_options(timeout=_SLOW)
 
 
 class Screen:
-    """One page of a browser that shows a server."""
+    """One page of a browser that shows a server.
 
-    def __init__(self, page: Page, url: str) -> None:
+    Args:
+        address: of the server, with the token for who may change something.
+    """
+
+    def __init__(self, page: Page, address: str) -> None:
         self.page = page
-        self.url = url
+        self.url = urlunsplit((*urlsplit(address)[:2], "", "", ""))
         self.requests: list[str] = []
         page.set_default_timeout(_SLOW)
         page.on("request", self._note)
         page.on("websocket", self._note)
+        page.request.get(address, max_redirects=0)  # keeps the cookie
 
     def _note(self, request: Request | WebSocket) -> None:
         self.requests.append(request.url)
@@ -158,8 +163,8 @@ def _exactly(text: str) -> re.Pattern[str]:
 class OpenScreen(Protocol):
     """Opens pages that nobody has visited before."""
 
-    def __call__(self, url: str, *, width: int = 2600, scale: float = 1) -> Screen:
-        """Open a page on a server's address.
+    def __call__(self, address: str, *, width: int = 2600, scale: float = 1) -> Screen:
+        """Open a page on a server's address, which may have the token.
 
         Args:
             width: in the page's pixels; its height is nine sixteenths of that.

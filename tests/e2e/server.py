@@ -97,6 +97,7 @@ class Server:
         announces: bool,
     ) -> None:
         self.url = f"http://127.0.0.1:{port}"
+        self.announced: dict[str, Any] = {}
         self._log = log
         with open(log, "wb") as stream:
             self._process = subprocess.Popen(
@@ -122,6 +123,18 @@ class Server:
     def __exit__(self, *_: object) -> None:
         """End it."""
         self.stop()
+
+    @property
+    def address(self) -> str:
+        """The address that a user opens: with the token, where there is one."""
+        token = self.announced.get("token")
+        return f"{self.url}/?token={token}" if token else self.url
+
+    @property
+    def authorization(self) -> dict[str, str]:
+        """The header with the token; none for `dagster dev`, which has no token."""
+        token = self.announced.get("token")
+        return {"Authorization": f"Bearer {token}"} if token else {}
 
     @property
     def output(self) -> str:
@@ -176,9 +189,8 @@ class Server:
     def query(self, text: str, **variables: Any) -> dict[str, Any]:
         """Ask its GraphQL, which must answer without errors."""
         body = json.dumps({"query": text, "variables": variables}).encode()
-        request = urllib.request.Request(
-            f"{self.url}/graphql", data=body, headers={"Content-Type": "application/json"}
-        )
+        headers = {"Content-Type": "application/json", **self.authorization}
+        request = urllib.request.Request(f"{self.url}/graphql", data=body, headers=headers)
         with urllib.request.urlopen(request, timeout=60) as response:
             document = json.load(response)
         assert not document.get("errors"), document

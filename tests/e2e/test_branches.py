@@ -57,9 +57,9 @@ class Watched:
     passed: str
 
     @property
-    def url(self) -> str:
-        """Where the UI is."""
-        return f"http://127.0.0.1:{self.service.port}"
+    def address(self) -> str:
+        """Where the UI is, with the token."""
+        return f"http://127.0.0.1:{self.service.port}/?token={self.service.token}"
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +83,7 @@ def refused(watched: Watched) -> dg.DagsterRun:
 @pytest.fixture
 def screen(open_screen: OpenScreen, watched: Watched) -> Screen:
     """A page of the browser on the watched repository."""
-    return open_screen(watched.url)
+    return open_screen(watched.address)
 
 
 def _take(screen: Screen, name: str) -> None:
@@ -120,7 +120,7 @@ def test_lineages_of_both_branches_lie_side_by_side_and_begin_at_their_sources(
             assert f"{branch}/{left}" in deps[f"{branch}/{right}"]
     assert all(one.split("/")[0] == key.split("/")[0] for key in deps for one in deps[key])
 
-    screen = open_screen(watched.url, width=WIDTH)
+    screen = open_screen(watched.address, width=WIDTH)
     screen.open_selection(BOTH)
     screen.expand_groups()
     for name in ("source", "data.csv", "metrics.json", "image"):
@@ -202,7 +202,7 @@ def test_refused_run_names_the_gate_and_the_stage_on_its_page(
 ) -> None:
     """A commit whose model runs a command does not get to the stage that would load it."""
     assert refused.status is dg.DagsterRunStatus.FAILURE
-    screen = open_screen(watched.url, width=1600)
+    screen = open_screen(watched.address, width=1600)
     screen.open(f"/runs/{refused.run_id}")
     expect(screen.page.get_by_text(REFUSAL).first).to_be_visible()
     hint = "see the findings: ml-assets check model-file"
@@ -215,7 +215,7 @@ def test_failed_gate_of_a_branch_shows_its_findings_on_the_model(
 ) -> None:
     """The check on the model of that branch has failed, with a row for each finding."""
     assert refused.status is dg.DagsterRunStatus.FAILURE
-    screen = open_screen(watched.url, width=1600)
+    screen = open_screen(watched.address, width=1600)
     screen.open("/assets/develop/model.pkl?view=checks&checkDetail=model_file")
     expect(screen.value("verdict")).to_have_text("failed")
     rows = screen.page.locator("tr").filter(has_text="pickle-import").last.locator("td")
@@ -228,7 +228,7 @@ def test_lineage_shows_what_of_a_branch_was_refused_beside_one_that_passed(
 ) -> None:
     """The model of one branch has a failed check; that of the other has none."""
     assert refused.status is dg.DagsterRunStatus.FAILURE
-    screen = open_screen(watched.url, width=WIDTH, scale=1600 / WIDTH)
+    screen = open_screen(watched.address, width=WIDTH, scale=1600 / WIDTH)
     screen.open_selection(BOTH)
     screen.expand_groups()
     expect(screen.node("model.pkl").filter(has_text="0 / 1 Passed")).to_have_count(1)

@@ -47,7 +47,7 @@ def test_clone_with_pulled_data_runs_nothing_and_shows_its_true_state(
         for key, version in versions.items():
             assert version == clone.md5(key.removeprefix("main/")), key
         assert server.stale() == {}
-        screen = open_screen(server.url)
+        screen = open_screen(server.address)
         screen.open_lineage()
         for key in versions:
             expect(screen.node(Path(key).name)).to_contain_text("Materialized")

@@ -78,14 +78,14 @@ def flights_server(flights: Sample, tmp_path_factory: pytest.TempPathFactory) ->
 @pytest.fixture
 def frame(open_screen: OpenScreen, flights_server: Server) -> Screen:
     """A page of the size of a picture."""
-    return open_screen(flights_server.url, width=WIDTH)
+    return open_screen(flights_server.address, width=WIDTH)
 
 
 def test_picture_of_the_lineage(open_screen: OpenScreen, flights_server: Server) -> None:
     """From the data on the left to the model on the right, all of it green and on the picture."""
     assert flights_server.stale() == {}
     width = 3040  # of a page that holds the whole graph
-    screen = open_screen(flights_server.url, width=width, scale=WIDTH / width)
+    screen = open_screen(flights_server.address, width=width, scale=WIDTH / width)
     screen.open_selection('not key:"main/reports/*"')
     screen.expand_groups()
     for name in ("train", "validation", "test"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -57,11 +58,12 @@ class Service:
         self._opened = ExitStack()
         self._instance: dg.DagsterInstance | None = None
         self.log = pushed.home / "server.log"
+        self.token = secrets.token_hex(32)
         with open(self.log, "ab") as stream:
             self._process = subprocess.Popen(
                 [*prefix, "ml-assets", "ui", "--port", str(self.port), "--json", *arguments],
                 cwd=pushed.served if checkout else pushed.home / "user",
-                env=pushed.environment,
+                env={**pushed.environment, "ML_ASSETS_UI_TOKEN": self.token},
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
                 stderr=stream,
@@ -142,7 +144,10 @@ class Service:
         request = urllib.request.Request(
             f"http://127.0.0.1:{self.port}/graphql",
             data=body,
-            headers={"Content-Type": "application/json"},
+            headers={
+                "Content-Type": "application/json",
+                "Authorization": f"Bearer {self.token}",
+            },
         )
         with urllib.request.urlopen(request, timeout=60) as response:
             document = json.load(response)

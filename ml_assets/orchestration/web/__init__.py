@@ -1,0 +1,1 @@
+"""The web server of ``ml-assets ui``: Dagster's, behind a guard."""

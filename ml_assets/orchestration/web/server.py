@@ -1,0 +1,166 @@
+"""The server process of ``ml-assets ui``: Dagster's web server behind the guard, and its daemon.
+
+    python -P -m ml_assets.orchestration.web.server --port N [--origin URL] [--read-only]
+
+It does what ``dagster dev`` does, with the web server in the same process: that command starts
+Dagster's web server without a guard. The access token comes on standard input, because other
+processes see arguments and variables. The current directory is private to these processes and has
+their sockets: whoever reaches the socket of the code server executes code in it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+import uvicorn
+import yaml
+from dagster import DagsterInstance, __version__
+from dagster._cli.proxy_server_manager import ProxyServerManager
+from dagster._core.workspace.context import WorkspaceProcessContext, WorkspaceRequestContext
+from dagster._core.workspace.load_target import (
+    ModuleTarget,
+    WorkspaceFileTarget,
+    WorkspaceLoadTarget,
+)
+from dagster._utils.interrupts import setup_interrupt_handlers
+from dagster._utils.log import configure_loggers
+from dagster_shared.serdes import serialize_value
+from dagster_webserver.cli import (
+    DEFAULT_DB_STATEMENT_TIMEOUT,
+    DEFAULT_POOL_MAX_OVERFLOW,
+    DEFAULT_POOL_RECYCLE,
+)
+from dagster_webserver.webserver import DagsterWebserver
+from starlette.types import ASGIApp
+
+from ml_assets.orchestration.web.access_token import AccessToken
+from ml_assets.orchestration.web.guard import Guard
+from ml_assets.orchestration.web.origins import find_origins
+
+_DEFINITIONS = "ml_assets.definitions"
+_POLL_RATE = 2000  # milliseconds between two requests of the UI for new data, as in `dagster dev`
+_STOP = 60.0  # seconds for the daemon to end
+_LARGEST_MESSAGE = 1024 * 1024  # bytes of a websocket message
+
+_log = logging.getLogger("dagster")
+
+
+def main() -> None:
+    """Serve until interrupted, or until the daemon ends."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--origin")
+    parser.add_argument("--read-only", action="store_true")
+    arguments = parser.parse_args()
+    token = AccessToken(sys.stdin.readline().strip(), arguments.port)
+    setup_interrupt_handlers()
+    configure_loggers()
+    os.environ["DAGSTER_IS_DEV_CLI"] = "1"
+    with suppress(KeyboardInterrupt), ExitStack() as stack:
+        instance = stack.enter_context(DagsterInstance.get())
+        module = ModuleTarget(_DEFINITIONS, None, os.getcwd(), None)
+        target: WorkspaceLoadTarget = module
+        daemon: subprocess.Popen[bytes] | None = None
+        if not arguments.read_only:
+            target = stack.enter_context(_start_code_server(instance, module))
+            daemon = stack.enter_context(_start_daemon(instance, target))
+        context = stack.enter_context(_open_workspace(instance, target, arguments.read_only))
+        guard = Guard(_build_app(context), find_origins(arguments.port, arguments.origin), token)
+        server = uvicorn.Server(_configure(guard, arguments.port))
+        if daemon is not None:
+            threading.Thread(target=_end_with, args=(daemon, server), daemon=True).start()
+        server.run()
+
+
+@contextmanager
+def _start_code_server(
+    instance: DagsterInstance, module: ModuleTarget
+) -> Iterator[WorkspaceFileTarget]:
+    """Start the code server, and restart it when it ends; yield where it is."""
+    with ProxyServerManager(instance, module, code_server_log_level="warning") as servers:
+        file = Path("workspace.yaml").absolute()
+        file.write_text(yaml.safe_dump({"load_from": list(servers.get_code_server_specs())}))
+        yield WorkspaceFileTarget([str(file)])
+
+
+@contextmanager
+def _open_workspace(
+    instance: DagsterInstance, target: WorkspaceLoadTarget, read_only: bool
+) -> Iterator[WorkspaceProcessContext]:
+    instance.optimize_for_webserver(
+        DEFAULT_DB_STATEMENT_TIMEOUT, DEFAULT_POOL_RECYCLE, DEFAULT_POOL_MAX_OVERFLOW
+    )
+    with WorkspaceProcessContext(
+        instance,
+        target,
+        version=__version__,
+        read_only=read_only,
+        code_server_log_level="warning",
+    ) as context:
+        yield context
+
+
+def _build_app(context: WorkspaceProcessContext) -> ASGIApp:
+    webserver = DagsterWebserver[WorkspaceProcessContext, WorkspaceRequestContext](
+        context, live_data_poll_rate=_POLL_RATE
+    )
+    return webserver.create_asgi_app()
+
+
+def _configure(guard: Guard, port: int) -> uvicorn.Config:
+    """Configure the server: no header moves it, and no log has an address with the token.
+
+    ``h11`` refuses what other parsers let pass, such as two ``Host`` headers.
+    """
+    return uvicorn.Config(
+        guard,
+        host="127.0.0.1",
+        port=port,
+        http="h11",
+        proxy_headers=False,
+        server_header=False,
+        access_log=False,
+        log_level="warning",
+        ws_max_size=_LARGEST_MESSAGE,
+        timeout_graceful_shutdown=3,
+    )
+
+
+@contextmanager
+def _start_daemon(
+    instance: DagsterInstance, target: WorkspaceFileTarget
+) -> Iterator[subprocess.Popen[bytes]]:
+    daemon = subprocess.Popen(
+        [sys.executable, "-P", "-m", "dagster._daemon", "run", "--log-level", "info"]
+        + ["--code-server-log-level", "warning", "--workspace", *target.paths]
+        + ["--instance-ref", serialize_value(instance.get_ref())],
+        stdin=subprocess.DEVNULL,
+    )
+    try:
+        yield daemon
+    finally:
+        daemon.terminate()
+        try:
+            daemon.wait(_STOP)
+        except subprocess.TimeoutExpired:
+            daemon.kill()
+
+
+def _end_with(daemon: subprocess.Popen[bytes], server: uvicorn.Server) -> None:
+    """End the server when the daemon ends by itself."""
+    code = daemon.wait()
+    if not server.should_exit:
+        _log.error(f"the Dagster daemon ended with {code}")
+        server.should_exit = True
+
+
+if __name__ == "__main__":
+    main()
