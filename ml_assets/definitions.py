@@ -34,6 +34,8 @@ from ml_assets.project.protection import find_protected
 from ml_assets.project.rules import find_rules, pin_rules
 from ml_assets.project.settings.settings import Granularity
 from ml_assets.signer.access import is_separate, separate_signer
+from resources.errors import ResourceError
+from security.errors import SecurityError
 
 #: Dagster keeps the commits of the definitions under this name, for the processes of runs.
 _HEADS = "ml-assets/heads"
@@ -128,10 +130,18 @@ def _hide_keys() -> None:
 @dg.definitions
 def defs() -> dg.Definitions:
     """Load the watched branches, or the project of the environment or the current directory."""
+    try:
+        return _load()
+    except (ResourceError, SecurityError) as error:
+        error.add_note(f"hint: {error.hint}")  # Dagster shows it
+        raise
+
+
+def _load() -> dg.Definitions:
     check_env_file(Path.cwd())
-    _hide_keys()
     use_own_directory()
+    _hide_keys()
     home = os.environ.get(WATCH_VARIABLE)
-    return (
-        build_watched_definitions(find_watch(home)) if home else build_definitions(find_project())
-    )
+    if home:
+        return build_watched_definitions(find_watch(home))
+    return build_definitions(find_project())

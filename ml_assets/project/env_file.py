@@ -11,7 +11,7 @@ import os
 import stat
 from pathlib import Path
 
-from dotenv.parser import parse_stream
+from dotenv.parser import Binding, parse_stream
 
 from resources.errors import ConfigurationError
 
@@ -45,7 +45,7 @@ def check_env_file(directory: Path) -> None:
         raise ConfigurationError(f"not a regular file: {path}", f"delete it: rm {path}")
     try:
         with open(path, encoding="utf-8") as stream:
-            bindings = [(one.key, one.original.line) for one in parse_stream(stream)]
+            bindings = [(one.key, _line(one)) for one in parse_stream(stream)]
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"cannot read {path}: {error}", f"see: ls -l {path}") from error
     for name, line in bindings:
@@ -54,6 +54,12 @@ def check_env_file(directory: Path) -> None:
                 f"{path}, line {line}: .env must not set {name}",
                 f"delete the line; where you need the variable, type: export {name}=…",
             )
+
+
+def _line(binding: Binding) -> int:
+    """Return the line of a variable: Dagster's parser counts from the empty lines before it."""
+    text = binding.original.string
+    return binding.original.line + text[: len(text) - len(text.lstrip())].count("\n")
 
 
 def _is_protected(name: str) -> bool:

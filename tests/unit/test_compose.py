@@ -43,6 +43,15 @@ def test_viewers_server_is_read_only_and_the_other_is_not() -> None:
     assert "key-passphrase" not in SERVICES["viewers"]["secrets"]
 
 
+def test_servers_answer_at_the_addresses_of_their_proxies_and_operators_have_a_token() -> None:
+    for name, address in (("operators", "${OPERATORS_URL}"), ("viewers", "${VIEWERS_URL}")):
+        command = SERVICES[name]["command"]
+        assert command[command.index("--origin") + 1] == address
+    assert "ui-token" in SERVICES["operators"]["secrets"]
+    assert "ui-token" not in SERVICES["viewers"]["secrets"]
+    assert "ML_ASSETS_UI_TOKEN" in (ROOT / "deploy" / "start.sh").read_text("utf-8")
+
+
 def test_no_secret_and_no_host_of_images_is_written_down() -> None:
     names = re.findall(
         r"^\s+(OAUTH2_PROXY_\w*SECRET\w*|\w*PASSWORD\w*|\w*TOKEN\w*): (.*)$", TEXT, re.M

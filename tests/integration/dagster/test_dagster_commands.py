@@ -126,3 +126,29 @@ def test_repository_that_cannot_be_read_makes_them_invalid(
 
     assert finished.returncode == 1
     assert "dvc.yaml" in finished.stderr + finished.stdout
+
+
+@pytest.mark.parametrize("line", ["GIT_CONFIG_COUNT=0", "ML_ASSETS_PROTECTED_BRANCH=mine"])
+def test_variable_that_the_checkout_must_not_set_is_refused(
+    repository: DvcProject, home: Path, line: str
+) -> None:
+    repository.write(".env", f"DEPTH=3\n{line}\n")
+    selection = ("--select", 'key:"main/sorted.txt"')
+    finished = run_dagster(repository, home, repository.root, "asset", "materialize", *selection)
+
+    name = line.partition("=")[0]
+    assert finished.returncode != 0
+    assert f".env, line 2: .env must not set {name}" in finished.stderr
+    assert f"hint: delete the line; where you need the variable, type: export {name}=" in (
+        finished.stderr
+    )
+    assert not (repository.root / "sorted.txt").exists()
+
+
+def test_other_variables_of_the_checkout_are_allowed(repository: DvcProject, home: Path) -> None:
+    repository.write(".env", "DEPTH=3\n")
+    selection = ("--select", '+key:"main/sorted.txt"')
+    finished = run_dagster(repository, home, repository.root, "asset", "materialize", *selection)
+
+    assert finished.returncode == 0, finished.stderr
+    assert (repository.root / "sorted.txt").exists()
