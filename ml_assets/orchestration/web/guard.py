@@ -13,7 +13,7 @@ from graphql import OperationType
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ml_assets.orchestration.web.access_token import AccessToken
+from ml_assets.orchestration.web.access_token import NO_TOKEN, AccessToken
 from ml_assets.orchestration.web.operation import find_operations, parse_request
 from ml_assets.orchestration.web.origins import Origins
 from ml_assets.orchestration.web.refusal import RequestRefusedError
@@ -24,7 +24,6 @@ _REPORTS = ("/report_asset_materialization/", "/report_asset_check/", "/report_a
 #: Read files by a path that the request names; the graph has no notebooks.
 _NOT_SERVED = ("/notebook", "/dagit/notebook")
 _LONGEST = 8 * 1024 * 1024  # bytes of a body
-_NO_TOKEN = "no access token: open the address that ml-assets ui printed"
 #: No other page frames the UI, reads its answers, or learns its addresses.
 _HEADERS = {
     "Referrer-Policy": "no-referrer",
@@ -79,7 +78,7 @@ class Guard:
 
     def _check_token(self, headers: Headers) -> None:
         if not self._token.is_in(headers):
-            raise RequestRefusedError(401, _NO_TOKEN)
+            raise RequestRefusedError(401, NO_TOKEN)
 
     async def _check_graphql(
         self, query: dict[str, str], headers: Headers, receive: Receive
@@ -101,7 +100,7 @@ class Guard:
     async def _log_in(self, given: str, origin: str, send: Send) -> None:
         """Keep the token of an address in a cookie, and remove it from the address."""
         if not self._token.matches(given):
-            raise RequestRefusedError(401, f"wrong token, perhaps of an earlier start: {_NO_TOKEN}")
+            raise RequestRefusedError(401, f"wrong token, perhaps of an earlier start: {NO_TOKEN}")
         cookie = self._token.cookie(origin)
         await _send(send, 303, b"", [(b"location", b"/"), (b"set-cookie", cookie.encode())])
 
@@ -115,7 +114,7 @@ class Guard:
             await send({"type": "websocket.close", "code": 1008, "reason": refusal.message})
             return
         if not self._token.is_in(headers):
-            receive = judge_messages(receive, send, _NO_TOKEN)
+            receive = judge_messages(receive, send)
         await self._served(scope, receive, send)
 
 

@@ -24,7 +24,7 @@ import uvicorn
 import yaml
 from dagster import DagsterInstance, __version__
 from dagster._cli.proxy_server_manager import ProxyServerManager
-from dagster._core.workspace.context import WorkspaceProcessContext, WorkspaceRequestContext
+from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import (
     ModuleTarget,
     WorkspaceFileTarget,
@@ -38,15 +38,14 @@ from dagster_webserver.cli import (
     DEFAULT_POOL_MAX_OVERFLOW,
     DEFAULT_POOL_RECYCLE,
 )
-from dagster_webserver.webserver import DagsterWebserver
 from starlette.types import ASGIApp
 
 from ml_assets.orchestration.web.access_token import AccessToken
 from ml_assets.orchestration.web.guard import Guard
 from ml_assets.orchestration.web.origins import find_origins
+from ml_assets.orchestration.web.webserver import TokenWebserver
 
 _DEFINITIONS = "ml_assets.definitions"
-_POLL_RATE = 2000  # milliseconds between two requests of the UI for new data, as in `dagster dev`
 _STOP = 60.0  # seconds for the daemon to end
 _LARGEST_MESSAGE = 1024 * 1024  # bytes of a websocket message
 
@@ -60,7 +59,7 @@ def main() -> None:
     parser.add_argument("--origin")
     parser.add_argument("--read-only", action="store_true")
     arguments = parser.parse_args()
-    token = AccessToken(sys.stdin.readline().strip(), arguments.port)
+    token = sys.stdin.readline().strip()
     setup_interrupt_handlers()
     configure_loggers()
     os.environ["DAGSTER_IS_DEV_CLI"] = "1"
@@ -72,9 +71,9 @@ def main() -> None:
         if not arguments.read_only:
             target = stack.enter_context(_start_code_server(instance, module))
             daemon = stack.enter_context(_start_daemon(instance, target))
-        context = stack.enter_context(_open_workspace(instance, target, arguments.read_only))
-        guard = Guard(_build_app(context), find_origins(arguments.port, arguments.origin), token)
-        server = uvicorn.Server(_configure(guard, arguments.port))
+        context = stack.enter_context(open_workspace(instance, target, arguments.read_only))
+        app = build_app(context, arguments.port, arguments.origin, token)
+        server = uvicorn.Server(configure(app, arguments.port))
         if daemon is not None:
             threading.Thread(target=_end_with, args=(daemon, server), daemon=True).start()
         server.run()
@@ -92,9 +91,10 @@ def _start_code_server(
 
 
 @contextmanager
-def _open_workspace(
+def open_workspace(
     instance: DagsterInstance, target: WorkspaceLoadTarget, read_only: bool
 ) -> Iterator[WorkspaceProcessContext]:
+    """Open what the web server shows."""
     instance.optimize_for_webserver(
         DEFAULT_DB_STATEMENT_TIMEOUT, DEFAULT_POOL_RECYCLE, DEFAULT_POOL_MAX_OVERFLOW
     )
@@ -108,14 +108,18 @@ def _open_workspace(
         yield context
 
 
-def _build_app(context: WorkspaceProcessContext) -> ASGIApp:
-    webserver = DagsterWebserver[WorkspaceProcessContext, WorkspaceRequestContext](
-        context, live_data_poll_rate=_POLL_RATE
-    )
-    return webserver.create_asgi_app()
+def build_app(context: WorkspaceProcessContext, port: int, origin: str | None, token: str) -> Guard:
+    """Build the application: Dagster's, behind the guard.
+
+    Args:
+        origin: one more origin of the server.
+    """
+    access = AccessToken(token, port)
+    dagster: ASGIApp = TokenWebserver(context, access).create_asgi_app()
+    return Guard(dagster, find_origins(port, origin), access)
 
 
-def _configure(guard: Guard, port: int) -> uvicorn.Config:
+def configure(guard: Guard, port: int) -> uvicorn.Config:
     """Configure the server: no header moves it, and no log has an address with the token.
 
     ``h11`` refuses what other parsers let pass, such as two ``Host`` headers.

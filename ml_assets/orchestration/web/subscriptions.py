@@ -11,6 +11,7 @@ from typing import Any
 from graphql import OperationType
 from starlette.types import Message, Receive, Send
 
+from ml_assets.orchestration.web.access_token import NO_TOKEN
 from ml_assets.orchestration.web.operation import find_operations, parse_request
 from ml_assets.orchestration.web.refusal import RequestRefusedError
 
@@ -18,12 +19,8 @@ _STARTS = ("start", "subscribe")
 _OTHERS = ("connection_init", "connection_terminate", "stop", "complete", "ping", "pong")
 
 
-def judge_messages(receive: Receive, send: Send, no_token: str) -> Receive:
-    """Return a channel with the messages that pass; the others get an error as their answer.
-
-    Args:
-        no_token: the error of a message that only the token lets pass.
-    """
+def judge_messages(receive: Receive, send: Send) -> Receive:
+    """Return a channel with the messages that pass; the others get an error as their answer."""
 
     async def judge() -> Message:
         while True:
@@ -31,7 +28,7 @@ def judge_messages(receive: Receive, send: Send, no_token: str) -> Receive:
             if message["type"] != "websocket.receive":
                 return message
             try:
-                _check(message.get("text"), no_token)
+                _check(message.get("text"))
             except RequestRefusedError as refusal:
                 await send({"type": "websocket.send", "text": _error(message, refusal)})
             else:
@@ -40,7 +37,7 @@ def judge_messages(receive: Receive, send: Send, no_token: str) -> Receive:
     return judge
 
 
-def _check(text: str | None, no_token: str) -> None:
+def _check(text: str | None) -> None:
     request = parse_request(text or "")
     if request.get("type") in _OTHERS:
         return
@@ -48,7 +45,7 @@ def _check(text: str | None, no_token: str) -> None:
     if request.get("type") not in _STARTS or not isinstance(payload, dict):
         raise RequestRefusedError(400, "unknown message: send a subscription")
     if find_operations(payload) != {OperationType.SUBSCRIPTION}:
-        raise RequestRefusedError(401, no_token)
+        raise RequestRefusedError(401, NO_TOKEN)
 
 
 def _error(message: Message, refusal: RequestRefusedError) -> str:

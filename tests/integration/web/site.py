@@ -17,10 +17,7 @@ import dagster as dg
 import uvicorn
 from dagster._core.workspace.load_target import EmptyWorkspaceTarget
 
-from ml_assets.orchestration.web.access_token import AccessToken
-from ml_assets.orchestration.web.guard import Guard
-from ml_assets.orchestration.web.origins import find_origins
-from ml_assets.orchestration.web.server import _build_app, _configure, _open_workspace
+from ml_assets.orchestration.web.server import build_app, configure, open_workspace
 from tests.e2e.server import free_port, wait_until
 
 TOKEN = "a-token-of-the-tests-that-is-long-enough"
@@ -113,10 +110,8 @@ def serve_site(directory: Path) -> Iterator[Site]:
     """Serve an instance without definitions."""
     port = free_port()
     with dg.DagsterInstance.local_temp(str(directory)) as instance:
-        with _open_workspace(instance, EmptyWorkspaceTarget(), False) as context:
-            token = AccessToken(TOKEN, port)
-            guard = Guard(_build_app(context), find_origins(port, PUBLIC), token)
-            server = uvicorn.Server(_configure(guard, port))
+        with open_workspace(instance, EmptyWorkspaceTarget(), False) as context:
+            server = uvicorn.Server(configure(build_app(context, port, PUBLIC, TOKEN), port))
             thread = threading.Thread(target=server.run)
             thread.start()
             try:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from ml_assets.orchestration.web.access_token import AccessToken, make_token
+from ml_assets.orchestration.web.access_token import NO_TOKEN, AccessToken, make_token
 from ml_assets.orchestration.web.origins import parse_origin
 from resources.errors import ConfigurationError
 
-from .site import MUTATION, PUBLIC, TOKEN, Site
+from .site import BEARER, MUTATION, PUBLIC, TOKEN, Site
 
 
 def test_address_with_the_token_logs_a_browser_in(site: Site) -> None:
@@ -96,3 +98,11 @@ def test_origin_is_an_origin() -> None:
     ):
         with pytest.raises(ConfigurationError, match="not an origin"):
             parse_origin(text)
+
+
+def test_ui_learns_what_it_may_do(site: Site) -> None:
+    text = "{ permissions { permission value disabledReason } }"
+    for headers, message in ((BEARER, None), ({}, NO_TOKEN)):
+        permissions = json.loads(site.post(text, headers).body)["data"]["permissions"]
+        (wipe,) = (one for one in permissions if one["permission"] == "wipe_assets")
+        assert (wipe["value"], wipe["disabledReason"]) == (message is None, message)

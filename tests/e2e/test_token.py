@@ -1,0 +1,63 @@
+"""A person without the token looks, a person with it starts runs."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from ml_assets.orchestration.web.access_token import NO_TOKEN
+
+from .sample import Sample
+from .screen import OpenScreen
+from .server import Server
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.slow,
+    pytest.mark.system("chromium"),
+]
+
+METRICS = "main/reports/metrics.json"
+
+
+def test_printed_address_lets_a_person_start_a_run(
+    open_screen: OpenScreen, server: Server, sample: Sample
+) -> None:
+    """The address in the browser loses the token, and a click on `Materialize` starts a run."""
+    sample.edit("params.yaml", "threshold: 0.5", "threshold: 0.7")
+    screen = open_screen(server.url)
+    screen.page.goto(server.address)
+    screen.settle()
+    assert "token" not in screen.page.url
+    assert server.announced["token"] not in screen.page.evaluate("document.cookie")
+    screen.open_asset(METRICS)
+    screen.launch("Materialize")
+    screen.wait_for_run("Success")
+    assert sample.ran() == ["evaluate"]
+    assert server.announced["token"] not in server.output
+
+
+def test_person_without_the_token_is_told_where_to_get_it(
+    open_screen: OpenScreen, server: Server, sample: Sample
+) -> None:
+    """The page shows everything; `Materialize` is disabled, and says why."""
+    screen = open_screen(server.url)
+    screen.open_asset(METRICS)
+    button = screen.button("Materialize").first
+    expect(button).to_be_disabled()
+    button.hover(force=True)
+    expect(screen.page.get_by_text(NO_TOKEN).first).to_be_visible()
+    assert sample.ran() == []
+
+
+def test_person_whose_token_is_old_sees_a_message(
+    open_screen: OpenScreen, server: Server, sample: Sample
+) -> None:
+    """The page was opened before the server started again: a click shows an error."""
+    screen = open_screen(server.address)
+    screen.open_asset(METRICS)
+    screen.page.context.clear_cookies()
+    screen.button("Materialize").first.click()
+    screen.page.get_by_text("View error").click()
+    expect(screen.page.get_by_text(NO_TOKEN).first).to_be_visible()
+    assert sample.ran() == []
