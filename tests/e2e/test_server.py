@@ -6,6 +6,7 @@ import signal
 import socket
 from pathlib import Path
 
+import psutil
 import pytest
 
 from .sample import Sample, copy_sample
@@ -27,3 +28,28 @@ def test_server_ends_with_its_terminal(template: Sample, tmp_path: Path) -> None
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(("127.0.0.1", int(server.url.rpartition(":")[2])))
+
+
+def test_sockets_are_in_one_private_directory_and_the_token_is_in_no_process_table(
+    template: Sample, tmp_path: Path
+) -> None:
+    """Neither `ps` nor `/proc` shows the token, and no other user reaches the code server."""
+    sample = copy_sample(template, tmp_path / "project")
+    token = "a-token-that-the-user-has-chosen-himself"
+    environment = {**sample.environment, "ML_ASSETS_UI_TOKEN": token}
+    with serve(sample.root, environment, tmp_path / "server.log") as server:
+        assert server.announced["token"] == token
+        family = psutil.Process(server.announced["pid"])
+        processes = [family, *family.children(recursive=True)]
+        assert len(processes) > 3
+        for process in processes:
+            assert token not in " ".join([*process.cmdline(), *process.environ().values()])
+        (directory,) = {
+            Path(connection.laddr).parent
+            for process in processes
+            for connection in process.net_connections(kind="unix")
+            if str(connection.laddr).startswith("/")
+        }
+        assert directory.name.startswith("ml-assets-ui-")
+        assert directory.stat().st_mode & 0o777 == 0o700
+    assert not directory.exists()
