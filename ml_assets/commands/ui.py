@@ -29,7 +29,7 @@ from ml_assets.branches.watch import (
 )
 from ml_assets.orchestration.instance.home import use_instance, use_instance_in
 from ml_assets.orchestration.instance.temporary_files import (
-    make_private_directory,
+    make_socket_directory,
     private_variables,
 )
 from ml_assets.orchestration.web.access_token import TOKEN_VARIABLE, make_token
@@ -91,8 +91,8 @@ def execute(arguments: argparse.Namespace) -> int:
     if not arguments.read_only:
         _refuse_second(Path(os.environ["DAGSTER_HOME"]))
     # Python puts the current directory first on its path: no commit may reach it.
-    with make_private_directory() as directory:
-        return _serve(arguments, Path(directory), token, watch)
+    with make_socket_directory() as directory:
+        return _serve(arguments, directory, token, watch)
 
 
 def _prepare(arguments: argparse.Namespace) -> Watch | None:

@@ -9,6 +9,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from security.sandbox.private_directory import find_private
+
 from .sample import Sample, copy_sample
 from .server import serve
 
@@ -50,6 +52,6 @@ def test_sockets_are_in_one_private_directory_and_the_token_is_in_no_process_tab
             for connection in process.net_connections(kind="unix")
             if str(connection.laddr).startswith("/")
         }
-        assert directory.name.startswith("ml-assets-ui-")
+        assert directory.parent == find_private()
         assert directory.stat().st_mode & 0o777 == 0o700
     assert not directory.exists()

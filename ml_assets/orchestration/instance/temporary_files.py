@@ -1,26 +1,38 @@
 """The temporary files of the UI's processes: their sockets are private, those of stages are not.
 
 A process that reaches the socket of a code server executes code in it. All sockets are below one
-directory, which can be hidden from stages and gates; these use the temporary directory of the user.
+private directory, which stages and gates do not see; these use the temporary directory of the user.
 """
 
 from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
+from resources.errors import ConfigurationError
+from security.sandbox.private_directory import make_private
+
 _KEPT = "ML_ASSETS_TMPDIR"  # the user's own TMPDIR; empty without one
-_LONGEST = 90  # bytes of the directory's path: with a file name, a socket's path has up to 107
+_LONGEST = 107 - len("/tmp12345678")  # bytes of the directory's path: a socket's has up to 107
 
 
-def make_private_directory() -> AbstractContextManager[str]:
-    """Make the directory of one UI, which only this user can open; it is deleted at the end."""
-    place = tempfile.gettempdir()
-    fits = len(os.fsencode(place)) + len("/ml-assets-ui-12345678") < _LONGEST
-    return tempfile.TemporaryDirectory(prefix="ml-assets-ui-", dir=place if fits else "/tmp")
+@contextmanager
+def make_socket_directory() -> Iterator[Path]:
+    """Make the private directory of one UI for a block.
+
+    Raises:
+        ConfigurationError: its path is too long for sockets.
+    """
+    with make_private("ui-") as directory:
+        if len(os.fsencode(directory)) > _LONGEST:
+            place = tempfile.gettempdir()
+            raise ConfigurationError(
+                f"path too long for sockets: {place}", "type: export TMPDIR=/tmp"
+            )
+        yield directory
 
 
 def private_variables(environment: Mapping[str, str], directory: Path) -> dict[str, str]:

@@ -109,7 +109,7 @@ def test_full_disk_in_the_middle_of_a_run_fails_it_and_it_runs_again(service: Se
 
 @pytest.mark.parametrize("words", ["dagster._daemon", "web.server"])
 def test_killed_server_process_is_started_again(service: Service, words: str) -> None:
-    """The daemon, or the web server that has started it: the next commit runs, and the UI answers."""
+    """The daemon, or the server that has started it: the next commit runs, and the UI answers."""
     for _ in range(3):  # one that ends as soon as it serves is not started again
         service.wait_for_tick()
     (process,) = service.find(words)
