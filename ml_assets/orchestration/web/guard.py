@@ -6,6 +6,7 @@ A user of this machine may read without the token; whatever changes something ne
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from urllib.parse import parse_qsl
 
@@ -72,7 +73,7 @@ class Guard:
                 await self._log_in(query["token"], origin, send)
                 return
         except RequestRefusedError as refusal:
-            await _send(send, refusal.status, refusal.body())
+            await _send(send, refusal.status, json.dumps(refusal.document()).encode())
             return
         await self._served(scope, receive, send)
 

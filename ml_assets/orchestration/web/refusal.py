@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from typing import Any
 
 
 class RequestRefusedError(Exception):
@@ -18,6 +18,6 @@ class RequestRefusedError(Exception):
         self.status = status
         self.message = message
 
-    def body(self) -> bytes:
+    def document(self) -> dict[str, Any]:
         """Return the answer in the form of a GraphQL error, which the UI shows."""
-        return json.dumps({"data": None, "errors": [{"message": self.message}]}).encode()
+        return {"data": None, "errors": [{"message": self.message}]}

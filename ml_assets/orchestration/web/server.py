@@ -119,13 +119,13 @@ def build_app(context: WorkspaceProcessContext, port: int, origin: str | None, t
     return Guard(dagster, find_origins(port, origin), access)
 
 
-def configure(guard: Guard, port: int) -> uvicorn.Config:
+def configure(app: ASGIApp, port: int) -> uvicorn.Config:
     """Configure the server: no header moves it, and no log has an address with the token.
 
     ``h11`` refuses what other parsers let pass, such as two ``Host`` headers.
     """
     return uvicorn.Config(
-        guard,
+        app,
         host="127.0.0.1",
         port=port,
         http="h11",

@@ -16,8 +16,11 @@ from urllib.parse import quote
 import dagster as dg
 import uvicorn
 from dagster._core.workspace.load_target import EmptyWorkspaceTarget
+from starlette.types import ASGIApp
 
+from ml_assets.orchestration.web.access_token import AccessToken
 from ml_assets.orchestration.web.server import build_app, configure, open_workspace
+from ml_assets.orchestration.web.webserver import TokenWebserver
 from tests.e2e.server import free_port, wait_until
 
 TOKEN = "a-token-of-the-tests-that-is-long-enough"
@@ -106,12 +109,15 @@ class Site:
 
 
 @contextmanager
-def serve_site(directory: Path) -> Iterator[Site]:
+def serve_site(directory: Path, *, is_guarded: bool = True) -> Iterator[Site]:
     """Serve an instance without definitions."""
     port = free_port()
     with dg.DagsterInstance.local_temp(str(directory)) as instance:
         with open_workspace(instance, EmptyWorkspaceTarget(), False) as context:
-            server = uvicorn.Server(configure(build_app(context, port, PUBLIC, TOKEN), port))
+            app: ASGIApp = build_app(context, port, PUBLIC, TOKEN)
+            if not is_guarded:
+                app = TokenWebserver(context, AccessToken(TOKEN, port)).create_asgi_app()
+            server = uvicorn.Server(configure(app, port))
             thread = threading.Thread(target=server.run)
             thread.start()
             try:

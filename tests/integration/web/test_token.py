@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import json
+from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -10,7 +11,7 @@ from ml_assets.orchestration.web.access_token import NO_TOKEN, AccessToken, make
 from ml_assets.orchestration.web.origins import parse_origin
 from resources.errors import ConfigurationError
 
-from .site import BEARER, MUTATION, PUBLIC, TOKEN, Site
+from .site import BEARER, MUTATION, PUBLIC, QUERY, TOKEN, Site, serve_site
 
 
 def test_address_with_the_token_logs_a_browser_in(site: Site) -> None:
@@ -100,9 +101,15 @@ def test_origin_is_an_origin() -> None:
             parse_origin(text)
 
 
-def test_ui_learns_what_it_may_do(site: Site) -> None:
-    text = "{ permissions { permission value disabledReason } }"
-    for headers, message in ((BEARER, None), ({}, NO_TOKEN)):
-        permissions = json.loads(site.post(text, headers).body)["data"]["permissions"]
-        (wipe,) = (one for one in permissions if one["permission"] == "wipe_assets")
-        assert (wipe["value"], wipe["disabledReason"]) == (message is None, message)
+def test_webserver_asks_for_the_token_even_without_the_guard(tmp_path: Path) -> None:
+    with serve_site(tmp_path, is_guarded=False) as site:
+        for answer in (
+            site.get(MUTATION),
+            site.post(MUTATION),
+            site.send(f"/graphql%0A?query={quote(MUTATION)}"),
+        ):
+            assert (answer.status, answer.message) == (401, NO_TOKEN)
+        assert not site.is_changed()
+        assert site.post(QUERY).status == 200
+        assert site.post(MUTATION, BEARER).status == 200
+        assert site.is_changed()
