@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -16,12 +16,13 @@ from ml_assets.branches.cleanup import Collector
 from ml_assets.branches.commit_trust import find_objection as distrust
 from ml_assets.branches.graph_at_commit import WatchedBranch, load_branch
 from ml_assets.branches.lock_records import is_written_by_run, open_records
+from ml_assets.branches.mirror_pin import pin_protected
 from ml_assets.branches.watch import SHOWN, Watch
 from ml_assets.branches.watch_resource import WATCH
 from ml_assets.orchestration.instance.launcher import workers
 from ml_assets.project.settings.watch import Commits, Older, WatchSettings
 from resources.code_server import find_code_server
-from resources.errors import LostRaceError, ResourceError, UnavailableError
+from resources.errors import ConfigurationError, LostRaceError, ResourceError, UnavailableError
 from sensors.branches import (
     BranchObservation,
     Cursor,
@@ -163,6 +164,8 @@ class Tick:
         if moved:
             rules = [remote.default] if remote.default else []
             fetched = mirror.fetch(sorted({*moved, *rules}), remote.default)
+            with suppress(ConfigurationError):  # no protected branch: each run says so
+                pin_protected(self._watch)
             heads |= {branch: fetched[branch] for branch in moved if branch in fetched}
         new = {b: self._list_new(b, cursor.heads.get(b), heads[b]) for b in moved}
         wanted = {(one.branch, one.commit) for one in cursor.waiting}

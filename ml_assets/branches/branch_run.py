@@ -24,6 +24,7 @@ from ml_assets.branches.commit_trust import find_objection
 from ml_assets.branches.graph_at_commit import CommitGraph, load_graph
 from ml_assets.branches.lock_files import write_kept
 from ml_assets.branches.lock_records import LockRecords, open_records
+from ml_assets.branches.mirror_pin import find_mirrored
 from ml_assets.branches.passed_commit import mark_passed, read_passed
 from ml_assets.branches.run_claim import claim
 from ml_assets.branches.watch import Watch
@@ -37,11 +38,11 @@ from ml_assets.orchestration.materialization import Materialization
 from ml_assets.orchestration.proof_store import ProofStoreResource
 from ml_assets.orchestration.run_options import build_reproduction, open_admission, server_options
 from ml_assets.project.project import Project
-from ml_assets.project.protection import find_protected
 from ml_assets.project.rules import Rules, pin_rules
 from ml_assets.proof.sign_run import sign_run
 from ml_assets.proof.store import Proofs
 from ml_assets.reporting.reporter import Reporter
+from ml_assets.signer.access import find_signer
 from resources.dvc.lock.repository_lock import hold_repository
 from resources.dvc.run.leftover_processes import end_orphans
 from resources.errors import ConfigurationError, ResourceError
@@ -89,7 +90,7 @@ class BranchRun:
         appear(workers(self._context.instance), self._context.run.run_id)
         try:
             commit = self._find_commit()  # 1
-            protected = find_protected(self._watch.mirror.directory)  # 2
+            protected = find_mirrored(self._watch)  # 2
             self._refuse_untrusted(commit, protected)
             if self._claim(commit):  # 3
                 self._execute(commit, protected)
@@ -157,7 +158,8 @@ class BranchRun:
         if self._context.run.tags.get(TRIGGER_TAG) != SENSOR:
             return True
         run = self._context.run.root_run_id or self._context.run.run_id
-        holder = claim(self._watch.home / "claims", f"{self._branch}@{commit}", run)
+        name = f"{self._branch}@{commit}"
+        holder = claim(self._watch.home / "claims", name, run, find_signer().seal)
         if holder != run:
             self._context.log.warning(
                 f"nothing to do: another run has claimed this commit: {holder}"

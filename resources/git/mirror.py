@@ -25,6 +25,7 @@ from resources.git.command import (
 )
 from resources.git.commit_history import Author, CommitHistory
 from resources.git.commit_stream import build_commit_stream
+from resources.git.mirror_files import restore_files
 
 #: References to the lock files that runs wrote, by branch name.
 LOCKS = "refs/ml-assets/locks"
@@ -58,13 +59,24 @@ class Mirror(CommitHistory):
 
     Args:
         directory: the bare repository (``open_mirror``).
+        url: its address; None for a repository of the user, whose configuration stays.
         patience: seconds that the remote may take to list its branches. A fetch or push may take
             much longer than a sensor tick, and continues after the tick times out.
     """
 
-    def __init__(self, directory: Path, patience: float = 20.0) -> None:
+    def __init__(self, directory: Path, patience: float = 20.0, url: str | None = None) -> None:
         super().__init__(directory)
         self._patience = patience
+        self._url = url
+
+    def restore(self) -> None:
+        """Restore files of the mirror that a stage may have changed; not in the user's repository.
+
+        Raises:
+            UnavailableError: a file cannot be written.
+        """
+        if self._url is not None:
+            restore_files(self.directory, self._url)
 
     def read_remote(self, branches: Collection[str]) -> RemoteHeads:
         """Read the commits of branches from the remote.
@@ -143,6 +155,7 @@ class Mirror(CommitHistory):
             LostRaceError: the reference no longer names the old commit.
             UnavailableError: the remote does not answer, or rejects the push.
         """
+        self.restore()
         lease = f"--force-with-lease={ref}:{old or ''}"
         arguments = ("push", "--porcelain", "--no-verify", lease, "origin", f"{new}:{ref}")
         done = run_git(self.directory, *arguments, timeout=_TRANSFER)
@@ -222,6 +235,7 @@ class Mirror(CommitHistory):
 
     def _call(self, *arguments: str, timeout: float = _TRANSFER) -> CompletedProcess[bytes]:
         """Run a Git command that talks to the remote."""
+        self.restore()
         done = run_git(self.directory, *arguments, timeout=timeout)
         if done.returncode != 0:
             raise UnavailableError(
@@ -253,12 +267,10 @@ def open_mirror(directory: Path, url: str) -> Mirror:
             f"not the address of a repository: {url}", "use a URL or a path: git remote -v"
         )
     use_bare_repository(directory)
-    steps = [["config", "remote.origin.url", url], ["config", "gc.auto", "0"]]
+    mirror = Mirror(directory, url=url)
     if not (directory / "HEAD").is_file():
         directory.mkdir(parents=True, exist_ok=True)
         # Without a template, so that no hook of the user runs in the mirror.
-        steps.insert(0, ["init", "--quiet", "--bare", "--template=", "."])
-    for words in steps:
-        call_git(directory, *words)
-    os.chmod(directory / "config", 0o600)  # the address may hold a password
-    return Mirror(directory)
+        call_git(directory, "init", "--quiet", "--bare", "--object-format=sha1", "--template=", ".")
+    mirror.restore()
+    return mirror

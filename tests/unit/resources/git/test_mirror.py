@@ -282,3 +282,43 @@ def test_small_files_are_put_together_and_nothing_is_lost(
     assert counted["count"] == 0 and counted["packs"] <= 2, "the largest pack stays as it is"
     assert all(mirror.has(commit) for commit in commits)
     assert (tmp_path / "worktree" / "a").read_text() == "5\n"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["info/grafts", "info/attributes", "objects/info/alternates", "config.worktree", "commondir"],
+)
+def test_files_that_mislead_git_are_removed_before_it_uses_the_network(
+    repositories: Repositories, mirror: Mirror, name: str
+) -> None:
+    head = repositories.push("main", a="1")
+    file = mirror.directory / name
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("/nowhere\n")
+    assert mirror.fetch(["main"], "main") == {"main": head}
+    assert not file.exists()
+
+
+def test_program_in_the_configuration_of_a_mirror_does_not_start(
+    repositories: Repositories, mirror: Mirror, tmp_path: Path
+) -> None:
+    """A stage of one branch writes it, and the next fetch would start it with our credentials."""
+    head = repositories.push("main", a="1")
+    trace = tmp_path / "trace"
+    program = tmp_path / "program"
+    program.write_text(f'#!/bin/sh\ntouch {trace}\nexec git-upload-pack "$@"\n')
+    program.chmod(0o755)
+    for key in ("remote.origin.uploadpack", "core.sshCommand", "credential.helper"):
+        mirror._run("config", key, str(program))
+    (tmp_path / "more").write_text(f'[remote "origin"]\n\tuploadpack = {program}\n')
+    mirror._run("config", "include.path", str(tmp_path / "more"))
+
+    assert mirror.fetch(["main"], "main") == {"main": head}
+    assert not trace.exists()
+
+
+@pytest.mark.parametrize("name", ['a "quoted" one', "back\\slash", "semi;colon # hash", "ü x"])
+def test_address_is_written_as_git_reads_it(tmp_path: Path, name: str) -> None:
+    mirror = open_mirror(tmp_path / "mirror.git", f"/x/{name}")
+    assert mirror._run("config", "--get", "remote.origin.url").stdout.decode() == f"/x/{name}\n"
+    assert (mirror.directory / "config").stat().st_mode & 0o777 == 0o600
