@@ -17,6 +17,7 @@ from ml_assets.project.project import Project
 from resources.dvc.lock.repository_lock import hold_repository
 from resources.stores import digest_store
 from resources.stores.digest_store import DigestStore
+from resources.stores.seal import seal_with
 
 from .pushed import Pushed, make_pushed
 
@@ -163,8 +164,8 @@ def test_what_belongs_to_gone_worktrees_goes_too(pushed: Pushed, watch: Watch) -
 
 def test_old_claims_and_results_go_and_neither_statements_nor_data(watch: Watch) -> None:
     """Only what is of no use for as long as the settings say, and can be made again."""
-    claim(watch.home / "claims", "main@old", "a run")
-    claim(watch.home / "claims", "main@new", "a run")
+    claim(watch.home / "claims", "main@old", "a run", seal_with(b"secret"))
+    claim(watch.home / "claims", "main@new", "a run", seal_with(b"secret"))
     places = {
         watch.home / "claims" / "main@old": False,
         watch.home / "claims" / "main@new": True,
