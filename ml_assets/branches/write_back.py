@@ -101,7 +101,7 @@ class Recorder:
             for out in (checkout.recorded(stage) or {}).get("outs", ())
             if out.get("md5")
         }
-        Remote(checkout.root, checkout.cache).push(
+        Remote(checkout.root, checkout.cache, checkout.remotes).push(
             [md5 for md5 in recorded if checkout.cache.holds(md5)]
         )
         return True

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from ml_assets.graph.description import describe_assets
 from ml_assets.graph.translator import Asset, group_by_stage
 from ml_assets.project.project import find_project
-from ml_assets.reporting.console import write_table
+from ml_assets.project.remotes import describe_ignored
+from ml_assets.reporting.console import write_notice, write_table
 from ml_assets.runs.selection import select_stages
 from resources.dvc.run.plan import PlannedStage, build_plan
 from resources.dvc.run.stage_result import Action
@@ -54,6 +55,8 @@ def execute(arguments: argparse.Namespace) -> int:
     """Print the plan."""
     project = find_project(arguments.project)
     rev = arguments.commit
+    for notice in describe_ignored(project.root, project.remotes) if rev is None else ():
+        write_notice(notice)
     checkout = (
         project.open_checkout(pull=arguments.pull) if rev is None else project.view_commit(rev)
     )

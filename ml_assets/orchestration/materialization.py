@@ -175,7 +175,10 @@ class Materialization:
         from resources.dvc.graph.plots import render_plots
 
         try:
-            return {image.id: image.png for image in render_plots(self._checkout.root, ids)}
+            return {
+                image.id: image.png
+                for image in render_plots(self._checkout.root, self._checkout.remotes, ids)
+            }
         except ResourceError as error:
             # Plots are display: the stage succeeds without them, and the log says why.
             self._context.log.warning(f"{error.message}: {error.hint}")

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from ml_assets.project.remotes import find_remotes
 from ml_assets.project.settings.settings import Settings, load_settings
 from ml_assets.signer.access import find_signer
 from resources.ci_job import read_ci_job
 from resources.dvc.checkout.checkout import Checkout
 from resources.dvc.checkout.commit_view import CommitView
 from resources.dvc.checkout.sparse_checkout import SparseCheckout
+from resources.dvc.configuration.remote_settings import RemoteSettings
 from resources.dvc.graph.manifest import Manifest
 from resources.dvc.graph.manifest_cache import load_manifest, load_manifest_at
 from resources.errors import ConfigurationError
@@ -59,6 +61,15 @@ class Project:
     def head(self) -> Head:
         """The commit and branch of the working tree; both None outside of Git."""
         return read_head(self.root) or Head(commit=None, branch=None)
+
+    @cached_property
+    def remotes(self) -> RemoteSettings | None:
+        """The settings of remotes of the protected branch; None if the working tree's count."""
+        return self._find_remotes(self.head.commit)
+
+    def _find_remotes(self, commit: str | None) -> RemoteSettings | None:
+        # A worktree of ours has no local configuration but the one we wrote.
+        return find_remotes(self.root, commit, owns_local=self.shared is not None)
 
     @cached_property
     def dirty(self) -> bool:
@@ -152,7 +163,7 @@ class Project:
             ConfigurationError: no DVC repository, or DVC cannot read it.
         """
         self.make_state()
-        return load_manifest(self.root, self.own_state, self.seal)
+        return load_manifest(self.root, self.own_state, self.seal, self.remotes)
 
     def view_commit(self, rev: str) -> CommitView:
         """Open a commit to plan its stages, without a checkout.
@@ -161,7 +172,8 @@ class Project:
             ConfigurationError: unknown commit, or DVC cannot read it.
         """
         commit = resolve_commit(self.root, rev)
-        manifest = load_manifest_at(self.root, commit, self.make_state(), self.seal)
+        remotes = self._find_remotes(commit)
+        manifest = load_manifest_at(self.root, commit, self.make_state(), self.seal, remotes)
         return CommitView(
             self.root,
             self.state,
@@ -182,7 +194,7 @@ class Project:
         """
         is_sparse = self.settings.pull if pull is None else pull
         opened = SparseCheckout if is_sparse else Checkout
-        return opened(self.root, self.make_state(), self.load_manifest(), self.seal)
+        return opened(self.root, self.make_state(), self.load_manifest(), self.seal, self.remotes)
 
     def find_cache(self) -> Path:
         """Find DVC's cache, also where the pipeline is not readable.
@@ -195,7 +207,7 @@ class Project:
         except ConfigurationError:
             from resources.dvc.graph.reader import read_cache_directory
 
-            return read_cache_directory(self.root)
+            return read_cache_directory(self.root, self.remotes)
 
     def give_up(self) -> None:
         """Remove links to the cache, before this working tree is removed."""

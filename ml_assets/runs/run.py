@@ -25,6 +25,7 @@ from ml_assets.orchestration.run_options import (
     open_admission,
 )
 from ml_assets.project.project import Project
+from ml_assets.project.remotes import describe_ignored
 from ml_assets.project.rules import Rules
 from ml_assets.proof.attestation import StageAttestation
 from ml_assets.proof.sign_run import sign_run
@@ -85,6 +86,8 @@ class GraphRun:
         self._rules = rules
         self._options = options
         self._listing: Future[Listing] | None = begin_listing(project.root)
+        for notice in describe_ignored(project.root, project.remotes):
+            write_notice(notice)
         self.checkout = project.open_checkout(pull=options.pull)
         assets = describe_assets(project, self.checkout)
         selected = select_stages(options.select, self.checkout.manifest, assets)

@@ -18,6 +18,7 @@ from dvc.config import NoRemoteError, RemoteConfigError
 from dvc.dvcfile import ProjectFile, load_file
 from dvc.exceptions import CheckoutError, DownloadError, DvcException, FileMissingError
 from dvc.fs import localfs
+from dvc.ignore import DvcIgnoreFilter
 from dvc.repo import Repo
 from dvc.repo.scm_context import SCMContext
 from dvc.stage import PipelineStage
@@ -27,10 +28,13 @@ from dvc.stage.cache import RunCacheNotFoundError, StageCache, _can_hash
 from dvc.stage.loader import StageLoader
 from dvc.stage.serialize import to_lockfile, to_single_stage_lockfile
 
+from resources.dvc.configuration.remote_settings import RemoteSettings
+from resources.dvc.configuration.repository import Repository
 from resources.dvc.graph.manifest import Stage
 from resources.dvc.lock.lock_file import LockEntry
 from resources.dvc.messages import hide_secrets
 from resources.errors import MissingInputError, ResourceError, StageError, UnavailableError
+from resources.stores.digest_store import DigestStore
 
 
 class _Collecting(SCMContext):  # type: ignore[misc]  # dvc ships no types
@@ -67,10 +71,14 @@ class DvcFallback:
 
     Args:
         root: the DVC root, absolute.
+        remotes: the settings of remotes of the protected branch; None if the checkout's count.
+        store: digests of files.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, remotes: RemoteSettings | None, store: DigestStore) -> None:
         self._root = os.fspath(root)
+        self._remotes = remotes
+        self._store = store
         self._guard = threading.RLock()
         self._repo: Repo | None = None
 
@@ -78,7 +86,7 @@ class DvcFallback:
     def _open(self, stage: Stage) -> Iterator[tuple[Repo, DvcStage]]:
         with self._guard, _stage_errors(stage):
             if self._repo is None:
-                self._repo = Repo(self._root)
+                self._repo = Repository(Path(self._root), self._remotes, store=self._store)
                 self._repo._skip_graph_checks = True
                 scm = self._repo.scm
                 self._repo.__dict__["scm_context"] = _Collecting(scm, self._repo.config)
@@ -271,8 +279,7 @@ def _stage_errors(stage: Stage) -> Iterator[None]:
 
 @lru_cache(maxsize=4)
 def _ignore_filter(root: Path) -> Any:
-    with Repo(os.fspath(root)) as repo:
-        return repo.dvcignore
+    return DvcIgnoreFilter(localfs, os.fspath(root))
 
 
 def ignored_walk(root: Path, top: str) -> Iterator[tuple[str, list[str]]]:

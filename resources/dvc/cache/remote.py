@@ -24,9 +24,10 @@ from dvc.exceptions import DvcException
 from dvc.fs import AuthError
 from dvc.fs import ConfigError as StorageConfigError
 from dvc.fs import RemoteMissingDepsError
-from dvc.repo import Repo
 
 from resources.dvc.cache.object_cache import ObjectCache
+from resources.dvc.configuration.remote_settings import RemoteSettings
+from resources.dvc.configuration.repository import Repository
 from resources.dvc.messages import hide_secrets
 from resources.errors import (
     ConfigurationError,
@@ -64,13 +65,15 @@ class Remote:
     Args:
         root: the DVC root of a working tree, absolute.
         cache: of that working tree.
+        remotes: the settings of remotes of the protected branch; None if the checkout's count.
     """
 
-    def __init__(self, root: Path, cache: ObjectCache) -> None:
-        self._root = os.fspath(root)
+    def __init__(self, root: Path, cache: ObjectCache, remotes: RemoteSettings | None) -> None:
+        self._root = root
+        self._remotes = remotes
         self._cache = cache
         self._guard = threading.Lock()
-        self._repo: Repo | None = None
+        self._repo: Repository | None = None
 
     def fetch(self, md5s: Iterable[str]) -> None:
         """Fetch objects into the cache: files, and directories with all of their files.
@@ -170,9 +173,9 @@ class Remote:
             raise _shortfall("cannot push to the remote", failed, names)
 
     @property
-    def _local(self) -> Repo:
+    def _local(self) -> Repository:
         if self._repo is None:
-            self._repo = Repo(self._root)
+            self._repo = Repository(self._root, self._remotes)
         return self._repo
 
     @contextmanager

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from resources.dvc.cache.content import Content, ContentReader, KnownContent, Walk
 from resources.dvc.cache.object_cache import ObjectCache
 from resources.dvc.cache.run_cache import RunCache
+from resources.dvc.configuration.remote_settings import RemoteSettings
 from resources.dvc.graph.documents import Documents
 from resources.dvc.graph.manifest import Manifest, Stage
 from resources.dvc.lock.lock_file import LockEntry, LockFile
@@ -30,15 +31,22 @@ class Checkout:
         state: the directory of caches, which may be deleted at any time.
         manifest: the graph of the working tree.
         seal: seals stored digests.
+        remotes: the settings of remotes of the protected branch; None if the checkout's count.
 
     Attributes:
         commit: the commit of a commit view; None for a working tree.
     """
 
     def __init__(
-        self, root: Path, state: Path, manifest: Manifest, seal: Seal | None = None
+        self,
+        root: Path,
+        state: Path,
+        manifest: Manifest,
+        seal: Seal | None = None,
+        remotes: RemoteSettings | None = None,
     ) -> None:
         self.root = root
+        self.remotes = remotes
         self.state = state
         self.manifest = manifest
         self.commit: str | None = None
@@ -62,7 +70,7 @@ class Checkout:
             if self._fallback is None:
                 from resources.dvc.dvc_fallback import DvcFallback
 
-                self._fallback = DvcFallback(self.root)
+                self._fallback = DvcFallback(self.root, self.remotes, self.store)
             return self._fallback
 
     def _walk(self) -> Walk | None:

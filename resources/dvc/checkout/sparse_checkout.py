@@ -23,6 +23,7 @@ from resources.dvc.cache.content import Content, KnownContent, RecordedContent, 
 from resources.dvc.cache.placement import Placement
 from resources.dvc.cache.recorded_tree import find_fields, find_inside, parse_fields
 from resources.dvc.checkout.checkout import Checkout
+from resources.dvc.configuration.remote_settings import RemoteSettings
 from resources.dvc.graph.manifest import Manifest, Out, Stage
 from resources.errors import MissingInputError, ResourceError, UnavailableError
 from resources.stores.seal import Seal
@@ -35,9 +36,14 @@ class SparseCheckout(Checkout):
     """A working tree with absent outs. Safe for threads."""
 
     def __init__(
-        self, root: Path, state: Path, manifest: Manifest, seal: Seal | None = None
+        self,
+        root: Path,
+        state: Path,
+        manifest: Manifest,
+        seal: Seal | None = None,
+        remotes: RemoteSettings | None = None,
     ) -> None:
-        super().__init__(root, state, manifest, seal)
+        super().__init__(root, state, manifest, seal, remotes)
         self._placement = Placement(root, self.cache)
         self._supplying: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._unlisted: set[str] = set()
@@ -47,7 +53,7 @@ class SparseCheckout(Checkout):
         """The remote, for data that is not in the cache; the first access imports dvc."""
         from resources.dvc.cache.remote import Remote
 
-        return Remote(self.root, self.cache)
+        return Remote(self.root, self.cache, self.remotes)
 
     def identify(self, location: str) -> KnownContent | None:
         """Return the content of a location, as it is or as it will be with absent outs placed."""

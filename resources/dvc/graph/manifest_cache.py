@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from resources.dvc.configuration.remote_settings import RemoteSettings
 from resources.dvc.graph.manifest import Manifest
 from resources.errors import ConfigurationError
 from resources.files import write_atomically
@@ -20,13 +21,14 @@ from resources.stores.seal import Seal
 _ALWAYS_PRUNED = {".git", ".hg", ".dvc"}
 
 
-def load_manifest(root: Path, state: Path, seal: Seal) -> Manifest:
+def load_manifest(root: Path, state: Path, seal: Seal, remotes: RemoteSettings | None) -> Manifest:
     """Load the manifest of the working tree.
 
     Args:
         root: the DVC root.
         state: the directory of the cache, created if missing.
         seal: seals cached manifests.
+        remotes: the settings of remotes of the protected branch; None if the checkout's count.
 
     Raises:
         ConfigurationError: the directory is not a DVC repository, or DVC cannot read it.
@@ -40,42 +42,55 @@ def load_manifest(root: Path, state: Path, seal: Seal) -> Manifest:
     cached = _read(file, seal)
     if cached is not None:
         fingerprint, manifest = cached
-        if fingerprint == digest_sources(root, manifest.sources, manifest.pruned):
+        if fingerprint == _digest(root, remotes, manifest.sources, manifest.pruned):
             return manifest
     from resources.dvc.graph.reader import read_manifest
 
-    manifest = read_manifest(root)
-    fingerprint = digest_sources(root, manifest.sources, manifest.pruned)
+    manifest = read_manifest(root, remotes)
+    fingerprint = _digest(root, remotes, manifest.sources, manifest.pruned)
     _write(file, seal, fingerprint, manifest)
     return manifest
 
 
-def load_manifest_at(root: Path, commit: str, state: Path, seal: Seal) -> Manifest:
+def load_manifest_at(
+    root: Path, commit: str, state: Path, seal: Seal, remotes: RemoteSettings | None
+) -> Manifest:
     """Load the manifest of a commit, without a checkout.
 
     Args:
         commit: the full hash, which names one tree forever, so its manifest never goes stale.
         seal: seals cached manifests.
+        remotes: the settings of remotes of the protected branch; None if the checkout's count.
 
     Raises:
         ConfigurationError: DVC cannot read the commit.
     """
     file = state / "manifest" / f"{commit}.json"
     cached = _read(file, seal)
-    if cached is not None and cached[0] == _digest_configuration(root, cached[1]):
+    if cached is not None and cached[0] == _digest_configuration(root, remotes, cached[1]):
         return cached[1]
     from resources.dvc.graph.reader import read_manifest
 
-    manifest = read_manifest(root, commit)
-    fingerprint = _digest_configuration(root, manifest)
+    manifest = read_manifest(root, remotes, commit)
+    fingerprint = _digest_configuration(root, remotes, manifest)
     _write(file, seal, fingerprint, manifest)
     return manifest
 
 
-def _digest_configuration(root: Path, manifest: Manifest) -> str:
+def _digest_configuration(root: Path, remotes: RemoteSettings | None, manifest: Manifest) -> str:
     """Return the digest of the files outside of a commit that determine its manifest."""
     outside = [name for name in manifest.sources if os.path.isabs(name)]
-    return digest_sources(root, [*outside, ".dvc/config.local"], None)
+    return _digest(root, remotes, [*outside, ".dvc/config.local"], None)
+
+
+def _digest(
+    root: Path,
+    remotes: RemoteSettings | None,
+    sources: Iterable[str],
+    pruned: Iterable[str] | None,
+) -> str:
+    digest = digest_sources(root, sources, pruned)
+    return digest if remotes is None else f"{digest} {remotes.digest}"
 
 
 def digest_sources(root: Path, sources: Iterable[str], pruned: Iterable[str] | None) -> str:

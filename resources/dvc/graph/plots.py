@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +10,11 @@ from pathlib import Path
 import vl_convert
 from dvc.exceptions import DvcException
 from dvc.render.match import match_defs_renderers
-from dvc.repo import Repo
 from dvc_render import ImageRenderer, VegaRenderer
 from dvc_render.exceptions import DvcRenderError
 
-import resources.dvc.messages  # noqa: F401  # sets the log levels of dvc first
+from resources.dvc.configuration.remote_settings import RemoteSettings
+from resources.dvc.configuration.repository import Repository
 from resources.errors import UnavailableError
 
 
@@ -27,18 +26,19 @@ class Image:
     png: bytes
 
 
-def render_plots(root: Path, ids: set[str]) -> list[Image]:
+def render_plots(root: Path, remotes: RemoteSettings | None, ids: set[str]) -> list[Image]:
     """Render plots of the working tree with DVC's templates.
 
     Args:
         root: the DVC root.
+        remotes: the settings of remotes of the protected branch; None if the checkout's count.
         ids: DVC's ids of the plots: the id of a top-level plot, or the location of an out.
 
     Raises:
         UnavailableError: DVC or the renderer cannot draw a plot.
     """
     try:
-        with Repo(os.fspath(root)) as repo:
+        with Repository(root, remotes) as repo:
             data = repo.plots.show(revs=["workspace"])
             matches = match_defs_renderers(data, templates_dir=repo.plots.templates_dir)
             wanted = [match.renderer for match in matches if _id(match.renderer.name) in ids]

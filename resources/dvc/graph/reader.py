@@ -19,7 +19,8 @@ from dvc.repo.reproduce import get_active_graph, plan_repro
 from dvc.stage import PipelineStage
 from dvc.stage import Stage as DvcStage
 
-import resources.dvc.messages  # noqa: F401  # sets the log levels of dvc first
+from resources.dvc.configuration.remote_settings import RemoteSettings
+from resources.dvc.configuration.repository import Repository
 from resources.dvc.graph.dvc_errors import dvc_errors
 from resources.dvc.graph.manifest import Artifact, Dep, Layout, Manifest, Out, Params, Plot, Stage
 from resources.git.command import run_git
@@ -27,27 +28,28 @@ from resources.git.command import run_git
 _NATIVE_LINKS = {"reflink", "copy"}
 
 
-def read_manifest(root: Path, rev: str | None = None) -> Manifest:
+def read_manifest(root: Path, remotes: RemoteSettings | None, rev: str | None = None) -> Manifest:
     """Read the graph of the working tree, or of a commit without a checkout.
 
     Args:
         root: the DVC root: the directory of ``.dvc``.
+        remotes: the settings of remotes of the protected branch; None if the checkout's count.
         rev: a Git revision; None reads the working tree.
 
     Raises:
         ConfigurationError: DVC cannot read the repository.
     """
-    with dvc_errors(), Repo(os.fspath(root), rev=rev, uninitialized=False) as repo:
+    with dvc_errors(), Repository(root, remotes, rev=rev) as repo:
         return _Reader(repo, root).manifest()
 
 
-def read_cache_directory(root: Path) -> Path:
+def read_cache_directory(root: Path, remotes: RemoteSettings | None) -> Path:
     """Read the directory of the cache from the configuration of DVC.
 
     Raises:
         ConfigurationError: DVC cannot read its configuration.
     """
-    with dvc_errors(), Repo(os.fspath(root), uninitialized=False) as repo:
+    with dvc_errors(), Repository(root, remotes) as repo:
         return Path(repo.cache.local_cache_dir)
 
 

@@ -81,7 +81,7 @@ class DvcProject:
         """Read the graph from DVC, past every cache."""
         from resources.dvc.graph.reader import read_manifest
 
-        return read_manifest(self.root)
+        return read_manifest(self.root, None)
 
     def copy(self, root: Path) -> "DvcProject":
         """Copy everything to a directory that is not there yet."""

@@ -258,7 +258,7 @@ def test_two_threads_fetch_what_both_need_once(project: DvcProject) -> None:
     checkout = open_sparse(project)
     known = checkout.identify("large.csv")
     assert known is not None
-    remote = Counting(project.root, checkout.cache)
+    remote = Counting(project.root, checkout.cache, None)
     remote.push([known.md5])
     Path(checkout.cache.path(known.md5)).unlink()
     checkout.__dict__["remote"] = remote

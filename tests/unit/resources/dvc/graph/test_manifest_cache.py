@@ -45,7 +45,7 @@ def template(empty_project: DvcProject, tmp_path_factory: pytest.TempPathFactory
     project.write("tree/inside.txt", "x")
     project.add("raw/data.csv")
     project.commit()
-    load_manifest(project.root, state(project), SEAL)
+    load_manifest(project.root, state(project), SEAL, None)
     return project
 
 
@@ -66,7 +66,7 @@ def cache_file(project: DvcProject) -> Path:
 
 
 def load(project: DvcProject) -> Manifest:
-    return load_manifest(project.root, state(project), SEAL)
+    return load_manifest(project.root, state(project), SEAL, None)
 
 
 def edit(path: str, old: str, new: str) -> Change:
@@ -151,7 +151,7 @@ def test_manifest_of_the_same_files_is_loaded_without_dvc(cached: DvcProject) ->
         "from resources.dvc.graph.manifest_cache import load_manifest\n"
         "from resources.stores.seal import seal_with\n"
         "seal = seal_with(bytes(32))\n"
-        "assert len(load_manifest(Path(sys.argv[1]), Path(sys.argv[2]), seal).stages) == 7\n"
+        "assert len(load_manifest(Path(sys.argv[1]), Path(sys.argv[2]), seal, None).stages) == 7\n"
         "print([name for name in sys.modules if name.split('.')[0] in ('dvc', 'ruamel')])\n"
     )
 
@@ -186,7 +186,7 @@ def test_graph_that_a_stage_has_changed_is_read_anew(
 
 def test_graph_that_was_sealed_by_somebody_else_is_read_anew(cached: DvcProject) -> None:
     before = load(cached)
-    load_manifest(cached.root, state(cached), seal_with(b"\1" * 32))
+    load_manifest(cached.root, state(cached), seal_with(b"\1" * 32), None)
     theirs = cache_file(cached).read_bytes()
 
     assert load(cached) == before
@@ -197,11 +197,11 @@ def test_graph_of_one_commit_does_not_pass_for_that_of_another(cached: DvcProjec
     first = cached.git("rev-parse", "HEAD")
     edit("dvc.yaml", "mkdir -p tree", "mkdir tree")(cached)
     second = cached.commit()
-    load_manifest_at(cached.root, first, state(cached), SEAL)
+    load_manifest_at(cached.root, first, state(cached), SEAL, None)
     directory = state(cached) / "manifest"
     (directory / f"{second}.json").write_bytes((directory / f"{first}.json").read_bytes())
 
-    found = load_manifest_at(cached.root, second, state(cached), SEAL)
+    found = load_manifest_at(cached.root, second, state(cached), SEAL, None)
     assert found.by_name["tree"].command == "mkdir tree"
 
 
@@ -215,7 +215,7 @@ def test_copy_of_a_repository_does_not_use_the_cache_of_the_original(
 
 def test_directory_without_dvc_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="not a DVC repository") as error:
-        load_manifest(tmp_path, tmp_path / "state", SEAL)
+        load_manifest(tmp_path, tmp_path / "state", SEAL, None)
 
     assert "dvc init" in error.value.hint
 
@@ -240,7 +240,7 @@ def test_manifest_of_a_commit_is_that_of_its_files(cached: DvcProject) -> None:
     cached.write("dvc.yaml", "stages: {}\n")
 
     commands = [
-        load_manifest_at(cached.root, commit, state(cached), SEAL).by_name["tree"].command
+        load_manifest_at(cached.root, commit, state(cached), SEAL, None).by_name["tree"].command
         for commit in (first, second, first)
     ]
 
@@ -249,12 +249,12 @@ def test_manifest_of_a_commit_is_that_of_its_files(cached: DvcProject) -> None:
 
 def test_manifest_of_a_commit_is_read_once(cached: DvcProject) -> None:
     commit = cached.git("rev-parse", "HEAD")
-    first = load_manifest_at(cached.root, commit, state(cached), SEAL)
+    first = load_manifest_at(cached.root, commit, state(cached), SEAL, None)
     file = state(cached) / "manifest" / f"{commit}.json"
     before = file.stat()
     cached.write("params.yaml", "name: other\nrate: 2\n")
 
-    assert load_manifest_at(cached.root, commit, state(cached), SEAL) == first
+    assert load_manifest_at(cached.root, commit, state(cached), SEAL, None) == first
     assert file.stat() == before
 
 
@@ -262,9 +262,9 @@ def test_configuration_of_this_machine_changes_the_manifest_of_a_commit(
     cached: DvcProject,
 ) -> None:
     commit = cached.git("rev-parse", "HEAD")
-    before = load_manifest_at(cached.root, commit, state(cached), SEAL).layout
+    before = load_manifest_at(cached.root, commit, state(cached), SEAL, None).layout
 
     cached.write(".dvc/config.local", "[cache]\n    type = hardlink\n")
 
-    after = load_manifest_at(cached.root, commit, state(cached), SEAL).layout
+    after = load_manifest_at(cached.root, commit, state(cached), SEAL, None).layout
     assert (before.links, after.links) == (("reflink", "copy"), ("hardlink",))

@@ -1,0 +1,1 @@
+"""Configuration: which settings of DVC count, and how a repository is opened with them."""

@@ -1,0 +1,139 @@
+"""Repositories of DVC: the checkout, and the sources of its imports.
+
+All of DVC's repositories in this process are opened here:
+
+1. The settings of remotes are those that count (``checkout_config``, ``import_config``).
+2. DVC's stores of pickled values (its state, its index of a remote) are not read: a stage can
+   write to them, and loading a pickle runs code.
+3. The site directory is new, private to one open repository, and removed with it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import weakref
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import dvc.output
+import dvc.repo.open_repo
+from dvc.data_cloud import DataCloud
+from dvc.data_cloud import Remote as DvcRemote
+from dvc.fs import get_cloud_fs
+from dvc.repo import Repo
+from dvc_data.hashfile.state import StateBase, StateNoop
+
+import resources.dvc.messages  # noqa: F401  # sets the log levels of dvc first
+from resources.dvc.configuration.checkout_config import CheckoutConfig
+from resources.dvc.configuration.digest_state import DigestState
+from resources.dvc.configuration.import_config import ImportConfig
+from resources.dvc.configuration.remote_settings import RemoteSettings
+from resources.stores.digest_store import DigestStore
+
+
+class _Cloud(DataCloud):  # type: ignore[misc]  # dvc ships no types
+    """DVC's remotes without its index of their objects."""
+
+    def get_remote(self, *args: Any, **options: Any) -> DvcRemote:
+        """Return a remote that lists its objects each time."""
+        remote = super().get_remote(*args, **options)
+        remote.config["tmp_dir"] = None  # 2
+        return remote
+
+
+class _PrivateRepo(Repo):  # type: ignore[misc]  # dvc ships no types
+    """A repository of DVC that shares no stores with other processes."""
+
+    _digests: StateBase = StateNoop()
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self._site = tempfile.mkdtemp(prefix="ml-assets-dvc-")  # 3
+        weakref.finalize(self, _remove, self._site, os.getpid())
+        super().__init__(*args, **options)
+        self.cloud = _Cloud(self)
+
+    @property
+    def site_cache_dir(self) -> str:
+        """The directory of files that DVC can create again."""
+        return self._site
+
+    @property
+    def state(self) -> StateBase:
+        """The digests of files."""
+        return self._digests
+
+    @state.setter
+    def state(self, opened: Any) -> None:
+        opened.close()  # 2
+
+
+class Repository(_PrivateRepo):
+    """The repository of a checkout.
+
+    Args:
+        root: the DVC root of the working tree.
+        remotes: the settings of remotes of the protected branch; None if the checkout's count.
+        rev: a Git revision; None opens the working tree.
+        store: digests of files; None computes them each time.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        remotes: RemoteSettings | None,
+        *,
+        rev: str | None = None,
+        store: DigestStore | None = None,
+    ) -> None:
+        self._root = root
+        self._remotes = remotes
+        if store is not None:
+            self._digests = DigestState(store)
+        super().__init__(os.fspath(root), rev=rev, repo_factory=ImportSource)
+
+    @cached_property
+    def config(self) -> CheckoutConfig:
+        """The settings that count."""
+        return CheckoutConfig(
+            self._root,
+            self._remotes,
+            dvc_dir=self.dvc_dir,
+            local_dvc_dir=self.local_dvc_dir,
+            fs=self.fs,
+        )
+
+
+class ImportSource(_PrivateRepo):
+    """The source of an import: a clone, another directory, or a repository below one of these."""
+
+    @cached_property
+    def config(self) -> ImportConfig:
+        """The settings that count."""
+        return ImportConfig(
+            self.dvc_dir,
+            local_dvc_dir=self.local_dvc_dir,
+            fs=self.fs,
+            config=self._config,
+            remote=self._remote,
+            remote_config=self._remote_config,
+        )
+
+
+def _open_storage(repo_config: Any, **settings: Any) -> Any:
+    """Open the storage of a dependency or out, if its own settings may be used."""
+    if isinstance(repo_config, CheckoutConfig | ImportConfig):
+        repo_config.judge(settings)
+    return get_cloud_fs(repo_config, **settings)
+
+
+def _remove(directory: str, pid: int) -> None:
+    if os.getpid() == pid:  # not in a fork
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+# DVC opens the sources of imports and the storage of dependencies by these names.
+dvc.repo.open_repo.Repo = ImportSource
+dvc.output.get_cloud_fs = _open_storage
