@@ -5,17 +5,15 @@ All of DVC's repositories in this process are opened here:
 1. The settings of remotes are those that count (``checkout_config``, ``import_config``).
 2. DVC's stores of pickled values (its state, its index of a remote) are not read: a stage can
    write to them, and loading a pickle runs code.
-3. The site directory is new, private to one open repository, and removed with it.
+3. The site directory is new and private, and removed as soon as DVC has opened the repository.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
-import weakref
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import dvc.output
@@ -25,6 +23,8 @@ from dvc.data_cloud import Remote as DvcRemote
 from dvc.fs import get_cloud_fs
 from dvc.repo import Repo
 from dvc_data.hashfile.state import StateBase, StateNoop
+from dvc_data.index import DataIndex
+from dvc_data.index.index import DataIndexTrie
 
 import resources.dvc.messages  # noqa: F401  # sets the log levels of dvc first
 from resources.dvc.configuration.checkout_config import CheckoutConfig
@@ -50,14 +50,14 @@ class _PrivateRepo(Repo):  # type: ignore[misc]  # dvc ships no types
     _digests: StateBase = StateNoop()
 
     def __init__(self, *args: Any, **options: Any) -> None:
-        self._site = tempfile.mkdtemp(prefix="ml-assets-dvc-")  # 3
-        weakref.finalize(self, _remove, self._site, os.getpid())
-        super().__init__(*args, **options)
+        with TemporaryDirectory(prefix="ml-assets-dvc-") as self._site:  # 3
+            super().__init__(*args, **options)
         self.cloud = _Cloud(self)
+        self._data_index = _index_in_memory(DataIndex, DataIndexTrie)
 
     @property
     def site_cache_dir(self) -> str:
-        """The directory of files that DVC can create again."""
+        """A directory that exists only while DVC opens the repository."""
         return self._site
 
     @property
@@ -68,6 +68,12 @@ class _PrivateRepo(Repo):  # type: ignore[misc]  # dvc ships no types
     @state.setter
     def state(self, opened: Any) -> None:
         opened.close()  # 2
+
+
+def _index_in_memory(index_class: Any, trie_class: Any) -> Any:
+    index = index_class()
+    index._trie = trie_class()  # without a path, SQLite keeps it in memory
+    return index
 
 
 class Repository(_PrivateRepo):
@@ -127,11 +133,6 @@ def _open_storage(repo_config: Any, **settings: Any) -> Any:
     if isinstance(repo_config, CheckoutConfig | ImportConfig):
         repo_config.judge(settings)
     return get_cloud_fs(repo_config, **settings)
-
-
-def _remove(directory: str, pid: int) -> None:
-    if os.getpid() == pid:  # not in a fork
-        shutil.rmtree(directory, ignore_errors=True)
 
 
 # DVC opens the sources of imports and the storage of dependencies by these names.

@@ -1,8 +1,8 @@
 """The environment variables of a stage.
 
 On the command line a stage gets the variables of the user, except names that look like a credential
-and addresses with a password. In a server, where the variables are not the user's, it gets an
-allow-list. Settings can pass more names.
+or lead to a service with the user's rights, and values with a password or token. In a server, where
+the variables are not the user's, it gets an allow-list. Settings can pass more names.
 """
 
 from __future__ import annotations
@@ -21,13 +21,18 @@ CREDENTIALS = (
     "*PASSWD*",
     "*_PASS",
     "*_PWD",
+    "*_PW",
     "SSHPASS",
     "*PASSPHRASE*",
     "*CREDENTIAL*",
+    "*_CREDS",
+    "*COOKIE*",
+    "*BEARER*",
     "*PRIVATE_KEY*",
     "*API_KEY*",
     "*APIKEY*",
     "*ACCESS_KEY*",
+    "*ACCESSKEY*",
     "*_KEY",
     "*_JWT*",
     "*_AUTH",
@@ -39,12 +44,24 @@ CREDENTIALS = (
     "*WEBHOOK*",
     "*_SAS",
     "AWS_SESSION*",
+    "IDENTITY_HEADER",
+    "*CCNAME",
+    "KUBECONFIG",
     "DATABASE_URL",
     "DAGSTER_PG_*",
     "PGPASS*",
     "SSH_AUTH_SOCK",
     "SSH_AGENT_PID",
     "GPG_AGENT_INFO",
+    "GNOME_KEYRING_CONTROL",
+    "DBUS_SESSION_BUS_ADDRESS",
+    "DOCKER_HOST",
+    "CONTAINER_HOST",
+    "TMUX",
+    "STY",
+    "VSCODE_*_HOOK*",
+    "VSCODE_GIT_*",
+    "*_ASKPASS",
     "DOCKER_AUTH_CONFIG",
     "NETRC",
     "ACTIONS_ID_TOKEN_*",
@@ -55,7 +72,14 @@ CREDENTIALS = (
     "GITHUB_STATE",
     "GITHUB_STEP_SUMMARY",
 )
-_PASSWORD_IN_ADDRESS = re.compile(r"\w://[^/\s:@]*:[^/\s@]+@")  # RFC 3986 section 3.2.1
+#: Values with a password or token, under any name.
+_SECRETS = re.compile(
+    r"\w://[^/\s:@]*:[^/\s@]+@"  # the user information of RFC 3986 section 3.2.1
+    r"|\w://\S*[?&;](?i:password|passwd|pwd|token|access_token|api_?key|secret|sig|x-amz-signature)"
+    r"=[^&;\s]"
+    r"|\b(?:gh[opsur]_|github_pat_|glpat-|hf_|xox[abprs]-|AKIA)[A-Za-z0-9_-]{16,}"
+    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----"
+)
 
 #: Switches of libraries with names that look like a credential. Documented there too.
 SWITCHES = ("TOKENIZERS_PARALLELISM",)
@@ -134,7 +158,7 @@ def build_environment(
 
 
 def _looks_secret(name: str, value: str) -> bool:
-    if _PASSWORD_IN_ADDRESS.search(value):
+    if _SECRETS.search(value):
         return True
     return _matches(name, CREDENTIALS) and not _matches(name, SWITCHES)
 
