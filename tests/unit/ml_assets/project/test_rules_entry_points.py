@@ -5,7 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[4]
-RESOLVERS = {"find_rules", "open_rules", "find_protected", "pin_rules", "resolve_rules"}
+RESOLVERS = {
+    "find_rules",
+    "open_rules",
+    "find_protected",
+    "find_mirrored",
+    "pin_rules",
+    "resolve_rules",
+}
 ENTRY_POINTS = {
     "ml_assets/definitions.py",
     "ml_assets/branches/branch_run.py",
@@ -14,6 +21,7 @@ ENTRY_POINTS = {
 }
 #: Where the resolvers themselves are written.
 DEFINED_IN = {
+    "ml_assets/branches/mirror_pin.py",
     "ml_assets/project/repository_pin.py",
     "ml_assets/orchestration/run_rules.py",
     "ml_assets/project/rules.py",
