@@ -27,9 +27,16 @@ class CodeServer:
     port: int | None
 
     def reload(self) -> threading.Thread:
-        """Request a reload without waiting for it: the reload ends this process."""
-        thread = threading.Thread(target=self._reload, name="reload", daemon=True)
-        thread.start()
+        """Request a reload without waiting for it: the reload ends this process.
+
+        A request that the server has not answered yet stands for this one: on a busy machine,
+        each further load of the definitions would delay the first.
+        """
+        thread = _requests.get(self)
+        if thread is None or not thread.is_alive():
+            thread = threading.Thread(target=self._reload, name="reload", daemon=True)
+            _requests[self] = thread
+            thread.start()
         return thread
 
     def _reload(self) -> None:
@@ -41,6 +48,10 @@ class CodeServer:
         if self.socket is not None:
             return DagsterGrpcClient(socket=self.socket, host="localhost")
         return DagsterGrpcClient(port=self.port, host=self.host)
+
+
+#: The last request of this process to each server.
+_requests: dict[CodeServer, threading.Thread] = {}
 
 
 def find_code_server() -> CodeServer | None:
