@@ -10,6 +10,8 @@ TEST_JOBS ?= $(shell expr $(CORES) + 1)
 CODE := ml_assets resources security sensors src tools
 # Stages call `python`, which must be that of the environment.
 IN_ENVIRONMENT := PATH="$(CURDIR)/.venv/bin:$$PATH"
+# Tests start thousands of processes: each would compile the modules again that nobody may cache.
+IN_TESTS := $(IN_ENVIRONMENT) PYTHONDONTWRITEBYTECODE=
 CHECKS := check-format check-style check-types check-security check-imports check-docs
 
 .DEFAULT_GOAL := help
@@ -28,10 +30,10 @@ test: environment-dev ## run all tests
 	@.venv/bin/python -m tools.system_packages
 	@echo "test: running the flight delays pipeline, for tests/model_tests"
 	@$(IN_ENVIRONMENT) ml-assets run
-	@$(IN_ENVIRONMENT) python -m pytest -n $(TEST_JOBS) --dist loadgroup --durations 15 $(ARGS)
+	@$(IN_TESTS) python -m pytest -n $(TEST_JOBS) --dist loadgroup --durations 15 $(ARGS)
 
 test-fast: environment-dev ## run the unit tests that start no process
-	@$(IN_ENVIRONMENT) python -m pytest -n $(CORES) -m "not process" --durations 15 tests/unit $(ARGS)
+	@$(IN_TESTS) python -m pytest -n $(CORES) -m "not process" --durations 15 tests/unit $(ARGS)
 
 check: environment-dev ## check formatting, style, types, security, imports and documentation
 	@$(MAKE) --no-print-directory --keep-going $(CHECKS)

@@ -176,7 +176,7 @@ def make_empty(environment: Environment) -> None:
 def installer_command(environment: Environment, uv: str | None) -> list[str | Path]:
     """Return the command that installs into `.venv`, without its arguments."""
     if uv is not None:
-        return [uv, "pip", "install", "--python", environment.python]
+        return [uv, "pip", "install", "--compile-bytecode", "--python", environment.python]
     return [environment.python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
 
 

@@ -14,6 +14,7 @@ from ml_assets.graph.translator import Asset, source_key
 from ml_assets.orchestration.assets import build_started_pipeline
 from ml_assets.orchestration.checks import report_evaluations
 from ml_assets.orchestration.instance.home import use_instance
+from ml_assets.orchestration.instance.migration_scripts import keep_migration_scripts
 from ml_assets.orchestration.instance.stage_log import StageLog, StageLogManager
 from ml_assets.project.project import Project
 from ml_assets.reporting.console import ConsoleReporter
@@ -88,6 +89,7 @@ def _state(tags: Mapping[str, str]) -> str:
 @contextmanager
 def _open_instance(project: Project) -> Iterator[dg.DagsterInstance]:
     """Open the project's instance under a lock, so that only one process creates its databases."""
+    keep_migration_scripts()
     home = use_instance(project)
     home.mkdir(parents=True, exist_ok=True)
     with open(home / ".ml-assets.lock", "a+b") as guard:

@@ -15,7 +15,7 @@ from typing import Any
 from security.bom.cyclonedx import HINT, SPECIFICATION, BillError
 from security.content.printable import printable
 
-_CHUNK = 100
+_CHUNK = 20
 _FRAME = {"bomFormat": "CycloneDX", "specVersion": SPECIFICATION}
 
 

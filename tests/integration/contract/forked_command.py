@@ -6,6 +6,7 @@ arguments, environment and directory of the request. `test_console_script.py` ho
 together; whatever is about signals, processes and start-up uses the console script itself.
 """
 
+import gc
 import importlib
 import json
 import os
@@ -85,12 +86,29 @@ DVC_PRELOADED = (
 ML_ASSETS_PRELOADED = (
     *DVC_PRELOADED,
     "alembic.context",
+    "cyclonedx.validation.json",
+    "cyclonedx.spdx",
     "dagster",
+    "dagster._core.execution.execute_in_process",
+    "dagster._core.instance.factory",
+    "dagster._core.instance.runs.run_domain",
+    "dagster._core.storage.legacy_storage",
+    "dagster._core.storage.root",
     "dagster._core.storage.sqlite_storage",
     "ml_assets.cli",
+    "ml_assets.commands.check",
     "ml_assets.commands.plan",
     "ml_assets.commands.run",
+    "ml_assets.commands.verify",
+    "ml_assets.orchestration.instance.event_log",
     "ml_assets.runs.execution",
+    "packaging.licenses",
+    "resources.dvc.graph.reader",
+    "security.gates.data.gate",
+    "security.gates.model.model_file",
+    "security.gates.model.performance",
+    "security.gates.tool.test_run.pytest_run",
+    "upath.implementations.local",
 )
 
 
@@ -187,5 +205,6 @@ if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for preloaded in sys.argv[3:]:
         importlib.import_module(preloaded)
+    gc.freeze()  # a collection in a child would copy the pages of all modules
     _serve(sys.argv[1], sys.argv[2], sys.stdin, sys.stdout)
     os._exit(0)  # nothing is left to save, and taking the modules apart takes a second
