@@ -10,7 +10,7 @@ TEST_JOBS ?= $(shell expr $(CORES) + 1)
 CODE := ml_assets resources security sensors src tools
 # Stages call `python`, which must be that of the environment.
 IN_ENVIRONMENT := PATH="$(CURDIR)/.venv/bin:$$PATH"
-# Tests start thousands of processes: each would compile the modules again that nobody may cache.
+# Tests start thousands of processes: without cached bytecode each compiles all modules.
 IN_TESTS := $(IN_ENVIRONMENT) PYTHONDONTWRITEBYTECODE=
 CHECKS := check-format check-style check-types check-security check-imports check-docs
 
