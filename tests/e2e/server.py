@@ -22,7 +22,7 @@ Value = TypeVar("Value")
 
 _START = 120.0  # seconds that a server may take to answer
 _STOP = 40.0  # seconds that a server may take to end
-_PAUSE = 0.1  # seconds between two looks at a condition
+_PAUSE = 0.3  # seconds between two looks at a condition, each of which costs CPU time
 
 _ASSETS = """
 {

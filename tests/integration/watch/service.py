@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 ENDED = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
 _START = 180.0  # seconds that a server may take to answer
-_PAUSE = 0.2
+_PAUSE = 0.5  # a look costs CPU time that what is waited for needs
 
 
 def wait_until(look: Callable[[], T | None], what: str, seconds: float = 90.0) -> T:
