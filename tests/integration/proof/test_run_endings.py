@@ -1,6 +1,6 @@
 """Every run ends alike: the same commit leaves the same statements, by the rules of its start.
 
-In each of the runs a stage moves the protected branch to a commit whose policy nothing here passes.
+In each of the runs the protected branch moves to a commit whose policy nothing here passes.
 """
 
 import hashlib
