@@ -23,6 +23,7 @@ from benchmarks.procedures import (
 from benchmarks.proof_commands import measure_impact, measure_small_verification
 from benchmarks.proof_model import measure_proof, measure_verification
 from benchmarks.proof_stage import measure_stage_proof
+from benchmarks.separation import measure_separation
 from benchmarks.supply import measure_supply
 from benchmarks.watching import measure_push, measure_tick
 from benchmarks.workbench import Workbench
@@ -158,6 +159,15 @@ CASES = (
         "the proof of a stage of this repository's own pipeline",
         (Limit("per stage", Unit.MILLISECONDS, 50.0),),
         lambda bench, limits: measure_stage_proof(bench, *limits, runs=5),
+    ),
+    Case(
+        "separation",
+        "the start of a stage with a view of the files, and a signature of the signer process",
+        (
+            Limit("a start with Landlock alone", Unit.MILLISECONDS, 5.0),
+            Limit("a signature in the same process", Unit.MILLISECONDS, 1.0),
+        ),
+        lambda bench, limits: measure_separation(bench, *limits, runs=5),
     ),
     Case(
         "supply-1gib",
