@@ -18,6 +18,7 @@ import shutil
 import signal
 import socket
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
@@ -31,6 +32,9 @@ from security.sandbox.private_directory import find_private
 ADDRESS_VARIABLE = "ML_ASSETS_SIGNER"
 _PATIENCE = 10.0  # seconds that a client gets to name itself
 
+_PREFIX = "signer-"
+_NEW = 60.0  # seconds in which a directory may still lack its socket
+
 Serve = Callable[[socket.socket], None]
 
 
@@ -42,7 +46,10 @@ class Door:
     """
 
     def __init__(self) -> None:
-        self._directory = Path(tempfile.mkdtemp(prefix="signer-", dir=find_private()))
+        place = find_private()
+        for abandoned in filter(_is_abandoned, place.glob(f"{_PREFIX}*")):
+            shutil.rmtree(abandoned, ignore_errors=True)
+        self._directory = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=place))
         self._secret = secrets.token_urlsafe(32)
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(os.fspath(self._directory / "socket"))
@@ -87,6 +94,18 @@ class Door:
             code = 0
         finally:
             os._exit(code)
+
+
+def _is_abandoned(directory: Path) -> bool:
+    """Whether the signer of a directory was killed: no one listens."""
+    try:
+        if time.time() - directory.stat().st_mtime < _NEW:
+            return False
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(os.fspath(directory / "socket"))
+    except OSError:
+        return True
+    return False
 
 
 def connect(address: str) -> SignerClient:

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -198,3 +199,24 @@ def test_clients_finish_when_the_owner_is_killed_and_no_one_else_comes_in(owner:
     assert "cannot connect to the signer" in owner.ask("print(json.dumps(refusal(is_separate)))")
     output, _ = client.communicate("\n", timeout=60)
     assert json.loads(output) is True
+
+
+def test_directory_of_a_killed_signer_is_removed_by_the_next(tmp_path: Path) -> None:
+    first = Owner(tmp_path)
+    if not first.address:
+        first.process.kill()
+        pytest.skip("no private mounts here")
+    running = Path(first.address.partition("@")[2]).parent
+    abandoned = running.with_name("signer-abandoned")
+    abandoned.mkdir(exist_ok=True)
+    socket.socket(socket.AF_UNIX).bind(str(abandoned / "socket"))
+    for path in (running, abandoned):
+        os.utime(path, (0, 0))
+    second = Owner(tmp_path)
+    try:
+        assert not abandoned.exists()
+        assert running.exists(), "someone listens there"
+    finally:
+        for one in (first, second):
+            one.process.kill()
+            one.process.wait()
