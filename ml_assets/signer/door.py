@@ -17,23 +17,18 @@ import select
 import shutil
 import signal
 import socket
-import tempfile
-import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import NoReturn
 
 from ml_assets.signer.channel import receive, send
 from ml_assets.signer.client import SignerClient
 from resources.errors import UnavailableError
-from security.sandbox.private_directory import find_private
+from security.sandbox.private_directory import create_private
 
 #: The variable with the secret and the path of the socket: ``SECRET@PATH``.
 ADDRESS_VARIABLE = "ML_ASSETS_SIGNER"
 _PATIENCE = 10.0  # seconds that a client gets to name itself
 
-_PREFIX = "signer-"
-_NEW = 60.0  # seconds in which a directory may still lack its socket
 
 Serve = Callable[[socket.socket], None]
 
@@ -46,10 +41,7 @@ class Door:
     """
 
     def __init__(self) -> None:
-        place = find_private()
-        for abandoned in filter(_is_abandoned, place.glob(f"{_PREFIX}*")):
-            shutil.rmtree(abandoned, ignore_errors=True)
-        self._directory = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=place))
+        self._directory, self._lock = create_private("signer-")
         self._secret = secrets.token_urlsafe(32)
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(os.fspath(self._directory / "socket"))
@@ -61,8 +53,9 @@ class Door:
         return f"{self._secret}@{self._directory / 'socket'}"
 
     def close(self) -> None:
-        """Close this process's copy of the socket."""
+        """Close this process's copy of the socket and of the lock."""
         self._listener.close()
+        os.close(self._lock)
 
     def attend(self, serve: Serve, lifeline: int) -> NoReturn:
         """Let clients in until the other end of a pipe is closed; for a process of its own."""
@@ -74,7 +67,7 @@ class Door:
                 client, _ = self._listener.accept()
                 if os.fork() == 0:
                     os.close(lifeline)
-                    self._listener.close()
+                    self.close()
                     self._admit(client, serve)
                 client.close()
             code = 0
@@ -94,18 +87,6 @@ class Door:
             code = 0
         finally:
             os._exit(code)
-
-
-def _is_abandoned(directory: Path) -> bool:
-    """Whether the signer of a directory was killed: no one listens."""
-    try:
-        if time.time() - directory.stat().st_mtime < _NEW:
-            return False
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.connect(os.fspath(directory / "socket"))
-    except OSError:
-        return True
-    return False
 
 
 def connect(address: str) -> SignerClient:

@@ -5,13 +5,18 @@ All lie in one directory of this user, so that one path hides them (``file_view.
 
 from __future__ import annotations
 
+import fcntl
 import os
+import shutil
 import stat
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+
+_NEW = 60.0  # seconds in which a directory may still lack its lock
 
 
 @contextmanager
@@ -21,8 +26,55 @@ def make_private(prefix: str) -> Iterator[Path]:
     Raises:
         OSError: it cannot be created.
     """
-    with tempfile.TemporaryDirectory(prefix=prefix, dir=find_private()) as directory:
-        yield Path(directory)
+    _remove_abandoned(prefix)
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=find_private()) as name:
+        lock = _lock(Path(name))
+        try:
+            yield Path(name)
+        finally:
+            os.close(lock)
+
+
+def create_private(prefix: str) -> tuple[Path, int]:
+    """Create a private directory, and remove those that killed processes have left.
+
+    Returns:
+        The directory, and the descriptor of its lock. The directory counts as abandoned when no
+        process holds the lock any more; a forked child holds it, too.
+
+    Raises:
+        OSError: it cannot be created.
+    """
+    _remove_abandoned(prefix)
+    directory = Path(tempfile.mkdtemp(prefix=prefix, dir=find_private()))
+    return directory, _lock(directory)
+
+
+def _lock(directory: Path) -> int:
+    lock = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    return lock
+
+
+def _remove_abandoned(prefix: str) -> None:
+    for other in filter(_is_abandoned, find_private().glob(f"{prefix}*")):
+        shutil.rmtree(other, ignore_errors=True)
+
+
+def _is_abandoned(directory: Path) -> bool:
+    try:
+        if time.time() - os.lstat(directory).st_mtime < _NEW:
+            return False
+        lock = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return False  # another process is removing it
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(lock)
+    return True
 
 
 @cache
