@@ -59,6 +59,18 @@ def start_tree(start: Start, restriction: Restriction | None) -> ProcessTree:
     """
     if can_confine_signals():
         return ProcessDomain(lambda: start({}), restriction)
+    return start_marked_tree(start, restriction)
+
+
+def start_marked_tree(start: Start, restriction: Restriction | None) -> ProcessTree:
+    """Start a process so that the descendants that keep its session or its variables can be ended.
+
+    Unlike a process domain this leaves an unrestricted process unrestricted: it can use ``sudo``.
+
+    Raises:
+        ConfinementError: the kernel refuses.
+        OSError: the process cannot be started.
+    """
     return _MarkedTree(start, restriction)
 
 

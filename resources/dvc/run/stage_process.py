@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, cast
 
-from resources.dvc.run.leftover_processes import end_leftovers, start_command
-from security.sandbox.confinement import FileView, start_confined
+from security.sandbox.confinement import FileView, open_restriction
+from security.sandbox.process_tree import ProcessTree, Start, start_marked_tree, start_tree
 
 _LINE_LIMIT = 64 * 1024  # bytes; a longer line arrives in pieces
 _GRACE = 5.0  # seconds between SIGTERM and SIGKILL
@@ -66,40 +66,42 @@ def run_command(
     """Run a command to its end in a process group of its own and report its output.
 
     Standard input is empty; standard output and error are one stream. Background processes of the
-    command are killed when it ends, so that none writes to an out after it was hashed.
+    command are killed when it ends (``process_tree.py``), so that none writes to an out after it
+    was hashed.
 
     Args:
         view: what the process tree sees of the files; None does not confine it.
 
     Raises:
-        ConfinementError: the processes cannot be confined.
+        ConfinementError: the processes cannot be confined or ended.
         OSError: the command cannot be started.
     """
     started = time.monotonic()
 
-    def start() -> subprocess.Popen[bytes]:
+    def start(added: Mapping[str, str]) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             list(arguments),
             cwd=cwd,
-            env=dict(variables),
+            env={**variables, **added},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
 
-    process = start_command(lambda: start() if view is None else start_confined(start, view))
+    tree = _start(start, view)
+    process = tree.process
     # Between fork and exec a child has the memory of this process, which counts in its peak.
     floor = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     output = cast(IO[bytes], process.stdout)
     try:
         _follow(process.pid, output.fileno(), on_line, cancellation)
     finally:
-        # The shell is not reaped yet, so its group id is not reused.
-        _signal_group(process.pid, signal.SIGKILL)
-        _, status, usage = os.wait4(process.pid, 0)
-        output.close()
-        end_leftovers(process.pid, variables)
+        try:
+            tree.end()
+        finally:
+            _, status, usage = os.wait4(process.pid, 0)
+            output.close()
     process.returncode = os.waitstatus_to_exitcode(status)
     return Usage(
         exit_code=process.returncode,
@@ -107,6 +109,13 @@ def run_command(
         cpu_seconds=usage.ru_utime + usage.ru_stime,
         peak_bytes=usage.ru_maxrss * 1024 if usage.ru_maxrss > floor else None,
     )
+
+
+def _start(start: Start, view: FileView | None) -> ProcessTree:
+    if view is None:
+        return start_marked_tree(start, None)
+    with open_restriction(view) as restriction:
+        return start_tree(start, restriction)
 
 
 def _follow(

@@ -28,7 +28,6 @@ from security.sandbox.confinement import (
     can_confine,
     open_restriction,
 )
-from security.sandbox.own_children import forget, start_own
 from security.sandbox.process_table import has_exited
 from security.sandbox.process_tree import ProcessTree, start_tree
 
@@ -145,16 +144,14 @@ def _open_process(command: ToolCommand, added: Mapping[str, str]) -> subprocess.
     arguments = command.arguments
     if command.memory is not None:
         arguments = (sys.executable, "-I", "-S", "-c", _LIMITER, str(command.memory), *arguments)
-    process = start_own(
-        lambda: subprocess.Popen(
-            arguments,
-            cwd=command.directory,
-            env={**command.environment, **added},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
+    process = subprocess.Popen(
+        arguments,
+        cwd=command.directory,
+        env={**command.environment, **added},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
     )
     _forbid_core_dumps(process.pid)
     return process
@@ -272,8 +269,6 @@ def _end(tree: ProcessTree) -> int:
         tree.process.returncode = -signal.SIGKILL
         message = "exit code of the tool unknown: another thread waited for the process"
         raise GateError(message, "run the gate again") from error
-    finally:
-        forget(tree.process.pid)
     tree.process.returncode = os.waitstatus_to_exitcode(status)
     return tree.process.returncode
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests  # noqa: F401  # detect-secrets imports it, and it binds a socket when imported
 
 import security
 from security import errors
@@ -52,8 +53,8 @@ def test_tree_of_the_advisories_is_what_there_is() -> None:
     assert names == {error.__name__ for error in below(advisory_errors.AdvisoryError)}
 
 
-#: What was looked at and refused: a signature is wrong, a tree or a mode cannot be signed.
-REFUSALS = {"ModeError", "SignatureError", "TreeError"}
+#: Input that was read and refused: a wrong signature or record, a tree or mode that is not signed.
+REFUSALS = {"LockRecordError", "ModeError", "SignatureError", "TreeError"}
 
 
 def test_every_error_says_that_nothing_was_judged_and_has_a_kind() -> None:

@@ -14,6 +14,8 @@ import pytest
 
 from resources.dvc.run.stage_environment import StageEnvironment, stage_variables
 from resources.dvc.run.stage_process import Cancellation, Usage, run_command
+from security.sandbox.file_view import FileView
+from security.sandbox.process_domain import can_confine_signals
 
 pytestmark = pytest.mark.process
 
@@ -23,6 +25,7 @@ def run(
     directory: Path,
     cancellation: Cancellation | None = None,
     stage: str = "train",
+    view: FileView | None = None,
 ) -> Usage:
     return run_command(
         ["/bin/sh", "-c", command],
@@ -32,6 +35,7 @@ def run(
         ),
         on_line=lambda line: None,
         cancellation=cancellation or Cancellation(),
+        view=view,
     )
 
 
@@ -94,6 +98,24 @@ def test_process_left_behind_is_stopped(tmp_path: Path, leftover: Path, leave: s
 
     assert usage.exit_code == 0
     assert usage.seconds < 10
+    assert has_ended(int(leftover.read_text()), within=1)
+
+
+@pytest.mark.skipif(not can_confine_signals(), reason="needs Linux 6.12 with Landlock")
+@pytest.mark.parametrize(
+    "leave",
+    [
+        "setsid sh stay.sh &",
+        "setsid env -i /bin/sh stay.sh >/dev/null 2>&1 &",
+        "setsid sh -c 'setsid env -i /bin/sh stay.sh & exit' >/dev/null 2>&1 &",
+    ],
+)
+def test_confined_process_left_behind_is_stopped_whatever_it_cleared(
+    tmp_path: Path, leftover: Path, leave: str
+) -> None:
+    usage = run(f"{leave}\nuntil [ -s pid ]; do sleep 0.01; done", tmp_path, view=FileView())
+
+    assert usage.exit_code == 0
     assert has_ended(int(leftover.read_text()), within=1)
 
 
