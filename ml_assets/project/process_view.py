@@ -86,7 +86,9 @@ def build_view(project: Project, settings: Settings) -> FileView:
     """
     allowed = {project.root / os.path.expanduser(one) for one in settings.writable}
     read_only = dict.fromkeys((*_list_read_only(project), *_list_environment()))
-    writable = (project.root, project.find_cache(), *_list_dvc_writes(project.root))
+    writable = [project.root, *_list_dvc_writes(project.root)]
+    if project.root.is_relative_to(find_state_home()):
+        writable.append(project.find_cache())  # of watched branches, beside their worktrees
     return FileView(
         hidden=(*_list_hidden(project, settings), find_private()),
         read_only=tuple(path for path in read_only if path not in allowed),

@@ -11,8 +11,8 @@ After mount_namespaces(7), user_namespaces(7) and capabilities(7):
 3. This process enters a user namespace inside, which locks the covers and has no power over the
    processes outside. There it may change mounts, for the views of what it starts
    (``file_view.py``). A system can refuse this: then the covers hold, but there are no views.
-4. This process gives up the capabilities that could lead around the covers, for itself and for all
-   that it starts.
+4. This process gives up the capabilities that could lead around the covers, and those that it did
+   not have before, for itself and for all that it starts.
 
 A hidden directory has to be opened before, by another process. Not hidden: a disk that root reads
 as a device (``landlock.py`` denies block devices), and file systems that only other machines mount.
@@ -77,12 +77,13 @@ def _can_hide(names: Sequence[str], in_use: Sequence[Path], *, lock: bool) -> bo
 
 
 def _hide(names: Sequence[str], in_use: Sequence[Path], *, lock: bool) -> None:
+    own = capabilities.find_own()
     mounts.enter_namespace(of_user=os.geteuid() != 0)  # 1
     for name in names:  # 2
         _cover(name, in_use)
     if lock:
         mounts.enter_namespace(of_user=True)  # 3
-    capabilities.give_up(but_mounts=lock)  # 4
+    capabilities.give_up(own, but_mounts=lock)  # 4
 
 
 def _cover(name: str, in_use: Sequence[Path]) -> None:

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import detect_secrets  # noqa: F401  # its import of urllib3 binds a socket
 import pytest
-import requests  # noqa: F401  # detect-secrets imports it, and it binds a socket when imported
 
 import security
 from security import errors

@@ -5,6 +5,7 @@ tests run as the user of the tests, and as an unprivileged user where that is ro
 """
 
 import codecs
+import ctypes
 import json
 import os
 import subprocess
@@ -243,6 +244,28 @@ def test_system_that_refuses_mounts_leaves_the_process_as_it_was(
 
     monkeypatch.setattr(private_mounts, "_cover", refuse)
     assert in_child(hide, NOBODY)["same"][0] == 0
+
+
+@pytest.mark.skipif(len(USERS) == 1, reason="only root has capabilities to lose")
+def test_no_capability_is_gained(place: Place) -> None:
+    """A user namespace grants all of them, also those that a container has taken away."""
+    lost, drop = 1, 24  # CAP_DAC_OVERRIDE, PR_CAPBSET_DROP
+
+    def look() -> dict[str, tuple[int, str]]:
+        if place.user is None:
+            ctypes.CDLL(None).prctl(drop, lost, 0, 0, 0)
+        hide_directories([place.keys])
+        sealed = place.home / "sealed"
+        sealed.mkdir(mode=0o555)
+        wrote = subprocess.run(["touch", str(sealed / "x")], capture_output=True, check=False)
+        said = subprocess.run(["grep", "Cap", "/proc/self/status"], capture_output=True, check=True)
+        return {"touch": (wrote.returncode, said.stdout.decode())}
+
+    code, said = in_child(look, place.user)["touch"]
+    assert code != 0, said
+    effective = int(said.partition("CapEff:")[2].split()[0], 16)
+    assert effective & 1 << lost == 0
+    assert place.user is None or effective & ~(1 << 21) == 0, "others keep CAP_SYS_ADMIN alone"
 
 
 def test_hiding_takes_milliseconds(place: Place) -> None:

@@ -28,7 +28,9 @@ def changed(path: list[str], value: Any) -> bytes:
 
 
 def test_provenance_reads_back_as_written() -> None:
-    written = run("model", data("raw"), conditions=Conditions(False, ("a.py",), ("raw",), (".git",)))
+    written = run(
+        "model", data("raw"), conditions=Conditions(False, ("a.py",), ("raw",), (".git",))
+    )
     assert parse_provenance(write_provenance(written)) == written
 
 
