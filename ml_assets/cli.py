@@ -154,7 +154,9 @@ def _execute(words: list[str], log: JobLog) -> int:
         arguments.log = log
         if _is_entered and not is_separate():
             in_use = [Path.cwd(), *([arguments.project] if arguments.project else [])]
-            separate_signer(in_use, shared=arguments.command in _SHARED)
+            # A rebuild runs a stage with a command of its own.
+            shared = arguments.command in _SHARED or getattr(arguments, "rebuild", False)
+            separate_signer(in_use, shared=shared)
         return _load(arguments.command).execute(arguments)
     except (ResourceError, SecurityError) as error:
         return _report(error, as_json, debug)

@@ -352,7 +352,8 @@ def test_stage_cannot_look_into_our_memory(proven: Repository) -> None:
 
 
 def test_statement_that_a_stage_forges_is_not_believed(proven: Repository) -> None:
-    """A stage may write into the ledger, and has nothing to sign with."""
+    """A stage that may write into the ledger has nothing to sign with."""
+    proven.write("ml-assets.toml", 'writable = [".ml-assets"]\n')
     forged = proven.project / "forge.py"
     forged.write_text(
         "import pathlib, sys\n"
@@ -371,6 +372,7 @@ def test_statement_that_a_stage_forges_is_not_believed(proven: Repository) -> No
     here = Path(__file__).parents[3]
     done = reads(proven, f"PYTHONPATH={here} {sys.executable} forge.py")
     assert done.code == 0, done
+    assert (proven.project / "seen").read_text() == "done"
     assert "evil.bin!" not in proven.ml_assets("impact", "raw.txt").stdout
 
 

@@ -25,7 +25,7 @@ command = "cp report.json {report}"
 model = "model.pkl"
 """
 REPORT = {"verdict": "passed", "metrics": {"size": 10}, "failures": []}
-#: While a stage trains, the protected branch moves: a stage asks for it, since it cannot write Git's
+#: While a stage trains, the protected branch moves. The stage asks for it: it cannot write Git's
 #: directory itself.
 STAGES = """\
 stages:
