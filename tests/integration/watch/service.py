@@ -166,11 +166,15 @@ class Service:
 
     @contextmanager
     def instance(self) -> Iterator[dg.DagsterInstance]:
-        """Open Dagster's instance in this process, and keep it: to open it costs 20 looks."""
+        """Open Dagster's instance in this process, and keep it: to open it costs 20 looks.
+
+        It is not entered: that would make its storage the current one of this process, also for the
+        tests after this server.
+        """
         if self._instance is None:
-            opened = dg.DagsterInstance.from_config(str(self.dagster_home))
-            self._instance = self._opened.enter_context(opened)
+            self._instance = dg.DagsterInstance.from_config(str(self.dagster_home))
             self._opened.callback(setattr, self, "_instance", None)
+            self._opened.callback(self._instance.dispose)
         yield self._instance
 
     def runs(self, commit: str | None = None) -> list[dg.DagsterRun]:
