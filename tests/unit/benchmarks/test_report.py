@@ -137,6 +137,7 @@ def test_the_targets_are_those_promised() -> None:
         "verify-1gib": [1.15],
         "impact-100000": [1.0],
         "proof-stage": [50.0],
+        "separation": [5.0, 1.0],
         "supply-1gib": [1.0],
         "verify-small": [1.0],
         "tick-20": [50.0, 1.0],

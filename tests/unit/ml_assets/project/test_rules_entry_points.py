@@ -21,6 +21,8 @@ ENTRY_POINTS = {
 }
 #: Where the resolvers themselves are written.
 DEFINED_IN = {
+    # The remotes of DVC are resolved when a checkout opens, before its graph names any rules.
+    "ml_assets/project/remotes.py",
     "ml_assets/branches/mirror_pin.py",
     "ml_assets/project/repository_pin.py",
     "ml_assets/orchestration/run_rules.py",
