@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, cast
 
 import psutil
 
@@ -166,9 +167,8 @@ def _start(arguments: argparse.Namespace, directory: Path, token: str) -> subpro
             stdout=sys.stderr,
             start_new_session=True,
         )
-    assert server.stdin is not None
-    with server.stdin:
-        server.stdin.write(f"{token}\n".encode())
+    with cast(IO[bytes], server.stdin) as stream:
+        stream.write(f"{token}\n".encode())
     return server
 
 

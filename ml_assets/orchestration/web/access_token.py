@@ -18,9 +18,9 @@ from resources.errors import ConfigurationError
 if TYPE_CHECKING:
     from starlette.datastructures import Headers
 
-TOKEN_VARIABLE = "ML_ASSETS_UI_TOKEN"
+TOKEN_VARIABLE = "ML_ASSETS_UI_TOKEN"  # nosec B105  # the name of a variable
 #: The message to a user without it.
-NO_TOKEN = "no access token: open the address that ml-assets ui printed"
+NO_TOKEN = "no access token: open the address that ml-assets ui printed"  # nosec B105  # a text
 _LENGTH = 32  # characters at least, of a token that a user has chosen
 _FORM = re.compile(r"[A-Za-z0-9._~-]+")  # RFC 3986 section 2.3, so that addresses need no escapes
 

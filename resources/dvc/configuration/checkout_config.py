@@ -57,18 +57,13 @@ class CheckoutConfig(Config):  # type: ignore[misc]  # dvc ships no types
             ConfigError: a setting is not valid.
         """
         super().load(**options)
-        if self._rules is None:
+        rules = self._rules
+        if rules is None:
             return
-        refused = {name: self._refuse(name) for name in self._of_branch - self["remote"].keys()}
-        refused |= refuse_branch_files(self._root, self._rules, self["remote"])
+        missing = self._of_branch - self["remote"].keys()
+        refused = {name: _refuse(name, rules) for name in missing}
+        refused |= refuse_branch_files(self._root, rules, self["remote"])
         self["remote"] = Remotes(self["remote"], refused)
-
-    def _refuse(self, name: str) -> ConfigurationError:
-        assert self._rules is not None
-        return ConfigurationError(
-            f"remote not in {self._rules.origin}: {name}",
-            f"merge it there, or set it yourself: dvc config --local remote.{name}.url URL",
-        )
 
     def judge(self, settings: Mapping[str, Any]) -> None:
         """Refuse risky settings of a single dependency or out (``fs_config``).
@@ -99,3 +94,10 @@ class CheckoutConfig(Config):  # type: ignore[misc]  # dvc ships no types
                 if {**entry.get("fs_config", {}), "url": entry.get("path")} == wanted:
                     return True
         return False
+
+
+def _refuse(name: str, rules: RemoteSettings) -> ConfigurationError:
+    return ConfigurationError(
+        f"remote not in {rules.origin}: {name}",
+        f"merge it there, or set it yourself: dvc config --local remote.{name}.url URL",
+    )
