@@ -84,7 +84,8 @@ def build_view(project: Project, settings: Settings) -> FileView:
     Raises:
         ConfigurationError: a path is not absolute, or the project lies in it or around it.
     """
-    allowed = {project.root / os.path.expanduser(one) for one in settings.writable}
+    named = (project.root / os.path.expanduser(one) for one in settings.writable)
+    allowed = {Path(os.path.normpath(one)) for one in named}
     read_only = dict.fromkeys((*_list_read_only(project), *_list_environment()))
     writable = [project.root, *_list_dvc_writes(project.root)]
     if project.root.is_relative_to(find_state_home()):

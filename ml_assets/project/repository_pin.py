@@ -104,12 +104,19 @@ def _compare(project: Project, pinned: RepositoryPin, found: RepositoryPin, file
 
 
 def _read(file: Path, seal: Seal) -> RepositoryPin | None:
-    """Read the pin; None without one that this program has written."""
+    """Read the pin; None without one that this program has written.
+
+    Raises:
+        OSError: the file cannot be read: then nothing can be compared.
+    """
     try:
         text, _, mark = file.read_bytes().rpartition(b"\n")
+    except FileNotFoundError:
+        return None
+    try:
         document = json.loads(text)
         pin = RepositoryPin(document["git"], document["branch"], document["commit"])
-    except (OSError, ValueError, TypeError, LookupError):
+    except (ValueError, TypeError, LookupError):
         return None
     return pin if mark == seal(text).hex().encode("ascii") else None
 

@@ -28,6 +28,7 @@ from security.sandbox.private_directory import create_private
 #: The variable with the secret and the path of the socket: ``SECRET@PATH``.
 ADDRESS_VARIABLE = "ML_ASSETS_SIGNER"
 _PATIENCE = 10.0  # seconds that a client gets to name itself
+_ANSWER = 60.0  # seconds that the signer gets to let a client in
 
 
 Serve = Callable[[socket.socket], None]
@@ -98,10 +99,12 @@ def connect(address: str) -> SignerClient:
     secret, _, path = address.partition("@")
     connection = socket.socket(socket.AF_UNIX)
     try:
+        connection.settimeout(_ANSWER)
         connection.connect(path)
         send(connection, {"secret": secret})
         if receive(connection) is None:
             raise ConnectionResetError("refused")
+        connection.settimeout(None)
     except (OSError, ValueError) as error:
         connection.close()
         raise UnavailableError(

@@ -27,6 +27,6 @@ PREDICATES = {
     "https://cyclonedx.org/bom": Purpose.BILL,
     "urn:ml-assets:directory-listing:v1": Purpose.PROVENANCE,
     "urn:ml-assets:rebuild:v1": Purpose.REBUILD,
-    # Whoever may say which run made an out may say which outs a run has recorded.
+    # Signers of provenance may also sign which outs a run has recorded.
     "urn:ml-assets:lock-record:v1": Purpose.PROVENANCE,
 }

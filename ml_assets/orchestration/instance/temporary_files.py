@@ -36,7 +36,7 @@ def make_socket_directory() -> Iterator[Path]:
 
 
 def private_variables(environment: Mapping[str, str], directory: Path) -> dict[str, str]:
-    """Return the variables of processes whose temporary files are below the private directory."""
+    """Return variables that put the temporary files of a process into the private directory."""
     kept = environment.get("TMPDIR", "")
     return {**environment, "TMPDIR": str(directory), _KEPT: kept}
 

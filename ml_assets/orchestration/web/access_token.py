@@ -1,4 +1,4 @@
-"""The access token: whoever changes something in the UI must have it.
+"""The access token: each change in the UI needs it.
 
 Browsers and programs of all users of this machine reach the UI. The token is in the address that
 ``ml-assets ui`` prints; a browser that opens the address keeps it in a cookie.

@@ -1,7 +1,7 @@
 """The guard in front of Dagster's web server: what it lets through.
 
 Dagster's server executes a mutation for any page that a browser of this machine shows, also by GET.
-A user of this machine may read without the token; whatever changes something needs it.
+Users of this machine can read without the token. Changes need it.
 """
 
 from __future__ import annotations

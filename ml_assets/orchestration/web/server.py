@@ -5,7 +5,7 @@
 It does what ``dagster dev`` does, with the web server in the same process: that command starts
 Dagster's web server without a guard. The access token comes on standard input, because other
 processes see arguments and variables. The current directory is private to these processes and has
-their sockets: whoever reaches the socket of the code server executes code in it.
+their sockets: a process that reaches the socket of the code server executes code in it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Dagster's web server, which asks for the token once more: with the document that it executes.
 
-Whatever the guard has understood differently from Dagster, no change is executed without the token.
+If the guard and Dagster read a request differently, the change still needs the token.
 """
 
 from __future__ import annotations

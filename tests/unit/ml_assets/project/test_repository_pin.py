@@ -139,3 +139,11 @@ def test_pin_of_another_commit_cannot_be_forged(project: Project) -> None:
     # Removing the pin is the same as forging it: without file views, it is the user's to protect.
     assert open_rules(Project(project.root)).protection.commit == evil
     assert file.read_text() != forged
+
+
+def test_pin_that_cannot_be_read_is_no_pass(project: Project) -> None:
+    file = project.state / "repository.json"
+    file.unlink()
+    file.mkdir()
+    with pytest.raises(OSError):
+        open_rules(Project(project.root))
