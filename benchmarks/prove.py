@@ -18,7 +18,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ml_assets.proof.sign_run import model_statement
+from ml_assets.proof.out_contents import model_statement
 from resources.dvc.cache.content import Content, ContentReader
 from resources.dvc.graph.documents import Documents
 from resources.dvc.lock.lock_file import LockFile

@@ -21,16 +21,17 @@ from pathlib import Path
 
 from ml_assets.project.process_view import build_view
 from ml_assets.project.project import Project
-from ml_assets.signer.access import find_configuration, find_signer, separate_signer
+from ml_assets.signer.access import find_signer, separate_signer
 from ml_assets.signer.service import SigningMethod
+from ml_assets.signer.user_directories import find_configuration
 from resources.signing.keyring import Keyring
 from security.sandbox.confinement import (
     Restriction,
-    build_ruleset,
     can_protect,
     start_confined,
     start_restricted,
 )
+from security.sandbox.ruleset import build_ruleset
 from security.statements.predicates import PREDICATES
 from security.statements.statement import Subject, write_statement
 

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ml_assets.project.project import find_project
-from ml_assets.signer.access import find_configuration
+from ml_assets.signer.user_directories import find_configuration
 from resources.signing.keyring import Keyring
 from security.ledger.ledger import Ledger, LedgerDirectory
 from security.statements.provenance import (

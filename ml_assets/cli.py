@@ -23,12 +23,15 @@ from typing import Any, NoReturn, Protocol
 
 from ml_assets.reporting.job_log import JobLog, open_job_log
 from ml_assets.signer.access import is_separate, separate_signer
+from ml_assets.signer.broker import Places
+from ml_assets.signer.user_directories import find_dvc_root, find_start, find_watches
 from resources.errors import (
     ConfigurationError,
     ResourceError,
     UnavailableError,
     wrap_os_error,
 )
+from resources.git.own_output import remember_readers
 from security.errors import SecurityError
 
 _COMMANDS = {
@@ -51,6 +54,8 @@ _COMMANDS = {
 
 #: Commands that start processes which use their signer, too.
 _SHARED = ("drill", "ui")
+#: Commands that read the source tree.
+_JUDGING = ("check", "run", "sign")
 _is_entered = False  # by the console script: this process is ours alone
 
 _INTERRUPTED = {
@@ -68,6 +73,11 @@ examples:
   ml-assets verify models/classifier.onnx
   ml-assets ui
 """
+
+
+def _find_places(arguments: argparse.Namespace) -> Places:
+    watches = find_watches() if arguments.command == "ui" else None
+    return Places(find_dvc_root(find_start(arguments.project)), watches)
 
 
 class CommandModule(Protocol):
@@ -153,10 +163,12 @@ def _execute(words: list[str], log: JobLog) -> int:
         arguments = build_parser(words).parse_args(words)
         arguments.log = log
         if _is_entered and not is_separate():
+            if arguments.command in _JUDGING:
+                remember_readers()
             in_use = [Path.cwd(), *([arguments.project] if arguments.project else [])]
             # A rebuild runs a stage with a command of its own.
             shared = arguments.command in _SHARED or getattr(arguments, "rebuild", False)
-            separate_signer(in_use, shared=shared)
+            separate_signer(in_use, _find_places(arguments), shared=shared)
         return _load(arguments.command).execute(arguments)
     except (ResourceError, SecurityError) as error:
         return _report(error, as_json, debug)

@@ -34,6 +34,8 @@ from ml_assets.project.protection import find_protected
 from ml_assets.project.rules import find_rules, pin_rules
 from ml_assets.project.settings.settings import Granularity
 from ml_assets.signer.access import is_separate, separate_signer
+from ml_assets.signer.broker import Places
+from ml_assets.signer.user_directories import find_dvc_root, find_start, find_watches
 from resources.errors import ResourceError
 from security.errors import SecurityError
 
@@ -124,7 +126,8 @@ def _hide_keys() -> None:
     """
     program = Path(sys.argv[0])
     if "dagster" in (program.name, program.parent.name) and not is_separate():
-        separate_signer([Path.cwd()], shared=True)
+        places = Places(find_dvc_root(find_start()), find_watches())
+        separate_signer([Path.cwd()], places, shared=True)
 
 
 @dg.definitions

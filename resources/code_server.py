@@ -1,11 +1,13 @@
 """The code server: the Dagster process that serves the definitions and can reload them.
 
 ``dagster dev`` and ``dagster code-server start`` load the definitions in a child process, and
-replace that process on a reload. A sensor runs in the child, so the code server is its parent.
+replace that process on a reload. A sensor runs in the child, so the code server is its parent. In
+``ml-assets ui`` the child is forked from another process, and a variable names the code server.
 """
 
 from __future__ import annotations
 
+import os
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,6 +17,8 @@ import psutil
 if TYPE_CHECKING:
     from dagster._grpc.client import DagsterGrpcClient
 
+#: The variable with the socket of the code server, for its children.
+SOCKET_VARIABLE = "ML_ASSETS_CODE_SERVER"
 _TIMEOUT = 180  # seconds that loading the definitions may take
 
 
@@ -56,6 +60,9 @@ _requests: dict[CodeServer, threading.Thread] = {}
 
 def find_code_server() -> CodeServer | None:
     """Find the code server of this process; None without one."""
+    socket = os.environ.get(SOCKET_VARIABLE)
+    if socket:
+        return CodeServer(socket, "localhost", None)
     try:
         parent = psutil.Process().parent()
         arguments = parent.cmdline() if parent is not None else []

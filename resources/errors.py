@@ -14,6 +14,7 @@ ResourceError               3  an outside system failed
     ├── CommandError        1  a command of the stage exited with a code other than 0
     ├── MissingOutError     1  the stage did not write a declared out
     ├── MissingInputError   1  a dependency, parameter or data source is missing
+    ├── OutChangedError     1  an out differs from what its stage wrote
     └── CorruptObjectError  1  the bytes of a cache object do not match its name
 
 The advisory feed (``advisory_feed/errors.py``) has errors of its own below ``ResourceError``.
@@ -107,6 +108,12 @@ class MissingInputError(StageError):
     kind = "missing-input"
 
 
+class OutChangedError(StageError):
+    """An out differs from what its stage wrote: something else has written it."""
+
+    kind = "out-changed"
+
+
 class CorruptObjectError(StageError):
     """The bytes of a cache object do not match its name."""
 
@@ -139,6 +146,8 @@ def _os_hint(error: OSError) -> str:
             return "check the network and the address, then run again"
         case errno.EMFILE | errno.ENFILE:
             return "raise the limit of open files, then run again: ulimit -n 4096"
+        case errno.E2BIG:
+            return "shorten the command, or put it into a script: getconf ARG_MAX"
         case errno.EEXIST | errno.EISDIR | errno.ENOTDIR | errno.ELOOP | errno.ENOTEMPTY:
             return f"move away the file, directory or link in the way: ls -ld {path}"
         case _:

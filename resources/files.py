@@ -36,6 +36,19 @@ def write_atomically(path: Path, content: bytes, *, durable: bool = False) -> No
         raise
 
 
+def write_output(path: Path, content: bytes) -> None:
+    """Write a file that the user has named; a device or pipe, such as ``/dev/null``, stays.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    if path.exists() and not path.is_file():
+        with open(path, "wb") as stream:
+            stream.write(content)
+    else:
+        write_atomically(path, content)
+
+
 def _mode(path: Path) -> int:
     try:
         return path.stat().st_mode & 0o777

@@ -1,4 +1,4 @@
-"""Choose the better candidate on the validation split, measure it on the test split."""
+"""Select the best candidate on the validation split, and measure it on the test split."""
 
 import argparse
 import shutil
@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-# This checkout's own source comes first, also where another copy is installed.
+# Import this checkout's source, even if another copy is installed.
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "src"))
 
@@ -14,7 +14,9 @@ sys.path.insert(0, str(ROOT / "src"))
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Return the arguments of the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("candidates", nargs="+", metavar="CANDIDATE", help="names to choose from")
+    parser.add_argument(
+        "candidates", nargs="+", metavar="CANDIDATE", help="candidates to select from"
+    )
     parser.add_argument(
         "--params",
         type=Path,
@@ -27,28 +29,28 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         type=Path,
         default=ROOT / "data",
         metavar="DIR",
-        help="where the splits are (default: data)",
+        help="directory of the splits (default: data)",
     )
     parser.add_argument(
         "--models",
         type=Path,
         default=ROOT / "models" / "candidates",
         metavar="DIR",
-        help="where the candidates are (default: models/candidates)",
+        help="directory of the candidates (default: models/candidates)",
     )
     parser.add_argument(
         "--model",
         type=Path,
         default=ROOT / "models" / "flight_delays.onnx",
         metavar="FILE",
-        help="where the better one goes (default: models/flight_delays.onnx)",
+        help="file for the selected model (default: models/flight_delays.onnx)",
     )
     parser.add_argument(
         "--reports",
         type=Path,
         default=ROOT / "reports",
         metavar="DIR",
-        help="where metrics and plots go (default: reports)",
+        help="directory for metrics and plots (default: reports)",
     )
     return parser.parse_args(arguments)
 
@@ -88,7 +90,7 @@ def choose_and_measure(options: argparse.Namespace) -> int:
 
 
 def main() -> int:
-    """Run the stage; 1 when it cannot."""
+    """Run the stage; return 1 on an error."""
     options = parse_arguments()
 
     from flight_delays.entry_point import run_script

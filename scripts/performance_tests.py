@@ -1,7 +1,7 @@
-"""Measure a model's latency, throughput, memory and size, and judge them by params.yaml.
+"""Measure a model's latency, throughput, memory and size, and compare them with params.yaml.
 
-Exit code 0: within the thresholds. 1: beyond at least one. 2: wrong usage. 3: could not measure,
-and then there is no report.
+Exit codes: 0 within the thresholds; 1 beyond at least one; 2 usage; 3 could not measure, without a
+report.
 """
 
 import argparse
@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-# This checkout's own source comes first, also where another copy is installed.
+# Import this checkout's source, even if another copy is installed.
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "src"))
 
@@ -33,10 +33,10 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         type=Path,
         default=ROOT / "data" / "test.parquet",
         metavar="PATH",
-        help="a split to ask the model about (default: data/test.parquet)",
+        help="flights for the requests (default: data/test.parquet)",
     )
     parser.add_argument(
-        "--report", type=Path, metavar="FILE", help="write the JSON report there (default: no file)"
+        "--report", type=Path, metavar="FILE", help="file for the JSON report (default: none)"
     )
     parser.add_argument(
         "--params",
@@ -50,7 +50,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
 
 def measure_and_judge(options: argparse.Namespace) -> int:
     """Write the report, print a summary, return 0 or 1."""
-    # Imported here, so that a package that is missing counts as "could not measure".
+    # Imported here, so that a missing package counts as "could not measure".
     from flight_delays.prepared_data import read_split
     from flight_delays.json_file import write_json
     from flight_delays.onnx_model import load_model
@@ -64,7 +64,7 @@ def measure_and_judge(options: argparse.Namespace) -> int:
     )
 
     if options.report is not None:
-        # An earlier report must not be taken for the answer of a run that gave none.
+        # Remove an earlier report, so that it cannot pass for the report of a failed run.
         options.report.unlink(missing_ok=True)
     section = load_parameters(options.params).section("performance")
     load, thresholds = load_of(section.section("load")), thresholds_of(section)
@@ -78,13 +78,13 @@ def measure_and_judge(options: argparse.Namespace) -> int:
 
 
 def summarize(metrics: Mapping[str, float], failures: Sequence[str]) -> str:
-    """Return what a person reads."""
+    """Return the summary for the terminal."""
     lines = [f"{name:>16}  {value:,.3f}" for name, value in metrics.items()]
     return "\n".join([*lines, *failures, "failed" if failures else "passed"])
 
 
 def explain(error: Exception) -> str:
-    """Return the two lines that a person reads."""
+    """Return the error and the hint, one per line."""
     hint = getattr(error, "hint", "look at the model, the data and the report's directory")
     reason = str(error) if hasattr(error, "hint") else repr(error)
     return f"error: could not measure: {reason}\nhint: {hint}"
@@ -95,7 +95,7 @@ def main() -> int:
     options = parse_arguments()
     try:
         return measure_and_judge(options)
-    except Exception as error:  # whatever it is, no exit code of a judgement may come of it
+    except Exception as error:  # any error: none may end with exit code 0 or 1
         print(explain(error), file=sys.stderr)
         return COULD_NOT_MEASURE
 

@@ -1,11 +1,11 @@
-"""Take the raw tables out of the installed package and write the splits that models use."""
+"""Read the raw tables of the installed package and write the train, validation and test splits."""
 
 import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-# This checkout's own source comes first, also where another copy is installed.
+# Import this checkout's source, even if another copy is installed.
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "src"))
 
@@ -31,14 +31,14 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         type=Path,
         default=ROOT / "data",
         metavar="DIR",
-        help="where the splits go (default: data)",
+        help="directory for the splits (default: data)",
     )
     parser.add_argument(
         "--report",
         type=Path,
         default=ROOT / "reports" / "dataset.json",
         metavar="FILE",
-        help="where the counts go (default: reports/dataset.json)",
+        help="file for the counts (default: reports/dataset.json)",
     )
     return parser.parse_args(arguments)
 
@@ -88,7 +88,7 @@ def prepare(options: argparse.Namespace) -> int:
 
 
 def main() -> int:
-    """Run the stage; 1 when it cannot."""
+    """Run the stage; return 1 on an error."""
     options = parse_arguments()
 
     from flight_delays.entry_point import run_script

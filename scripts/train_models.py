@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-# This checkout's own source comes first, also where another copy is installed.
+# Import this checkout's source, even if another copy is installed.
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "src"))
 
@@ -26,21 +26,21 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         type=Path,
         default=ROOT / "data" / "train.parquet",
         metavar="FILE",
-        help="flights to learn from (default: data/train.parquet)",
+        help="training flights (default: data/train.parquet)",
     )
     parser.add_argument(
         "--models",
         type=Path,
         default=ROOT / "models" / "candidates",
         metavar="DIR",
-        help="where the model goes (default: models/candidates)",
+        help="directory for the model (default: models/candidates)",
     )
     parser.add_argument(
         "--reports",
         type=Path,
         default=ROOT / "reports" / "candidates",
         metavar="DIR",
-        help="where the description goes (default: reports/candidates)",
+        help="directory for the description (default: reports/candidates)",
     )
     return parser.parse_args(arguments)
 
@@ -69,7 +69,7 @@ def train(options: argparse.Namespace) -> int:
 
 
 def main() -> int:
-    """Run the stage; 1 when it cannot."""
+    """Run the stage; return 1 on an error."""
     options = parse_arguments()
 
     from flight_delays.entry_point import run_script

@@ -3,8 +3,10 @@
 SecurityError
 ├── AdvisoryError             security/advisories/errors.py
 ├── BillError                 security/bom/cyclonedx.py
+├── ClockError                security/verify/verifier.py
 ├── ConfinementError          security/sandbox/errors.py
 ├── CopyError                 security/content/private_copy.py
+├── DecisionError             security/verify/newest_decision.py
 ├── DocumentError             security/content/document.py
 ├── ExpectationError          security/gates/data/expectations/parser.py
 ├── GateError                 security/gates/interface.py

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+#: The id of a finding about content that a gate could not judge: it does not fail, it is an error.
+UNJUDGED = "unjudged"
+
 
 class Severity(Enum):
     """The severity of a finding, as its tool rates it."""
@@ -89,6 +92,19 @@ class Finding:
             "aliases": list(self.aliases),
             "silenced": self.silenced.value if self.silenced else None,
         }
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names that waive the finding, the most specific one first.
+
+        An id that stands for a class of findings is none of them: a waiver of one import must not
+        cover another. Such a finding has aliases for its subject or for the bytes of its file.
+        """
+        specific = tuple(one for one in self.aliases if one.startswith(f"{self.id}:"))
+        of_class = bool(specific) or any(one.startswith("sha256:") for one in self.aliases)
+        if of_class and ":" not in self.id:
+            return (*specific, *(one for one in self.aliases if one not in specific))
+        return (self.id, *self.aliases)
 
     @property
     def place(self) -> str:

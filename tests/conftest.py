@@ -1,6 +1,7 @@
 """The plugins of all tests."""
 
 pytest_plugins = (
+    "tests.plugins.garbage_collection",
     "tests.plugins.own_environment",
     "tests.plugins.left_out",
     "tests.plugins.unit_lane",

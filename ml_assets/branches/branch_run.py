@@ -29,7 +29,7 @@ from ml_assets.branches.passed_commit import mark_passed, read_passed
 from ml_assets.branches.run_claim import claim
 from ml_assets.branches.watch import Watch
 from ml_assets.branches.write_back import Recorder
-from ml_assets.gating.evaluation import MATERIALIZE, Gating
+from ml_assets.gating.evaluation import Gating
 from ml_assets.graph.translator import Asset
 from ml_assets.orchestration.checks import refuse_blocked
 from ml_assets.orchestration.instance.launcher import workers
@@ -47,8 +47,10 @@ from resources.dvc.lock.repository_lock import hold_repository
 from resources.dvc.run.leftover_processes import end_orphans
 from resources.errors import ConfigurationError, ResourceError
 from resources.git.repository import Branch
+from resources.git.submodule_files import list_submodules
 from security.errors import SecurityError
 from security.policy.decision import CaseDecision
+from security.policy.policy import MATERIALIZE
 
 #: Names the commit of a run.
 COMMIT_TAG = "ml-assets/commit"
@@ -56,6 +58,7 @@ BRANCH_TAG = "ml-assets/branch"
 #: Names the trigger of a run.
 TRIGGER_TAG = "ml-assets/trigger"
 SENSOR = "sensor"
+_NO_SUBMODULES = "submodules are not checked out; run their stages: ml-assets run --commit"
 _NOT_USED = "record of lock files not used"
 
 
@@ -170,6 +173,8 @@ class BranchRun:
         watch, notice = self._watch, self._reporter.notice
         project = watch.open_worktree(self._branch, commit)
         _end_orphans(project, notice)
+        if list_submodules(project.root):
+            notice(_NO_SUBMODULES)
         found = records.find(self._branch, lambda why: notice(f"{_NOT_USED}: {why}"))
         locks = records.select(found, commit, watch.below, notice) if found else {}
         if locks:
@@ -289,8 +294,7 @@ def _end_orphans(project: Project, on_notice: Callable[[str], None]) -> None:
     def wait(holder: str) -> None:
         on_notice(f"waiting for another run of this commit: process {holder}")
 
-    wait_for = project.settings.wait
-    with hold_repository(project.root, shared=False, wait=wait_for, on_wait=wait):
+    with hold_repository(project.root, shared=False, wait=project.settings.wait, on_wait=wait):
         ended = end_orphans(project.root)
     if ended:
         on_notice(f"ended processes of a killed run: {', '.join(map(str, ended))}")

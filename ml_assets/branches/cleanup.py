@@ -27,7 +27,8 @@ from ml_assets.orchestration.instance.worker import Life, look_at
 from ml_assets.project.project import Project
 from resources.dvc.lock.repository_lock import hold_repository
 from resources.errors import RepositoryBusyError, ResourceError
-from resources.git.mirror import TRACKING, VERIFIED
+from resources.git.mirror import VERIFIED
+from resources.git.remote_repository import TRACKING
 from resources.stores.digest_store import forget_missing
 
 _DAY = 86400.0

@@ -20,12 +20,13 @@ from functools import cache
 
 from ml_assets.branches.commit_trust import find_signers
 from ml_assets.branches.lock_files import list_kept
-from ml_assets.branches.repository_name import is_same_repository, name_repository
 from ml_assets.branches.watch import Watch
 from resources.errors import LostRaceError, ResourceError, UnavailableError
 from resources.git.commit_history import Author
-from resources.git.mirror import LOCKS, TRUSTED_LOCKS, Mirror
+from resources.git.mirror import TRUSTED_LOCKS, Mirror
 from resources.git.object_format import GitEntry, hash_files, hash_object
+from resources.git.remote_repository import LOCKS
+from resources.git.repository_name import is_same_repository, name_repository
 from security.content.digest import digest_bytes
 from security.errors import SecurityError
 from security.signing.bundle import Bundle, parse_bundle

@@ -9,16 +9,23 @@ Nothing is ever written into the user's own checkout.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from ml_assets.project.project import PROJECT_VARIABLE, Project, find_project, find_state_home
+from ml_assets.project.project import Project, find_project
 from ml_assets.project.settings.settings import FILES, read_settings
 from ml_assets.project.settings.watch import WatchSettings
+from ml_assets.project.watch_home import (
+    find_watch_home,
+    name_watch_home,
+    replace_characters,
+    slug,
+)
+from ml_assets.signer.access import find_git_network
+from ml_assets.signer.user_directories import MIRROR, PROJECT_VARIABLE
 from resources.dvc.checkout.local_config import write_local_config
 from resources.errors import ConfigurationError
 from resources.git.command import mask
@@ -29,7 +36,6 @@ from resources.git.repository import read_place, read_remote_address
 SHOWN = "refs/ml-assets/shown"
 #: The variable with the home of the watch, for processes that Dagster starts.
 WATCH_VARIABLE = "ML_ASSETS_WATCH"
-_NO_NAME = re.compile(r"[^A-Za-z0-9._-]")
 _NO_WORD = re.compile(r"[^A-Za-z0-9_]")
 
 
@@ -61,7 +67,8 @@ class Watch:
         Raises:
             UnavailableError: the mirror cannot be created.
         """
-        return open_mirror(self.home / "mirror.git", self.url)
+        directory = self.home / MIRROR
+        return open_mirror(directory, self.url, find_git_network(directory))
 
     def open_worktree(self, branch: str, commit: str) -> Project:
         """Return the project at a commit, in a checkout of its own.
@@ -86,21 +93,9 @@ class Watch:
         return self.home / "worktrees" / slug(branch) / commit
 
 
-def slug(branch: str) -> str:
-    """Return the directory name of a branch; no two branches share one."""
-    return _rename(branch, _NO_NAME)
-
-
 def identifier(branch: str) -> str:
     """Return the Dagster name of a branch; no two branches share one."""
-    return _rename(branch, _NO_WORD)
-
-
-def _rename(branch: str, unfit: re.Pattern[str]) -> str:
-    plain = unfit.sub("_", branch)
-    if plain == branch:
-        return plain
-    return f"{plain}_{hashlib.sha256(branch.encode()).hexdigest()[:8]}"
+    return replace_characters(branch, _NO_WORD)
 
 
 def watch_project(project: Project) -> Watch | None:
@@ -117,7 +112,7 @@ def watch_project(project: Project) -> Watch | None:
         return None
     return Watch(
         url=url,
-        home=_home(project.root.name, os.fspath(project.root)),
+        home=find_watch_home(project.root),
         state=project.make_state(),
         cache=project.find_cache(),
         settings=settings,
@@ -134,7 +129,7 @@ def watch_repository(url: str) -> Watch:
         UnavailableError: the remote does not answer.
     """
     name = url.rstrip("/").rpartition("/")[2].removesuffix(".git")
-    return _watch_home(_home(name, url), url)
+    return _watch_home(name_watch_home(name, url), url)
 
 
 def _watch_home(home: Path, url: str) -> Watch:
@@ -151,15 +146,6 @@ def _watch_home(home: Path, url: str) -> Watch:
     files = watch.mirror.read_files(commit, tuple(FILES))
     watch.state.mkdir(parents=True, exist_ok=True)
     return replace(watch, settings=read_settings(files, f"{default} of {mask(url)}").watch)
-
-
-def _home(name: str, identity: str) -> Path:
-    """Return the home of a watch, outside of all checkouts.
-
-    Test runners and linters look for settings in all directories above their files.
-    """
-    digest = hashlib.sha256(os.fsencode(identity)).hexdigest()[:12]
-    return find_state_home() / "watch" / f"{slug(name)}-{digest}"
 
 
 def find_watch(home: str) -> Watch:
@@ -190,7 +176,7 @@ def open_watch(home: Path, checkout: Path | None) -> Watch:
         if watch is None:
             raise ConfigurationError("no remote repository to watch", "git remote add origin URL")
         return watch
-    mirror = home / "mirror.git"
+    mirror = home / MIRROR
     if not mirror.is_dir():
         raise ConfigurationError(f"no watched repository in {home}", "ml-assets ui URL")
     return _watch_home(home, read_mirror_address(mirror))

@@ -1,16 +1,21 @@
 """The write-back: push the outs of a run, then record its lock files for other clones.
 
-1. The outs go to the DVC remote. Without a remote the record stays in the mirror.
+1. The outs go to the DVC remote, always: that a commit holds its lock files says nothing about its
+   data. Without a remote the record stays in the mirror.
 2. The record is a commit (``lock_files``) that replaces the former one by compare-and-swap. The
-   loser of a race keeps the record of a later commit, and retries over any other one.
+   loser of a race keeps the record of a later commit, and retries over any other one. Nothing is
+   recorded if a clone would find the same files anyway.
+
+A remote that is away for a moment does not fail a passed run: both steps are repeated.
 """
 
 from __future__ import annotations
 
 import posixpath
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from ml_assets.branches.graph_at_commit import CommitGraph
 from ml_assets.branches.lock_files import read_kept
@@ -18,11 +23,15 @@ from ml_assets.branches.lock_records import AUTHOR, LockRecords
 from ml_assets.branches.watch import Watch
 from ml_assets.project.settings.watch import WriteBack
 from resources.errors import LostRaceError, UnavailableError
-from resources.git.mirror import LOCKS, TRUSTED_LOCKS
+from resources.git.mirror import TRUSTED_LOCKS
+from resources.git.remote_repository import LOCKS
 from security.errors import SecurityError
 from security.signing.bundle import Bundle
 
 _ATTEMPTS = 6
+#: Seconds between attempts while a remote is away.
+WAITS = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+_R = TypeVar("_R")
 #: The references of proposed changes of a branch.
 PROPOSALS = "refs/heads/ml-assets/locks"
 
@@ -36,6 +45,7 @@ class Recorder:
         sign: signs the statement of the record.
         commit: the commit of the run.
         on_notice: receives messages for the user.
+        waits: seconds to wait before each repetition while a remote is away.
     """
 
     watch: Watch
@@ -46,6 +56,7 @@ class Recorder:
     commit: str
     run_id: str
     on_notice: Callable[[str], None]
+    waits: Sequence[float] = WAITS
 
     def write_back(self) -> None:
         """Write the record back, as the settings say.
@@ -55,11 +66,25 @@ class Recorder:
         """
         how = self.watch.settings.write_back
         files = self._read_files()
-        if how is WriteBack.OFF or not files or self._is_recorded(files):
+        if how is WriteBack.OFF or not files:
             return
-        shared = self._push_outs()  # 1
+        shared = self._repeat(self._push_outs)  # 1
+        if not self._is_recorded(files):
+            self._repeat(lambda: self._record(how, files, shared))  # 2
+
+    def _repeat(self, action: Callable[[], _R]) -> _R:
+        """Repeat an action while a remote is away."""
+        for seconds in self.waits:
+            try:
+                return action()
+            except UnavailableError as error:
+                self.on_notice(f"{error.message}; next attempt in {seconds:.0f} s")
+                time.sleep(seconds)
+        return action()
+
+    def _record(self, how: WriteBack, files: Mapping[str, bytes], shared: bool) -> None:
         if how is WriteBack.REF or not shared:
-            self._replace(files, shared)  # 2
+            self._replace(files, shared)
         elif how is WriteBack.COMMIT:
             self._commit(files, f"refs/heads/{self.branch}", self.commit)
         else:
@@ -73,23 +98,15 @@ class Recorder:
         return {posixpath.normpath(f"{below}/{path}"): text for path, text in kept.items()}
 
     def _is_recorded(self, files: Mapping[str, bytes]) -> bool:
-        """Whether the commit itself, or the last valid record, holds the same files."""
-        mirror = self.watch.mirror
-        if files == mirror.read_files(self.commit, tuple(files)):
-            return True
-        tip = mirror.read_ref(f"{LOCKS}/{self.branch}")
-        return tip is not None and self._read_record(tip) == files
-
-    def _read_record(self, tip: str) -> Mapping[str, bytes] | None:
-        try:
-            return self.records.read(tip, self.branch).files
-        except (SecurityError, UnavailableError):
-            return None  # a forged or older record: replaced
+        """Whether a clone of the commit would find the same files, its own or recorded ones."""
+        own = self.watch.mirror.read_files(self.commit, tuple(files))
+        found = self.records.find(self.branch, lambda _: None)
+        if found is None:
+            return own == files
+        return {**own, **self.records.select(found, self.commit, ".", lambda _: None)} == files
 
     def _push_outs(self) -> bool:
         """Push the cached outs; return whether there is a DVC remote."""
-        from resources.dvc.cache.remote import Remote
-
         checkout = self.graph.checkout
         if not checkout.manifest.layout.remote:
             self.on_notice("no DVC remote: the lock files of this run stay on this machine")
@@ -101,9 +118,7 @@ class Recorder:
             for out in (checkout.recorded(stage) or {}).get("outs", ())
             if out.get("md5")
         }
-        Remote(checkout.root, checkout.cache, checkout.remotes).push(
-            [md5 for md5 in recorded if checkout.cache.holds(md5)]
-        )
+        checkout.open_remote().push([md5 for md5 in recorded if checkout.cache.holds(md5)])
         return True
 
     def _replace(self, files: Mapping[str, bytes], shared: bool) -> None:

@@ -5,14 +5,23 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from datetime import date
 
-from ml_assets.gating.evaluation import MATERIALIZE, Gating
+from ml_assets.gating.evaluation import Gating
 from ml_assets.gating.gate_run import find_unused, run_gates
 from ml_assets.project.project import find_project
 from ml_assets.project.repository_pin import open_rules
-from ml_assets.reporting.gate_report import gate_documents, verdict_of, write_gates
+from ml_assets.reporting.gate_report import (
+    gate_documents,
+    verdict_of,
+    waiver_documents,
+    write_deadlines,
+    write_gates,
+)
 from ml_assets.reporting.job_report import add_outputs, announce, conclude
 from security.content.printable import printable
+from security.policy.policy import MATERIALIZE
+from security.policy.waiver import find_deadlines
 
 _EPILOG = """\
 examples:
@@ -49,12 +58,13 @@ def execute(arguments: argparse.Namespace) -> int:
     rules = open_rules(project)
     checkout = project.open_checkout()
     gating = Gating(project, checkout, rules, environment=arguments.environment, on_notice=notice)
-    for text in gating.notices:
+    for text in (*gating.notices, *gating.offers):
         notice(text)
     decisions = run_gates(gating, arguments.gates, project.settings.capacity)
     checkout.store.save()
     unused = find_unused(gating, decisions, whole=not arguments.gates)
     conclude(project, rules, checkout, arguments, gating.environment.name, decisions, unused)
+    deadlines = find_deadlines(rules.policy.waivers, date.today())
     verdict = verdict_of(decisions)
     if arguments.json:
         document = {
@@ -64,10 +74,12 @@ def execute(arguments: argparse.Namespace) -> int:
             "commit": project.head.commit,
             "gates": gate_documents(decisions),
             "unused_waivers": [waiver.about for waiver in unused],
+            **waiver_documents(deadlines),
         }
         print(json.dumps(document))
     else:
         write_gates(decisions, unused, sys.stdout)
+        write_deadlines(deadlines, sys.stdout)
         print(f"{verdict.value}: {len(decisions)} judged for {gating.environment.name}")
     return verdict.exit_code
 

@@ -6,10 +6,13 @@ import argparse
 import json
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
+from ml_assets.branches.record_attacks import RecordAttacks
 from ml_assets.project.project import find_project
-from ml_assets.proof.drill.attack import AttackOutcome
+from ml_assets.project.repository_pin import open_rules
+from ml_assets.proof.drill.attack import Attack, AttackOutcome
 from ml_assets.proof.drill.drill import Drill
 from ml_assets.reporting.console import write_table
 from security.content.printable import printable
@@ -30,10 +33,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Run the attacks, and print the outcome of each."""
-    checkout = find_project(arguments.project).open_checkout()
+    project = find_project(arguments.project)
+    checkout, rules = project.open_checkout(), open_rules(project)
     outcomes: list[AttackOutcome] = []
+
+    def attack_records(root: Path) -> Sequence[Attack]:
+        return RecordAttacks(root, rules).attacks()
+
     with tempfile.TemporaryDirectory(prefix="ml-assets-drill-") as place:
-        for outcome in Drill(checkout, Path(place)).run():
+        for outcome in Drill(checkout, Path(place), rules, attack_records).run():
             sys.stderr.write(f"{_WORDS[outcome.verdict]}: {outcome.attack}\n")
             outcomes.append(outcome)
     counts = {

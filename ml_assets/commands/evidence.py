@@ -6,7 +6,6 @@ import argparse
 import json
 from pathlib import Path
 
-from ml_assets.gating.evaluation import MATERIALIZE
 from ml_assets.project.project import find_project
 from ml_assets.project.repository_pin import open_rules
 from ml_assets.proof.evidence import Evidence
@@ -15,6 +14,7 @@ from ml_assets.proof.subject import resolve_subject
 from ml_assets.proof.verify import verify_subject
 from ml_assets.reporting.console import write_notice
 from resources.errors import ConfigurationError
+from security.policy.policy import MATERIALIZE
 
 _EPILOG = """\
 examples:
@@ -44,7 +44,7 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.output.exists():
         raise ConfigurationError(f"already exists: {arguments.output}", "choose another --output")
     rules = open_rules(project)
-    with Proofs(project, rules, write_notice).records() as statements:
+    with Proofs(project, rules, write_notice).complete_records() as statements:
         subject = resolve_subject(project, arguments.subject, statements)
         if subject.path is None:
             raise ConfigurationError(

@@ -13,8 +13,9 @@ from ml_assets.proof.package_impact import find_bills, names_a_package
 from ml_assets.proof.store import Proofs
 from ml_assets.proof.subject import resolve_subject
 from ml_assets.reporting.console import write_notice
+from security.statements.statement import identify
 from security.verdict import Verdict
-from security.verify.lineage import Lineage, Node, identify, impact
+from security.verify.lineage import Lineage, Node, impact
 
 _EPILOG = """\
 examples:
@@ -41,7 +42,7 @@ def execute(arguments: argparse.Namespace) -> int:
     """Find everything made from the subject, and print the lineage."""
     project = find_project(arguments.project)
     rules = open_rules(project)
-    with Proofs(project, rules, write_notice).records() as statements:
+    with Proofs(project, rules, write_notice).complete_records() as statements:
         if names_a_package(arguments.subject):
             start = Node(arguments.subject, "package", arguments.subject, {})
             found = Lineage({start.id: start})
@@ -52,12 +53,12 @@ def execute(arguments: argparse.Namespace) -> int:
             subject = resolve_subject(project, arguments.subject, statements).subject
             start = Node(identify(subject.digest), "asked", subject.name, subject.digest)
             found = impact(statements, start)
-        unread = sorted(statements.unreadable)
-    for digest in unread:
-        write_notice(f"unreadable statement, so the result may be incomplete: {digest[:16]}")
+        refused = dict.fromkeys(statements.index.damaged, "unreadable") | statements.refused
+    for digest, reason in sorted(refused.items()):
+        write_notice(f"result may be incomplete: statement {digest[:16]} not used: {reason}")
     if arguments.json:
         print(json.dumps(document(found)))
     else:
         write_tree(found, start.id, backwards=False)
     write_picture(found, start.id, arguments.picture)
-    return Verdict.ERROR.exit_code if unread else 0
+    return Verdict.ERROR.exit_code if refused else 0

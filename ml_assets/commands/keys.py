@@ -17,8 +17,9 @@ from ml_assets.project.rules import TRUST, Rules
 from ml_assets.project.settings.signing import Method
 from ml_assets.proof.signing_method import find_method
 from ml_assets.proof.trust import find_trust
-from ml_assets.signer.access import find_configuration, find_signer
+from ml_assets.signer.access import find_signer
 from ml_assets.signer.service import PASSPHRASE_VARIABLE, SigningMethod
+from ml_assets.signer.user_directories import find_configuration
 from resources.errors import ConfigurationError, wrap_os_error
 from resources.files import write_atomically
 from resources.stores.trust_files import TrustFiles
@@ -103,13 +104,13 @@ def execute(arguments: argparse.Namespace) -> int:
     elif arguments.action == "revoke":
         state = _revoke(files, arguments.key, now)
     elif arguments.action == "rotate":
-        old, new = signer.rotate(_passphrase(arguments))
+        old, new = signer.rotate(prompts=_prompts(arguments))
         files.add(old, "a former key", datetime.datetime.fromtimestamp(0, datetime.UTC))
         files.retire(old.id, now)
         files.add(new, arguments.name or _default_name(), now)
         state = _State("rotate", new, old, True)
     else:
-        key = signer.generate(_passphrase(arguments))
+        key = signer.generate(prompts=_prompts(arguments))
         born = datetime.datetime.fromtimestamp(signer.born() or 0, datetime.UTC)
         changed = files.add(key, arguments.name or _default_name(), born)
         state = _State("generate", key, None, changed)
@@ -162,14 +163,14 @@ def _revoke(files: TrustFiles, wanted: str, now: datetime.datetime) -> _State:
     return _State("revoke", None, found[0].key, True)
 
 
-def _passphrase(arguments: argparse.Namespace) -> str | None:
+def _prompts(arguments: argparse.Namespace) -> bool:
     if find_signer().has_passphrase() or not arguments.passphrase:
-        return None
+        return False
     if not sys.stdin.isatty():
         raise ConfigurationError(
             "cannot ask for a passphrase without a terminal", f"set {PASSPHRASE_VARIABLE}"
         )
-    return getpass.getpass("passphrase: ") or None
+    return True
 
 
 def _default_name() -> str:

@@ -8,14 +8,16 @@ from pathlib import Path
 
 from ml_assets.branches.lock_files import list_kept, write_kept
 from ml_assets.branches.lock_records import LockRecords
-from ml_assets.branches.repository_name import name_repository
 from ml_assets.project.project import Project, find_project
 from ml_assets.project.repository_pin import open_rules
 from ml_assets.proof.trust import find_trust
 from ml_assets.reporting.console import write_notice
+from ml_assets.signer.access import find_git_network
 from resources.errors import ConfigurationError
-from resources.git.mirror import LOCKS, Mirror
+from resources.git.mirror import Mirror
+from resources.git.remote_repository import LOCKS
 from resources.git.repository import list_changed, read_place, read_remote_address
+from resources.git.repository_name import name_repository
 
 _EPILOG = """\
 examples:
@@ -55,7 +57,7 @@ def execute(arguments: argparse.Namespace) -> int:
         raise ConfigurationError(
             "HEAD is not on a branch", "name a branch: ml-assets lock pull --branch main"
         )
-    mirror = Mirror(project.root)
+    mirror = Mirror(project.root, network=find_git_network(project.root))
     mirror.fetch((), None)
     tip = mirror.read_ref(f"{LOCKS}/{branch}")
     if tip is None:

@@ -13,6 +13,7 @@ from ml_assets.project.project import find_project
 from ml_assets.project.remotes import describe_ignored
 from ml_assets.reporting.console import write_notice, write_table
 from ml_assets.runs.selection import select_stages
+from ml_assets.signer.user_directories import find_place
 from resources.dvc.run.plan import PlannedStage, build_plan
 from resources.dvc.run.stage_result import Action
 
@@ -31,8 +32,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _EPILOG
     parser.add_argument(
         "--select",
+        action="append",
+        default=[],
         metavar="SELECTION",
-        help="stages, outs or asset keys; +NAME adds upstream, NAME+ adds downstream",
+        help="stages, groups, outs, asset keys, files or directories; +NAME adds upstream, NAME+"
+        " adds downstream, INPUT+ means its readers; can be repeated",
     )
     add_pull(parser)
     parser.add_argument(
@@ -57,11 +61,17 @@ def execute(arguments: argparse.Namespace) -> int:
     rev = arguments.commit
     for notice in describe_ignored(project.root, project.remotes) if rev is None else ():
         write_notice(notice)
+    if rev is None and (project.settings.pull if arguments.pull is None else arguments.pull):
+        from ml_assets.project.repository_pin import open_rules
+
+        open_rules(project)  # compares the repository before data is fetched
     checkout = (
         project.open_checkout(pull=arguments.pull) if rev is None else project.view_commit(rev)
     )
     assets = describe_assets(project, checkout)
-    selected = select_stages(arguments.select, checkout.manifest, assets)
+    selected = select_stages(
+        arguments.select, checkout.manifest, assets, find_place(arguments.project, project.root)
+    )
     steps = build_plan(checkout, selected)
     checkout.store.save()
     if arguments.json:

@@ -10,7 +10,6 @@ import json
 from contextlib import nullcontext
 
 from ml_assets.commands.plan import add_pull
-from ml_assets.gating.evaluation import MATERIALIZE
 from ml_assets.project.commit_checkout import check_out
 from ml_assets.project.project import find_project
 from ml_assets.project.repository_pin import open_rules
@@ -18,8 +17,11 @@ from ml_assets.proof.signing_method import choose_signer
 from ml_assets.reporting.console import write_notice
 from ml_assets.reporting.job_report import add_outputs, announce, conclude
 from ml_assets.runs.run import GraphRun, RunOptions
+from ml_assets.signer.user_directories import find_place
+from resources.dvc.reuse import Reuse
 from resources.errors import ConfigurationError
 from security.content.setting import LONGEST
+from security.policy.policy import MATERIALIZE
 
 _EPILOG = """\
 examples:
@@ -37,8 +39,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _EPILOG
     parser.add_argument(
         "--select",
+        action="append",
+        default=[],
         metavar="SELECTION",
-        help="stages, outs or asset keys; +NAME adds upstream, NAME+ adds downstream",
+        help="stages, groups, outs, asset keys, files or directories; +NAME adds upstream, NAME+"
+        " adds downstream, INPUT+ means its readers; can be repeated",
     )
     parser.add_argument("--commit", metavar="REV", help="run this commit in a separate worktree")
     parser.add_argument(
@@ -53,6 +58,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="after a failure, continue with independent stages",
     )
     parser.add_argument("--force", action="store_true", help="run fresh stages too")
+    parser.add_argument(
+        "--force-downstream",
+        action="store_true",
+        help="run the stages behind one that ran, even if they are fresh",
+    )
+    parser.add_argument(
+        "--no-run-cache",
+        action="store_true",
+        help="run commands even if an earlier run had the same inputs",
+    )
     add_pull(parser)
     parser.add_argument(
         "--wait",
@@ -82,10 +97,11 @@ def execute(arguments: argparse.Namespace) -> int:
     place = (
         nullcontext(project) if arguments.commit is None else check_out(project, arguments.commit)
     )
+    here = find_place(arguments.project, project.root)
     with place as project:
         rules = open_rules(project)
         choose_signer(project, rules)
-        run = GraphRun(project, rules, _read_options(arguments))
+        run = GraphRun(project, rules, _read_options(arguments, here))
         report = run.execute()
         name = arguments.environment or MATERIALIZE
         conclude(project, rules, run.checkout, arguments, name, report.decisions, report.unused)
@@ -96,13 +112,18 @@ def execute(arguments: argparse.Namespace) -> int:
     return report.exit_code
 
 
-def _read_options(arguments: argparse.Namespace) -> RunOptions:
+def _read_options(arguments: argparse.Namespace, here: str) -> RunOptions:
     return RunOptions(
         log=arguments.log,
         select=arguments.select,
+        here=here,
         jobs=arguments.jobs,
         keep_going=arguments.keep_going,
-        force=arguments.force,
+        reuse=Reuse(
+            force=arguments.force,
+            force_downstream=arguments.force_downstream,
+            run_cache=not arguments.no_run_cache,
+        ),
         pull=arguments.pull or arguments.commit is not None or None,
         wait=arguments.wait,
         environment=arguments.environment,

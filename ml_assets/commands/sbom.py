@@ -12,15 +12,17 @@ from typing import Any
 from ml_assets.project.project import Project, find_project
 from ml_assets.project.repository_pin import open_rules
 from ml_assets.project.rules import Rules
+from ml_assets.proof.attestation import identify_content
 from ml_assets.proof.bom.bills import build_environment_bill, build_model_bill
 from ml_assets.proof.store import Proofs
 from ml_assets.reporting.console import write_notice
 from resources.dvc.checkout.checkout import Checkout
 from resources.dvc.graph.manifest import Manifest
-from resources.files import write_atomically
+from resources.files import write_output
 from security.bom.bill import Bill
 from security.content.printable import printable
 from security.statements.provenance import PREDICATE
+from security.statements.statement import identify
 
 _EPILOG = """\
 examples:
@@ -59,7 +61,7 @@ def execute(arguments: argparse.Namespace) -> int:
         bill = build_model_bill(project, checkout, about, provenance=links)
         checkout.store.save()
     if arguments.output is not None:
-        write_atomically(arguments.output, bill.content)
+        write_output(arguments.output, bill.content)
     if arguments.output is None or arguments.json:
         sys.stdout.write(bill.content.decode("ascii"))
     sys.stderr.write(f"{summarize(bill, about)}\n")
@@ -74,7 +76,7 @@ def find_provenance(
     if content is None:
         return ()  # reading it for the bill reports the missing file
     with Proofs(project, rules, write_notice).records() as records:
-        found = records.about(content.sha256, PREDICATE)
+        found = records.about(identify(identify_content(content)), PREDICATE)
     return tuple(one.bundle.sha256 for one in found)
 
 

@@ -12,8 +12,9 @@ from ml_assets.proof.lineage.report import add_picture, document, write_tree
 from ml_assets.proof.store import Proofs
 from ml_assets.proof.subject import resolve_subject
 from ml_assets.reporting.console import write_notice
+from security.statements.statement import identify
 from security.verdict import combine
-from security.verify.lineage import identify, trace
+from security.verify.lineage import trace
 
 _EPILOG = """\
 examples:
@@ -34,7 +35,7 @@ def execute(arguments: argparse.Namespace) -> int:
     """Trace the subject, and print the lineage."""
     project = find_project(arguments.project)
     rules = open_rules(project)
-    with Proofs(project, rules, write_notice).records() as statements:
+    with Proofs(project, rules, write_notice).complete_records() as statements:
         subject = resolve_subject(project, arguments.subject, statements).subject
         found = trace(statements, subject)
     root = identify(subject.digest)

@@ -35,8 +35,9 @@ from ml_assets.orchestration.instance.temporary_files import (
 )
 from ml_assets.orchestration.web.access_token import TOKEN_VARIABLE, make_token
 from ml_assets.orchestration.web.origins import parse_origin
-from ml_assets.project.project import PROJECT_VARIABLE, find_project
+from ml_assets.project.project import find_project
 from ml_assets.reporting.console import write_notice
+from ml_assets.signer.user_directories import PROJECT_VARIABLE
 from resources.errors import ConfigurationError, UnavailableError
 from resources.git.command import mask
 
@@ -52,7 +53,7 @@ examples:
 _LIVES = 5.0  # seconds; a server that ends sooner is not restarted
 #: Processes that would keep the port or the daemon busy after their parent was killed.
 _ORPHANS = ("dagster._daemon",)
-_SERVER = "ml_assets.orchestration.web.server"
+_SERVER = "from ml_assets.orchestration.web.server import main; main()"
 _START = 120.0  # seconds for the web server to answer
 
 
@@ -160,7 +161,7 @@ def _start(arguments: argparse.Namespace, directory: Path, token: str) -> subpro
     options += ["--origin", arguments.origin] if arguments.origin else []
     with _interruptible():
         server = subprocess.Popen(
-            [sys.executable, "-P", "-m", _SERVER, "--port", str(arguments.port), *options],
+            [sys.executable, "-P", "-c", _SERVER, "--port", str(arguments.port), *options],
             cwd=directory,
             env=private_variables(os.environ, directory),
             stdin=subprocess.PIPE,

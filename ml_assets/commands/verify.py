@@ -10,22 +10,22 @@ from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
-from ml_assets.gating.evaluation import MATERIALIZE
 from ml_assets.project.project import Project, find_project
 from ml_assets.project.repository_pin import open_rules
-from ml_assets.proof.rebuild import rebuild
 from ml_assets.proof.store import Proofs
 from ml_assets.proof.subject import resolve_subject
 from ml_assets.proof.verify import verify_subject
 from ml_assets.reporting.console import write_notice
 from resources.errors import ConfigurationError, ResourceError
+from resources.files import read_regular
 from security.content.document import MOST_BYTES
 from security.content.printable import printable
 from security.content.private_copy import PrivateCopy
+from security.policy.policy import MATERIALIZE
 from security.signing.bundle import Bundle, parse_bundle
 from security.statements.rebuild import write_rebuild
+from security.statements.statement import identify
 from security.verdict import Verdict
-from security.verify.lineage import identify
 from security.verify.verification import Verification
 
 _EPILOG = """\
@@ -90,7 +90,7 @@ def _verify(
     rules = open_rules(project)
     proofs = Proofs(project, rules, write_notice)
     signature = _read_signature(arguments.signature)
-    with proofs.records() as statements:
+    with proofs.complete_records() as statements:
         subject = resolve_subject(project, arguments.subject, statements, copy)
         if subject.tree is None and (copy is not None or signature is not None):
             raise ConfigurationError(
@@ -108,13 +108,12 @@ def _read_signature(file: Path | None) -> Bundle | None:
     """Read the file of ``--signature``.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: it cannot be read, or is no regular file: a pipe would never end.
         SignatureError: it holds no bundle.
     """
     if file is None:
         return None
-    with file.open("rb") as stream:
-        return parse_bundle(stream.read(MOST_BYTES + 1))
+    return parse_bundle(read_regular(Path(os.path.realpath(file)), MOST_BYTES))
 
 
 def _publish(copy: PrivateCopy, found: Verification) -> bool:
@@ -128,6 +127,8 @@ def _publish(copy: PrivateCopy, found: Verification) -> bool:
 
 def _rebuild(project: Project, proofs: Proofs, found: Verification) -> None:
     """Run the stage again, sign the comparison, and add it as a step."""
+    from ml_assets.proof.rebuild import rebuild  # takes long
+
     origin = found.lineage.origins.get(identify(found.subject.digest))
     if origin is None:
         found.note("rebuild", Verdict.ERROR, "no trusted provenance names its stage")

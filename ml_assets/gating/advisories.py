@@ -19,6 +19,7 @@ from security.advisories.database import AdvisoryDatabase
 from security.advisories.errors import DatabaseError
 from security.advisories.snapshot import BUNDLED
 
+_PUBLISHER = "pypa-advisories-"
 VARIABLE = "ML_ASSETS_ADVISORIES"
 _BUCKET = "https://osv-vulnerabilities.storage.googleapis.com"
 # OSV's archives of the ecosystems that the gate supports.
@@ -55,6 +56,21 @@ def open_store(variables: Mapping[str, str] = os.environ) -> AdvisoryStore:
         ConfigurationError: as `find_directory`.
     """
     return AdvisoryStore(find_directory(variables))
+
+
+def offer_update(variables: Mapping[str, str] = os.environ) -> str | None:
+    """Offer an update on the first use, when only the bundled advisories are there.
+
+    Later, every result of the gate says how old its advisories are.
+    """
+    try:
+        if open_store(variables).path.exists():
+            return None
+    except ConfigurationError:
+        return None  # the gate is an error with this reason
+    day = BUNDLED.name.removeprefix(_PUBLISHER)
+    hint = "with a network, update them: ml-assets advisories update"
+    return f"known vulnerabilities end {day}, with this release; {hint}"
 
 
 class Advisories:

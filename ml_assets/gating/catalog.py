@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from functools import cached_property
 from typing import TypeAlias
 
+from ml_assets.gating.candidate_files import CandidateFiles
 from ml_assets.gating.project_facts import CheckoutFacts
 from ml_assets.gating.runner import SOURCE, Case
 from ml_assets.project.model_outs import find_models, find_named_data
@@ -16,11 +17,14 @@ from ml_assets.project.settings.gates import CommandSettings
 from resources.dvc.cache.content import Content
 from resources.dvc.checkout.checkout import Checkout
 from resources.errors import ConfigurationError
-from security.content.model_name import looks_like_model
+from security.content.model_name import is_model_name
 from security.gates.context import GateContext
-from security.gates.interface import Gate, Kind, Place
-from security.gates.registry import BUILT_IN
+from security.gates.interface import Gate, Kind, Place, Selective
+from security.gates.registry import BUILT_IN, model_readers
 from security.policy.policy import Environment
+
+#: Files of one directory with a case of their own.
+_MOST_FILES = 50
 
 Wants: TypeAlias = Callable[[str], bool]
 
@@ -48,6 +52,7 @@ class GateCatalog:
         self._environment = environment
         self._facts = CheckoutFacts(checkout, rules, written)
         self._gates: dict[str, Gate] = {}
+        self._candidates = CandidateFiles(checkout)
         self._guard = threading.Lock()
 
     @cached_property
@@ -99,7 +104,20 @@ class GateCatalog:
         there = os.path.lexists(self._checkout.path(location))
         if not there and self._checkout.identify(location) is None:
             return []
-        return self.declared_cases(location, wants)
+        cases = self.declared_cases(location, wants)
+        if location in self.models:
+            return cases
+        return [*cases, *self.content_cases(location, wants)]
+
+    def content_cases(self, location: str, wants: Wants) -> list[Case]:
+        """Return the cases of an out that is not named a model, if code might be made of it."""
+        readers = self._readers(wants)
+        found = self._candidates.find(location) if readers and "://" not in location else ()
+        return [Case(gate, location) for gate in readers if found]
+
+    def _readers(self, wants: Wants) -> list[Gate]:
+        """Return the gates that judge any file that a loader might make code of."""
+        return [self.gate(name) for name in sorted(model_readers()) if wants(name)]
 
     def declared_cases(self, location: str, wants: Wants) -> list[Case]:
         """Return the cases of an out, which need not exist."""
@@ -107,7 +125,10 @@ class GateCatalog:
         return self._cases(kind, location, wants)
 
     def consumed_cases(self, location: str, wants: Wants) -> list[Case]:
-        """Return the cases of the models in a file or directory that no stage writes.
+        """Return the cases of a file or directory that no stage writes.
+
+        Each file with the name of a model is a case of its own, and so is any other file that a
+        loader might make code of, unless there are many: then the directory is one case.
 
         Args:
             location: the dependency of a stage.
@@ -115,9 +136,16 @@ class GateCatalog:
         content = self._checkout.read(location) if "://" not in location else None
         if content is None:
             return []
-        names = [f"{location}/{entry.path}" for entry in content.entries or ()] or [location]
-        models = [name for name in names if looks_like_model(name)]
-        return [case for name in models for case in self._cases(Kind.MODEL, name, wants)]
+        readers = self._readers(wants)
+        found = self._candidates.find(location) if readers else ()
+        names = [f"{location}/{path}" if path else location for path in found]
+        if len(names) > _MOST_FILES:
+            names = [location]
+        cases = [Case(gate, name) for name in names for gate in readers]
+        files = [f"{location}/{entry.path}" for entry in content.entries or ()] or [location]
+        models = [name for name in files if is_model_name(name)]
+        others = [case for name in models for case in self._cases(Kind.MODEL, name, wants)]
+        return list({case.key: case for case in (*cases, *others)}.values())
 
     def _cases(self, kind: Kind, location: str, wants: Wants) -> list[Case]:
         return [
@@ -137,6 +165,8 @@ class GateCatalog:
         if known is not None:
             return known
         gate = self.gate(name)
+        if isinstance(gate, Selective):
+            return gate.applies(files)
         return any(gate.reads(path) and not gate.configures(path) for path in files)
 
     @cached_property

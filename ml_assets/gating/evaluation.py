@@ -12,27 +12,25 @@ from datetime import date
 
 from ml_assets.gating.catalog import GateCatalog
 from ml_assets.gating.runner import SOURCE, Case, CaseResult, Judge, Surroundings, longest_first
-from ml_assets.project.process_view import build_view
 from ml_assets.project.interpreter import find_interpreter
 from ml_assets.project.model_outs import find_data, find_models
+from ml_assets.project.process_view import build_view
 from ml_assets.project.project import Project
 from ml_assets.project.protection import POLICY
 from ml_assets.project.rules import Rules
 from ml_assets.project.stage_code import find_code
+from ml_assets.project.stage_variables import find_stage_variables
 from resources.dvc.cache.content import Content
 from resources.dvc.checkout.checkout import Checkout
-from resources.dvc.run.stage_environment import build_environment
 from resources.errors import ConfigurationError
 from resources.git.source_tree import Listing
 from resources.stores.result_store import ResultStore
 from security.gates.interface import Kind
 from security.gates.registry import measuring_gates
 from security.policy.decision import CaseDecision, Decision, evaluate
-from security.policy.policy import Environment
+from security.policy.policy import MATERIALIZE, Environment
 from security.policy.rule import Level
 
-#: The environment that admits stages; the others extend it.
-MATERIALIZE = "materialize"
 #: The subject of a decision on a gate without cases.
 NOTHING = "nothing"
 #: Additional variables for the project's tools: compiled files would change the judged tree.
@@ -98,10 +96,20 @@ class Gating:
         own, ruling = self.project.settings, rules.settings
         if (own.gates, own.performance) != (ruling.gates, ruling.performance):
             ignored.append("gate settings")
+        receiving = self._judge.tree.receiving
         return [
             *(said if unknown else []),
             *(f"ignored, {rules.origin} has another version: {what}" for what in ignored),
+            *(f"not judged, receives the output of this command: {path}" for path in receiving),
         ]
+
+    @property
+    def offers(self) -> list[str]:
+        """Offers before gates are used for the first time."""
+        from ml_assets.gating.advisories import offer_update  # a run without one starts faster
+
+        offer = offer_update() if self._is_on("dependencies") else None
+        return [offer] if offer else []
 
     @property
     def unused_configuration(self) -> list[str]:
@@ -116,8 +124,7 @@ class Gating:
 
     def _surroundings(self, project: Project) -> Surroundings:
         settings = self.rules.settings.gates
-        allowed = self.rules.settings.environment
-        variables = build_environment(os.environ, server=True, allowed=allowed).variables
+        variables = find_stage_variables(project, self.rules, server=True).variables
         return Surroundings(
             python=find_interpreter(project.root, settings.python, os.environ),
             environment={**variables, **_PROJECT},
@@ -208,11 +215,14 @@ class Gating:
         """Return the cases that the source tree must pass before a stage runs."""
         return self.kit.source_cases(self._judge.tree.files, self._is_required)
 
-    def cases_of_run(self, locations: Collection[str]) -> list[Case]:
+    def cases_of_run(self, locations: Collection[str], unknown: Collection[str] = ()) -> list[Case]:
         """Return the cases of a run: of its source, and of the models among its outs.
 
         Data needs no gate here, since the run has just compared it with its record. Models are also
         measured by gates that are not required.
+
+        Args:
+            unknown: locations of outs that may be models by their content.
         """
 
         def wants(gate: str) -> bool:
@@ -222,6 +232,8 @@ class Gating:
         for location in locations:
             if location in self.kit.models:
                 cases += self.kit.out_cases(location, wants)
+            elif location in unknown:
+                cases += self.kit.content_cases(location, wants)
         return cases
 
     def refresh(self) -> None:

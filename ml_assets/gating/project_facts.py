@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +17,10 @@ from resources.dvc.cache.content import Content
 from resources.dvc.checkout.checkout import Checkout
 from resources.dvc.run.stage_environment import build_environment, find_shell
 from resources.errors import ConfigurationError
+from resources.git.repository import list_tracked
 from security.gates.context import Hashes, ProjectFacts
+from security.gates.python.python_files import COMPILED, PythonFiles
+from security.gates.python.stage_commands import CommandCode, StageCommand, find_code
 from security.gates.settings import Performance
 
 if TYPE_CHECKING:
@@ -66,6 +69,38 @@ class CheckoutFacts(ProjectFacts):
         from ml_assets.gating.recorded_hashes import RecordedHashes
 
         return RecordedHashes(self._checkout, self._written)
+
+    @cached_property
+    def python_files(self) -> PythonFiles:
+        """The Python files of the checkout, also those without the suffix."""
+        return PythonFiles(self.root, self._find_code)
+
+    def _find_code(self) -> CommandCode:
+        return find_code(
+            [
+                StageCommand(stage.name, stage.file, stage.wdir, text)
+                for stage in self._checkout.manifest.stages
+                for text in stage.commands
+            ]
+        )
+
+    @property
+    def test_directories(self) -> tuple[str, ...]:
+        """The directories of tests that gates run by their settings."""
+        gates = self._rules.settings.gates
+        suites = (gates.unit_tests, gates.integration_tests, gates.model_validation)
+        return tuple(path for suite in suites for path in suite.paths)
+
+    @property
+    def protected_paths(self) -> Collection[str]:
+        """The paths of the protected branch's files."""
+        return self._protection.paths
+
+    @cached_property
+    def compiled_files(self) -> frozenset[str]:
+        """The compiled Python files that Git tracks."""
+        found = (list_tracked(self.root, f"*{suffix}") for suffix in COMPILED)
+        return frozenset(path for paths in found for path in paths)
 
     @cached_property
     def now(self) -> datetime:

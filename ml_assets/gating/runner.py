@@ -28,11 +28,12 @@ from resources.git.source_tree import (
 )
 from resources.stores.result_store import ResultStore
 from security.content.digest import digest_bytes, digest_tree
+from security.content.printable import escape_bytes
 from security.errors import SecurityError
 from security.gates.interface import Gate, GateError, Kind, Place, Report, Task, Tool
 from security.gates.registry import seconds_of
-from security.sandbox.private_directory import make_private
 from security.sandbox.file_view import FileView
+from security.sandbox.private_directory import make_private
 from security.statements.gate_result import Binding, GateResult
 
 SOURCE = "source"
@@ -195,11 +196,11 @@ class Judge:
         finally:
             if case.gate.place is Place.COPY:
                 remove_copy(task.directory)
-        report = _with_reasons(report, reading.missing)
+        report = _in_utf8(_with_reasons(report, reading.missing))
         tree = self._read_tree() if reading.files else self.tree
         after = _Reading(self._checkout, tree, self._protection, case)  # 4
         if after.bind(binding.tool).key != binding.key:
-            report = _with_reasons(report, ["files changed while the gate ran"])
+            report = _with_reasons(report, [_changed(reading.files, after.files)])
         seconds = round(time.monotonic() - started, 3)
         result = GateResult(binding, report, at, seconds)
         self._store.keep(result)  # 5
@@ -212,6 +213,23 @@ def _with_reasons(report: Report, reasons: Sequence[str]) -> Report:
         return report
     said = [report.unjudged] if report.unjudged is not None else []
     return replace(report, unjudged="; ".join([*said, *reasons]))
+
+
+def _changed(before: Mapping[str, str], after: Mapping[str, str]) -> str:
+    """Say which files changed while a gate ran."""
+    paths = sorted({path for path, _ in before.items() ^ after.items()})
+    more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
+    return "files changed while the gate ran" + (f": {', '.join(paths[:3])}{more}" if paths else "")
+
+
+def _in_utf8(report: Report) -> Report:
+    """Return a report that can be written as JSON: bytes of other file names are escaped."""
+    findings = tuple(
+        replace(one, path=escape_bytes(one.path), message=escape_bytes(one.message))
+        for one in report.findings
+    )
+    unjudged = escape_bytes(report.unjudged) if report.unjudged is not None else None
+    return replace(report, findings=findings, unjudged=unjudged)
 
 
 class _Reading:

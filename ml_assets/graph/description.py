@@ -10,7 +10,7 @@ from ml_assets.project.project import Project
 from resources.dvc.checkout.checkout import Checkout
 from resources.dvc.graph.manifest import Stage
 from resources.dvc.staleness.inputs import find_values
-from resources.errors import ConfigurationError
+from resources.errors import ConfigurationError, StageError
 from resources.git.repository import read_remote_url
 
 
@@ -31,7 +31,10 @@ def describe_assets(project: Project, checkout: Checkout) -> list[Asset]:
     def identify(location: str) -> str | None:
         if "://" in location:
             return None
-        known = checkout.identify(location)
+        try:
+            known = checkout.identify(location)
+        except StageError:
+            return "unreadable"  # the run fails the stages that read it, with the cause
         return known.md5 if known is not None else None
 
     def read_params(stage: Stage) -> Mapping[str, Mapping[str, Any]]:

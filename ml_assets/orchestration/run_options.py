@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Sequence
 
 from ml_assets.gating.admission import GateAdmission
-from ml_assets.gating.evaluation import MATERIALIZE, Gating
+from ml_assets.gating.evaluation import Gating
 from ml_assets.project.process_view import find_view, list_unprotected
 from ml_assets.project.project import Project
 from ml_assets.project.rules import Rules
 from ml_assets.project.settings.settings import Granularity
+from ml_assets.project.stage_variables import find_stage_variables
 from ml_assets.proof.attestation import StageAttestation
 from ml_assets.proof.store import Proofs
 from ml_assets.reporting.reporter import Reporter
 from resources.dvc.checkout.checkout import Checkout
+from resources.dvc.reuse import Reuse
 from resources.dvc.run.admission import Admission
 from resources.dvc.run.attestation import Attestation
 from resources.dvc.run.reproduction import Options, Reproduction
 from resources.dvc.run.schedule import Capacity
-from resources.dvc.run.stage_environment import StageEnvironment, build_environment
+from resources.dvc.run.stage_environment import StageEnvironment
+from security.policy.policy import MATERIALIZE
 
 
 def server_options(
@@ -40,7 +42,7 @@ def server_options(
         environment: the policy environment of the run.
     """
     settings = project.settings
-    variables = build_environment(os.environ, server=True, allowed=settings.environment)
+    variables = find_stage_variables(project, rules, server=True)
     strict = is_strict(rules, environment)
     return build_options(
         project,
@@ -79,7 +81,7 @@ def build_options(
     attestation: Attestation,
     keep_going: bool = False,
     wait: float | None = None,
-    force: bool = False,
+    reuse: Reuse = Reuse(),
     shared: bool = False,
 ) -> Options:
     """Return the options of a run of stages.
@@ -104,7 +106,7 @@ def build_options(
         attestation=attestation,
         view=find_view(project, rules),
         wait=settings.wait if wait is None else wait,
-        force=force,
+        reuse=reuse,
         shared=shared,
     )
 

@@ -7,11 +7,29 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ml_assets.project.project import Project, find_state_home
+from ml_assets.project.project import Project
+from ml_assets.signer.user_directories import find_state_home
 from resources.dvc.checkout.local_config import write_local_config
-from resources.errors import ConfigurationError, ResourceError
+from resources.errors import ConfigurationError, ResourceError, wrap_os_error
 from resources.git.mirror import Mirror
+from resources.git.object_database import open_objects
 from resources.git.repository import read_place, resolve_commit
+from resources.git.submodule_files import SubmoduleFiles
+
+
+def _write_submodules(keeper: Path, commit: str, directory: Path) -> None:
+    """Write the submodules of a commit into its new worktree, as far as they are here.
+
+    Args:
+        keeper: a checkout; its repository has the commit, and keeps those of submodules.
+
+    Raises:
+        UnavailableError: a file cannot be written, or an object does not have its hash.
+    """
+    try:
+        SubmoduleFiles(keeper, open_objects(keeper).list_files(commit)).write(directory)
+    except OSError as error:
+        raise wrap_os_error(error) from error
 
 
 @contextmanager
@@ -33,6 +51,7 @@ def check_out(project: Project, rev: str) -> Iterator[Project]:
     directory = find_state_home() / "commits" / f"{commit}-{os.getpid()}"
     try:
         repository.add_worktree(commit, directory)
+        _write_submodules(project.root, commit, directory)
         root = Path(os.path.normpath(directory / below))
         write_local_config(
             root,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from pathlib import Path
 
+from resources.dvc.checkout.checkout import Checkout
 from resources.dvc.graph.manifest import Manifest
 from security.content.model_name import looks_like_model
 from security.policy.waiver import matches_path
@@ -32,6 +34,13 @@ def find_models(manifest: Manifest) -> tuple[str, ...]:
         for out in stage.outs
         if out.location in named or (_is_local(out.location) and looks_like_model(out.location))
     )
+
+
+def is_model_out(checkout: Checkout, location: str) -> bool:
+    """Return whether the content of an out makes it a model, no matter what the graph calls it."""
+    from security.model_scan.model_content import holds_model  # with all readers
+
+    return location in checkout.manifest.producer and holds_model(Path(checkout.path(location)))
 
 
 def find_data(manifest: Manifest) -> tuple[str, ...]:

@@ -2,7 +2,8 @@
 
 Hidden are keys, the paths of the setting ``signing.denied``, and private files of this program.
 Read-only are the places from which this program or Git takes code, configuration or facts: Git's
-directories, DVC's configuration, our state, other worktrees, and our Python environment.
+directories, DVC's configuration, files with credentials that it names, our state, other worktrees,
+and our Python environment.
 """
 
 from __future__ import annotations
@@ -15,10 +16,13 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from ml_assets.project.project import Project, find_state_home
+from ml_assets.project.project import Project
 from ml_assets.project.rules import Rules
 from ml_assets.project.settings.settings import Confinement, Settings
-from ml_assets.signer.access import find_configuration, is_separate
+from ml_assets.signer.access import is_separate
+from ml_assets.signer.process import find_runner_files
+from ml_assets.signer.user_directories import find_configuration, find_state_home
+from resources.dvc.configuration.remote_choice import list_credential_files
 from resources.errors import ConfigurationError, UnavailableError
 from resources.git.git_directories import find_git_directories
 from security.sandbox.confinement import FileView, can_confine, can_protect
@@ -27,8 +31,11 @@ from security.sandbox.private_directory import find_private
 #: Directories to create before a start where Landlock alone denies the keys: a confined process can
 #: use them, but cannot create entries in the home directory, which is above the keys.
 _OF_THE_USER = ((".cache",), (".local", "share"), (".local", "state"))
-#: Configuration of the user that Git and DVC read, and in which they find programs to start.
-_CONFIGURATION = (".gitconfig", ".config/git", ".config/dvc")
+#: Configuration of the user that Git, DVC and storages read, and which can name programs to start.
+_CONFIGURATION = (
+    *(".gitconfig", ".config/git", ".config/dvc"),
+    *(".aws/config", ".aws/credentials", ".ssh/config"),
+)
 #: Directories in DVC's own that DVC commands of a stage write.
 _DVC_WRITES = ("cache", "tmp")
 
@@ -66,7 +73,9 @@ def list_unprotected(view: FileView | None) -> list[str]:
     elif not can_protect():
         found.append("stages can change .git, .dvc and .ml-assets: this system has no file views")
     if not is_separate():
-        found.append("this process can read signing keys: no signer process of its own")
+        found.append(
+            "this process can read signing keys and credentials: no signer process of its own"
+        )
     return found
 
 
@@ -111,6 +120,7 @@ def _list_hidden(project: Project, settings: Settings) -> Iterator[Path]:
         yield path
     if not is_separate():
         yield find_configuration()
+        yield from find_runner_files(os.environ)
 
 
 def _list_read_only(project: Project) -> Iterator[Path]:
@@ -120,6 +130,7 @@ def _list_read_only(project: Project) -> Iterator[Path]:
     yield project.own_state.parent
     yield project.state.parent
     yield project.root / ".dvc"
+    yield from list_credential_files(project.root, project.remotes)
     yield find_state_home()
     yield from (home / name for name in _CONFIGURATION)
 

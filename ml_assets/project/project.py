@@ -9,8 +9,12 @@ from pathlib import Path
 
 from ml_assets.project.remotes import find_remotes
 from ml_assets.project.settings.settings import Settings, load_settings
-from ml_assets.signer.access import find_signer
+from ml_assets.signer.access import find_broker, find_signer
+from ml_assets.signer.broker_client import BrokeredCheckout
+from ml_assets.signer.user_directories import find_dvc_root, find_start, find_watches
 from resources.ci_job import read_ci_job
+from resources.dvc.cache.remote import open_here
+from resources.dvc.cache.transfer import Transfer
 from resources.dvc.checkout.checkout import Checkout
 from resources.dvc.checkout.commit_view import CommitView
 from resources.dvc.checkout.sparse_checkout import SparseCheckout
@@ -18,19 +22,19 @@ from resources.dvc.configuration.remote_settings import RemoteSettings
 from resources.dvc.graph.manifest import Manifest
 from resources.dvc.graph.manifest_cache import load_manifest, load_manifest_at
 from resources.errors import ConfigurationError
+from resources.git.commit_tree import CommitTree
 from resources.git.repository import (
     Head,
     is_dirty,
-    list_files_at,
     list_tracked,
-    read_file_at,
     read_head,
     resolve_commit,
 )
 from resources.stores.seal import Seal
 
-#: The variable with the project's directory, for processes that Dagster starts.
-PROJECT_VARIABLE = "ML_ASSETS_PROJECT"
+_STATE = ".ml-assets/state"
+#: Local state of this program and of DVC, relative to a project: no commit may hold it.
+_LOCAL = (_STATE, ".dvc/cache", ".dvc/tmp")
 
 
 @dataclass(frozen=True)
@@ -123,26 +127,26 @@ class Project:
         return find_signer().seal
 
     @cached_property
-    def _owns_state(self) -> bool:
+    def _tracked_state(self) -> str | None:
+        """A place of local state that a commit holds, or that is a link; None without one."""
         own = self.own_state
         if own.is_symlink() or own.parent.is_symlink():
-            return False
-        return not list_tracked(self.root, os.path.relpath(own, self.root))
+            return _STATE
+        found = list_tracked(self.root, *_LOCAL)
+        return next((one for one in _LOCAL if any(_lies_in(path, one) for path in found)), None)
 
     def make_state(self) -> Path:
         """Create the directory of local state.
 
         Its files are trusted: the parsed graph, digests, Dagster's instance. So it must hold only
-        files that this machine has written, never files of a commit.
+        files that this machine has written, never files of a commit. The same holds for DVC's
+        cache, whose entries name outs for the inputs of a stage.
 
         Raises:
             ConfigurationError: not writable, or a commit contains the directory or a link to it.
         """
-        if not self._owns_state:
-            raise ConfigurationError(
-                f"local state tracked by Git: {self.own_state}",
-                "find its commit (git log -- .ml-assets), then: git rm -r .ml-assets/state",
-            )
+        if self._tracked_state is not None:
+            raise tracked_state(self.root, self._tracked_state)
         try:
             self.state.mkdir(parents=True, exist_ok=True)
             self.own_state.mkdir(parents=True, exist_ok=True)
@@ -163,7 +167,11 @@ class Project:
             ConfigurationError: no DVC repository, or DVC cannot read it.
         """
         self.make_state()
-        return load_manifest(self.root, self.own_state, self.seal, self.remotes)
+        manifest = load_manifest(self.root, self.own_state, self.seal, self.remotes)
+        cache = os.path.relpath(manifest.layout.cache_dir, self.root)
+        if cache not in _LOCAL and not cache.startswith("..") and list_tracked(self.root, cache):
+            raise tracked_state(self.root, cache)
+        return manifest
 
     def view_commit(self, rev: str) -> CommitView:
         """Open a commit to plan its stages, without a checkout.
@@ -174,14 +182,8 @@ class Project:
         commit = resolve_commit(self.root, rev)
         remotes = self._find_remotes(commit)
         manifest = load_manifest_at(self.root, commit, self.make_state(), self.seal, remotes)
-        return CommitView(
-            self.root,
-            self.state,
-            manifest,
-            commit,
-            files=list_files_at(self.root, commit),
-            read_file=lambda path: read_file_at(self.root, commit, path),
-        )
+        tree = CommitTree(self.root, commit)
+        return CommitView(self.root, self.state, manifest, commit, tree.executables, tree.read)
 
     def open_checkout(self, *, pull: bool | None = None) -> Checkout:
         """Open the working tree to plan and run its stages.
@@ -194,7 +196,41 @@ class Project:
         """
         is_sparse = self.settings.pull if pull is None else pull
         opened = SparseCheckout if is_sparse else Checkout
-        return opened(self.root, self.make_state(), self.load_manifest(), self.seal, self.remotes)
+        manifest = self.load_manifest()
+        if any(stage.fallback for stage in manifest.stages):
+            self._take_passed()
+        return opened(
+            self.root,
+            self.make_state(),
+            manifest,
+            self.seal,
+            self.remotes,
+            self._open_transfer,
+            self.brokered.open_sources() if self.brokered is not None else None,
+        )
+
+    @cached_property
+    def brokered(self) -> BrokeredCheckout | None:
+        """The remotes through the broker; None where this process has its own credentials.
+
+        Raises:
+            ResourceError: the broker is gone, or does not serve this checkout.
+        """
+        broker = find_broker()
+        is_watched = self.root.is_relative_to(find_watches())
+        return broker.open_checkout(self.root if is_watched else None) if broker else None
+
+    def _take_passed(self) -> None:
+        """Take the credentials that stages get: DVC's own code imports data in this process."""
+        broker = find_broker() if self.settings.environment else None
+        if broker is not None and broker.find_names() and self.brokered is not None:
+            os.environ.update(self.brokered.read_passed())
+
+    def _open_transfer(self, name: str | None) -> Transfer:
+        """Open a remote through the broker, or here if the broker serves another cache."""
+        if self.brokered is not None and self.brokered.find_cache() == self.find_cache():
+            return self.brokered.open_transfer(name)
+        return open_here(self.root, self.remotes)(name)
 
     def find_cache(self) -> Path:
         """Find DVC's cache, also where the pipeline is not readable.
@@ -216,11 +252,17 @@ class Project:
             checkout.withdraw()
 
 
-def find_state_home() -> Path:
-    """Find the user's state directory, for worktrees and mirrors that can be recreated."""
-    named = os.environ.get("XDG_STATE_HOME") or ""
-    home = Path(named) if os.path.isabs(named) else Path.home() / ".local" / "state"
-    return home / "ml-assets"
+def tracked_state(root: Path, place: str) -> ConfigurationError:
+    """Return the error of a place of local state that Git tracks."""
+    return ConfigurationError(
+        f"local state tracked by Git: {root / place}",
+        f"find its commit (git log -- {place}), then: git rm -r {place}",
+    )
+
+
+def _lies_in(path: str, place: str) -> bool:
+    path = path.casefold()
+    return path == place or path.startswith(f"{place}/")
 
 
 def find_project(directory: Path | None = None) -> Project:
@@ -232,13 +274,14 @@ def find_project(directory: Path | None = None) -> Project:
     Raises:
         ConfigurationError: the directory is not in a DVC repository.
     """
-    named = directory or Path(os.environ.get(PROJECT_VARIABLE) or os.getcwd())
-    start = Path(os.path.abspath(named))
+    start = find_start(directory)
     if not start.is_dir():
-        raise ConfigurationError(f"no such directory: {named}", "name another --project")
-    for candidate in (start, *start.parents):
-        if (candidate / ".dvc").is_dir():
-            return Project(candidate)
+        raise ConfigurationError(
+            f"no such directory: {directory or start}", "name another --project"
+        )
+    root = find_dvc_root(start)
+    if root is not None:
+        return Project(root)
     raise ConfigurationError(
         f"not in a DVC repository: {start}", "run `dvc init` there, or name another --project"
     )

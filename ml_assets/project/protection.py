@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 
-from resources.git.repository import Branch, find_protected_branch, list_files_at, read_files_at
+from resources.git.repository import Branch, find_protected_branch, list_entries_at, read_files_at
 from resources.git.source_tree import SourceTree
 
 #: The operator's variable with the protected branch: a repository must not choose its own.
@@ -50,7 +50,7 @@ class Protection:
         """All files of the commit; none for the working tree."""
         if self.branch is None:
             return ()
-        return tuple(list_files_at(self._root, self.branch.commit))
+        return tuple(list_entries_at(self._root, self.branch.commit))
 
     def list(self, directory: str) -> tuple[str, ...]:
         """Return the paths of the files below a directory; in the working tree, directly in it."""

@@ -35,7 +35,7 @@ from security.statements.provenance import (
     sort_materials,
     write_provenance,
 )
-from security.statements.statement import Subject
+from security.statements.statement import Subject, identify
 
 #: Lock files of an environment, in the root or in ``requirements/``.
 _LOCK = re.compile(
@@ -85,6 +85,7 @@ class StageAttestation:
         """
         with _told():
             self._proofs.signer  # noqa: B018  # opened and kept
+            self._proofs.project_names  # noqa: B018  # of the repository before the stages
         self._commit_files  # noqa: B018  # of the commit before the stages
 
     def believes(self, stage: Stage, contents: Mapping[str, Content]) -> bool:
@@ -93,7 +94,7 @@ class StageAttestation:
             return True
         with self._proofs.records() as records:
             for content in contents.values():
-                origin = records.origin(content.sha256)
+                origin = records.made(identify(identify_content(content)))
                 if origin is None or origin.provenance.stage != stage.name:
                     return False
         return True
@@ -146,6 +147,7 @@ class StageAttestation:
             invocation=self._invocation,
             started=observed.started,
             finished=observed.finished,
+            project=tuple(sorted(self._proofs.project_names)),
         )
 
     def _inputs(self, stage: Stage, inputs: Mapping[str, Content]) -> Iterator[Material]:
@@ -208,12 +210,13 @@ class StageAttestation:
 
     def _is_known(self, path: str) -> bool:
         """Whether Git tracks a file, or the commit has it: a stage can remove it from the index."""
-        return path in self._tracked or path in self._commit_files.entries
+        return path in self._tracked or self._commit_files.has(path)
 
     def _origins(self, result: StageResult) -> Iterator[Material]:
         """Yield the provenance of the runs that made the restored outs."""
         with self._proofs.records() as records:
-            found = [records.origin(one.sha256) for one in result.contents.values()]
+            contents = result.contents.values()
+            found = [records.origin(identify(identify_content(one))) for one in contents]
         digests = dict.fromkeys(one.verified.bundle.sha256 for one in found if one is not None)
         for digest in digests:
             yield Material("run-cache", {"sha256": digest}, Role.ORIGIN)

@@ -7,21 +7,15 @@ Git's own answer comes from its index and from times of files, which a stage can
 from __future__ import annotations
 
 import hashlib
-import posixpath
 import re
 from collections.abc import Mapping
 from contextlib import suppress
-from functools import cached_property
 from pathlib import Path
 
 from resources.files import read_regular
-from resources.git.object_database import open_objects
+from resources.git.commit_tree import CommitTree
 from resources.git.object_format import GitEntry
-from resources.git.repository import list_entries_at
 
-_LINK = "120000"
-_SUBMODULE = "160000"
-_MOST_LINKS = 8
 _POINTER = re.compile(
     rb"version https://git-lfs\.github\.com/spec/v1\n(?:[a-z0-9.-]+ [^\n]*\n)*?"
     rb"oid sha256:([0-9a-f]{64})\nsize [0-9]+\n?"
@@ -38,13 +32,16 @@ class CommitFiles:
 
     def __init__(self, root: Path, commit: str | None) -> None:
         self._root = root
-        self._commit = commit
+        self._tree = CommitTree(root, commit) if commit is not None else None
         self._blobs: dict[str, bytes] = {}
 
-    @cached_property
-    def entries(self) -> Mapping[str, GitEntry]:
-        """The files by path, read from verified objects of Git."""
-        return list_entries_at(self._root, self._commit) if self._commit else {}
+    def has(self, path: str) -> bool:
+        """Whether the commit has a file or link at a path, or may have one in a submodule.
+
+        A file in a submodule whose commit is not here cannot be compared, and counts as changed.
+        """
+        tree = self._tree
+        return tree is not None and (path in tree.entries or tree.is_unknown(path))
 
     def find_differing(self, read: Mapping[str, str]) -> list[str]:
         """Return the files whose bytes are not those of the commit.
@@ -55,29 +52,15 @@ class CommitFiles:
         Raises:
             UnavailableError: an object of Git is missing or corrupt.
         """
-        found = {path: self._resolve(path) for path in read}
+        found = {path: self._tree.resolve(path) if self._tree else None for path in read}
         wanted = {one.hash for one in found.values() if one is not None} - self._blobs.keys()
-        if wanted:
-            self._blobs |= open_objects(self._root).read_blobs(wanted)
+        if wanted and self._tree is not None:
+            self._blobs |= self._tree.read_blobs(wanted)
         return [
             path
             for path, entry in found.items()
             if entry is None or not self._is_equal(path, read[path], entry)
         ]
-
-    def _resolve(self, path: str) -> GitEntry | None:
-        """Return the regular file at a path of the commit, through links of the commit."""
-        for _ in range(_MOST_LINKS):
-            entry = self.entries.get(path)
-            if entry is None or entry.mode == _SUBMODULE:
-                return None
-            if entry.mode != _LINK:
-                return entry
-            target = open_objects(self._root).read_blobs([entry.hash])[entry.hash]
-            path = posixpath.normpath(
-                posixpath.join(posixpath.dirname(path), target.decode("utf-8", "surrogateescape"))
-            )
-        return None
 
     def _is_equal(self, path: str, sha256: str, entry: GitEntry) -> bool:
         """Whether a file has the committed bytes, or what Git itself makes of them.

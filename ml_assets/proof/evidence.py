@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import posixpath
+import shlex
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ml_assets.project.protection import POLICY
-from ml_assets.project.rules import Rules
+from ml_assets.project.rules import TRUST, Rules
 from ml_assets.proof.lineage.picture import draw
 from ml_assets.proof.package_impact import PREDICATE as BILL
 from security.policy.policy import builtin_policy_text
@@ -23,7 +24,7 @@ from security.signing.model_signature import PREDICATE as MODEL_SIGNATURE
 from security.signing.model_signature import root_digests
 from security.signing.signature import Verified
 from security.statements.provenance import Role
-from security.verify.lineage import identify
+from security.statements.statement import identify
 from security.verify.verification import Verification
 from security.verify.verification_subject import VerificationSubject
 from security.verify.verification_summary import PREDICATE as SUMMARY
@@ -122,7 +123,7 @@ def _bundles(statements: Iterable[Verified]) -> dict[str, bytes]:
 
 def _rules(rules: Rules) -> dict[str, bytes]:
     policy = rules.protection.read(POLICY).get(POLICY, builtin_policy_text())
-    trust = {f"trust/{Path(path).name}": text for path, text in rules.trust_files.items()}
+    trust = {f"trust/{posixpath.relpath(k, TRUST)}": text for k, text in rules.trust_files.items()}
     return {"policy.toml": policy, **trust}
 
 
@@ -141,6 +142,7 @@ def _read_me(name: str, found: Verification, statements: list[Verified], environ
         for number, step in enumerate(found.steps, 1)
     )
     digests = "\n".join(f"- {kind}: `{value}`" for kind, value in found.subject.digest.items())
+    place = shlex.quote(f"artifact/{name}")
     return f"""# Evidence: {name}
 
 {digests}
@@ -154,10 +156,10 @@ This is the claim of the program that wrote the directory. Check it yourself, wi
 ## Bytes
 
 ```console
-$ sha256sum artifact/{name}
+$ sha256sum {_list_files(place) if "dirHash" in found.subject.digest else place}
 ```
 
-{_describe_signature(name, signature)}
+{_describe_signature(place, signature)}
 ## Statements
 
 `bundles/` holds {len(statements)} Sigstore bundles (v0.3), each an in-toto statement in a DSSE
@@ -187,7 +189,13 @@ $ openssl dgst -sha256 -verify keys/KEY.pem -signature signature message
 """
 
 
-def _describe_signature(name: str, signature: Verified | None) -> str:
+def _list_files(place: str) -> str:
+    """Return a command that lists a directory, in bash; ``dirHash`` is the sha256 of this list."""
+    files = r"find . -type f -printf '%P\n' | LC_ALL=C sort"
+    return rf"<(cd {place} && {files} | xargs -d '\n' sha256sum)"
+
+
+def _describe_signature(place: str, signature: Verified | None) -> str:
     if signature is None:
         return "The artifact has no model signature.\n"
     bundle = f"bundles/model-signature-{signature.bundle.sha256[:16]}.sigstore.json"
@@ -198,7 +206,7 @@ def _describe_signature(name: str, signature: Verified | None) -> str:
 
 ```console
 $ pip install model-signing pyOpenSSL
-$ model_signing verify key artifact/{name} --signature {bundle} \\
+$ model_signing verify key {place} --signature {bundle} \\
     --public_key {key}
 ```
 """

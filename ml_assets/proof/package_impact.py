@@ -39,7 +39,8 @@ def find_bills(records: VerifiedStatements, text: str) -> Iterator[tuple[Node, s
 
     Raises:
         ConfigurationError: a package URL is malformed.
-        UnavailableError: the ledger has no bill, so that an empty answer would be wrong.
+        UnavailableError: the ledger has no bill, or the advisories do not have the id, so that an
+            empty answer would be wrong.
         SecurityError: the advisories cannot be read.
     """
     bills = [found for one in records.index.of_type(PREDICATE) if (found := records.find(one))]
@@ -50,12 +51,23 @@ def find_bills(records: VerifiedStatements, text: str) -> Iterator[tuple[Node, s
         )
     if not text.startswith("pkg:"):
         with open_store().load_or_index(now=datetime.now(UTC)) as database:
+            _require_known(database, text)
             yield from _search(bills, lambda purl: _is_affected(database, purl, text.upper()))
         return
     wanted = _PURL.fullmatch(text)
     if wanted is None:
         raise ConfigurationError(f"not a package URL: {text}", "write pkg:pypi/NAME@VERSION")
     yield from _search(bills, lambda purl: _is_same(wanted, purl))
+
+
+def _require_known(database: AdvisoryDatabase, text: str) -> None:
+    """Refuse an id that the advisories do not have: nothing is known about its packages."""
+    if not database.knows(text):
+        newest = max((one.newest for one in database.status.ecosystems), default=None)
+        end = f"advisories end {newest:%Y-%m-%d}" if newest else "there are no advisories"
+        raise UnavailableError(
+            f"unknown here: {text.upper()}; {end}", "update them: ml-assets advisories update"
+        )
 
 
 def _search(

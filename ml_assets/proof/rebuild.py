@@ -106,7 +106,7 @@ def _compare_inputs(clone: Project, origin: Origin) -> None:
     checkout = clone.open_checkout()
     for one in origin.provenance.of_role(Role.OUT, Role.DATA, Role.CODE, Role.PARAMS):
         content = checkout.read(one.name) if "://" not in one.name else None
-        if content is None or content.sha256 not in one.digest.values():
+        if content is None or not identify_content(content).items() <= one.digest.items():
             raise UnavailableError(
                 f"input differs from the run's: {one.name}", "fetch the original: dvc pull"
             )

@@ -1,17 +1,20 @@
 """The ending of a run: judge the subjects of the run, then sign the results.
 
-Every run ends here: ``ml-assets run``, a run that Dagster starts in a working tree, and a branch
-run.
+Every run ends here: of the command line, of Dagster in a working tree, and of a watched branch.
 
 1. The gates judge the subjects of the run. Decisions made before its stages count as well.
 2. Each gate result is signed, in our predicate and, where one fits, in an in-toto predicate.
 3. A verification summary names the outs that the policy passes for the environment, another one the
    outs that it fails; both name the results and the policy's commit. Outs that a blocking gate
    could not judge get no summary.
-4. Each model that passed is signed (OpenSSF Model Signing). A model with a forbidden permission bit
-   is not signed and in no summary; the run fails when everything else is signed.
+4. Each model that passed, and that a run of this project made, is signed (OpenSSF Model Signing).
+   Its declaration, its name or its content makes it a model (``model_content``). A model with a
+   forbidden permission bit is not signed and in no summary; the run fails when everything else is
+   signed.
 5. The environment and each signed model get a bill of materials. A bill that cannot be made is
    reported, and nothing is claimed.
+6. The outs are read once more. The run fails if one differs from what its stage wrote or from what
+   was signed: a later stage or a process left behind has written it.
 """
 
 from __future__ import annotations
@@ -22,10 +25,10 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from ml_assets.gating.evaluation import MATERIALIZE, NOTHING, Gating
-from ml_assets.gating.gate_run import run_gates
+from ml_assets.gating.evaluation import NOTHING, Gating
+from ml_assets.proof import out_contents
 from ml_assets.proof.attestation import identify_content
-from ml_assets.proof.bom.bill_statements import state_environment, state_model
+from ml_assets.proof.run_decisions import find_unknown, join_decisions, judge_run
 from ml_assets.proof.store import Proofs
 from resources.dvc.cache.content import Content
 from resources.errors import ResourceError
@@ -35,9 +38,8 @@ from security.gates.interface import Kind
 from security.gates.registry import model_readers
 from security.policy.decision import CaseDecision
 from security.reports.in_toto import write_attestation
-from security.signing.model_signature import write_model_statement
 from security.statements.gate_result import write_result
-from security.statements.statement import Statement, Subject, parse_statement
+from security.statements.statement import Statement, Subject, identify, parse_statement
 from security.verdict import Verdict, combine
 from security.verify.slsa_level import find_level
 from security.verify.verification_summary import Summary, write_summary
@@ -79,51 +81,25 @@ def sign_run(
 
     Raises:
         ModeError: a model has a forbidden permission bit; everything else is signed.
+        OutChangedError: an out is not the one that its stage wrote.
         ResourceError, SecurityError: a statement cannot be signed or stored.
     """
-    new = judge_run(gating, locations, whole=whole)  # 1
+    ran = always or proofs.is_open
+    unknown = find_unknown(gating, proofs, locations) if ran else ()
+    new = judge_run(gating, locations, unknown, whole=whole)  # 1
     decisions = join_decisions(admitted, new)
     on_judged(decisions)
     gating.checkout.store.save()
-    if not (always or proofs.is_open or any(not one.cached for one in new)):
+    if not (ran or any(not one.cached for one in new)):
+        out_contents.compare_outs(gating.checkout, locations, {})
         return SignedRun(decisions)
-    outs = read_attested(gating, proofs, locations)
+    outs = out_contents.read_attested(gating.checkout, proofs, locations)
+    for text in out_contents.describe_unproven(gating.checkout, locations, gating.kit.models, outs):
+        on_notice(text)
     models = sign_decisions(gating, proofs, decisions, outs, on_notice) if outs else []  # 2 to 5
+    out_contents.compare_outs(gating.checkout, locations, outs)  # 6
     proofs.close()
     return SignedRun(decisions, models)
-
-
-def judge_run(gating: Gating, locations: Collection[str], *, whole: bool) -> list[CaseDecision]:
-    """Judge the subjects of a run.
-
-    For ``materialize`` these are the source and the models among its outs, for any other
-    environment all subjects of its gates, if the run is for the whole graph.
-    """
-    jobs = gating.project.settings.capacity
-    if whole and gating.environment.name != MATERIALIZE:
-        return run_gates(gating, (), jobs)
-    return list(gating.decide_all(gating.cases_of_run(locations), jobs))
-
-
-def join_decisions(
-    known: Sequence[CaseDecision], new: Sequence[CaseDecision]
-) -> list[CaseDecision]:
-    """Return the last decision on each gate and subject."""
-    joined = {(one.decision.gate, one.decision.subject): one for one in (*known, *new)}
-    return list(joined.values())
-
-
-def read_attested(gating: Gating, proofs: Proofs, locations: Collection[str]) -> dict[str, Content]:
-    """Read the present outs that have a signed provenance, by location."""
-    checkout = gating.checkout
-    checkout.forget_locks()  # the stages have written them
-    read = {one: checkout.read(one) for one in locations if "://" not in one}
-    with proofs.records() as records:
-        return {
-            location: content
-            for location, content in read.items()
-            if content is not None and records.origin(content.sha256)
-        }
 
 
 def sign_decisions(
@@ -132,18 +108,20 @@ def sign_decisions(
     decisions: Sequence[CaseDecision],
     outs: Mapping[str, Content],
     on_notice: Callable[[str], None],
+    unproven: str | None = None,
 ) -> list[str]:
     """Sign the decisions on some outs, their summaries and models; return the signed models.
 
     Args:
         decisions: the decisions for the environment, on the source and on outs.
         outs: the contents of the outs, by location.
+        unproven: the reason to sign models that no run of this project made; None signs none.
 
     Raises:
         ModeError: a model has a forbidden permission bit; everything else is signed.
         ResourceError, SecurityError: a statement cannot be signed or stored.
     """
-    return _Signing(gating, proofs, decisions, outs, on_notice).sign()
+    return _Signing(gating, proofs, decisions, outs, on_notice, unproven).sign()
 
 
 @dataclass(frozen=True)
@@ -155,6 +133,7 @@ class _Signing:
     decisions: Sequence[CaseDecision]
     outs: Mapping[str, Content]
     on_notice: Callable[[str], None]
+    unproven: str | None
 
     def sign(self) -> list[str]:
         """Sign everything; return the signed models."""
@@ -163,7 +142,8 @@ class _Signing:
         for location in self.outs:
             by_verdict.setdefault(self._decide(location), []).append(location)
         passed = by_verdict.get(Verdict.PASSED, [])
-        models = [one for one in passed if self._is_judged_model(one)]
+        weak = self._find_weak()
+        models = [one for one in passed if self._is_judged_model(one) and one not in weak]
         refused = self._refuse(models)
         by_verdict[Verdict.PASSED] = [one for one in passed if one not in refused]
         for verdict, locations in by_verdict.items():  # 3
@@ -171,11 +151,25 @@ class _Signing:
                 self._summarize(verdict, locations, results)
         signed = [one for one in models if one not in refused]
         for location in signed:  # 4
-            self.proofs.add(model_statement(location, self.outs[location]))
+            content = self.outs[location]
+            self.proofs.add(out_contents.model_statement(location, content, self.unproven))
         self._state_bills(signed)  # 5
         for error in refused.values():
             raise error
         return signed
+
+    def _find_weak(self) -> frozenset[str]:
+        """Find and report the outs that no run of this project made, unless a reason is given."""
+        if self.unproven is not None:
+            return frozenset()
+        with self.proofs.records() as records:
+            origins = {one: records.origin(self._identify(one)) for one in self.outs}
+        weak = {key: one for key, one in origins.items() if one is None or one.weakness}
+        for location, origin in weak.items():
+            why = origin.weakness if origin is not None else "no trusted provenance"
+            run = out_contents.describe_run(self.gating.checkout, location)
+            self.on_notice(f"not proven, so never signed: {location}: {why}; {run}")
+        return frozenset(weak)
 
     def _sign_results(self) -> list[tuple[CaseDecision, str]]:
         """Sign all results; return each decision with the digest of its signed result."""
@@ -213,11 +207,15 @@ class _Signing:
         return not self._is_source(judged) and judged.decision.subject == location
 
     def _is_judged_model(self, location: str) -> bool:
-        """Whether an out is a model that the model-file gate has read."""
-        return location in self.gating.kit.models and any(
-            one.decision.gate in model_readers() and one.result is not None
+        """Whether an out is a model that the model-file gate has read.
+
+        Its declaration, its name or its content says that it is one.
+        """
+        named = location in self.gating.kit.models
+        return any(
+            one.result is not None and (named or one.result.report.has_models)
             for one in self.decisions
-            if self._is_about(one, location)
+            if one.decision.gate in model_readers() and self._is_about(one, location)
         )
 
     def _refuse(self, models: Sequence[str]) -> dict[str, ModeError]:
@@ -225,7 +223,9 @@ class _Signing:
         refused: dict[str, ModeError] = {}
         for location in models:
             path = Path(self.gating.checkout.path(location))
-            error = judge_modes(location, read_modes(path, files_of(self.outs[location])))
+            error = judge_modes(
+                location, read_modes(path, out_contents.files_of(self.outs[location]))
+            )
             if error is not None:
                 refused[location] = error
         return refused
@@ -243,7 +243,7 @@ class _Signing:
             if self._is_source(one) or one.decision.subject in locations
         ]
         with self.proofs.records() as records:
-            origins = [records.origin(self.outs[location].sha256) for location in locations]
+            origins = [records.origin(self._identify(location)) for location in locations]
         levels = [
             find_level(one.provenance, one.verified.identity) if one else find_level(None, None)
             for one in origins
@@ -257,13 +257,16 @@ class _Signing:
             grounds=tuple(dict.fromkeys(grounds)),
             at=datetime.datetime.now(datetime.UTC),
             version=version("ml-assets"),
+            project=tuple(sorted(self.proofs.project_names)),
         )
         self.proofs.add(write_summary(summary, levels))
 
     def _state_bills(self, models: Sequence[str]) -> None:
+        from ml_assets.proof.bom.bill_statements import state_environment, state_model
+
         project, rules, checkout = self.gating.project, self.gating.rules, self.gating.checkout
         with self.proofs.records() as records:
-            origins = {one: records.origin(self.outs[one].sha256) for one in self.outs}
+            origins = {one: records.origin(self._identify(one)) for one in self.outs}
         known = [one for one in origins.values() if one is not None]
         try:
             if known:
@@ -276,18 +279,9 @@ class _Signing:
         except (ResourceError, SecurityError) as error:
             self.on_notice(f"no bill of materials: {error.message}: {error.hint}")
 
+    def _identify(self, location: str) -> str:
+        return identify(identify_content(self.outs[location]))
+
     def _add(self, statement: Statement | None) -> None:
         if statement is not None:
             self.proofs.add(statement)
-
-
-def model_statement(location: str, content: Content) -> Statement:
-    """Return the statement to sign for a model."""
-    return write_model_statement(location.rpartition("/")[2], files_of(content))
-
-
-def files_of(content: Content) -> dict[str, str]:
-    """Return the sha256 of each file by its path in a model; the path of a single file is ``.``."""
-    if content.entries is None:
-        return {".": content.sha256}
-    return {entry.path: entry.sha256 for entry in content.entries}

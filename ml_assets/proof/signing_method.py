@@ -7,8 +7,9 @@ from collections.abc import Callable
 from ml_assets.project.project import Project
 from ml_assets.project.rules import Rules
 from ml_assets.project.settings.signing import Method
-from ml_assets.signer.access import SignerAccess, find_configuration, find_signer
+from ml_assets.signer.access import SignerAccess, find_signer
 from ml_assets.signer.service import SigningMethod
+from ml_assets.signer.user_directories import find_configuration
 from resources.errors import ConfigurationError
 
 

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from functools import cached_property
 from pathlib import Path
 
 from ml_assets.project.project import Project
+from ml_assets.project.project_names import find_project_names
 from ml_assets.project.rules import Rules
 from ml_assets.proof.ledger_place import describe_ledger, open_ledger
 from ml_assets.proof.signing_method import open_signer
-from ml_assets.proof.trust import find_trust
+from ml_assets.proof.trust import find_stray, find_trust
 from ml_assets.signer.access import SignerAccess
 from security.ledger.ledger import Ledger
 from security.ledger.statement_index import StatementIndex
 from security.signing.trust import Trust
 from security.statements.statement import Statement
+from security.verify.verification_summary import PREDICATE as DECISION
 from security.verify.verified_statements import VerifiedStatements
 
 
@@ -76,7 +78,18 @@ class Proofs:
         Raises:
             PolicyError: the list of trusted signers is not valid.
         """
+        for path in find_stray(self._rules.trust_files):
+            self._on_notice(f"ignored, not directly in .ml-assets/trust: {path}")
         return find_trust(self._rules)
+
+    @cached_property
+    def project_names(self) -> frozenset[str]:
+        """The names of the project in its statements.
+
+        Raises:
+            ResourceError: Git fails, or the settings are not valid.
+        """
+        return find_project_names(self._project, self._rules)
 
     @property
     def _marker(self) -> Path:
@@ -100,14 +113,29 @@ class Proofs:
     def records(self) -> Iterator[VerifiedStatements]:
         """Open the verified statements of the ledger."""
         with self._guard:
-            yield VerifiedStatements(self.ledger, self._opened(), self.trust)
+            yield self._open(self._opened())
+
+    @contextmanager
+    def complete_records(self) -> Iterator[VerifiedStatements]:
+        """Open the verified statements with an index that no changed file can make incomplete."""
+        with self._guard, closing(self._opened().copy_sealed()) as index:
+            yield self._open(index)
+
+    def _open(self, index: StatementIndex) -> VerifiedStatements:
+        return VerifiedStatements(self.ledger, index, self.trust, self.project_names)
 
     def _opened(self) -> StatementIndex:
         if self._index is None:
             file = self._project.make_state() / "statements.sqlite"
-            self._index = StatementIndex(self.ledger, file, self._on_notice)
+            remember = () if self._other else (DECISION,)
+            self._index = StatementIndex(
+                self.ledger, file, self._on_notice, self._seal, remember=remember
+            )
             self._index.refresh()
         return self._index
+
+    def _seal(self, messages: Sequence[bytes]) -> list[bytes]:
+        return self._project.seal("statement index", messages)
 
     def add(self, statement: Statement) -> str:
         """Sign a statement and add it to the ledger; return its digest there.

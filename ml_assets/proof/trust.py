@@ -7,7 +7,7 @@ that users can verify their own signatures before they publish the key.
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -32,14 +32,20 @@ def read_trust(files: Mapping[str, bytes], origin: str, *, with_own: bool = True
     """Read the trusted signers.
 
     Args:
-        files: the files below ``TRUST``, by path.
+        files: the files of ``TRUST``, by path. Those of its directories do not count, because
+            the list names files next to it.
         origin: names the commit of the files, for messages.
         with_own: as for ``find_trust``.
 
     Raises:
         PolicyError: the list of trusted signers is not valid.
     """
-    named = {posixpath.basename(path): text for path, text in files.items()}
+    named = {posixpath.relpath(path, TRUST): text for path, text in files.items()}
     trust = replace(parse_trust(named, f"{TRUST} of {origin}"), at=datetime.now(UTC))
     own = find_signer().public_key() if with_own else None
     return trust if own is None else trust.with_key(own, "your own key")
+
+
+def find_stray(files: Iterable[str]) -> list[str]:
+    """Return the files in directories below ``TRUST``, which nothing reads."""
+    return sorted(path for path in files if "/" in posixpath.relpath(path, TRUST))

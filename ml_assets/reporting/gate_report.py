@@ -9,11 +9,11 @@ from typing import Any, TextIO
 
 from ml_assets.reporting.console import write_table
 from resources.errors import wrap_os_error
-from resources.files import write_atomically
+from resources.files import write_output
 from security.content.printable import printable
-from security.finding import Finding
+from security.finding import UNJUDGED, Finding
 from security.policy.decision import CaseDecision, Decision
-from security.policy.waiver import Waiver
+from security.policy.waiver import Deadlines, Waiver, waiver_for
 from security.verdict import Verdict, combine
 
 _LINES = 5  # passes of one gate; more are one line
@@ -39,6 +39,21 @@ def gate_documents(decisions: Sequence[CaseDecision]) -> list[dict[str, Any]]:
     return [_document(one) for one in in_order(decisions)]
 
 
+def waiver_documents(deadlines: Deadlines) -> dict[str, list[dict[str, str]]]:
+    """Return the waivers that need attention as JSON, by key."""
+
+    def write(waivers: Sequence[Waiver]) -> list[dict[str, str]]:
+        return [
+            {"waiver": one.about, "owner": one.owner, "expires": one.expires.isoformat()}
+            for one in waivers
+        ]
+
+    return {
+        "expired_waivers": write(deadlines.expired),
+        "expiring_waivers": write(deadlines.expiring),
+    }
+
+
 def in_order(decisions: Sequence[CaseDecision]) -> list[CaseDecision]:
     """Return decisions sorted by gate and subject."""
     return sorted(decisions, key=lambda one: (one.decision.gate, one.decision.subject))
@@ -52,7 +67,8 @@ def _document(one: CaseDecision) -> dict[str, Any]:
         "verdict": decision.verdict.value,
         "blocks": decision.blocks,
         "findings": [
-            {"status": status, **finding.to_json()} for status, finding in _findings(decision)
+            {"status": status, **finding.to_json(), "waive_as": finding.names[0]}
+            for status, finding in _findings(decision)
         ],
         "cached": one.cached,
         "reason": decision.reason,
@@ -92,7 +108,7 @@ def write_verdicts(decisions: Sequence[CaseDecision]) -> None:
 def write_gates(
     decisions: Sequence[CaseDecision], unused: Sequence[Waiver], stream: TextIO
 ) -> None:
-    """Write the table of decisions, and the findings that count."""
+    """Write the table of decisions, the findings that count, and how to waive those that block."""
     rows = [_row(one) for one in in_order(decisions)]
     write_table(
         rows, ("gate", "subject", "verdict", "findings", "seconds", "cached", "why"), stream
@@ -101,6 +117,17 @@ def write_gates(
         _write_findings(one.decision, stream)
     for waiver in unused:
         stream.write(f"unused waiver, until {waiver.expires}: {printable(waiver.about)}\n")
+
+
+def write_deadlines(deadlines: Deadlines, stream: TextIO) -> None:
+    """Write the waivers that have expired, and those that expire soon."""
+    for waiver in deadlines.expired:
+        stream.write(f"expired waiver, since {waiver.expires}: {printable(waiver.about)}\n")
+    for waiver in deadlines.expiring:
+        stream.write(
+            f"waiver expires soon, on {waiver.expires}: {printable(waiver.about)} "
+            f"(owner: {printable(waiver.owner)})\n"
+        )
 
 
 def _row(one: CaseDecision) -> tuple[str, ...]:
@@ -130,11 +157,19 @@ def _write_findings(decision: Decision, stream: TextIO) -> None:
             f"{decision.gate}: and {len(counted) - _SHOWN} more; show all: "
             f"ml-assets check {decision.gate} --json\n"
         )
+    blocking = [one for one in (*decision.failing, *decision.warning) if _stops(decision, one)]
+    for finding in blocking[:_SHOWN]:
+        stream.write(f"waive it: {printable(waiver_for(decision.gate, finding), 4096)}\n")
     for finding, waiver in decision.waived:
         stream.write(
             f"{decision.gate}: waived until {waiver.expires} by {printable(waiver.owner)}: "
             f"{printable(finding.id)}: {printable(waiver.reason)}\n"
         )
+
+
+def _stops(decision: Decision, finding: Finding) -> bool:
+    """Say whether a waiver of a finding would help a decision that blocks."""
+    return decision.blocks and (finding in decision.failing or finding.id == UNJUDGED)
 
 
 def write_outputs(
@@ -144,6 +179,7 @@ def write_outputs(
     commit: str | None,
     environment: str,
     unused: Sequence[Waiver] = (),
+    deadlines: Deadlines = Deadlines(),
     prefix: str = "",
     more: Sequence[str] = (),
 ) -> None:
@@ -171,12 +207,14 @@ def write_outputs(
     if outputs.junit is not None:
         _write(outputs.junit, write_junit(ordered))
     if outputs.summary is not None:
-        summary = write_summary(ordered, title=title, commit=commit, unused=unused, more=more)
+        summary = write_summary(
+            ordered, title=title, commit=commit, unused=unused, deadlines=deadlines, more=more
+        )
         _write(outputs.summary, summary)
 
 
 def _write(path: Path, text: str) -> None:
     try:
-        write_atomically(path.absolute(), text.encode("utf-8"))
+        write_output(path.absolute(), text.encode("utf-8"))
     except OSError as error:
         raise wrap_os_error(error) from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Callable, Sequence
+from datetime import date
 from pathlib import Path
 
 from ml_assets.project.project import Project
@@ -17,7 +18,7 @@ from resources.dvc.checkout.checkout import Checkout
 from resources.git.repository import is_shallow
 from security.content.printable import printable
 from security.policy.decision import CaseDecision
-from security.policy.waiver import Waiver
+from security.policy.waiver import Waiver, find_deadlines
 
 _SHALLOW = (
     "shallow clone: earlier commits cannot be planned (plan --commit), rebuilt (verify --rebuild)"
@@ -80,6 +81,7 @@ def conclude(
         commit=project.head.commit,
         environment=environment,
         unused=unused,
+        deadlines=find_deadlines(rules.policy.waivers, date.today()),
         prefix=prefix,
         more=more,
     )

@@ -9,13 +9,18 @@ from dataclasses import dataclass, field
 from ml_assets.graph.translator import Asset
 from ml_assets.project.project import Project
 from ml_assets.reporting.console import write_table
-from ml_assets.reporting.gate_report import gate_documents, write_verdicts
+from ml_assets.reporting.gate_report import (
+    gate_documents,
+    waiver_documents,
+    write_deadlines,
+    write_verdicts,
+)
 from resources.dvc.cache.content import Content, KnownContent
 from resources.dvc.run.schedule import Finished
 from resources.dvc.run.stage_result import Action, StageResult
 from resources.errors import ResourceError, UnavailableError
 from security.policy.decision import CaseDecision
-from security.policy.waiver import Waiver
+from security.policy.waiver import Deadlines, Waiver
 
 
 @dataclass
@@ -25,6 +30,7 @@ class RunReport:
     Attributes:
         decisions: decisions on the cases of the run.
         unused: waivers that waived nothing.
+        deadlines: waivers that have expired or expire soon.
         signed: signed models.
         errors: errors of failed stages, by stage.
         aborted: the error that ended the run, apart from its stages.
@@ -39,6 +45,7 @@ class RunReport:
     blocked: dict[str, str] = field(default_factory=dict)
     decisions: Sequence[CaseDecision] = ()
     unused: Sequence[Waiver] = ()
+    deadlines: Deadlines = Deadlines()
     signed: Sequence[str] = ()
     run_id: str | None = None
     seconds: float = 0.0
@@ -90,6 +97,7 @@ class RunReport:
             "gates": gate_documents(self.decisions),
             "deployment": None,
             "seconds": round(self.seconds, 3),
+            **waiver_documents(self.deadlines),
         }
         for problem in self._problems()[:1]:
             body = {"kind": problem.kind, "message": problem.message, "hint": problem.hint}
@@ -159,7 +167,11 @@ class RunReport:
             write_table(rows, ("did", "asset", "md5", "sha256"), sys.stdout)
         for location in self._unreproduced():
             print(f"not reproduced, differs from dvc.lock: {location}")
+        for stage, result in self.results.items():
+            for text in result.observed.describe_changed() if result.observed is not None else ():
+                print(f"changed while {stage} ran, so it is not fresh: {text}")
         write_verdicts(self.decisions)
+        write_deadlines(self.deadlines, sys.stdout)
         for location in self.signed:
             print(f"signed: {location}; verify it: ml-assets verify {location}")
         print(

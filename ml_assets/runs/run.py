@@ -5,15 +5,15 @@ A run with nothing to do imports neither dagster nor dvc and starts no stage.
 
 from __future__ import annotations
 
-import os
 import time
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from datetime import date
 
 from ml_assets.gating.admission import GateAdmission
-from ml_assets.gating.evaluation import MATERIALIZE, Gating
+from ml_assets.gating.evaluation import Gating
 from ml_assets.gating.gate_run import find_unused
 from ml_assets.graph.description import describe_assets
 from ml_assets.graph.translator import Asset, group_by_stage
@@ -27,6 +27,7 @@ from ml_assets.orchestration.run_options import (
 from ml_assets.project.project import Project
 from ml_assets.project.remotes import describe_ignored
 from ml_assets.project.rules import Rules
+from ml_assets.project.stage_variables import find_stage_variables
 from ml_assets.proof.attestation import StageAttestation
 from ml_assets.proof.sign_run import sign_run
 from ml_assets.proof.store import Proofs
@@ -34,15 +35,17 @@ from ml_assets.reporting.console import ConsoleReporter, write_notice
 from ml_assets.reporting.job_log import JobLog
 from ml_assets.reporting.run_report import RunReport
 from ml_assets.runs.selection import select_stages
+from resources.dvc.reuse import Reuse
 from resources.dvc.run.plan import PlannedStage, build_plan
 from resources.dvc.run.reproduction import Options
 from resources.dvc.run.reproduction_thread import ReproductionThread
 from resources.dvc.run.schedule import Finished
-from resources.dvc.run.stage_environment import build_environment
 from resources.dvc.run.stage_result import Action, StageResult, leave
-from resources.errors import ResourceError, UnavailableError
+from resources.errors import OutChangedError, ResourceError, UnavailableError
 from resources.git.source_tree import Listing, begin_listing
 from security.policy.decision import CaseDecision
+from security.policy.policy import MATERIALIZE
+from security.policy.waiver import find_deadlines
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,8 @@ class RunOptions:
 
     Attributes:
         log: the log of the CI job of the run.
-        select: a selection of stages; None for all.
+        select: selections of stages; all of them without one.
+        here: the user's directory, relative to the DVC root, for names in a selection.
         jobs: capacity; None takes the setting.
         pull: accept data that is only in DVC's cache or remote; None takes the setting.
         wait: seconds to wait for another run; None takes the setting.
@@ -60,10 +64,11 @@ class RunOptions:
     """
 
     log: JobLog
-    select: str | None = None
+    select: Sequence[str] = ()
+    here: str = "."
     jobs: int | None = None
     keep_going: bool = False
-    force: bool = False
+    reuse: Reuse = Reuse()
     pull: bool | None = None
     wait: float | None = None
     environment: str | None = None
@@ -90,13 +95,14 @@ class GraphRun:
             write_notice(notice)
         self.checkout = project.open_checkout(pull=options.pull)
         assets = describe_assets(project, self.checkout)
-        selected = select_stages(options.select, self.checkout.manifest, assets)
+        selected = select_stages(options.select, self.checkout.manifest, assets, options.here)
         self._assets = [asset for asset in assets if asset.stage in selected]
         self._report = RunReport(project, self._assets)
         self._run_id = str(uuid.uuid4())
         self._proofs = Proofs(project, rules, write_notice)
         self._known = KnownStates(project)
         # Report an unknown environment before hours of training, not after them.
+        self._report.deadlines = find_deadlines(rules.policy.waivers, date.today())
         rules.policy.environment(self._environment)
 
     @property
@@ -130,7 +136,7 @@ class GraphRun:
         pending: set[str] = set()
         for step in steps:
             behind = not pending.isdisjoint(step.stage.upstream)
-            if self._options.force or behind or step.action is not Action.SKIP:
+            if self._options.reuse.force or behind or step.action is not Action.SKIP:
                 pending.add(step.stage.name)
         return pending
 
@@ -184,22 +190,26 @@ class GraphRun:
             environment=self._environment,
             listing=self._listing,
         )
-        for text in gating.notices:
+        named = self._options.environment is not None
+        for text in (*gating.notices, *(gating.offers if named else ())):
             write_notice(text)
         if not succeeded:
             self._show(gating, self._report.decisions)
             return
-        named = self._options.environment is not None
-        signed = sign_run(
-            gating,
-            self._proofs,
-            [asset.location for asset in self._assets if asset.location],
-            write_notice,
-            admitted=self._report.decisions,
-            whole=named,
-            always=named,
-            on_judged=lambda decisions: self._show(gating, decisions),
-        )
+        try:
+            signed = sign_run(
+                gating,
+                self._proofs,
+                [asset.location for asset in self._assets if asset.location],
+                write_notice,
+                admitted=self._report.decisions,
+                whole=named,
+                always=named,
+                on_judged=lambda decisions: self._show(gating, decisions),
+            )
+        except OutChangedError as error:
+            self._report.aborted = error
+            return
         self._report.decisions, self._report.signed = signed.decisions, signed.models
         self._report.unused = find_unused(gating, signed.decisions, whole=named)
 
@@ -216,7 +226,10 @@ class GraphRun:
     def _build_options(self, stages: Collection[str], admission: GateAdmission) -> Options:
         options = self._options
         settings = self._project.settings
-        environment = build_environment(os.environ, allowed=settings.environment)
+        pulls = settings.pull if options.pull is None else options.pull
+        if pulls and self.checkout.manifest.layout.remote and self._project.brokered is not None:
+            self._project.brokered.prepare()
+        environment = find_stage_variables(self._project, self._rules)
         return build_options(
             self._project,
             self._rules,
@@ -234,7 +247,7 @@ class GraphRun:
             ),
             keep_going=options.keep_going,
             wait=options.wait,
-            force=options.force,
+            reuse=options.reuse,
         )
 
 

@@ -2,32 +2,55 @@
 
 from __future__ import annotations
 
-import fnmatch
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ml_assets.graph.translator import Asset
+from ml_assets.runs.stage_names import StageNames
 from resources.dvc.graph.manifest import Manifest
 from resources.errors import ConfigurationError
 
+# What only an expression of Dagster contains.
+_EXPRESSION = re.compile(r"[:(]|\b(?:and|or|not)\b")
+_HINT = "name a stage, an out or an asset key; list them: ml-assets plan"
 
-def select_stages(selection: str | None, manifest: Manifest, assets: Sequence[Asset]) -> set[str]:
-    """Return the names of the selected stages.
 
-    A selection is a comma-separated list. A part is a stage, the path of an out, an asset key, or a
-    pattern of one; a ``+`` before it adds everything upstream, a ``+`` after it everything
-    downstream. Any other text is parsed as Dagster's selection syntax.
+def select_stages(
+    selections: Sequence[str], manifest: Manifest, assets: Sequence[Asset], here: str = "."
+) -> set[str]:
+    """Return the names of the stages of all selections; without a selection, of all stages.
+
+    A selection is a comma-separated list. A part is what ``StageNames`` finds; a ``+`` before it
+    adds everything upstream, a ``+`` after it everything downstream. An input or parameter with a
+    ``+`` after it means the stages that read it. Any other text is parsed as Dagster's selection
+    syntax.
+
+    Args:
+        here: the user's directory, relative to the DVC root.
 
     Raises:
-        ConfigurationError: the selection is not valid, or selects nothing.
+        ConfigurationError: a selection is not valid, or selects nothing.
     """
-    if selection is None:
+    if not selections:
         return {stage.name for stage in manifest.stages}
+    names = StageNames(manifest, assets, here)
+    return {name for one in selections for name in _select(one, manifest, assets, names)}
+
+
+def _select(
+    selection: str, manifest: Manifest, assets: Sequence[Asset], names: StageNames
+) -> set[str]:
     chosen: set[str] = set()
     for part in (part.strip() for part in selection.split(",")):
-        matched = _match(part.removeprefix("+").removesuffix("+"), assets)
+        term = part.removeprefix("+").removesuffix("+")
+        matched = names.find(term)
         if not matched:
-            return _select_with_dagster(selection, assets)
+            matched = names.find_readers(term)
+            if not matched and _EXPRESSION.search(part):
+                return _select_with_dagster(selection, assets)
+            if not (matched and part.endswith("+")):
+                raise _refuse(selection, part, names, is_input=bool(matched))
         chosen |= matched
         if part.startswith("+"):
             chosen |= _reach(matched, _upstream(manifest))
@@ -36,13 +59,13 @@ def select_stages(selection: str | None, manifest: Manifest, assets: Sequence[As
     return chosen
 
 
-def _match(pattern: str, assets: Sequence[Asset]) -> set[str]:
-    return {
-        asset.stage
-        for asset in assets
-        for name in (asset.stage, asset.location, asset.name)
-        if name is not None and (name == pattern or fnmatch.fnmatchcase(name, pattern))
-    }
+def _refuse(selection: str, part: str, names: StageNames, *, is_input: bool) -> ConfigurationError:
+    if is_input:
+        hint = f"select the stages that read it: {part}+; list all: ml-assets plan"
+        return ConfigurationError(f"not a selection: {selection}: no stage writes {part}", hint)
+    similar = names.suggest(part.strip("+"))
+    hint = f"did you mean {' or '.join(similar)}? list all: ml-assets plan" if similar else _HINT
+    return ConfigurationError(f"not a selection: {selection}: unknown name: {part}", hint)
 
 
 def _upstream(manifest: Manifest) -> dict[str, set[str]]:
@@ -74,8 +97,6 @@ def _select_with_dagster(selection: str, assets: Sequence[Asset]) -> set[str]:
 
     from ml_assets.orchestration.assets import declare
 
-    hint = "name a stage, an out or an asset key; list them: ml-assets plan"
-
     # Dagster's selections omit assets that are not materializable.
     @dg.multi_asset(can_subset=True, **declare(assets))
     def pipeline() -> Iterator[Any]:
@@ -85,12 +106,13 @@ def _select_with_dagster(selection: str, assets: Sequence[Asset]) -> set[str]:
     try:
         keys = dg.AssetSelection.from_string(selection).resolve(graph)
     except DagsterError as error:
-        raise ConfigurationError(f"not a selection: {selection}: {error}", hint) from error
+        reason = "not valid in Dagster's syntax"
+        raise ConfigurationError(f"not a selection: {selection}: {reason}", _HINT) from error
     except (CheckError, NotImplementedError) as error:
         # Dagster's errors for attributes of a deployment, such as status.
         reason = "attribute of a Dagster deployment"
-        raise ConfigurationError(f"not a selection: {selection}: {reason}", hint) from error
+        raise ConfigurationError(f"not a selection: {selection}: {reason}", _HINT) from error
     chosen = {asset.stage for asset in assets if dg.AssetKey(asset.key) in keys}
     if not chosen:
-        raise ConfigurationError(f"empty selection: {selection}", hint)
+        raise ConfigurationError(f"empty selection: {selection}", _HINT)
     return chosen

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import base64
 import socket
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
 
-from ml_assets.signer.channel import Message, read_error, receive, send, write_error
+from ml_assets.signer.channel import Handlers, Message, Peer
 from ml_assets.signer.service import SignerService, SigningMethod
-from resources.errors import ResourceError, UnavailableError
-from security.errors import SecurityError
 from security.signing.bundle import Bundle, parse_bundle
 from security.signing.public_key import PublicKey, load_public_key
 
@@ -25,8 +21,8 @@ class SignerClient:
     """
 
     def __init__(self, connection: socket.socket) -> None:
-        self._connection = connection
-        self._guard = threading.Lock()
+        peer = Peer(connection, "signer process ended: nothing more can be signed")
+        self._ask = peer.ask
 
     def seal(self, purpose: str, messages: Sequence[bytes]) -> list[bytes]:
         seals = self._ask("seal", purpose=purpose, messages=[_text(one) for one in messages])
@@ -43,11 +39,11 @@ class SignerClient:
     def has_passphrase(self) -> bool:
         return bool(self._ask("has_passphrase"))
 
-    def generate(self, passphrase: str | None = None) -> PublicKey:
-        return load_public_key(_bytes(self._ask("generate", passphrase=passphrase)))
+    def generate(self, *, prompts: bool = False) -> PublicKey:
+        return load_public_key(_bytes(self._ask("generate", prompts=prompts)))
 
-    def rotate(self, passphrase: str | None = None) -> tuple[PublicKey, PublicKey]:
-        old, new = self._ask("rotate", passphrase=passphrase)
+    def rotate(self, *, prompts: bool = False) -> tuple[PublicKey, PublicKey]:
+        old, new = self._ask("rotate", prompts=prompts)
         return load_public_key(_bytes(old)), load_public_key(_bytes(new))
 
     def read_token_key(self, method: SigningMethod) -> PublicKey:
@@ -68,40 +64,6 @@ class SignerClient:
     def sign(self, payload: bytes) -> Bundle:
         return parse_bundle(_bytes(self._ask("sign", payload=_text(payload))))
 
-    def _ask(self, request: str, **fields: Any) -> Any:
-        try:
-            with self._guard:
-                send(self._connection, {"request": request, **fields})
-                answer = receive(self._connection)
-        except (OSError, ValueError) as error:
-            raise _gone() from error
-        if answer is None:
-            raise _gone()
-        if "error" in answer:
-            raise read_error(answer)
-        return answer["answer"]
-
-
-def answer(service: SignerService, message: Message) -> Message:
-    """Answer the message of a client."""
-    handler = _HANDLERS.get(str(message.get("request")))
-    if handler is None:
-        return write_error(UnavailableError("unknown request", "report it as a bug of ml-assets"))
-    try:
-        return {"answer": handler(service, message)}
-    except (ResourceError, SecurityError) as error:
-        return write_error(error)
-    except Exception as error:  # noqa: BLE001  # its message may quote a secret
-        return write_error(
-            UnavailableError(f"signer failed: {type(error).__name__}", "run the command again")
-        )
-
-
-def _gone() -> UnavailableError:
-    return UnavailableError(
-        "signer process ended: nothing more can be signed", "run the command again"
-    )
-
 
 def _text(content: bytes) -> str:
     return base64.b64encode(content).decode("ascii")
@@ -119,22 +81,26 @@ def _method(message: Message) -> SigningMethod:
     return SigningMethod(**message["method"])
 
 
-_HANDLERS: dict[str, Callable[[SignerService, Message], Any]] = {
-    "seal": lambda service, message: [
-        _text(one)
-        for one in service.seal(message["purpose"], [_bytes(one) for one in message["messages"]])
-    ],
-    "public_key": lambda service, _: _pem(service.public_key()),
-    "born": lambda service, _: service.born(),
-    "has_passphrase": lambda service, _: service.has_passphrase(),
-    "generate": lambda service, message: _pem(service.generate(message["passphrase"])),
-    "rotate": lambda service, message: [_pem(key) for key in service.rotate(message["passphrase"])],
-    "read_token_key": lambda service, message: _pem(service.read_token_key(_method(message))),
-    "verify_token_key": lambda service, message: _pem(service.verify_token_key(_method(message))),
-    "read_trusted_root": lambda service, message: _text(
-        service.read_trusted_root(_method(message))
-    ),
-    "choose": lambda service, message: service.choose(_method(message)),
-    "open": lambda service, message: service.open(_method(message)),
-    "sign": lambda service, message: _text(service.sign(_bytes(message["payload"])).content),
-}
+def build_handlers(service: SignerService) -> Handlers:
+    """Return what a signer does for its clients."""
+    return {
+        "seal": lambda message: [
+            _text(one)
+            for one in service.seal(
+                message["purpose"], [_bytes(one) for one in message["messages"]]
+            )
+        ],
+        "public_key": lambda _: _pem(service.public_key()),
+        "born": lambda _: service.born(),
+        "has_passphrase": lambda _: service.has_passphrase(),
+        "generate": lambda message: _pem(service.generate(prompts=bool(message["prompts"]))),
+        "rotate": lambda message: [
+            _pem(key) for key in service.rotate(prompts=bool(message["prompts"]))
+        ],
+        "read_token_key": lambda message: _pem(service.read_token_key(_method(message))),
+        "verify_token_key": lambda message: _pem(service.verify_token_key(_method(message))),
+        "read_trusted_root": lambda message: _text(service.read_trusted_root(_method(message))),
+        "choose": lambda message: service.choose(_method(message)),
+        "open": lambda message: service.open(_method(message)),
+        "sign": lambda message: _text(service.sign(_bytes(message["payload"])).content),
+    }

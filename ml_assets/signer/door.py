@@ -1,11 +1,11 @@
-"""The door of a shared signer: a socket on which processes of Dagster connect to it.
+"""The door of a shared process with secrets: a socket on which processes of Dagster connect to it.
 
 1. The socket lies in a private directory, which is hidden from stages and gates.
 2. A client names itself by a secret, which the processes of Dagster inherit as a variable. Stages
    and gates get no such variable, and the kernel shows them no variables of other processes.
-3. Each client gets a signer process of its own, which ends with it. So one client cannot use what
-   another has chosen.
-4. When the first signer ends, no new client is let in. Those that are in can finish.
+3. Each client gets a process of its own, which ends with it. So one client cannot use what another
+   has chosen.
+4. When the first process ends, no new client is let in. Those that are in can finish.
 """
 
 from __future__ import annotations
@@ -21,28 +21,32 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from ml_assets.signer.channel import receive, send
-from ml_assets.signer.client import SignerClient
 from resources.errors import UnavailableError
 from security.sandbox.private_directory import create_private
 
-#: The variable with the secret and the path of the socket: ``SECRET@PATH``.
+#: The variables with the secret and the path of a socket: ``SECRET@PATH``.
 ADDRESS_VARIABLE = "ML_ASSETS_SIGNER"
+BROKER_VARIABLE = "ML_ASSETS_BROKER"
+ADDRESSES = (ADDRESS_VARIABLE, BROKER_VARIABLE)
 _PATIENCE = 10.0  # seconds that a client gets to name itself
-_ANSWER = 60.0  # seconds that the signer gets to let a client in
+_ANSWER = 60.0  # seconds that a client waits to be let in
 
-
+#: Serves a client until it is gone.
 Serve = Callable[[socket.socket], None]
 
 
 class Door:
-    """The listening socket of a signer. Create it before the keys are hidden from the clients.
+    """The listening socket. Create it before keys are hidden from the clients.
+
+    Args:
+        prefix: of the name of its private directory.
 
     Raises:
         OSError: there is no private directory.
     """
 
-    def __init__(self) -> None:
-        self._directory, self._lock = create_private("signer-")
+    def __init__(self, prefix: str) -> None:
+        self._directory, self._lock = create_private(prefix)
         self._secret = secrets.token_urlsafe(32)
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(os.fspath(self._directory / "socket"))
@@ -90,8 +94,11 @@ class Door:
             os._exit(code)
 
 
-def connect(address: str) -> SignerClient:
-    """Connect to a shared signer.
+def connect(address: str, name: str) -> socket.socket:
+    """Connect to a shared process.
+
+    Args:
+        name: of the process, for a message.
 
     Raises:
         UnavailableError: it is gone, or does not know the secret.
@@ -108,6 +115,6 @@ def connect(address: str) -> SignerClient:
     except (OSError, ValueError) as error:
         connection.close()
         raise UnavailableError(
-            f"cannot connect to the signer: {error}", "start the program again: ml-assets ui"
+            f"cannot connect to the {name}: {error}", "start the program again: ml-assets ui"
         ) from error
-    return SignerClient(connection)
+    return connection

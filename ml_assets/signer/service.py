@@ -17,6 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ml_assets.signer.passphrase_prompt import ask_passphrase
 from ml_assets.signer.token_key import PIN_VARIABLE, find_token_key
 from resources.errors import ConfigurationError, UnavailableError
 from resources.signing.keyring import Keyring
@@ -100,21 +101,29 @@ class SignerService:
         """Whether the environment has a passphrase for the user's own key."""
         return self._passphrase is not None
 
-    def generate(self, passphrase: str | None = None) -> PublicKey:
+    def generate(self, *, prompts: bool = False) -> PublicKey:
         """Create the user's own key if there is none.
 
+        Args:
+            prompts: ask at the terminal for a passphrase, if the environment has none.
+
         Raises:
+            ConfigurationError: there is no terminal to ask at.
             UnavailableError: the key cannot be created.
         """
-        return self._keyring.generate(passphrase or self._passphrase)
+        return self._keyring.generate(self._find_passphrase(prompts))
 
-    def rotate(self, passphrase: str | None = None) -> tuple[PublicKey, PublicKey]:
+    def rotate(self, *, prompts: bool = False) -> tuple[PublicKey, PublicKey]:
         """Replace the user's own key; return the old and the new public half.
 
+        Args:
+            prompts: as for ``generate``.
+
         Raises:
+            ConfigurationError: there is no terminal to ask at.
             UnavailableError: there is no key, or the new one cannot be created.
         """
-        return self._keyring.rotate(passphrase or self._passphrase)
+        return self._keyring.rotate(self._find_passphrase(prompts))
 
     def read_token_key(self, method: SigningMethod) -> PublicKey:
         """Return the public half of the key in the token; most tokens show it without a PIN.
@@ -184,6 +193,11 @@ class SignerService:
     @property
     def _passphrase(self) -> str | None:
         return self._variables.get(PASSPHRASE_VARIABLE) or None
+
+    def _find_passphrase(self, prompts: bool) -> str | None:
+        if self._passphrase is not None or not prompts:
+            return self._passphrase
+        return ask_passphrase(PASSPHRASE_VARIABLE)
 
     def _open(self, method: SigningMethod) -> Signer:
         if method.name == "key":

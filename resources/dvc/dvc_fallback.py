@@ -10,15 +10,12 @@ import os
 import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from dvc.config import NoRemoteError, RemoteConfigError
 from dvc.dvcfile import ProjectFile, load_file
 from dvc.exceptions import CheckoutError, DownloadError, DvcException, FileMissingError
-from dvc.fs import localfs
-from dvc.ignore import DvcIgnoreFilter
 from dvc.repo import Repo
 from dvc.repo.scm_context import SCMContext
 from dvc.stage import PipelineStage
@@ -29,10 +26,12 @@ from dvc.stage.loader import StageLoader
 from dvc.stage.serialize import to_lockfile, to_single_stage_lockfile
 
 from resources.dvc.configuration.remote_settings import RemoteSettings
-from resources.dvc.configuration.repository import Repository
+from resources.dvc.configuration.repository import Repository, use_sources
+from resources.dvc.configuration.source_access import SourceAccess, find_hint
 from resources.dvc.graph.manifest import Stage
 from resources.dvc.lock.lock_file import LockEntry
 from resources.dvc.messages import hide_secrets
+from resources.dvc.reuse import Reuse
 from resources.errors import MissingInputError, ResourceError, StageError, UnavailableError
 from resources.stores.digest_store import DigestStore
 
@@ -73,20 +72,30 @@ class DvcFallback:
         root: the DVC root, absolute.
         remotes: the settings of remotes of the protected branch; None if the checkout's count.
         store: digests of files.
+        sources: opens addresses for which another process has the credentials.
     """
 
-    def __init__(self, root: Path, remotes: RemoteSettings | None, store: DigestStore) -> None:
+    def __init__(
+        self,
+        root: Path,
+        remotes: RemoteSettings | None,
+        store: DigestStore,
+        sources: SourceAccess | None = None,
+    ) -> None:
         self._root = os.fspath(root)
         self._remotes = remotes
         self._store = store
+        self._sources = sources
         self._guard = threading.RLock()
         self._repo: Repo | None = None
 
     @contextmanager
     def _open(self, stage: Stage) -> Iterator[tuple[Repo, DvcStage]]:
-        with self._guard, _stage_errors(stage):
+        with self._guard, self._stage_errors(stage), use_sources(self._sources):
             if self._repo is None:
-                self._repo = Repository(Path(self._root), self._remotes, store=self._store)
+                self._repo = Repository(
+                    Path(self._root), self._remotes, store=self._store, sources=self._sources
+                )
                 self._repo._skip_graph_checks = True
                 scm = self._repo.scm
                 self._repo.__dict__["scm_context"] = _Collecting(scm, self._repo.config)
@@ -135,7 +144,10 @@ class DvcFallback:
         with self._open(stage) as (repo, loaded):
             if not loaded.outs_cached():
                 self._pull(repo, stage)
-            loaded.checkout()
+            try:
+                loaded.checkout()
+            except FileNotFoundError as error:  # DVC has logged why it fetched nothing
+                raise self._not_fetched(stage, error) from error
 
     def _pull(self, repo: Repo, stage: Stage) -> None:
         where = ", ".join(out.location for out in stage.outs)
@@ -148,12 +160,17 @@ class DvcFallback:
                 f"restore the file, or: dvc remote add -d NAME URL && dvc pull {where}",
             ) from error
         except (DownloadError, RemoteConfigError, OSError, DvcException) as error:
-            raise UnavailableError(
-                f"cannot fetch from the remote: {where}: {hide_secrets(str(error))}",
-                f"check the remote: dvc pull -v {where}",
-            ) from error
+            raise self._not_fetched(stage, error) from error
         finally:
             repo.lock.lock()
+
+    def _not_fetched(self, stage: Stage, error: Exception) -> UnavailableError:
+        where = ", ".join(out.location for out in stage.outs)
+        return UnavailableError(
+            f"cannot fetch from the remote: {where}: {hide_secrets(str(error))}",
+            find_hint(self._sources, f"dvc pull {where}")
+            or f"check the remote: dvc pull -v {where}",
+        )
 
     def update(self, stage: Stage) -> list[str]:
         """Import or record a ``.dvc`` file or frozen stage, as ``dvc repro`` does.
@@ -172,34 +189,63 @@ class DvcFallback:
         with self._open(stage) as (_, loaded):
             return dict(to_lockfile(loaded)[stage.key])
 
-    def run(self, stage: Stage, execute: Callable[[], None]) -> tuple[bool, LockEntry, list[str]]:
+    def run(
+        self, stage: Stage, execute: Callable[[], None], reuse: Reuse
+    ) -> tuple[bool, LockEntry, list[str]]:
         """Restore a pipeline stage or run its command, then record its outs.
 
         Args:
             execute: runs the command of the stage.
+            reuse: what to take over from earlier runs.
 
         Returns:
             Whether the stage was restored, its lock entry, and paths to add to ``.gitignore``.
         """
         with self._open(stage) as (repo, loaded):
-            restored = self._restore(repo, loaded)
+            restored = not reuse.force and self._restore(repo, loaded, reuse.run_cache)
             if not restored:
                 loaded.remove_outs(ignore_remove=False, force=False)
                 loaded.save_deps()
         if not restored:
             execute()
-        with self._guard, _stage_errors(stage), repo.lock:
+        with self._guard, self._stage_errors(stage), repo.lock:
             plain = all(out.use_cache or out.is_metric or out.is_plot for out in loaded.outs)
             loaded.save(run_cache=plain)
             loaded.commit()
             return restored, dict(to_lockfile(loaded)[stage.key]), _take_ignored(repo)
 
-    def _restore(self, repo: Repo, loaded: DvcStage) -> bool:
-        if not _can_restore(repo, _reload(loaded)):
+    @contextmanager
+    def _stage_errors(self, stage: Stage) -> Iterator[None]:
+        try:
+            yield
+        except ResourceError:
+            raise
+        except (CheckoutError, FileMissingError) as error:
+            raise UnavailableError(
+                f"{stage.name}: {hide_secrets(str(error))}",
+                f"check the cache: dvc status {stage.name}",
+            ) from error
+        except DvcException as error:
+            raise StageError(
+                f"{stage.name}: {hide_secrets(str(error))}",
+                f"find the cause: dvc repro -v {stage.name}",
+            ) from error
+        except Exception as error:  # noqa: BLE001  # each kind of storage has errors of its own
+            if isinstance(error, OSError) and error.errno is not None:
+                raise  # from the disk: the stage runner wraps it with a hint for its cause
+            reason = hide_secrets(str(error)) or type(error).__name__
+            raise UnavailableError(
+                f"{stage.name}: {reason}",
+                find_hint(self._sources, f"dvc update {stage.name}")
+                or f"check addresses and credentials: dvc status -v {stage.name}",
+            ) from error
+
+    def _restore(self, repo: Repo, loaded: DvcStage, run_cache: bool) -> bool:
+        if not _can_restore(repo, _reload(loaded), run_cache):
             return False
         loaded.remove_outs(ignore_remove=False, force=False)
         try:
-            repo.stage_cache.restore(loaded)
+            repo.stage_cache.restore(loaded, run_cache=run_cache)
         except RunCacheNotFoundError:
             return False
         return True
@@ -225,7 +271,7 @@ def _reload(loaded: DvcStage) -> DvcStage:
     return load_file(loaded.repo, loaded.path).stages[loaded.name]
 
 
-def _can_restore(repo: Repo, loaded: DvcStage) -> bool:
+def _can_restore(repo: Repo, loaded: DvcStage, run_cache: bool = True) -> bool:
     """Whether the caches of DVC have the outs of a stage; restore nothing.
 
     DVC's own dry run compares recorded deps instead of current ones.
@@ -238,6 +284,8 @@ def _can_restore(repo: Repo, loaded: DvcStage) -> bool:
         and all(o.hash_info for o in loaded.outs)
     ):
         entry = to_single_stage_lockfile(loaded)
+    elif not run_cache:
+        return False
     else:
         loaded.save_deps(allow_missing=True)
         entry = repo.stage_cache._load(loaded) if _can_hash(loaded) else None
@@ -249,40 +297,3 @@ def _can_restore(repo: Repo, loaded: DvcStage) -> bool:
 def _take_ignored(repo: Repo) -> list[str]:
     paths, repo.scm_context.ignored_paths = repo.scm_context.ignored_paths, []
     return [str(path) for path in paths]
-
-
-@contextmanager
-def _stage_errors(stage: Stage) -> Iterator[None]:
-    try:
-        yield
-    except ResourceError:
-        raise
-    except (CheckoutError, FileMissingError) as error:
-        raise UnavailableError(
-            f"{stage.name}: {hide_secrets(str(error))}",
-            f"check the cache: dvc status {stage.name}",
-        ) from error
-    except DvcException as error:
-        raise StageError(
-            f"{stage.name}: {hide_secrets(str(error))}",
-            f"find the cause: dvc repro -v {stage.name}",
-        ) from error
-    except Exception as error:  # noqa: BLE001  # each kind of storage has errors of its own
-        if isinstance(error, OSError) and error.errno is not None:
-            raise  # from the disk: the stage runner wraps it with a hint for its cause
-        reason = hide_secrets(str(error)) or type(error).__name__
-        raise UnavailableError(
-            f"{stage.name}: {reason}",
-            f"check addresses and credentials: dvc status -v {stage.name}",
-        ) from error
-
-
-@lru_cache(maxsize=4)
-def _ignore_filter(root: Path) -> Any:
-    return DvcIgnoreFilter(localfs, os.fspath(root))
-
-
-def ignored_walk(root: Path, top: str) -> Iterator[tuple[str, list[str]]]:
-    """List a directory as DVC does with patterns in ``.dvcignore``."""
-    for directory, _, names in _ignore_filter(root).walk(localfs, top):
-        yield directory, list(names)

@@ -11,9 +11,10 @@ from pathlib import Path
 
 from resources.errors import UnavailableError
 
-#: Variables with which a Git hook or alias points at its own repository, and the address of the
-#: signer, which no program that Git starts needs.
+#: Variables with which a Git hook or alias points at its own repository, and the addresses of
+#: signer and broker, which no program that Git starts needs.
 _WITHHELD = {
+    "ML_ASSETS_BROKER",
     "ML_ASSETS_SIGNER",
     "GIT_DIR",
     "GIT_WORK_TREE",

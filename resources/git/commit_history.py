@@ -36,6 +36,22 @@ class CommitHistory:
         """Whether the repository has a commit."""
         return run_git(self.directory, "cat-file", "-e", f"{commit}^{{commit}}").returncode == 0
 
+    def find_missing(self, commits: Collection[str]) -> list[str]:
+        """Return the commits that the repository does not have."""
+        return [one for one in commits if not self.has(one)]
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the repository holds the whole history."""
+        return decode_output(self._run("rev-parse", "--is-shallow-repository")) == "false"
+
+    def find_first(self, commit: str) -> str | None:
+        """Return the first commit of a history, along first parents; None in a shallow clone."""
+        if not self.is_complete:
+            return None
+        done = self._run("rev-list", "--first-parent", "--max-parents=0", commit)
+        return next(iter(decode_output(done).split()), None)
+
     @property
     def objects(self) -> ObjectDatabase:
         """The objects of the repository, verified by their hashes."""

@@ -7,38 +7,29 @@ reads a worktree of the mirror the same way. Only this program works in it.
 from __future__ import annotations
 
 import os
-import re
 import secrets
 import shutil
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from subprocess import CompletedProcess
 
 from resources.errors import ConfigurationError, LostRaceError, UnavailableError
 from resources.git.command import (
     call_git,
     decode_output,
-    explain_failure,
     run_git,
     use_bare_repository,
 )
 from resources.git.commit_history import Author, CommitHistory
 from resources.git.commit_stream import build_commit_stream
 from resources.git.mirror_files import restore_files
+from resources.git.remote_repository import HEADS, TRACKING, GitNetwork, RemoteRepository
 
-#: References to the lock files that runs wrote, by branch name.
-LOCKS = "refs/ml-assets/locks"
 #: References to the last valid records of lock files, by branch name; no remote writes them.
 TRUSTED_LOCKS = "refs/ml-assets/trusted-locks"
 #: References to the last commit that passed, by branch name.
 VERIFIED = "refs/ml-assets/verified"
-_HEADS = "refs/heads"
-#: References to the branches of the remote as last fetched.
-TRACKING = "refs/remotes/origin"
 _TRANSFER = 3600.0  # seconds
-#: Output of a push that found a value other than the expected one.
-_STALE = re.compile(rb"stale info|fetch first|cannot lock ref|reference already exists")
 
 
 @dataclass(frozen=True)
@@ -62,12 +53,20 @@ class Mirror(CommitHistory):
         url: its address; None for a repository of the user, whose configuration stays.
         patience: seconds that the remote may take to list its branches. A fetch or push may take
             much longer than a sensor tick, and continues after the tick times out.
+        network: makes the calls over the network; None makes them in this process.
     """
 
-    def __init__(self, directory: Path, patience: float = 20.0, url: str | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        patience: float = 20.0,
+        url: str | None = None,
+        network: GitNetwork | None = None,
+    ) -> None:
         super().__init__(directory)
         self._patience = patience
         self._url = url
+        self._network = network or RemoteRepository(directory, url)
 
     def restore(self) -> None:
         """Restore files of the mirror that a stage may have changed; not in the user's repository.
@@ -84,14 +83,14 @@ class Mirror(CommitHistory):
         Raises:
             UnavailableError: the remote does not answer.
         """
-        refs = {f"{_HEADS}/{name}": name for name in branches}
-        done = self._call("ls-remote", "--symref", "origin", "HEAD", *refs, timeout=self._patience)
+        refs = {f"{HEADS}/{name}": name for name in branches}
+        listed = self._network.list_refs(list(refs), self._patience)
         heads: dict[str, str] = {}
         default = None
-        for line in done.stdout.decode("utf-8", "replace").splitlines():
+        for line in listed.splitlines():
             value, _, ref = line.partition("\t")
-            if value.startswith(f"ref: {_HEADS}/") and ref == "HEAD":
-                default = value.removeprefix(f"ref: {_HEADS}/")
+            if value.startswith(f"ref: {HEADS}/") and ref == "HEAD":
+                default = value.removeprefix(f"ref: {HEADS}/")
             elif ref in refs:  # ls-remote also lists longer names with this ending
                 heads[refs[ref]] = value
         return RemoteHeads(default, heads)
@@ -105,11 +104,7 @@ class Mirror(CommitHistory):
         Raises:
             UnavailableError: the remote does not answer, or a branch no longer exists.
         """
-        wanted = [f"+{_HEADS}/{name}:{TRACKING}/{name}" for name in branches]
-        locks = f"+{LOCKS}/*:{LOCKS}/*"
-        self._call(
-            "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "origin", *wanted, locks
-        )
+        self._network.fetch(list(branches))
         if default is not None:
             self._run("symbolic-ref", f"{TRACKING}/HEAD", f"{TRACKING}/{default}")
         found = self.read_refs(TRACKING)
@@ -155,20 +150,7 @@ class Mirror(CommitHistory):
             LostRaceError: the reference no longer names the old commit.
             UnavailableError: the remote does not answer, or rejects the push.
         """
-        self.restore()
-        lease = f"--force-with-lease={ref}:{old or ''}"
-        arguments = ("push", "--porcelain", "--no-verify", lease, "origin", f"{new}:{ref}")
-        done = run_git(self.directory, *arguments, timeout=_TRANSFER)
-        if done.returncode != 0:
-            if _STALE.search(done.stdout + done.stderr):
-                raise LostRaceError(
-                    f"another process changed a reference of the remote first: {ref}",
-                    f"compare, then run again: git -C {self.directory} ls-remote origin {ref}",
-                )
-            raise UnavailableError(
-                f"the remote repository rejects a push to {ref}: {explain_failure(done)}",
-                'allow the push, or set write-back = "off" in [tool.ml-assets.watch]',
-            )
+        self._network.push(ref, new, old)
 
     def read_remote_ref(self, ref: str) -> str | None:
         """Read one reference of the remote; None if it does not exist.
@@ -176,7 +158,7 @@ class Mirror(CommitHistory):
         Raises:
             UnavailableError: the remote does not answer.
         """
-        lines = decode_output(self._call("ls-remote", "origin", ref)).splitlines()
+        lines = self._network.list_refs([ref], _TRANSFER).splitlines()
         pairs = (line.partition("\t") for line in lines)
         return next((sha for sha, _, name in pairs if name == ref), None)
 
@@ -233,17 +215,6 @@ class Mirror(CommitHistory):
         for task in ("loose-objects", "incremental-repack"):  # the second needs packs
             self._run("maintenance", "run", "--quiet", f"--task={task}")
 
-    def _call(self, *arguments: str, timeout: float = _TRANSFER) -> CompletedProcess[bytes]:
-        """Run a Git command that talks to the remote."""
-        self.restore()
-        done = run_git(self.directory, *arguments, timeout=timeout)
-        if done.returncode != 0:
-            raise UnavailableError(
-                f"cannot read the remote repository: {explain_failure(done)}",
-                f"check address and credentials: git -C {self.directory} ls-remote origin",
-            )
-        return done
-
 
 def read_mirror_address(directory: Path) -> str:
     """Return the address that an existing mirror follows, with credentials.
@@ -255,8 +226,11 @@ def read_mirror_address(directory: Path) -> str:
     return decode_output(call_git(directory, "config", "--get", "remote.origin.url"))
 
 
-def open_mirror(directory: Path, url: str) -> Mirror:
+def open_mirror(directory: Path, url: str, network: GitNetwork | None = None) -> Mirror:
     """Open the mirror of a repository; create it on first use.
+
+    Args:
+        network: as of ``Mirror``.
 
     Raises:
         ConfigurationError: the address is not one of a repository.
@@ -267,7 +241,7 @@ def open_mirror(directory: Path, url: str) -> Mirror:
             f"not the address of a repository: {url}", "use a URL or a path: git remote -v"
         )
     use_bare_repository(directory)
-    mirror = Mirror(directory, url=url)
+    mirror = Mirror(directory, url=url, network=network)
     if not (directory / "HEAD").is_file():
         directory.mkdir(parents=True, exist_ok=True)
         # Without a template, so that no hook of the user runs in the mirror.

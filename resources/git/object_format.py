@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 TREE = "40000"
 SUBMODULE = "160000"
+LINK = "120000"
+EXECUTABLE = "100755"
 HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _BAD_NAMES = frozenset((b"", b".", b"..", b".git"))
 

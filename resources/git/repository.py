@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from resources.errors import ConfigurationError, UnavailableError
+from resources.errors import ConfigurationError
 from resources.git.command import (
     call_git,
     decode_output,
@@ -156,16 +156,6 @@ def is_shallow(directory: Path) -> bool:
     return done.returncode == 0 and decode_output(done) == "true"
 
 
-def list_files_at(directory: Path, commit: str) -> dict[str, bool]:
-    """Return each file of a commit below a directory, by path, with whether it is executable.
-
-    Raises:
-        UnavailableError: Git fails, or an object does not have its hash.
-    """
-    files = list_entries_at(directory, commit).items()
-    return {path: entry.mode == "100755" for path, entry in files}
-
-
 def list_entries_at(directory: Path, commit: str) -> dict[str, GitEntry]:
     """Return the files of a commit below a directory, by path relative to it.
 
@@ -175,24 +165,6 @@ def list_entries_at(directory: Path, commit: str) -> dict[str, GitEntry]:
     prefix = _find_prefix(directory)
     files = open_objects(directory).list_files(commit, [prefix] if prefix else [])
     return {path.removeprefix(prefix): entry for path, entry in files.items()}
-
-
-def read_file_at(directory: Path, commit: str, path: str) -> bytes:
-    """Return the bytes of a file at a commit.
-
-    Args:
-        path: relative to ``directory``.
-
-    Raises:
-        UnavailableError: the commit has no such file, or an object does not have its hash.
-    """
-    found = read_files_at(directory, commit, [path])
-    if path not in found:
-        raise UnavailableError(
-            f"git cat-file failed: not a file of {commit[:12]}: {path}",
-            f"list its files: git -C {directory} ls-tree -r {commit[:12]}",
-        )
-    return found[path]
 
 
 def read_files_at(directory: Path, commit: str, paths: Iterable[str]) -> dict[str, bytes]:
@@ -219,11 +191,11 @@ def _find_prefix(directory: Path) -> str:
     return os.fsdecode(done.stdout.removesuffix(b"\n"))
 
 
-def list_tracked(directory: Path, path: str) -> list[str]:
-    """List the tracked files at or below a path; upper and lower case count as equal.
+def list_tracked(directory: Path, *paths: str) -> list[str]:
+    """List the tracked files at or below some paths; upper and lower case count as equal.
 
     Args:
-        path: relative to ``directory``.
+        paths: relative to ``directory``.
 
     Returns:
         Paths relative to ``directory``; empty outside of Git.
@@ -231,7 +203,7 @@ def list_tracked(directory: Path, path: str) -> list[str]:
     Raises:
         UnavailableError: Git is not installed, or fails.
     """
-    done = run_git(directory, "ls-files", "-z", "--", f":(icase){path}")
+    done = run_git(directory, "ls-files", "-z", "--", *(f":(icase){path}" for path in paths))
     if is_outside_git(done):
         return []
     if done.returncode != 0:

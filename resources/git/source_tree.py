@@ -12,12 +12,13 @@ import shutil
 import stat
 from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from resources.errors import ChangedError, os_reason
 from resources.files import read_regular
 from resources.git.command import git_failure, is_outside_git, run_git, split_names
+from resources.git.own_output import find_own_output
 from resources.stores.digest_store import DigestStore
 from security.content.digest import digest_bytes
 
@@ -32,11 +33,15 @@ class SourceTree:
         files: sha256 by path relative to the root, with ``/`` between names, sorted.
         unreadable: the reason by path for each part that cannot be read. The path of a directory,
             or of a link to one, ends in ``/``. A gate that reads such a path must report it.
+        links: the file that each link of the tree leads to, by the path of the link.
+        receiving: the files that receive the output of this process; they are left out.
     """
 
     root: Path
     files: dict[str, str]
     unreadable: dict[str, str]
+    links: dict[str, str] = field(default_factory=dict)
+    receiving: tuple[str, ...] = ()
 
     def is_current(self, store: DigestStore) -> bool:
         """Whether all files are unchanged. Does not look for new files."""
@@ -49,8 +54,9 @@ class SourceTree:
             return False
 
     def select(self, reads: Callable[[str], bool]) -> dict[str, str]:
-        """Return the files that ``reads`` accepts."""
-        return {path: sha256 for path, sha256 in self.files.items() if reads(path)}
+        """Return the files that ``reads`` accepts by their path, or by that of a link to them."""
+        linked = {target for link, target in self.links.items() if reads(link)}
+        return {p: sha256 for p, sha256 in self.files.items() if reads(p) or p in linked}
 
     def missing_for(self, reads: Callable[[str], bool]) -> dict[str, str]:
         """Return the unreadable paths that ``reads`` accepts, and all unreadable directories."""
@@ -97,19 +103,22 @@ def read_source_tree(
         UnavailableError: Git cannot list the paths.
     """
     listed = _list_git(root) if listing is None else listing.result()
-    paths = set(_walk(root) if listed is None else listed) | set(extra)
-    left_out = {*_NEVER, *outs}  # a set: thousands of files are looked up in thousands of outs
+    code = set(extra)
+    paths = set(_walk(root) if listed is None else listed) | code
+    written = _own_output(root, paths - code)
+    # a set: thousands of files are looked up in thousands of outs
+    left_out = {*_NEVER, *outs, *written}
     kept = sorted(path for path in paths if not _is_below(path, left_out))
     files: dict[str, str] = {}
     unreadable: dict[str, str] = {}
-    links: dict[str, str] = {}
+    links: set[str] = set()
     for path in kept:
         try:
             status = os.lstat(root / path)
             if stat.S_ISREG(status.st_mode):
                 files[path] = store.digest(os.fspath(root / path), status).sha256
             elif stat.S_ISLNK(status.st_mode):
-                links[path] = os.readlink(root / path)
+                links.add(path)
             elif not (stat.S_ISDIR(status.st_mode) and not os.listdir(root / path)):
                 folder = "/" if stat.S_ISDIR(status.st_mode) else ""
                 unreadable[path + folder] = "neither a file nor a link of this repository"
@@ -117,20 +126,43 @@ def read_source_tree(
             continue  # deleted on disk, still in the index of Git
         except OSError as error:
             unreadable[path] = os_reason(error)
-    unreadable |= _stray_links(root, links, files)
-    return SourceTree(root, files, unreadable)
+    targets = _follow(root, links)
+    unreadable |= _stray_links(root, targets, files)
+    inside = {link: target for link, target in targets.items() if target in files}
+    return SourceTree(root, files, unreadable, inside, tuple(written))
 
 
-def _stray_links(root: Path, links: dict[str, str], files: dict[str, str]) -> dict[str, str]:
+def _own_output(root: Path, paths: Collection[str]) -> list[str]:
+    """Return the files that receive our output; their bytes are judged next time.
+
+    A file that Git tracks, or that a stage reads as code, is source: gates report that it changes.
+    """
+    found = [path for path in find_own_output(root) if path in paths]
+    return [path for path in found if not _is_tracked(root, path)]
+
+
+def _is_tracked(root: Path, path: str) -> bool:
+    done = run_git(root, "ls-files", "-z", "--", f":(literal){path}")
+    return not is_outside_git(done) and (done.returncode != 0 or bool(done.stdout))
+
+
+def _follow(root: Path, links: Collection[str]) -> dict[str, str]:
+    """Return what each link leads to, relative to the root."""
+    top = os.path.realpath(root)
+    return {
+        path: os.path.relpath(os.path.realpath(root / path), top).replace(os.sep, "/")
+        for path in links
+    }
+
+
+def _stray_links(root: Path, targets: dict[str, str], files: dict[str, str]) -> dict[str, str]:
     """Return the links that do not lead to a file or directory of the tree.
 
     Their targets are not digested, so a result would cover bytes that no gate recorded.
     """
-    top = os.path.realpath(root)
     folders = {parent for path in files for parent in _parents(path)}
     strays: dict[str, str] = {}
-    for path in links:
-        target = os.path.relpath(os.path.realpath(root / path), top).replace(os.sep, "/")
+    for path, target in targets.items():
         if target not in files and target not in folders:
             folder = "/" if os.path.isdir(root / path) else ""
             strays[path + folder] = "a symbolic link to a path outside of the source tree"

@@ -98,9 +98,13 @@ class DigestStore:
             self._rows[path] = self._fresh[path] = (seen, digests)
 
     def save(self) -> None:
-        """Write new digests to the database; ignore a database that cannot be written."""
+        """Write new digests to the database; ignore a database that cannot be written.
+
+        SQLite's text is UTF-8: files with other names are digested each time.
+        """
         with self._lock:
-            fresh, self._fresh = self._fresh, {}
+            fresh = {path: row for path, row in self._fresh.items() if _is_text(path)}
+            self._fresh = {}
         if not fresh:
             return
         rows = [
@@ -173,6 +177,15 @@ class DigestStore:
                 self._file.with_name(self._file.name + suffix).unlink(missing_ok=True)
             except OSError:
                 return  # without a usable database, digests are computed each time
+
+
+def _is_text(path: str) -> bool:
+    """Return whether a path is UTF-8."""
+    try:
+        path.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def forget_missing(file: Path, below: Path) -> None:

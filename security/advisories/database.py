@@ -138,6 +138,23 @@ class AdvisoryDatabase:
         )
         return [_read_entry(*row) for row in rows]
 
+    def knows(self, identifier: str) -> bool:
+        """Say whether a record has an identifier, or names it as an alias; case is ignored.
+
+        Raises:
+            DatabaseError: a record is damaged.
+        """
+        wanted = identifier.upper()
+        rows = self._connection.execute("SELECT id, document, fault FROM advisory ORDER BY id")
+        for name, document, fault in rows:
+            if name.upper() == wanted:
+                return True
+            if document is None or wanted.encode() not in _unpack(name, document).upper():
+                continue
+            if wanted in map(str.upper, _read_entry(name, document, fault).aliases):
+                return True
+        return False
+
     def records(self) -> Iterator[StoredRecord]:
         """Yield every stored record, sorted by identifier, as input for the next index.
 
@@ -178,15 +195,24 @@ def _covers(held: str, wanted: str) -> bool:
     return held_name == name and (not held_release or not release or held_release == release)
 
 
+def _unpack(identifier: str, document: bytes) -> bytes:
+    try:
+        return unpack_document(document, LARGEST_DOCUMENT)
+    except ValueError as error:
+        raise _damaged(identifier) from error
+
+
+def _damaged(identifier: str) -> DatabaseError:
+    return DatabaseError(f"damaged record in the advisory database: {identifier}", _HINT)
+
+
 def _read_entry(identifier: str, document: bytes | None, fault: str | None) -> Entry:
     if document is None:
         return UnreadableAdvisory(identifier, fault or "no reason given")
     try:
         return parse_advisory(json.loads(unpack_document(document, LARGEST_DOCUMENT)), identifier)
     except (ValueError, RecursionError, MalformedAdvisoryError) as error:
-        raise DatabaseError(
-            f"damaged record in the advisory database: {identifier}", _HINT
-        ) from error
+        raise _damaged(identifier) from error
 
 
 def load_database(path: Path) -> AdvisoryDatabase:

@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from security.advisories.packages.lock_files import parse_lock_file
+from security.advisories.packages.lock_files import entries_of, parse_lock_file
 from security.advisories.packages.requirements import build_package, parse_requirements
 
 _COMMENT = re.compile(r"(?:^|\s)#.*$")
@@ -55,7 +55,7 @@ def _join(lines: list[str]) -> str:
 
 
 def _in_lock_file(document: dict[str, Any]) -> Iterator[tuple[tuple[str, str], str]]:
-    for entry in document.get("packages", document.get("package", ())):
+    for entry in entries_of(document):
         if isinstance(entry, dict) and isinstance(entry.get("version"), str):
             package = build_package(str(entry.get("name", "")), entry["version"], 1)
             for hash in _hashes_of(entry):

@@ -44,8 +44,8 @@ class Needs:
     unreadable: tuple[str, ...]
 
 
-def read_metadata(location: str) -> PackageMetadata:
-    """Read the metadata in a ``*.dist-info`` or ``*.egg-info``.
+def read_metadata_header(location: str) -> bytes:
+    """Read the header of the metadata in a ``*.dist-info`` or ``*.egg-info``.
 
     Raises:
         OSError: they cannot be read.
@@ -61,7 +61,7 @@ def read_metadata(location: str) -> PackageMetadata:
     header, end, _ = content.replace(b"\r\n", b"\n").partition(b"\n\n")
     if not end and len(content) == _MOST_BYTES:
         raise ValueError(f"metadata of more than {_MOST_BYTES >> 20} MiB")
-    return parse_metadata(header)
+    return header
 
 
 def parse_metadata(header: bytes) -> PackageMetadata:

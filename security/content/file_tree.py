@@ -20,8 +20,9 @@ import stat
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
 from security.content.digest import digest_tree
 from security.content.file_mode import own_mode
@@ -32,6 +33,8 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _CHUNK = 1 << 20  # bytes
 _DEEPEST = 100
+
+State: TypeAlias = tuple[int, int, int, int]
 
 
 class TreeError(SecurityError):
@@ -55,12 +58,14 @@ class FileTree:
         directory: whether the path is a directory.
         modes: ``st_mode`` by relative path, also of directories (``file_mode``); ``.`` for the path
             itself.
+        states: ``state_of`` each file when it was read, by relative path.
     """
 
     files: Mapping[str, str]
     size: int
     directory: bool
     modes: Mapping[str, int]
+    states: Mapping[str, State] = field(default_factory=dict)
 
     @property
     def digest(self) -> dict[str, str]:
@@ -99,6 +104,7 @@ class _ReadFile:
     sha256: str
     size: int
     mode: int
+    state: State
 
 
 class _Reading:
@@ -133,7 +139,8 @@ class _Reading:
         found = dict(sorted(self._found.items()))
         files = {path: one.sha256 for path, one in found.items()}
         modes = self._modes | {path: one.mode for path, one in found.items()}
-        return FileTree(files, sum(one.size for one in found.values()), directory, modes)
+        states = {path: one.state for path, one in found.items()}
+        return FileTree(files, sum(one.size for one in found.values()), directory, modes, states)
 
     def _walk(self, descriptor: int, prefix: str, parent: int, pool: ThreadPoolExecutor) -> None:
         mode = os.fstat(descriptor).st_mode
@@ -170,9 +177,9 @@ class _Reading:
                 raise _refuse(shown, "link or special file")
             sha256, size = self._read_bytes(stream, path)
             after = os.fstat(stream.fileno())
-        if _stamp(before) != _stamp(after) or size != after.st_size:  # 5
+        if state_of(before) != state_of(after) or size != after.st_size:  # 5
             raise _refuse(shown, "changed during the read")
-        return _ReadFile(sha256, size, after.st_mode)  # 6
+        return _ReadFile(sha256, size, after.st_mode, state_of(after))  # 6
 
     def _read_bytes(self, stream: io.RawIOBase, path: str) -> tuple[str, int]:
         """Read to the end; return the sha256 and the number of bytes."""
@@ -188,8 +195,9 @@ class _Reading:
         return sha256.hexdigest(), size
 
 
-def _stamp(status: os.stat_result) -> tuple[int, int, int]:
-    return status.st_size, status.st_mtime_ns, status.st_ctime_ns
+def state_of(status: os.stat_result) -> State:
+    """Return inode, size, mtime and ctime; writing or replacing a file changes one."""
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def _refuse(path: str, what: str) -> TreeError:

@@ -26,6 +26,8 @@ MODEL_SUFFIXES = frozenset(
         ".skops",
     }
 )
+#: Suffixes of the above that other data has as well.
+_SHARED = frozenset({".bin", ".h5", ".npy", ".npz"})
 _COMPRESSED = (".gz", ".bz2", ".xz", ".zst", ".lz4", ".z")
 
 
@@ -35,3 +37,11 @@ def looks_like_model(location: str) -> bool:
     for suffix in _COMPRESSED:
         name = name.removesuffix(suffix)
     return posixpath.splitext(name)[1] in MODEL_SUFFIXES
+
+
+def is_model_name(location: str) -> bool:
+    """Say whether a path has a suffix that only models have, compressed or not."""
+    return looks_like_model(location) and not any(
+        location.lower().endswith((suffix, *(suffix + one for one in _COMPRESSED)))
+        for suffix in _SHARED
+    )

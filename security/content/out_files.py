@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,6 +98,28 @@ def open_files(out: Path, most: int) -> Iterator[OutFile | RefusedFile]:
             inside.clear()
             yield RefusedFile(place, "directories are nested too deeply")
     yield from refused
+
+
+def open_data(out: Path) -> Iterator[OutFile]:
+    """Open the regular files of data one after another, as a reader finds them: links are followed.
+
+    What cannot be opened is left out: no stage can read it either.
+    """
+    seen: set[str] = set()
+    waiting = [out]
+    while waiting:
+        place = waiting.pop()
+        real = os.path.realpath(place)
+        if real in seen:
+            continue
+        seen.add(real)
+        base = "" if place == out else os.path.relpath(place, out)
+        for entry in open_files(Path(real), sys.maxsize):
+            path = "/".join(part for part in (base, entry.path) if part)
+            if isinstance(entry, OutFile):
+                yield OutFile(path, entry.descriptor, entry.identity)
+            elif os.path.isdir(place / entry.path) or os.path.islink(place / entry.path):
+                waiting.append(place / entry.path)  # a link, or a directory too deep for one walk
 
 
 def _links(names: list[str], directory: int) -> list[str]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from security.gates.python.python_files import PythonFiles
 from security.gates.settings import Performance
 
 if TYPE_CHECKING:
@@ -65,6 +66,22 @@ class ProjectFacts(Protocol):
     @property
     def advisories(self) -> AdvisoryProvider:
         """The user's advisories."""
+
+    @property
+    def python_files(self) -> PythonFiles:
+        """The Python files of the checkout, also those without the suffix."""
+
+    @property
+    def test_directories(self) -> tuple[str, ...]:
+        """The directories of tests that gates run by their settings."""
+
+    @property
+    def protected_paths(self) -> Collection[str]:
+        """The paths of the protected branch's files."""
+
+    @property
+    def compiled_files(self) -> frozenset[str]:
+        """The compiled Python files that Git tracks."""
 
     @property
     def now(self) -> datetime:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import ClassVar, Protocol, TypeAlias
+from typing import ClassVar, Protocol, TypeAlias, runtime_checkable
 
 from security.errors import SecurityError
 from security.finding import Finding
 from security.sandbox.file_view import FileView
+
+#: The fact that belongs into the reason of every decision, such as what no gate runs.
+NOTE = "note"
+#: The fact of gates of models: the number of files that are models.
+MODELS = "models"
 
 Json: TypeAlias = "str | int | float | bool | None | list[Json] | dict[str, Json]"
 
@@ -113,6 +118,19 @@ class Report:
     judged: int
     unjudged: str | None = None
     facts: Mapping[str, str | int | float] = field(default_factory=dict)
+
+    @property
+    def has_models(self) -> bool:
+        """Whether a gate of models has judged a model; a report that does not say so has."""
+        return self.judged > 0 and self.facts.get(MODELS, 1) != 0
+
+
+@runtime_checkable
+class Selective(Protocol):
+    """A gate that applies only to some source trees, for reasons of its own."""
+
+    def applies(self, files: Collection[str]) -> bool:
+        """Return whether it has anything to judge in a source tree."""
 
 
 class Gate(Protocol):

@@ -32,7 +32,11 @@ class Performance:
 
 @dataclass(frozen=True)
 class SuiteSettings:
-    """A test suite, run by pytest. The gate exists where one of the directories does."""
+    """A test suite, run by pytest.
+
+    The gate exists where one of the directories does. Without `tests/unit`, `unit-tests` runs all
+    tests that no other gate runs, wherever they are.
+    """
 
     paths: tuple[str, ...] = setting((), "Directories of the tests.")
     sources: tuple[str, ...] = setting(

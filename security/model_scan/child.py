@@ -12,11 +12,21 @@ import os
 import subprocess
 import sys
 import threading
+from importlib.util import find_spec
 from pathlib import Path
 
+from security.model_scan.config.document import prepare
 from security.model_scan.limits import ScanLimits
-from security.model_scan.report import Format, Scan, UnscannedError, format_scan, parse_scan
-from security.model_scan.scan import open_model, scan_bystander, scan_descriptor
+from security.model_scan.report import (
+    Format,
+    Scan,
+    ScanPurpose,
+    UnscannedError,
+    format_scan,
+    parse_scan,
+)
+from security.model_scan.scan import open_model, scan_descriptor
+from security.model_scan.scratch import Scratch
 from security.sandbox.worker import read_answer, restrict, start_code, write_answer
 
 _LONGEST_ANSWER = 4 << 20
@@ -44,20 +54,18 @@ def scan_in_child(path: Path | str, limits: ScanLimits | None = None) -> Scan:
         os.close(descriptor)
 
 
-def scan_open_in_child(descriptor: int, limits: ScanLimits, *, bystander: bool = False) -> Scan:
-    """Scan an open file like ``scan_in_child``; the descriptor stays open.
-
-    Args:
-        bystander: the file is a text or a picture; scan only whether a model loader could read it.
-    """
+def scan_open_in_child(
+    descriptor: int, limits: ScanLimits, purpose: ScanPurpose = ScanPurpose.MODEL
+) -> Scan:
+    """Scan an open file like ``scan_in_child``; the descriptor stays open."""
     size = os.fstat(descriptor).st_size
     try:
-        return _ask(descriptor, size, limits, bystander)
+        return _ask(descriptor, size, limits, purpose)
     except UnscannedError as error:
         return Scan(Format.UNKNOWN, (), str(error), size)
 
 
-def _ask(descriptor: int, size: int, limits: ScanLimits, bystander: bool) -> Scan:
+def _ask(descriptor: int, size: int, limits: ScanLimits, purpose: ScanPurpose) -> Scan:
     """Start the child and read its answer.
 
     1. The child exits by itself, in time, with exit code 0.
@@ -68,7 +76,7 @@ def _ask(descriptor: int, size: int, limits: ScanLimits, bystander: bool) -> Sca
         UnscannedError: a step fails.
     """
     numbers = [str(getattr(limits, name)) for name in ScanLimits.__dataclass_fields__]
-    what = [str(descriptor), "bystander" if bystander else "model"]
+    what = [str(descriptor), purpose.value, _find_packages()]
     command = [sys.executable, "-I", "-S", "-c", _START, str(_ROOT), *what, *numbers]
     process = subprocess.Popen(
         command,
@@ -112,6 +120,12 @@ def _ask(descriptor: int, size: int, limits: ScanLimits, bystander: bool) -> Sca
     return scan
 
 
+def _find_packages() -> str:
+    """Return the directory of the YAML parser, which is no part of the standard library."""
+    found = find_spec("ruamel.yaml")
+    return str(Path(found.origin).parents[2]) if found and found.origin else ""
+
+
 def _explain(code: int) -> str:
     """Describe the exit of a process."""
     return f"signal {-code}" if code < 0 else f"exit code {code}"
@@ -122,12 +136,18 @@ def answer(arguments: list[str]) -> None:
     fields = list(ScanLimits.__dataclass_fields__)
     values = {
         name: float(text) if name == "wall" else int(text)
-        for name, text in zip(fields, arguments[2:], strict=True)
+        for name, text in zip(fields, arguments[3:], strict=True)
     }
     limits = ScanLimits(**values)  # type: ignore[arg-type]  # the one float is converted above
     descriptor = int(arguments[0])
-    scan = {"model": scan_descriptor, "bystander": scan_bystander}[arguments[1]]
+    purpose = ScanPurpose(arguments[1])
+    if purpose in (ScanPurpose.CONFIGURATION, ScanPurpose.BYSTANDER):
+        sys.path.append(arguments[2])
+        prepare()
+    scratch = Scratch(limits.scratch)
+    scratch.prepare()
     for codec in _CODECS:  # the restricted process cannot open files
         codecs.lookup(codec)
-    restrict(limits.memory, limits.cpu, descriptors=descriptor + 1)
-    write_answer(format_scan(scan(descriptor, limits)))
+    highest = max(descriptor, scratch.descriptor)
+    restrict(limits.memory, limits.cpu, descriptors=highest + 1)
+    write_answer(format_scan(scan_descriptor(descriptor, limits, purpose, scratch)))

@@ -11,11 +11,17 @@ from typing import Protocol
 
 from security.model_scan.byte_stream import ByteContent, ByteStream, TruncatedError
 from security.model_scan.limits import MEBI, ScanLimits
+from security.model_scan.lz4_frame import Lz4Decompressor
 from security.model_scan.report import UnscannedError
 
 _CHUNK = 1 << 18
 _PIECE = 1 << 20
+_START = 1 << 12
 _LZMA_MEMORY = 256 * MEBI
+
+
+class SpentError(UnscannedError):
+    """The file unpacks to more bytes than the budget has."""
 
 
 class Budget:
@@ -31,13 +37,13 @@ class Budget:
         """Count the unpacked bytes of a layer.
 
         Raises:
-            UnscannedError: the file exceeds the total limit or the ratio for its size.
+            SpentError: the file exceeds the total limit or the ratio for its size.
         """
         self._unpacked += size
         if self._unpacked > self._bomb:
-            raise UnscannedError(f"decompression bomb: more than {self._ratio} times its size")
+            raise SpentError(f"decompression bomb: more than {self._ratio} times its size")
         if self._unpacked > self._most:
-            raise UnscannedError(f"unpacked size exceeds the limit: {self._most} bytes")
+            raise SpentError(f"unpacked size exceeds the limit: {self._most} bytes")
 
 
 class Decompressor(Protocol):
@@ -95,6 +101,7 @@ DECOMPRESSORS: dict[str, Callable[[], Decompressor]] = {
     "gzip": lambda: _Inflate(zlib.MAX_WBITS | 16),
     "bzip2": bz2.BZ2Decompressor,
     "xz": lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, _LZMA_MEMORY),
+    "lz4": Lz4Decompressor,
     "lzma": lambda: lzma.LZMADecompressor(lzma.FORMAT_ALONE, _LZMA_MEMORY),
 }
 
@@ -111,6 +118,7 @@ class Unpacked:
         self._method = method
         self._decompressor = DECOMPRESSORS[method]()
         self._budget = budget
+        self._given = 0
 
     def read(self, size: int) -> bytes:
         """Return at most `size` unpacked bytes.
@@ -124,13 +132,16 @@ class Unpacked:
             try:
                 piece = self._step(wanted)
             except (zlib.error, lzma.LZMAError, OSError, EOFError, ValueError) as error:
-                raise UnscannedError(f"damaged {self._method} data: {error}") from error
+                raise TruncatedError(f"damaged {self._method} data: {error}") from error
             if piece:
                 self._budget.spend(len(piece))
+                self._given += len(piece)
                 return piece
             if self._decompressor.eof:
                 if self._decompressor.unused_data or not self._packed.at_end():
-                    raise UnscannedError(f"bytes after the end of the {self._method} data")
+                    # Loaders that go on may find the first bytes of their format only there.
+                    message = f"bytes after the end of the {self._method} data"
+                    raise UnscannedError(message, capable=self._given < _START)
                 return b""
 
     def _step(self, wanted: int) -> bytes:

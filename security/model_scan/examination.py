@@ -12,10 +12,12 @@ from security.model_scan.report import (
     Format,
     ScanFinding,
     ScanLocation,
+    ScanPurpose,
     ScanSeverity,
     UnscannedError,
     quote,
 )
+from security.model_scan.scratch import Scratch
 
 Judge = Callable[["Examination", ByteContent, ScanLocation], Format]
 
@@ -26,15 +28,21 @@ class Examination:
 
     Attributes:
         judge: detects the format of content and scans it; containers call it for their members.
+        scratch: memory for archives inside archives.
+        purpose: of the file.
         depth: number of containers around the current content.
+        weights: where the weights in other files end, by the path of the file.
         dropped: number of findings beyond `ScanLimits.findings`.
     """
 
     limits: ScanLimits
     budget: Budget
     judge: Judge
+    scratch: Scratch
+    purpose: ScanPurpose = ScanPurpose.MODEL
     depth: int = 0
     dropped: int = 0
+    weights: dict[str, int] = field(default_factory=dict)
     found: dict[tuple[str, str, tuple[str, ...]], ScanFinding] = field(default_factory=dict)
 
     def find(
@@ -63,7 +71,7 @@ class Examination:
             UnscannedError: containers are nested too deeply, or the content cannot be scanned.
         """
         if self.depth >= self.limits.depth:
-            raise UnscannedError("containers are nested too deeply", where)
+            raise UnscannedError("containers are nested too deeply", where, capable=True)
         self.depth += 1
         try:
             return self.judge(self, content, where)

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from security.model_scan import lz4_frame
 from security.model_scan.byte_stream import ByteContent
-from security.model_scan.formats import numpy_arrays, onnx_model, torch_checkpoint, zip_directory
+from security.model_scan.formats import (
+    numpy_arrays,
+    onnx_model,
+    tar_archive,
+    torch_checkpoint,
+    zip_directory,
+)
 from security.model_scan.formats.json_document import starts_like_json
+from security.model_scan.formats.native_formats import NATIVE
 from security.model_scan.formats.safetensors_header import starts_like_safetensors
 from security.model_scan.pickle.pickle_operations import starts_like_pickle
-from security.model_scan.report import Format, UnscannedError
+from security.model_scan.report import UNKNOWN_FORMAT, Format, UnscannedError
 
-_HEAD = 64
+_HEAD = tar_archive.BLOCK
 _MAGIC = {
     zip_directory.MAGIC: Format.ZIP,
     numpy_arrays.MAGIC: Format.NPY,
@@ -18,14 +26,13 @@ _MAGIC = {
     b"BZh": Format.BZIP2,
     b"\xfd7zXZ\x00": Format.XZ,
     b"\x5d\x00\x00": Format.LZMA,
+    lz4_frame.MAGIC: Format.LZ4,
 }
+_JOBLIB = b"ZF"
 # Formats of real models that the scanner does not support, with a specific reason for each.
 _REFUSED = {
-    b"\x04\x22\x4d\x18": "unsupported compression: lz4",
     b"\x28\xb5\x2f\xfd": "unsupported compression: zstandard",
-    b"\x89HDF\r\n\x1a\n": "unsupported format: HDF5, which can hold code (Keras layers)",
-    b"GGUF": "unsupported format: GGUF",
-    b"ZF": "unsupported format: compressed file of joblib before 0.10",
+    _JOBLIB: "unsupported format: compressed file of joblib before 0.10",
     b"PK\x05\x06": "zip archive without members",
 }
 
@@ -44,9 +51,14 @@ def recognise(content: ByteContent) -> Format:
             return found
     for magic, reason in _REFUSED.items():
         if head.startswith(magic):
-            raise UnscannedError(reason)
+            raise UnscannedError(reason, capable=magic == _JOBLIB)
+    for native in NATIVE:
+        if native.starts(head, content.size):
+            return native.format
     if starts_like_safetensors(head, content.size):
         return Format.SAFETENSORS
+    if tar_archive.starts_like_tar(head):
+        return Format.TAR
     if onnx_model.starts_like_onnx(head):
         return Format.ONNX
     if _starts_like_zlib(head):
@@ -55,7 +67,7 @@ def recognise(content: ByteContent) -> Format:
         return Format.JSON
     if starts_like_pickle(head):
         return Format.PICKLE
-    raise UnscannedError("unknown format")
+    raise UnscannedError(UNKNOWN_FORMAT)
 
 
 def _starts_like_zlib(head: bytes) -> bool:

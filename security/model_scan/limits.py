@@ -24,6 +24,7 @@ class ScanLimits:
         header: largest JSON header or schema in bytes.
         opcodes: opcodes of one pickle.
         findings: findings that a scan keeps; it only counts further ones.
+        scratch: bytes of unpacked archives inside archives or compressed layers, at one time.
         memory: address space of the child process, in bytes.
         cpu: processor time of the child process, in seconds.
         wall: seconds after which the child process is killed.
@@ -41,6 +42,7 @@ class ScanLimits:
     header: int = 32 * MEBI
     opcodes: int = 100_000_000
     findings: int = 200
+    scratch: int = 256 * MEBI
     memory: int = 2 * GIBI
     cpu: int = 300
     wall: float = 600.0

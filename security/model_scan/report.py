@@ -7,6 +7,9 @@ from dataclasses import asdict, dataclass
 from enum import Enum
 from typing import Any
 
+#: The reason for content of a format that no reader knows.
+UNKNOWN_FORMAT = "unknown format"
+
 
 class ScanSeverity(str, Enum):
     """The severity of a finding, worst first."""
@@ -24,18 +27,37 @@ class Format(str, Enum):
     NPY = "npy"
     NPZ = "npz"
     ZIP = "zip"
+    TAR = "tar"
+    TEXT = "text"
     GZIP = "gzip"
     ZLIB = "zlib"
     BZIP2 = "bzip2"
     XZ = "xz"
     LZMA = "lzma"
+    LZ4 = "lz4"
     TORCH = "torch"
     TORCH_LEGACY = "torch-legacy"
     SKOPS = "skops"
     SAFETENSORS = "safetensors"
     ONNX = "onnx"
     JSON = "json"
+    LIGHTGBM = "lightgbm"
+    XGBOOST_UBJ = "xgboost-ubj"
+    CATBOOST = "catboost"
+    GGUF = "gguf"
+    TFLITE = "tflite"
+    HDF5 = "hdf5"
+    KERAS = "keras"
     UNKNOWN = "unknown"
+
+
+class ScanPurpose(str, Enum):
+    """The purpose of a file, which decides what an unreadable part of it means."""
+
+    MODEL = "model"  # all of its content must be understood
+    CONFIGURATION = "configuration"  # a document beside a model, which tells a loader what to do
+    BYSTANDER = "bystander"  # a text or a picture beside a model, which no loader may read
+    DATA = "data"  # only content that a loader can make code of counts
 
 
 class ScanStatus(str, Enum):
@@ -89,6 +111,14 @@ class ScanFinding:
 
 
 @dataclass(frozen=True, slots=True)
+class OutsideWeights:
+    """Weights in another file: its path from the directory of the model, and where they end."""
+
+    path: str
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
 class Scan:
     """The result for one file.
 
@@ -97,12 +127,14 @@ class Scan:
         findings: in the order of detection; at most `ScanLimits.findings`.
         unjudged: why the file, or the rest of it, could not be scanned; None after a full scan.
         size: size of the file in bytes.
+        weights: the weights that it names in other files.
     """
 
     format: Format
     findings: tuple[ScanFinding, ...]
     unjudged: str | None
     size: int
+    weights: tuple[OutsideWeights, ...] = ()
 
     @property
     def status(self) -> ScanStatus:
@@ -113,12 +145,19 @@ class Scan:
 
 
 class UnscannedError(Exception):
-    """The bytes cannot be scanned: they are malformed, unsupported or beyond a limit."""
+    """The bytes cannot be scanned: they are malformed, unsupported or beyond a limit.
 
-    def __init__(self, reason: str, location: ScanLocation | None = None) -> None:
+    Attributes:
+        capable: whether some loader could still make code of the bytes.
+    """
+
+    def __init__(
+        self, reason: str, location: ScanLocation | None = None, *, capable: bool = False
+    ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.location = location
+        self.capable = capable
 
     def __str__(self) -> str:
         if self.location is None or self.location == ScanLocation():
@@ -147,10 +186,13 @@ def parse_scan(line: str) -> Scan:
         record = json.loads(line)
         findings = tuple(_parse_finding(one) for one in record["findings"])
         unjudged = record["unjudged"]
-        scan = Scan(Format(record["format"]), findings, unjudged, record["size"])
+        weights = tuple(OutsideWeights(one["path"], one["end"]) for one in record["weights"])
+        scan = Scan(Format(record["format"]), findings, unjudged, record["size"], weights)
     except (KeyError, TypeError, RecursionError) as error:
         raise ValueError(f"not a scan: {type(error).__name__}") from error
-    if not (unjudged is None or isinstance(unjudged, str)) or type(scan.size) is not int:
+    numbers = [scan.size, *(one.end for one in weights)]
+    texts = ["" if unjudged is None else unjudged, *(one.path for one in weights)]
+    if {type(one) for one in numbers} != {int} or {type(one) for one in texts} != {str}:
         raise ValueError("not a scan: a field has the wrong type")
     if format_scan(scan) != line:
         raise ValueError("not a scan: the line is not in canonical form")

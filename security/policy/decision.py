@@ -7,8 +7,9 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from security.content.printable import printable
-from security.finding import Confidence, Finding, Severity, Silencing
-from security.gates.interface import Report, Tool
+from security.finding import UNJUDGED, Confidence, Finding, Severity, Silencing
+from security.gates.interface import NOTE, Report, Tool
+from security.gates.tool.reason_list import join_reasons
 from security.policy.rule import Comments, Level, Rule, Stale
 from security.policy.waiver import Waiver, WaiverIndex
 from security.statements.gate_result import GateResult
@@ -86,8 +87,10 @@ def evaluate(
     3. Each finding is waived, silenced, failing or warning. A waiver that has expired, or has
        another path or package, has no effect; a comment silences only if the rule accepts it.
     4. With failing findings the verdict is failed, even if the report is incomplete.
-    5. An incomplete or empty report, or advisories that are too old, are an error.
+    5. An incomplete or empty report, or advisories that are too old, are an error; not the parts of
+       a report that a waiver excepts by the sha256 of their bytes.
     6. Otherwise the verdict is warned or passed.
+    7. The reason says how old the advisories are, whatever the rule demands, and the gate's note.
 
     Args:
         report: None without a report.
@@ -107,12 +110,13 @@ def evaluate(
         reason = nothing if unavailable is None else f"could not judge: {unavailable}"
         return draft.as_verdict(Verdict.ERROR, reason, missing=missing)
     draft.sort(report, WaiverIndex(waivers, gate, today))  # 3
-    errors, warnings = _lacks(rule, report, today)
+    errors, warnings = _lacks(rule, report, today, draft.excused)
+    draft.said = _read_notes(rule, report, today)  # 7
     if draft.failing:  # 4
         failing = draft.count(draft.failing, "fail")
-        return draft.as_verdict(Verdict.FAILED, "; ".join([failing, *errors]))
+        return draft.as_verdict(Verdict.FAILED, "; ".join([failing, *errors, *draft.notes]))
     if errors:  # 5
-        return draft.as_verdict(Verdict.ERROR, "; ".join(errors))
+        return draft.as_verdict(Verdict.ERROR, "; ".join([*errors, *draft.notes]))
     if draft.warning:  # 6
         warnings = [draft.count(draft.warning, "warn"), *warnings]
     if warnings:
@@ -127,10 +131,25 @@ class _Draft:
     rule: Rule
     gate: str
     subject: str
+    said: tuple[str, ...] = ()
     failing: list[Finding] = field(default_factory=list)
     warning: list[Finding] = field(default_factory=list)
     waived: list[tuple[Finding, Waiver]] = field(default_factory=list)
     silenced: list[Finding] = field(default_factory=list)
+    wide: dict[Waiver, Finding] = field(default_factory=dict)
+
+    @property
+    def excused(self) -> str | None:
+        """The reasons of an incomplete report that waivers except, as the gate joins them."""
+        return join_reasons([one.message for one, _ in self.waived if one.id == UNJUDGED])
+
+    @property
+    def notes(self) -> list[str]:
+        """Remarks on waivers that name a class of findings, and have no effect."""
+        return [
+            f"waiver without effect: {waiver.finding} names a class, write {one.names[0]}"
+            for waiver, one in self.wide.items()
+        ]
 
     def sort(self, report: Report, waivers: WaiverIndex) -> None:
         """Sort findings into waived, silenced, failing and warning."""
@@ -145,10 +164,13 @@ class _Draft:
                 self.waived.append((finding, waiver))
             elif _is_silenced(self.rule, finding):
                 self.silenced.append(finding)
-            elif fails[kind]:
+            elif fails[kind] and finding.id != UNJUDGED:
                 self.failing.append(finding)
             else:
                 self.warning.append(finding)
+            wide = None if waiver is not None else waivers.find_wide(finding)
+            if wide is not None:
+                self.wide.setdefault(wide, finding)
 
     def count(self, findings: Sequence[Finding], does: str) -> str:
         """Return the number of findings with an effect, and the first of them."""
@@ -156,12 +178,13 @@ class _Draft:
         rest = f", and {len(findings) - 1} more" if len(findings) > 1 else ""
         noun = "finding" if len(findings) == 1 else "findings"
         verb = f"{does}s" if len(findings) == 1 else does
-        return f"{len(findings)} {noun} {verb}: {' '.join([findings[0].id, first]).strip()}{rest}"
+        named = " ".join([findings[0].names[0], first]).strip()
+        return f"{len(findings)} {noun} {verb}: {named}{rest}"
 
     def as_verdict(self, verdict: Verdict, reason: str, *, missing: bool = False) -> Decision:
         """Return the decision."""
         harmless = verdict is Verdict.ERROR and self.rule.level is Level.ADVISORY
-        said = [reason]
+        said = [reason, *self.said]
         said += [f"{len(self.waived)} waived"] if self.waived else []
         said += [f"{len(self.silenced)} silenced"] if self.silenced else []
         return Decision(
@@ -194,13 +217,20 @@ def _low_coverage(rule: Rule, report: Report) -> list[Finding]:
     return [Finding("coverage", message, Severity.HIGH)]
 
 
-def _lacks(rule: Rule, report: Report, today: datetime.date) -> tuple[list[str], list[str]]:
-    """Return the errors and the warnings about the completeness of a report."""
+def _lacks(
+    rule: Rule, report: Report, today: datetime.date, excused: str | None
+) -> tuple[list[str], list[str]]:
+    """Return the errors and the warnings about the completeness of a report.
+
+    Args:
+        excused: the only reasons of an incomplete report that are no error.
+    """
     errors: list[str] = []
     warnings: list[str] = []
-    if report.unjudged is not None:
+    waived = report.unjudged is not None and report.unjudged == excused
+    if report.unjudged is not None and not waived:
         errors.append(f"incomplete report: {report.unjudged or 'no reason given'}")
-    if report.judged <= 0:
+    if report.judged <= 0 and not waived:
         errors.append("nothing was judged")
     if rule.min_coverage is not None and not isinstance(report.facts.get(COVERAGE), int | float):
         errors.append("unknown coverage")
@@ -225,6 +255,19 @@ def _stale(rule: Rule, report: Report, today: datetime.date) -> str | None:
     if days <= rule.max_age_days:
         return None
     return f"advisories older than {rule.max_age_days} days: newest is of {newest} ({days} days)"
+
+
+def _read_notes(rule: Rule, report: Report, today: datetime.date) -> tuple[str, ...]:
+    """Return the gate's note, and the age of the advisories unless it is too old."""
+    note = report.facts.get(NOTE)
+    notes = (str(note),) if note else ()
+    try:
+        newest = datetime.date.fromisoformat(str(report.facts.get(NEWEST_ADVISORY)))
+    except ValueError:
+        return notes
+    if _stale(rule, report, today):
+        return notes
+    return (*notes, f"advisories end {newest}, {max((today - newest).days, 0)} days ago")
 
 
 def unused_waivers(

@@ -19,6 +19,7 @@ from security.policy.rule import Comments, Level, Missing, Rule, Stale, parse_ru
 from security.policy.waiver import Waiver, parse_waiver
 
 __all__ = [
+    "MATERIALIZE",
     "Comments",
     "Environment",
     "Level",
@@ -34,6 +35,8 @@ __all__ = [
 ]
 
 VERSION = 1
+#: The environment of runs that name none: stages run and models are made in it.
+MATERIALIZE = "materialize"
 MOST_ENVIRONMENTS = 100
 _DATA = Path(__file__).parent / "data"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import fnmatch
+import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from dataclasses import dataclass
 from security.content.table import Table
 from security.finding import Finding
 
+#: The notice before a waiver expires.
+SOON = datetime.timedelta(days=14)
 _KEYS = ("gate", "finding", "path", "package", "reason", "owner", "expires")
 _NEEDED = ("gate", "finding", "reason", "owner", "expires")
 _GATE = re.compile(r"[a-z0-9][a-z0-9_-]*")
@@ -23,7 +26,8 @@ class Waiver:
 
     Attributes:
         gate: exact name of the gate.
-        finding: exact id or alias of the finding.
+        finding: exact name of the finding (``Finding.names``): an id or alias, or the sha256 of a
+            file; never the id of a class of findings.
         reason: why the finding is acceptable.
         owner: the person who is responsible.
         expires: first day without the waiver.
@@ -46,9 +50,12 @@ class Waiver:
 
     def covers(self, gate: str, finding: Finding) -> bool:
         """Return whether the waiver matches a finding of a gate, on any day."""
+        return self.finding in finding.names and self.is_about(gate, finding)
+
+    def is_about(self, gate: str, finding: Finding) -> bool:
+        """Return whether the gate, the path and the package match, whatever the finding's name."""
         return (
             gate == self.gate
-            and self.finding in (finding.id, *finding.aliases)
             and (self.path is None or matches_path(self.path, finding.path))
             and (self.package is None or _is_package(self.package, finding.package))
         )
@@ -135,6 +142,14 @@ def _normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
+def waiver_for(gate: str, finding: Finding) -> str:
+    """Return the lines of a policy that would waive a finding, without owner, reason and date."""
+    lines = {"gate": gate, "finding": finding.names[0]}
+    lines |= {"path": finding.path} if finding.path else {}
+    lines |= {"package": finding.package} if finding.package else {}
+    return ", ".join(f"{key} = {json.dumps(value)}" for key, value in lines.items())
+
+
 class WaiverIndex:
     """The valid waivers of one gate, indexed by finding."""
 
@@ -147,13 +162,37 @@ class WaiverIndex:
 
     def find(self, finding: Finding) -> Waiver | None:
         """Return the first waiver that matches a finding."""
-        for name in (finding.id, *finding.aliases):
+        for name in finding.names:
             for waiver in self._by_finding.get(name, ()):
                 if waiver.covers(self._gate, finding):
                     return waiver
         return None
 
+    def find_wide(self, finding: Finding) -> Waiver | None:
+        """Return a waiver without effect, because it names only the class of a finding."""
+        if finding.id in finding.names:
+            return None
+        wide = self._by_finding.get(finding.id, ())
+        return next((one for one in wide if one.is_about(self._gate, finding)), None)
 
-def expired_waivers(waivers: Sequence[Waiver], today: datetime.date) -> tuple[Waiver, ...]:
-    """Return the waivers that have expired."""
-    return tuple(waiver for waiver in waivers if not waiver.works(today))
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """The waivers that need attention.
+
+    Attributes:
+        expired: waivers without effect, because their day has come.
+        expiring: waivers that lose their effect within ``SOON``, the next one first.
+    """
+
+    expired: tuple[Waiver, ...] = ()
+    expiring: tuple[Waiver, ...] = ()
+
+
+def find_deadlines(waivers: Sequence[Waiver], today: datetime.date) -> Deadlines:
+    """Return the waivers that have expired, and those that expire soon."""
+    working = sorted((one for one in waivers if one.works(today)), key=lambda one: one.expires)
+    return Deadlines(
+        expired=tuple(one for one in waivers if not one.works(today)),
+        expiring=tuple(one for one in working if one.expires <= today + SOON),
+    )

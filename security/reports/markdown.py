@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from security.content.printable import printable
 from security.finding import Finding
 from security.policy.decision import CaseDecision
-from security.policy.waiver import Waiver
+from security.policy.waiver import Deadlines, Waiver
 from security.verdict import Verdict, combine
 
 #: Bytes. GitHub drops a summary of more than 1 MiB.
@@ -34,12 +34,14 @@ def write_summary(
     commit: str | None = None,
     environment: str | None = None,
     unused: Sequence[Waiver] = (),
+    deadlines: Deadlines = Deadlines(),
     more: Sequence[str] = (),
 ) -> str:
     """Return a summary of decisions.
 
     Args:
         unused: waivers that waived nothing.
+        deadlines: waivers that have expired or expire soon.
         more: more sections, below the table; untrusted text in them is in code spans.
     """
     blocks = [
@@ -48,7 +50,7 @@ def write_summary(
         "\n".join(_table(decisions)),
         *more,
         *(_section(one) for one in decisions if _has_findings(one)),
-        *_waivers(decisions, unused),
+        *_waivers(decisions, unused, deadlines),
     ]
     return _fit(blocks)
 
@@ -125,10 +127,13 @@ def _item(does: str, finding: Finding) -> str:
     rated = finding.severity.value if finding.severity else "no severity"
     where = f" at {code(finding.place)}" if finding.place else ""
     says = f": {code(finding.message)}" if finding.message else ""
-    return f"- {does} ({rated}): {code(finding.id)}{where}{says}"
+    named = f"; waive as {code(finding.names[0])}" if finding.names[0] != finding.id else ""
+    return f"- {does} ({rated}): {code(finding.id)}{where}{says}{named}"
 
 
-def _waivers(decisions: Sequence[CaseDecision], unused: Sequence[Waiver]) -> Iterator[str]:
+def _waivers(
+    decisions: Sequence[CaseDecision], unused: Sequence[Waiver], deadlines: Deadlines
+) -> Iterator[str]:
     used: dict[Waiver, int] = {}
     for one in decisions:
         for _, waiver in one.decision.waived:
@@ -136,9 +141,15 @@ def _waivers(decisions: Sequence[CaseDecision], unused: Sequence[Waiver]) -> Ite
     if used:
         lines = [f"- {count} × {_waiver(waiver)}" for waiver, count in used.items()]
         yield "\n".join(["### Waived", "", *lines])
-    if unused:
-        lines = [f"- {_waiver(waiver)}" for waiver in unused]
-        yield "\n".join(["### Unused waivers (remove them)", "", *lines])
+    lists = {
+        "Expired waivers (renew or remove them)": deadlines.expired,
+        "Waivers that expire soon": deadlines.expiring,
+        "Unused waivers (remove them)": unused,
+    }
+    for title, waivers in lists.items():
+        if waivers:
+            lines = [f"- {_waiver(waiver)}" for waiver in waivers]
+            yield "\n".join([f"### {title}", "", *lines])
 
 
 def _waiver(waiver: Waiver) -> str:

@@ -20,14 +20,18 @@ _NEW = 60.0  # seconds in which a directory may still lack its lock
 
 
 @contextmanager
-def make_private(prefix: str) -> Iterator[Path]:
-    """Create a private directory for a block.
+def make_private(prefix: str, within: Path | None = None) -> Iterator[Path]:
+    """Create a private directory for a block, and remove those that killed processes have left.
+
+    Args:
+        within: the directory above it; None takes that of all private directories.
 
     Raises:
         OSError: it cannot be created.
     """
-    _remove_abandoned(prefix)
-    with tempfile.TemporaryDirectory(prefix=prefix, dir=find_private()) as name:
+    above = within or find_private()
+    _remove_abandoned(prefix, above)
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=above) as name:
         lock = _lock(Path(name))
         try:
             yield Path(name)
@@ -45,7 +49,7 @@ def create_private(prefix: str) -> tuple[Path, int]:
     Raises:
         OSError: it cannot be created.
     """
-    _remove_abandoned(prefix)
+    _remove_abandoned(prefix, find_private())
     directory = Path(tempfile.mkdtemp(prefix=prefix, dir=find_private()))
     return directory, _lock(directory)
 
@@ -56,8 +60,8 @@ def _lock(directory: Path) -> int:
     return lock
 
 
-def _remove_abandoned(prefix: str) -> None:
-    for other in filter(_is_abandoned, find_private().glob(f"{prefix}*")):
+def _remove_abandoned(prefix: str, above: Path) -> None:
+    for other in filter(_is_abandoned, above.glob(f"{prefix}*")):
         shutil.rmtree(other, ignore_errors=True)
 
 

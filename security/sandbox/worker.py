@@ -15,15 +15,15 @@ from pathlib import Path
 from typing import Any
 
 
-def start_code(module: str) -> str:
-    """Return the code for ``python -I -c`` that calls a module's ``answer``.
+def start_code(module: str, function: str = "answer") -> str:
+    """Return the code for ``python -I -c`` that calls a function of a module.
 
     Its arguments are the directory of our packages, which comes last on ``sys.path``, and those of
     the worker.
     """
     return (
         "import sys; sys.path.append(sys.argv[1]);"
-        f" from {module} import answer; answer(sys.argv[2:])"
+        f" from {module} import {function}; {function}(sys.argv[2:])"
     )
 
 

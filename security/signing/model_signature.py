@@ -16,23 +16,29 @@ from security.statements.statement import Statement, Subject, write_statement
 
 PREDICATE = "https://model_signing/signature/v1.0"
 _OPTIONS = {"method": "files", "hash_type": "sha256", "allow_symlinks": False}
+_UNPROVEN = "ml-assets:without-provenance"
 _RESOURCE_FIELDS = ("name", "algorithm", "digest")
 _IGNORED = (".git", ".gitattributes", ".github", ".gitignore")
 
 
-def write_model_statement(name: str, files: Mapping[str, str]) -> Statement:
+def write_model_statement(
+    name: str, files: Mapping[str, str], unproven: str | None = None
+) -> Statement:
     """Write the statement that is signed for a model.
 
     Args:
         name: the name of its file or directory.
         files: sha256 by path relative to it; a single file's path is ``.``.
+        unproven: the reason to sign a model without provenance, which the statement records;
+            ``model_signing`` does not read this field.
     """
     resources = [
         {"name": path, "algorithm": "sha256", "digest": files[path]} for path in sorted(files)
     ]
-    predicate = {
+    predicate: dict[str, object] = {
         "serialization": {**_OPTIONS, "ignore_paths": list(_IGNORED)},
         "resources": resources,
+        **({_UNPROVEN: unproven} if unproven is not None else {}),
     }
     return write_statement([Subject(name, {"sha256": root_digest(files)})], PREDICATE, predicate)
 
@@ -62,7 +68,8 @@ def verify_model_files(statement: Statement, name: str, files: Mapping[str, str]
     The layout of its JSON, and the order of keys and files, do not matter:
 
     a. It has one subject: this name, and the root digest of these files.
-    b. It has no further field, and only our serialization options.
+    b. It has no further field but a reason to sign without provenance, and only our serialization
+       options.
     c. The signer may have ignored Git's files and no others. They are not ignored here.
     d. It lists each file exactly once, with its digest, and no further file.
 
@@ -85,7 +92,7 @@ def _parse_files(statement: Statement, name: str, roots: Sequence[str]) -> dict[
     """
     if statement.subjects not in [(Subject(name, {"sha256": root}),) for root in roots]:  # a
         raise ValueError("another name or digest")
-    predicate = Field(statement.predicate).only(("serialization", "resources"))  # b
+    predicate = Field(statement.predicate).only(("serialization", "resources"), (_UNPROVEN,))  # b
     options = predicate.get("serialization").only(_OPTIONS, ("ignore_paths",)).mapping()
     chosen = {key: options[key] for key in _OPTIONS}
     if chosen != _OPTIONS or chosen["allow_symlinks"] is not False:  # 0 == False
@@ -103,6 +110,12 @@ def _parse_files(statement: Statement, name: str, roots: Sequence[str]) -> dict[
             raise one.wrong("duplicate file")
         found[path] = one.get("digest").text()
     return found
+
+
+def find_unproven_reason(statement: Statement) -> str | None:
+    """Return the stated reason to sign a model without provenance; None without one."""
+    reason = statement.predicate.get(_UNPROVEN)
+    return None if reason is None else str(reason)
 
 
 def _another(message: str) -> SignatureError:

@@ -16,6 +16,8 @@ class Purpose(Enum):
     REBUILD = "rebuild"
 
 
+#: A bill of materials (CycloneDX).
+BILL = "https://cyclonedx.org/bom"
 #: The known predicate types, with their purposes.
 PREDICATES = {
     "https://model_signing/signature/v1.0": Purpose.MODEL_SIGNATURE,
@@ -24,7 +26,7 @@ PREDICATES = {
     "https://in-toto.io/attestation/test-result/v0.1": Purpose.GATE_RESULT,
     "https://in-toto.io/attestation/vulns/v0.2": Purpose.GATE_RESULT,
     "https://slsa.dev/verification_summary/v1": Purpose.SUMMARY,
-    "https://cyclonedx.org/bom": Purpose.BILL,
+    BILL: Purpose.BILL,
     "urn:ml-assets:directory-listing:v1": Purpose.PROVENANCE,
     "urn:ml-assets:rebuild:v1": Purpose.REBUILD,
     # Signers of provenance may also sign which outs a run has recorded.

@@ -122,6 +122,7 @@ class Provenance:
         params: values by file and key.
         variables: names of the environment variables of its process.
         invocation: the run's id.
+        project: the names of the run's project; none in statements of earlier versions.
     """
 
     outs: tuple[Subject, ...]
@@ -136,6 +137,7 @@ class Provenance:
     invocation: str
     started: datetime.datetime
     finished: datetime.datetime
+    project: tuple[str, ...] = ()
 
     def of_role(self, *roles: Role) -> list[Material]:
         """Return the materials with a role."""
@@ -164,6 +166,7 @@ def write_provenance(provenance: Provenance) -> Statement:
                 "uncommitted": list(conditions.uncommitted),
                 "changed": list(conditions.changed),
                 **({"writable": list(conditions.writable)} if conditions.writable else {}),
+                **({"project": list(provenance.project)} if provenance.project else {}),
             },
             "resolvedDependencies": [one.to_json() for one in provenance.materials],
         },
@@ -209,7 +212,7 @@ def _build(statement: Statement) -> Provenance:
     if definition.get("buildType").value != BUILD_TYPE:
         raise definition.get("buildType").unlike(BUILD_TYPE)
     outer = definition.get("externalParameters").only(_OUTER_FIELDS)
-    inner = definition.get("internalParameters").only(_INNER_FIELDS, ("writable",))
+    inner = definition.get("internalParameters").only(_INNER_FIELDS, ("writable", "project"))
     details = body.get("runDetails").only(("builder", "metadata"))
     builder = details.get("builder").only(("id", "version"))
     metadata = details.get("metadata").only(("invocationId", "startedOn", "finishedOn"))
@@ -234,6 +237,7 @@ def _build(statement: Statement) -> Provenance:
         invocation=metadata.text_of("invocationId"),
         started=parse_time(metadata.get("startedOn")),
         finished=parse_time(metadata.get("finishedOn")),
+        project=inner.get("project").texts(),
     )
 
 

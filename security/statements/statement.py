@@ -61,9 +61,27 @@ class Statement:
     predicate_type: str
     predicate: Mapping[str, Any]
 
-    def speaks_of(self, algorithm: str, digest: str) -> bool:
-        """Return whether a subject has this digest."""
-        return any(subject.digest.get(algorithm) == digest for subject in self.subjects)
+    def speaks_of(self, identifier: str) -> bool:
+        """Return whether a subject has this digest (``identify``)."""
+        return any(identifier in list_identifiers(one.digest) for one in self.subjects)
+
+
+def identify(digests: Mapping[str, str]) -> str:
+    """Return the identifying digest of a set.
+
+    A directory's has the prefix ``dirHash:``. Its listing is a text, and a file with this text has
+    the same digits as its sha256, so the digits alone would confuse the two.
+    """
+    return list_identifiers(digests)[0]
+
+
+def list_identifiers(digests: Mapping[str, str]) -> list[str]:
+    """Return all identifying digests of a set, as ``identify`` does."""
+    return [
+        f"{name}:{digests[name]}" if name == "dirHash" else digests[name]
+        for name in STRONG
+        if isinstance(digests.get(name), str)
+    ]
 
 
 def write_statement(

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from security.statements.provenance import Material, Role
-from security.statements.statement import STRONG, Subject
+from security.statements.statement import Subject, identify, list_identifiers
 from security.verdict import Verdict
 from security.verify.verified_statements import Origin, VerifiedStatements
 
@@ -84,11 +84,6 @@ class Lineage:
         return [node for node in self.nodes.values() if node.kind == kind]
 
 
-def identify(digests: Mapping[str, str]) -> str:
-    """Return the identifying digest of a set."""
-    return next(digests[name] for name in STRONG if name in digests)
-
-
 def trace(statements: VerifiedStatements, subject: Subject) -> Lineage:
     """Follow a subject back to commits and data.
 
@@ -128,11 +123,14 @@ def _enter(found: Lineage, made: Subject, origin: Origin) -> None:
     """Add an out and all inputs of its run."""
     digest, statement = identify(made.digest), origin.verified.bundle.sha256
     run = origin.provenance
-    name = next((o.name for o in run.outs if digest in o.digest.values()), made.name)
+    names = (one.name for one in run.outs if digest in list_identifiers(one.digest))
+    name = next(names, made.name)
     detail = f"{run.stage} {run.action.value}, signed by {origin.verified.identity}"
     same = [one.name for one in run.materials if identify(one.digest) == digest]
     detail += f"; the same bytes as {', '.join(same)}" if same else ""
-    found.nodes[digest] = Node(digest, "out", name, made.digest, detail=detail)
+    detail += f"; {origin.weakness}" if origin.weakness else ""
+    verdict = Verdict.WARNED if origin.weakness else Verdict.PASSED
+    found.nodes[digest] = Node(digest, "out", name, made.digest, verdict, detail)
     found.origins[digest] = origin
     for material in run.materials:
         found.add(_node(material))

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 
 from security.gates.registry import model_readers
 from security.policy.decision import Decision, evaluate
-from security.policy.policy import Environment, Policy
+from security.policy.policy import MATERIALIZE, Environment, Policy
 from security.policy.rule import Level
 from security.policy.waiver import Waiver
 from security.statements.gate_result import GateResult
+from security.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class VerificationRules:
         policy: sha256 of the policy's text.
         today: the date that waivers and advisories are compared with.
         model_gates: gates that check every model.
+        now: the time to compare statements with; None compares none.
     """
 
     environment: Environment
@@ -30,17 +32,33 @@ class VerificationRules:
     waivers: Sequence[Waiver]
     today: datetime.date
     model_gates: frozenset[str] = field(default_factory=model_readers)
+    now: datetime.datetime | None = None
 
     @classmethod
     def from_policy(
-        cls, policy: Policy, environment: str, today: datetime.date
+        cls,
+        policy: Policy,
+        environment: str,
+        today: datetime.date,
+        now: datetime.datetime | None = None,
     ) -> VerificationRules:
         """Select the rules of an environment.
 
         Raises:
             PolicyError: the policy has no such environment.
         """
-        return cls(policy.environment(environment), policy.sha256, policy.waivers, today)
+        rules = policy.environment(environment)
+        return cls(rules, policy.sha256, policy.waivers, today, now=now)
+
+    @property
+    def weak_origin(self) -> Verdict:
+        """The verdict on provenance that leads to no run of this project.
+
+        It is a warning while models are made, so that a cache filled by DVC can be used, and
+        otherwise a failure.
+        """
+        lenient = self.environment.name == MATERIALIZE and not self.environment.verified_restores
+        return Verdict.WARNED if lenient else Verdict.FAILED
 
     def decide(self, result: GateResult) -> Decision:
         """Apply the policy to a gate's result."""

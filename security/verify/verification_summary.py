@@ -47,6 +47,7 @@ class Summary:
             tree, and in summaries of earlier versions.
         grounds: ledger digests of the gate results behind the decision.
         version: the version of ml-assets that decided.
+        project: the names of the outs' project; none in summaries of earlier versions.
     """
 
     outs: tuple[Subject, ...]
@@ -57,6 +58,7 @@ class Summary:
     at: datetime.datetime
     version: str
     commit: str | None = None
+    project: tuple[str, ...] = ()
 
 
 def write_summary(summary: Summary, levels: Sequence[SlsaLevel]) -> Statement:
@@ -81,6 +83,7 @@ def write_summary(summary: Summary, levels: Sequence[SlsaLevel]) -> Statement:
         "verificationResult": "PASSED" if summary.passed else "FAILED",
         "verifiedLevels": [f"SLSA_BUILD_LEVEL_{lowest}"],
         "slsaVersion": "1.0",
+        **({"project": list(summary.project)} if summary.project else {}),
     }
     return write_statement(summary.outs, PREDICATE, predicate)
 
@@ -102,10 +105,16 @@ def parse_summary(statement: Statement) -> Summary:
         raise SummaryError(f"not a summary: {error}", "run it again: ml-assets run") from error
 
 
+def is_ours(statement: Statement) -> bool:
+    """Whether a summary claims to be one of ours: a signer may sign those of other programs."""
+    verifier = statement.predicate.get("verifier")
+    return isinstance(verifier, dict) and verifier.get("id") == _VERIFIER
+
+
 def _build(statement: Statement) -> Summary:
     if statement.predicate_type != PREDICATE:
         raise ValueError("another statement type")
-    body = Field(statement.predicate).only(_FIELDS)
+    body = Field(statement.predicate).only(_FIELDS, ("project",))
     verifier = body.get("verifier").only(("id", "version"))
     policy = body.get("policy").only(("uri", "digest"))
     digest = policy.get("digest").only(("sha256",), ("gitCommit",))
@@ -122,6 +131,7 @@ def _build(statement: Statement) -> Summary:
         at=datetime.datetime.fromisoformat(body.get("timeVerified").text()),
         version=verifier.get("version").only(("ml-assets",)).get("ml-assets").text(),
         commit=digest.get("gitCommit").optional_text(),
+        project=body.get("project").texts(),
     )
 
 

@@ -7,26 +7,32 @@ attack that it stops:
    other bytes could be used under its name.
 2. signature: a trusted signer signed a model, over exactly these files. Stops a model that was
    changed, renamed, extended or taken from elsewhere.
-3. provenance: a trusted run wrote these bytes. Stops bytes that no run of a stage produced.
-4. inputs: each input has trusted provenance too, back to commits and datasets. Stops a poisoned
-   intermediate file.
-5. commit: the code that ran is committed. Shows code that nobody can review.
+3. provenance: a trusted run of this project wrote these bytes. Stops bytes that no run of a stage
+   produced: from another project, or restored from a cache that somebody filled.
+4. inputs: each input has trusted provenance too, back to commits and datasets, and none changed
+   while it was read. Stops a poisoned intermediate file.
+5. commit: the code that ran is committed, in this repository. Shows code that nobody can review.
 6. gates: the environment's gates let the subject pass, by today's policy. Stops a model that was
    never checked, that has findings, or that was let through by an earlier, weaker policy.
 
-   a. Find the newest trusted decision for the environment. Without one, the gates never ran.
-   b. Verify each gate result that it names, and use those of the subject and of the source. A
+   a. Compare the clock with the newest trusted statement. Stops a clock that was set back to
+      revive an expired waiver.
+   b. Find the newest trusted decision for the environment. Without one, the gates never ran. A
+      newer one that cannot be used is an error: it may be unfavourable.
+   c. Verify each gate result that it names, and use those of the subject and of the source. A
       result of another model does not count.
-   c. Apply today's policy to each result. The decision's own verdict is not used.
-   d. Require a result of each gate that the policy needs. Stops a decision that leaves one out.
-   e. Block on each result that blocks. A gate that could not check is no pass.
+   d. Apply today's policy to each result. The decision's own verdict is not used.
+   e. Require a result of each gate that the policy needs. Stops a decision that leaves one out.
+   f. Block on each result that blocks. A gate that could not check is no pass.
 
 The verdict is ``failed`` where a step fails, ``error`` where a step could not be taken, and only
-otherwise ``passed`` or ``warned``. Nothing here needs a network, a clock, Git or a configuration.
+otherwise ``passed`` or ``warned``. Nothing here needs a network, a clock, Git or a configuration:
+the time, and the commits of the repository, are arguments.
 """
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterator, Sequence
 
 from security.content.file_mode import ModeError, judge_modes
@@ -36,29 +42,54 @@ from security.errors import SecurityError
 from security.policy.decision import Decision
 from security.signing.bundle import Bundle
 from security.signing.model_signature import PREDICATE as MODEL_SIGNATURE
-from security.signing.model_signature import root_digests, verify_model_signature
+from security.signing.model_signature import (
+    find_unproven_reason,
+    root_digests,
+    verify_model_signature,
+)
 from security.statements import gate_result
 from security.statements.gate_result import GateResult, parse_result
-from security.statements.provenance import Role
+from security.statements.predicates import BILL
+from security.statements.provenance import PREDICATE as PROVENANCE
+from security.statements.statement import Statement, identify, list_identifiers
 from security.verdict import Verdict, combine
 from security.verify import verification_summary
-from security.verify.lineage import Lineage, identify, trace
+from security.verify.lineage import Lineage, trace
+from security.verify.lineage_steps import History, check_commit, check_inputs, run_again
+from security.verify.newest_decision import find_decision
 from security.verify.slsa_level import find_level
 from security.verify.verification import Verification
 from security.verify.verification_rules import VerificationRules
 from security.verify.verification_subject import VerificationSubject
-from security.verify.verification_summary import Summary, parse_summary
+from security.verify.verification_summary import Summary
 from security.verify.verified_statements import Origin, VerifiedStatements
 
-_SHOWN = 3  # names in a step's detail
+#: Clocks of machines that sign and verify may differ by this much.
+_SKEW = datetime.timedelta(hours=1)
+
+
+class ClockError(SecurityError):
+    """The clock is behind a trusted statement."""
+
+    kind = "clock"
 
 
 class Verifier:
-    """Verifies subjects by the statements of one ledger and the rules of one environment."""
+    """Verifies subjects by the statements of one ledger and the rules of one environment.
 
-    def __init__(self, statements: VerifiedStatements, rules: VerificationRules) -> None:
+    Args:
+        history: the commits of the project's repository; None where there is no repository.
+    """
+
+    def __init__(
+        self,
+        statements: VerifiedStatements,
+        rules: VerificationRules,
+        history: History | None = None,
+    ) -> None:
         self._statements = statements
         self._rules = rules
+        self._history = history
 
     def verify(self, subject: VerificationSubject) -> Verification:
         """Take all steps. A failed step does not skip the later ones.
@@ -75,19 +106,48 @@ class Verifier:
         self._check_provenance(found, origin)  # 3
         if origin is not None:
             found.level = find_level(origin.provenance, origin.verified.identity)
-            _check_inputs(found)  # 4
-            _check_commit(found)  # 5
+            check_inputs(found, self._rules)  # 4
+            check_commit(found, self._history)  # 5
         self._check_gates(found, is_model=is_model)  # 6
         return found
 
     def _is_model(self, subject: VerificationSubject) -> bool:
-        """Return whether a subject is a model; a copy under another name is one as well."""
-        origin = self._statements.origin(identify(subject.subject.digest))
-        outs = [one.name for one in origin.provenance.outs] if origin is not None else []
-        if subject.is_model or any(map(looks_like_model, (subject.subject.name, *outs))):
+        """Return whether a subject is a model; a copy under another name is one as well.
+
+        The working tree alone does not decide: whoever can write it can change names and the graph.
+        A trusted signature, gate result, bill or run about the digest makes it a model as well, and
+        so does its content.
+        """
+        digest = identify(subject.subject.digest)
+        names = {subject.subject.name, *self._list_names(digest)}
+        if subject.is_model or names & subject.models or any(map(looks_like_model, names)):
             return True
         roots = root_digests(subject.tree.files) if subject.tree is not None else ()
-        return any(self._statements.about(root, MODEL_SIGNATURE) for root in roots)
+        return (
+            any(self._statements.about(root, MODEL_SIGNATURE) for root in roots)
+            or self._is_judged_model(digest)
+            or subject.holds_model()
+        )
+
+    def _list_names(self, digest: str) -> Iterator[str]:
+        """Yield the names of a digest in trusted provenance and decisions."""
+        for kind in (PROVENANCE, verification_summary.PREDICATE):
+            for verified in self._statements.about(digest, kind):
+                for one in verified.statement.subjects:
+                    if digest in list_identifiers(one.digest):
+                        yield one.name
+
+    def _is_judged_model(self, digest: str) -> bool:
+        """Return whether a gate has judged a digest as a model, or a bill describes it as one."""
+        digits = digest.removeprefix("dirHash:")  # the format of gate results has no algorithm
+        for verified in self._statements.about(digits, gate_result.PREDICATE):
+            try:
+                result = parse_result(verified.statement.payload)
+            except SecurityError:
+                return True  # a trusted signer wrote it: without knowing what it says, be strict
+            if result.binding.gate in self._rules.model_gates and result.report.has_models:
+                return True
+        return any(_describes_model(one.statement) for one in self._statements.about(digest, BILL))
 
     def _check_signature(self, found: Verification, tree: FileTree, given: Bundle | None) -> None:
         """Take step 2: one signature of these files has to verify."""
@@ -104,7 +164,10 @@ class Verifier:
             except SecurityError as error:
                 reasons.append(error.message)
                 continue
-            found.note("signature", Verdict.PASSED, f"OpenSSF Model Signing by {verified.identity}")
+            detail = f"OpenSSF Model Signing by {verified.identity}"
+            unproven = find_unproven_reason(verified.statement)
+            detail += f"; signed without provenance: {unproven}" if unproven else ""
+            found.note("signature", Verdict.PASSED, detail)
             return
         found.note("signature", Verdict.FAILED, next(iter(reasons), "no signature for these bytes"))
 
@@ -123,7 +186,11 @@ class Verifier:
             detail = (
                 f"{run.stage} {run.action.value} on {when}, signed by {origin.verified.identity}"
             )
-            found.note("provenance", Verdict.PASSED, detail)
+            if origin.weakness is None:
+                found.note("provenance", Verdict.PASSED, detail)
+            else:
+                detail += f"; {origin.weakness}; run it: {run_again(run.stage)}"
+                found.note("provenance", self._rules.weak_origin, detail)
             return
         about = self._statements.index.about(identify(found.subject.digest))
         refused = self._statements.refused
@@ -135,43 +202,51 @@ class Verifier:
     def _check_gates(self, found: Verification, *, is_model: bool) -> None:
         """Take step 6."""
         digest = identify(found.subject.digest)
-        summary = self._find_summary(digest)  # a
-        if summary is None:
-            name = self._rules.environment.name
-            found.note("gates", Verdict.FAILED, f"no trusted decision for environment {name}")
-            return
+        name = self._rules.environment.name
         try:
-            results = list(self._find_results(summary, digest))  # b
+            self._check_clock()  # a
+            summary = find_decision(self._statements, digest, name)  # b
+            if summary is None:
+                found.note("gates", Verdict.FAILED, f"no trusted decision for environment {name}")
+                return
+            results = list(self._find_results(summary, digest))  # c
         except SecurityError as error:
-            found.note("gates", Verdict.ERROR, error.message)
+            detail = f"{error.message}; {error.hint}" if error.hint else error.message
+            found.note("gates", Verdict.ERROR, detail)
             return
-        decisions = [self._rules.decide(result) for result in results]  # c
-        missing = self._rules.find_missing(results, is_model=is_model)  # d
+        is_unnamed = self._statements.is_unnamed(summary.project)
+        if is_unnamed and self._rules.weak_origin is Verdict.FAILED:
+            detail = f"the decision names no project; decide again: {run_again()}"
+            found.note("gates", Verdict.FAILED, detail)
+            return
+        decisions = [self._rules.decide(result) for result in results]  # d
+        missing = self._rules.find_missing(results, is_model=is_model)  # e
         blocking = [one for one in decisions if one.blocks]
         if missing:
             found.note("gates", Verdict.ERROR, f"no result of gates: {', '.join(missing)}")
-        elif blocking:  # e
+        elif blocking:  # f
             first = blocking[0]
             reason = f"{first.gate} of {first.subject}: {first.reason}"
             found.note("gates", combine(one.verdict for one in blocking), reason)
         else:
-            _note_gates(found, decisions, self._rules.environment.name)
+            _note_gates(found, decisions, name)
 
-    def _find_summary(self, digest: str) -> Summary | None:
-        """Return the newest trusted decision about a digest for the environment."""
-        found: list[Summary] = []
-        for verified in self._statements.about(digest, verification_summary.PREDICATE):
-            try:
-                summary = parse_summary(verified.statement)
-            except SecurityError as error:
-                self._statements.refused[verified.bundle.sha256] = error.message
-                continue
-            if summary.environment == self._rules.environment.name:
-                found.append(summary)
-        return max(found, key=lambda one: one.at, default=None)
+    def _check_clock(self) -> None:
+        """Refuse a clock that is behind the newest trusted statement: waivers would come back.
+
+        Raises:
+            ClockError: it is behind.
+        """
+        newest = self._statements.newest_time() if self._rules.now is not None else None
+        if newest is not None and self._rules.now is not None and newest > self._rules.now + _SKEW:
+            raise ClockError(
+                f"the clock is behind a trusted statement of {newest:%Y-%m-%d %H:%M} UTC",
+                "set the clock of this machine",
+            )
 
     def _find_results(self, summary: Summary, digest: str) -> Iterator[GateResult]:
         """Yield the verified results that a decision names, of the subject and of the source."""
+        digits = digest.removeprefix("dirHash:")
         for ground in summary.grounds:
             verified = self._statements.find(ground)
             if verified is None:
@@ -180,8 +255,18 @@ class Verifier:
             if verified.statement.predicate_type != gate_result.PREDICATE:
                 continue
             result = parse_result(verified.statement.payload)
-            if result.binding.subject == "source" or result.binding.sha256 == digest:
+            names = {one.name for one in summary.outs if digest in list_identifiers(one.digest)}
+            is_own = result.binding.sha256 == digits and result.binding.subject in names
+            if result.binding.subject == "source" or is_own:
                 yield result
+
+
+def _describes_model(bill: Statement) -> bool:
+    """Return whether a CycloneDX bill is the bill of a model."""
+    value: object = bill.predicate
+    for key in ("metadata", "component", "type"):
+        value = value.get(key) if isinstance(value, dict) else None
+    return value == "machine-learning-model"
 
 
 def _check_bytes(found: Verification, subject: VerificationSubject) -> None:
@@ -204,38 +289,6 @@ def _find_origin(lineage: Lineage, digest: str) -> Origin | None:
     return next((lineage.origins[one] for one in above if one in lineage.origins), None)
 
 
-def _check_inputs(found: Verification) -> None:
-    """Take step 4."""
-    lineage = found.lineage
-    others = [node for node in lineage.nodes.values() if node.id != identify(found.subject.digest)]
-    unproven = [f"{one.name}: {one.detail}" for one in others if one.verdict is Verdict.FAILED]
-    local = [node.name for node in others if node.verdict is Verdict.WARNED]
-    counted = f"{len(others)} inputs of {len(lineage.origins)} runs"
-    data = len(lineage.of_kind(Role.DATA.value))
-    counted += f", {data} of them datasets" if data else ""
-    if unproven:
-        found.note("inputs", Verdict.FAILED, _shorten(unproven))
-    elif local:
-        detail = f"{counted}; neither committed nor a dataset: {_shorten(local)}"
-        found.note("inputs", Verdict.WARNED, detail)
-    else:
-        found.note("inputs", Verdict.PASSED, counted)
-
-
-def _check_commit(found: Verification) -> None:
-    """Take step 5."""
-    runs = [origin.provenance for origin in found.lineage.origins.values()]
-    uncommitted = sorted({path for run in runs for path in run.conditions.uncommitted})
-    commits = sorted({identify(one.digest) for run in runs for one in run.of_role(Role.COMMIT)})
-    if not all(run.of_role(Role.COMMIT) for run in runs):
-        found.note("commit", Verdict.WARNED, "a run without a commit")
-    elif uncommitted:
-        detail = f"uncommitted changes during the run: {_shorten(uncommitted)}"
-        found.note("commit", Verdict.WARNED, detail)
-    else:
-        found.note("commit", Verdict.PASSED, ", ".join(one[:12] for one in commits))
-
-
 def _note_gates(found: Verification, decisions: Sequence[Decision], environment: str) -> None:
     """Note that no gate blocks."""
     warned = dict.fromkeys(one.gate for one in decisions if one.verdict is not Verdict.PASSED)
@@ -243,8 +296,3 @@ def _note_gates(found: Verification, decisions: Sequence[Decision], environment:
     detail = f"policy of {environment}: {f'{names} pass' if names else 'no gates required'}"
     detail += f"; with warnings: {', '.join(warned)}" if warned else ""
     found.note("gates", Verdict.WARNED if warned else Verdict.PASSED, detail)
-
-
-def _shorten(names: Sequence[str]) -> str:
-    more = f", and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return f"{', '.join(names[:_SHOWN])}{more}"

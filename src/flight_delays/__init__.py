@@ -1,1 +1,1 @@
-"""Own the example: will a flight from New York arrive 15 or more minutes late."""
+"""The example: predict whether a flight from New York arrives 15 or more minutes late."""

@@ -1,4 +1,4 @@
-"""Own the baseline that a model must beat: the historical late rate by carrier and hour."""
+"""The baseline that a model must beat: the historical late rate by carrier and hour."""
 
 from dataclasses import dataclass
 
@@ -11,18 +11,18 @@ from flight_delays.schema import LABEL
 from flight_delays.scores import Probabilities
 
 _MINUTES = 60
-# A rate of few flights counts as much as this many flights of the overall rate beside it. Without
-# them a carrier seen once in an hour would be called certain, and the baseline too easy to beat.
+# Each rate is smoothed with this many flights at the overall rate. Otherwise a carrier with one
+# flight in an hour would get a probability of 0 or 1, and the baseline would be too easy to beat.
 PRIOR_FLIGHTS = 20
 
 
 @dataclass(frozen=True)
 class CarrierHourBaseline:
-    """Answer with the late rate of the same carrier in the same hour of departure.
+    """Predict the late rate of the same carrier in the same hour of departure.
 
     Attributes:
         rates: By carrier and hour.
-        overall: For a carrier that was never seen in that hour.
+        overall: The late rate of all flights, for a carrier without flights in that hour.
     """
 
     rates: "pd.Series[float]"
@@ -43,12 +43,12 @@ def fit_baseline(flights: pd.DataFrame) -> CarrierHourBaseline:
     """Count the late rates of labelled flights.
 
     Raises:
-        DataError: The flights lack a column, or there are none.
+        DataError: The flights lack a column, or the table is empty.
     """
     keys = _keys(flights)
     require_columns(flights, [LABEL], "flights")
     if flights.empty:
-        raise DataError("no flight to count late rates of", hint="run: dvc repro prepare_data")
+        raise DataError("no flight to count late rates from", hint="run: dvc repro prepare_data")
     late = flights[LABEL].astype("float64")
     overall = float(late.mean())
     groups = late.groupby([keys["carrier"], keys["hour"]])

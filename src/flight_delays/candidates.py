@@ -1,7 +1,7 @@
-"""Own the candidates: the scikit-learn pipelines that compete to be the model.
+"""The candidates: the scikit-learn pipelines, one of which becomes the model.
 
-Each takes one table: the categories as text first, then the numbers, missing where not known.
-Each is deterministic for a seed and a number of threads, and converts to ONNX exactly.
+Each takes one table: first the categories as text, then the numbers, NaN if unknown. Each is
+deterministic for a seed and a number of threads, and converts to ONNX exactly.
 """
 
 from dataclasses import dataclass
@@ -24,11 +24,11 @@ _NUMBER_POSITIONS = list(range(len(CATEGORIES), len(CATEGORIES) + len(NUMBERS)))
 
 @dataclass(frozen=True)
 class LogisticRegressionParameters:
-    """Set the linear candidate.
+    """The parameters of the linear candidate.
 
     Attributes:
-        inverse_regularization: Larger is freer.
-        iterations: At most this many steps of the solver.
+        inverse_regularization: Larger values regularize less.
+        iterations: Maximum number of solver steps.
     """
 
     inverse_regularization: float
@@ -37,14 +37,14 @@ class LogisticRegressionParameters:
 
 @dataclass(frozen=True)
 class GradientBoostingParameters:
-    """Set the candidate of boosted trees.
+    """The parameters of the boosted trees.
 
     Attributes:
-        iterations: Trees.
-        learning_rate: Share of each tree's answer that is kept.
-        leaves: At most this many leaves in a tree.
-        leaf_flights: At least this many flights in a leaf.
-        encoder_folds: Folds of the target encoder, so that no flight's own outcome encodes it.
+        iterations: Number of trees.
+        learning_rate: Weight of each tree.
+        leaves: Maximum number of leaves in a tree.
+        leaf_flights: Minimum number of flights in a leaf.
+        encoder_folds: Folds of the target encoder, so that a flight's own outcome never encodes it.
     """
 
     iterations: int
@@ -55,15 +55,15 @@ class GradientBoostingParameters:
 
 
 def build_candidate(name: str, section: Section, *, seed: int) -> Pipeline:
-    """Return the unfitted candidate of that name.
+    """Return an unfitted candidate.
 
     Args:
         name: ``logistic_regression`` or ``gradient_boosting``.
         section: Its parameters.
-        seed: Of every random choice in it.
+        seed: Seed of its random choices.
 
     Raises:
-        ParameterError: There is no such candidate, or a parameter is missing or wrong.
+        ParameterError: The candidate is unknown, or a parameter is missing or invalid.
     """
     match name:
         case "logistic_regression":
@@ -86,8 +86,8 @@ def build_candidate(name: str, section: Section, *, seed: int) -> Pipeline:
             )
         case _:
             raise ParameterError(
-                f"no such candidate: {name}",
-                hint="name logistic_regression or gradient_boosting",
+                f"unknown candidate: {name}",
+                hint="use logistic_regression or gradient_boosting",
             )
 
 
@@ -107,7 +107,7 @@ def build_logistic_regression(parameters: LogisticRegressionParameters) -> Pipel
 
 
 def build_gradient_boosting(parameters: GradientBoostingParameters, *, seed: int) -> Pipeline:
-    """Return boosted trees on target-encoded categories and numbers as they are."""
+    """Return boosted trees on target-encoded categories and unchanged numbers."""
     folds = StratifiedKFold(parameters.encoder_folds, shuffle=True, random_state=seed)
     columns = ColumnTransformer(
         [
@@ -120,7 +120,7 @@ def build_gradient_boosting(parameters: GradientBoostingParameters, *, seed: int
         learning_rate=parameters.learning_rate,
         max_leaf_nodes=parameters.leaves,
         min_samples_leaf=parameters.leaf_flights,
-        # Early stopping would set rows aside at random, and look at them.
+        # Early stopping would validate on a random part of the rows.
         early_stopping=False,
         random_state=seed,
     )

@@ -1,4 +1,4 @@
-"""Own the check that a table has the columns that a reader needs."""
+"""The check that a table has the required columns."""
 
 from collections.abc import Iterable
 
@@ -8,7 +8,7 @@ from flight_delays.errors import DataError
 
 
 def require_columns(table: pd.DataFrame, columns: Iterable[str], name: str) -> None:
-    """Pass when the table has every column.
+    """Check that the table has every column.
 
     Raises:
         DataError: At least one column is missing.
@@ -17,5 +17,5 @@ def require_columns(table: pd.DataFrame, columns: Iterable[str], name: str) -> N
     if missing:
         raise DataError(
             f"{name} table lacks columns: {', '.join(missing)}",
-            hint="compare its header with what the module reads; was another file given?",
+            hint="compare the header with the columns that the module reads",
         )

@@ -1,4 +1,4 @@
-"""Own the dataset: features and labels of all flights, split by time."""
+"""The dataset: features and labels of all flights, split by time."""
 
 from dataclasses import dataclass
 
@@ -13,19 +13,19 @@ from flight_delays.raw_data import RawTables
 from flight_delays.schema import LABEL
 from flight_delays.split import SplitMonths, split_by_month
 
-# No two flights share all of these, so the order of rows is the only one there is.
+# No two flights are equal in all of these, so the order of rows is unique.
 _ORDER = ["scheduled_departure", "origin", "carrier", "flight_number"]
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Hold the labelled flights of each split and what was left out.
+    """The labelled flights of each split, and the numbers of omitted flights.
 
     Attributes:
         parts: The rows of each split, by name, with the columns of `schema`.
         flights: All scheduled flights, with and without a label.
-        cancelled: Flights left out because they never departed.
-        diverted: Flights left out because they have no arrival delay.
+        cancelled: Omitted flights that never departed.
+        diverted: Omitted flights that departed and have no arrival delay.
     """
 
     parts: dict[str, pd.DataFrame]
@@ -34,7 +34,7 @@ class Dataset:
     diverted: int
 
     def describe(self) -> dict[str, object]:
-        """Return counts and shares that a person compares from run to run."""
+        """Return counts and shares, to compare runs."""
         return {
             "flights": self.flights,
             "cancelled": self.cancelled,
@@ -49,7 +49,7 @@ def build_dataset(
     """Build features and labels of all flights, drop those without a label, split by time.
 
     Raises:
-        DataError: A raw table is not usable, a flight is in it twice, or a split has no row.
+        DataError: A raw table is invalid, a flight is listed twice, or a split has no row.
     """
     features = build_features(raw, window)
     labels = build_labels(raw.flights, late_minutes=late_minutes)
@@ -68,7 +68,7 @@ def _require_unique(ordered: pd.DataFrame) -> None:
     repeated = ordered.duplicated(_ORDER)
     if bool(repeated.any()):
         raise DataError(
-            f"flight is in the table twice: {ordered.loc[repeated, _ORDER].iloc[0].to_list()}",
+            f"duplicate flight: {ordered.loc[repeated, _ORDER].iloc[0].to_list()}",
             hint="keep one row for each scheduled flight in the flights table",
         )
 

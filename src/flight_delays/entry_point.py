@@ -1,4 +1,4 @@
-"""Own how a script ends: what it prints and which exit code it gives."""
+"""The end of a script: its error output and exit code."""
 
 import sys
 from collections.abc import Callable
@@ -7,9 +7,9 @@ from flight_delays.errors import FlightDelaysError
 
 
 def run_script(script: Callable[[], int], *, failure: int) -> int:
-    """Run a script and return its exit code, or ``failure`` after two lines on standard error.
+    """Run a script and return its exit code, or ``failure`` after an error on standard error.
 
-    Anything but the example's own errors is a defect and keeps its traceback.
+    Any other exception is a defect and keeps its traceback.
     """
     try:
         return script()

@@ -1,17 +1,17 @@
-"""Own the errors of the example.
+"""The errors of the example.
 
 FlightDelaysError
-├── DataError         the raw or the prepared data is not what was expected
-├── ParameterError    params.yaml does not say what a stage needs
-└── ModelError        a model cannot be exported, loaded or asked
+├── DataError         the raw or the prepared data is invalid
+├── ParameterError    a parameter in params.yaml is missing or invalid
+└── ModelError        a model cannot be exported, loaded or run
 """
 
 
 class FlightDelaysError(Exception):
-    """Stop a stage with what is wrong and what to do about it.
+    """An error that stops a stage.
 
     Attributes:
-        hint: What to type or to look at next.
+        hint: The next command or step.
     """
 
     def __init__(self, message: str, *, hint: str) -> None:
@@ -19,17 +19,17 @@ class FlightDelaysError(Exception):
         self.hint = hint
 
     def lines(self) -> str:
-        """Return the two lines that a person reads."""
+        """Return the message and the hint, one per line."""
         return f"error: {self}\nhint: {self.hint}"
 
 
 class DataError(FlightDelaysError):
-    """Say that the raw or the prepared data is not what was expected."""
+    """The raw or the prepared data is invalid."""
 
 
 class ParameterError(FlightDelaysError):
-    """Say that params.yaml does not say what a stage needs."""
+    """A parameter in params.yaml is missing or invalid."""
 
 
 class ModelError(FlightDelaysError):
-    """Say that a model cannot be exported, loaded or asked."""
+    """A model cannot be exported, loaded or run."""

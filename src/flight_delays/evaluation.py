@@ -1,4 +1,4 @@
-"""Own the evaluation: choose on the validation split, then measure once on the test split."""
+"""The evaluation: select on the validation split, then measure once on the test split."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,19 +20,19 @@ from flight_delays.scores import DECIMALS, Labels, Probabilities, Scores, score
 from flight_delays.selection import choose_threshold, select_candidate
 
 BASELINE = "carrier_hour_baseline"
-# The selected candidate, whichever it is: its figures are compared from run to run.
+# The name of the selected candidate in reports, the same in every run, to compare runs.
 MODEL = "model"
 
 
 @dataclass(frozen=True)
 class Choice:
-    """Hold what the validation split decided.
+    """The selection on the validation split.
 
     Attributes:
         selected: The name of the better candidate.
-        threshold: From which probability a flight is called late.
-        scores: On the validation split, of every candidate and of the baseline.
-        probabilities: Of the selected candidate on the validation split.
+        threshold: The lowest probability that is predicted as late.
+        scores: Scores of every candidate and of the baseline on the validation split.
+        probabilities: Probabilities of the selected candidate on the validation split.
     """
 
     selected: str
@@ -43,7 +43,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Hold what the test split says about the selected model.
+    """The figures of the selected model on the test split.
 
     Attributes:
         metrics: The document for metrics.json.
@@ -61,11 +61,11 @@ def choose(
     *,
     select_by: str,
 ) -> Choice:
-    """Choose candidate and threshold. The test split is no argument, and so has no say.
+    """Select the candidate and the threshold, without access to the test split.
 
     Raises:
-        ParameterError: There is no such metric to select by.
-        DataError: The flights are not usable.
+        ParameterError: The metric to select by is unknown.
+        DataError: The flights cannot be scored.
     """
     labels = labels_of(validation)
     answers = {name: model.probabilities(validation) for name, model in candidates.items()}
@@ -93,10 +93,10 @@ def evaluate(
     Args:
         choice: What `choose` returned.
         model: The selected candidate.
-        baseline: What it must beat.
-        validation: Shown beside the test months in the errors by month.
-        test: Flights that nothing was chosen on.
-        calibration_bins: Bins of the calibration plot.
+        baseline: The baseline that it must beat.
+        validation: Flights for the validation months in the errors by month.
+        test: Flights that played no part in the selection.
+        calibration_bins: Number of bins of the calibration plot.
     """
     labels = labels_of(test)
     answer, base = model.probabilities(test), baseline.probabilities(test)
@@ -128,9 +128,9 @@ def evaluate(
 def threshold_counts(
     labels: Labels, probabilities: Probabilities, threshold: float
 ) -> dict[str, float | int]:
-    """Return the four counts, precision, recall and F1 of calling flights late from there on.
+    """Return the four counts, precision, recall and F1 at a threshold.
 
-    A ratio without a denominator is 0: no flight was called late, or none was.
+    A ratio with denominator 0 is 0: no flight was predicted late, or no flight was late.
     """
     called, late = probabilities >= threshold, labels == 1
     right = int((called & late).sum())

@@ -1,4 +1,4 @@
-"""Own the feature table: what is known of each flight before it departs."""
+"""The feature table: data about each flight that is known before departure."""
 
 from dataclasses import dataclass
 
@@ -14,11 +14,11 @@ from flight_delays.weather import build_weather_features
 
 @dataclass(frozen=True)
 class WeatherWindow:
-    """Say which observations count as known before departure, in hours before its hour.
+    """The weather observations that are known before departure, in hours before its hour.
 
     Attributes:
-        lag_hours: At least this long before.
-        oldest_hours: At most this long before.
+        lag_hours: Minimum age.
+        oldest_hours: Maximum age.
     """
 
     lag_hours: int
@@ -28,7 +28,7 @@ class WeatherWindow:
 def build_features(raw: RawTables, window: WeatherWindow) -> pd.DataFrame:
     """Return keys, categories and numbers of every flight, in the order of the flights.
 
-    Only the columns of the schedule are read of the flights: see `schedule.COLUMNS`.
+    Of the flights, only the schedule columns are read: `schedule.COLUMNS`.
 
     Raises:
         DataError: A table lacks a column, is empty, or contradicts itself.

@@ -1,11 +1,11 @@
-"""Own the calendar of United States federal holidays, which is published years ahead."""
+"""The calendar of United States federal holidays, which is published years ahead."""
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from pandas.tseries.holiday import USFederalHolidayCalendar
 
-# Further away than this, a flight is an ordinary one: the exact number would only tell the date.
+# Days beyond this are clipped: farther from a holiday, the number would only reveal the date.
 FARTHEST_DAYS = 14
 _MARGIN = pd.Timedelta(days=60)
 

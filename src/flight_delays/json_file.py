@@ -1,4 +1,4 @@
-"""Own the JSON files that the stages write: the same bytes for the same values."""
+"""The JSON files of the stages: the same values give the same bytes."""
 
 import json
 from collections.abc import Mapping
@@ -6,10 +6,10 @@ from pathlib import Path
 
 
 def write_json(content: Mapping[str, object], path: Path) -> None:
-    """Write a document in the order of its keys, whole or not at all.
+    """Write a document atomically, in the order of its keys.
 
     Raises:
-        ValueError: A number is not finite; JSON has no word for it.
+        ValueError: A number is not finite, which JSON cannot express.
     """
     text = json.dumps(content, indent=2, allow_nan=False) + "\n"
     path.parent.mkdir(parents=True, exist_ok=True)

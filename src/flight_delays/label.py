@@ -1,4 +1,4 @@
-"""Own the label: whether a flight arrived late, and which flights have none."""
+"""The label: whether a flight arrived late, and which flights have no label."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from flight_delays.schema import LABEL
 
 @dataclass(frozen=True)
 class Labels:
-    """Hold the outcome of each flight.
+    """The outcome of each flight.
 
     Attributes:
         late: 1 for late, 0 for not late, missing for a flight without an arrival delay.
@@ -24,7 +24,7 @@ class Labels:
 
 
 def build_labels(flights: pd.DataFrame, *, late_minutes: int) -> Labels:
-    """Call a flight late that arrived ``late_minutes`` or more after its scheduled time.
+    """Label a flight late if it arrived ``late_minutes`` or more after its scheduled time.
 
     Raises:
         DataError: The flights table lacks a column.

@@ -1,4 +1,4 @@
-"""Own the export of a fitted pipeline to ONNX, and the proof that both answer alike."""
+"""The export of a fitted pipeline to ONNX, and the comparison of both."""
 
 import numpy as np
 import pandas as pd
@@ -11,17 +11,17 @@ from flight_delays.errors import ModelError
 from flight_delays.schema import CATEGORIES, NUMBERS
 from flight_delays.onnx_model import OnnxModel, column_properties
 
-# A fixed name: without one, a random name is part of the bytes.
+# A fixed name: the default is a random name, which would change the bytes.
 GRAPH_NAME = "flight_delays"
-# Old enough for every runtime in use, new enough for missing values in trees.
+# Old enough for every runtime in use; trees with missing values need this version.
 OPSETS = {"": 18, "ai.onnx.ml": 3}
-# The model computes in float32. A flight on the other side of one tree's threshold would differ by
-# a hundred times this, a flight on the same side differs by a hundredth of it.
+# The model computes in float32. A different branch in one tree changes a probability by about a
+# hundred times this bound; rounding changes it by about a hundredth of it.
 LARGEST_DIFFERENCE = 1e-5
 
 
 def training_table(flights: pd.DataFrame) -> pd.DataFrame:
-    """Return categories and numbers as scikit-learn takes them, with float32 values in float64."""
+    """Return the input table of scikit-learn, with float32 values in float64 columns."""
     numbers = flights[list(NUMBERS)].astype(np.float32).astype(np.float64)
     return pd.concat([flights[list(CATEGORIES)].astype("object"), numbers], axis="columns")
 
@@ -39,24 +39,26 @@ def export_model(pipeline: Pipeline) -> bytes:
         target_opset=OPSETS,
     )
     if not isinstance(proto, ModelProto):
-        raise ModelError("conversion gave no ONNX model", hint="report it: skl2onnx has changed")
-    # The converter writes these in the order of a set, which is another in every other process.
+        raise ModelError(
+            "conversion gave no ONNX model", hint="report it as a bug: skl2onnx has changed"
+        )
+    # The converter writes these in the order of a set, which differs between processes.
     proto.opset_import.sort(key=lambda opset: opset.domain)
     helper.set_model_props(proto, column_properties())
     return bytes(proto.SerializeToString(deterministic=True))
 
 
 def require_agreement(pipeline: Pipeline, content: bytes, flights: pd.DataFrame) -> None:
-    """Pass when the exported model answers as the pipeline does on every one of the flights.
+    """Check that the exported model and the pipeline predict the same for every flight.
 
     Raises:
         ModelError: At least one probability differs by more than `LARGEST_DIFFERENCE`.
     """
     expected = np.asarray(pipeline.predict_proba(training_table(flights)))[:, 1]
     difference = np.abs(OnnxModel(content).probabilities(flights) - expected)
-    # Not "any above": a difference that is not a number must stop, too.
+    # Not "any above": NaN must fail, too.
     if not bool((difference <= LARGEST_DIFFERENCE).all()):
         raise ModelError(
-            f"exported model answers otherwise than the trained one: by {difference.max():.2e}",
-            hint="look for features that float32 does not hold, then train again",
+            f"exported model differs from the trained one: by {difference.max():.2e}",
+            hint="find features that float32 cannot represent, then train again",
         )

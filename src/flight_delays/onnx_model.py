@@ -1,9 +1,8 @@
-"""Own the model file: ONNX, which runs no code when it is loaded and is the same bytes each time.
+"""The model file, in ONNX: loading it runs no code, and writing it is reproducible.
 
-The model takes two tensors, ``categories`` (text, ``[rows, 4]``) and ``numbers`` (float32,
-``[rows, 20]``, NaN where not known), and answers ``label`` and ``probabilities`` (``[rows, 2]``).
-The names of its columns are in its metadata, so that a model is never asked with other columns
-than those it learned from.
+Inputs: ``categories`` (text, ``[rows, 4]``) and ``numbers`` (float32, ``[rows, 20]``, NaN if
+unknown). Outputs: ``label`` and ``probabilities`` (``[rows, 2]``). The metadata has the names of
+the columns, so a model never gets other columns than in training.
 """
 
 from pathlib import Path
@@ -26,7 +25,7 @@ Probabilities = npt.NDArray[np.float64]
 
 
 class DelayModel(Protocol):
-    """Answer with how likely each flight is to be late."""
+    """A model that predicts the probability of a late arrival."""
 
     def probabilities(self, flights: pd.DataFrame) -> Probabilities:
         """Return the probability of a late arrival of each row, shape ``[rows]``."""
@@ -34,28 +33,28 @@ class DelayModel(Protocol):
 
 
 class OnnxModel:
-    """Ask a model file with ONNX Runtime, on one processor unless told otherwise."""
+    """A model file in ONNX Runtime, with one thread by default."""
 
     def __init__(self, content: bytes, *, threads: int = 1) -> None:
         """Load the model.
 
         Args:
             content: The bytes of the model file.
-            threads: How many threads answer one call.
+            threads: Number of threads for one call.
 
         Raises:
-            ModelError: The bytes are no model, or one of other columns.
+            ModelError: The bytes are not a model, or the model has other columns.
         """
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
-        # Errors only: what matters is raised, and warnings of the library are not ours to print.
+        # Errors only: the library raises real problems, and its warnings do not help users.
         options.log_severity_level = 3
         try:
             self._session = onnxruntime.InferenceSession(
                 content, options, providers=["CPUExecutionProvider"]
             )
-        except Exception as error:  # the library's errors have no other root
+        except Exception as error:  # the library's errors have no common base class
             raise ModelError(
                 f"not a model that ONNX Runtime can load: {error}",
                 hint="produce it again with: dvc repro --force train_models",
@@ -66,7 +65,7 @@ class OnnxModel:
         """Return the probability of a late arrival of each row, shape ``[rows]``.
 
         Raises:
-            ModelError: The model's answer is not one probability for each row.
+            ModelError: The model does not return one probability for each row.
             DataError: The flights lack a column.
         """
         return self.ask(*build_tensors(flights))
@@ -74,17 +73,17 @@ class OnnxModel:
     def ask(
         self, categories: npt.NDArray[np.object_], numbers: npt.NDArray[np.float32]
     ) -> Probabilities:
-        """Return the probability of a late arrival for tensors that are already built.
+        """Return the probability of a late arrival for prepared tensors.
 
         Raises:
-            ModelError: The model's answer is not one probability for each row.
+            ModelError: The model does not return one probability for each row.
         """
         feed = {"categories": categories, "numbers": numbers}
         (answer,) = self._session.run(["probabilities"], feed)
         late = np.asarray(answer, dtype=np.float64)[:, 1]
         if late.shape != (len(numbers),) or not bool(((late >= 0) & (late <= 1)).all()):
             raise ModelError(
-                "model answered something else than one probability for each row",
+                "model did not return one probability for each row",
                 hint="produce it again with: dvc repro --force train_models",
             )
         return late
@@ -95,8 +94,8 @@ class OnnxModel:
         for name, columns in expected.items():
             if known.get(name) != columns:
                 raise ModelError(
-                    f"model is one of other columns: {name}: {known.get(name)}",
-                    hint="train it again on the present features: dvc repro train_models",
+                    f"model has other columns: {name}: {known.get(name)}",
+                    hint="train it again with the current features: dvc repro train_models",
                 )
 
 
@@ -104,7 +103,7 @@ def load_model(path: Path, *, threads: int = 1) -> OnnxModel:
     """Load a model file.
 
     Raises:
-        ModelError: The file is missing, no model, or one of other columns.
+        ModelError: The file is missing or not a model, or the model has other columns.
     """
     try:
         content = path.read_bytes()
@@ -119,7 +118,7 @@ def load_model(path: Path, *, threads: int = 1) -> OnnxModel:
 def build_tensors(
     flights: pd.DataFrame,
 ) -> tuple[npt.NDArray[np.object_], npt.NDArray[np.float32]]:
-    """Return the categories and the numbers of the flights as the model takes them.
+    """Return the input tensors of the model: categories and numbers.
 
     Raises:
         DataError: The flights lack a column.
@@ -131,7 +130,7 @@ def build_tensors(
 
 
 def column_properties() -> dict[str, str]:
-    """Return what a model's metadata say of the columns it takes."""
+    """Return the metadata properties with the columns of a model."""
     return {
         CATEGORIES_PROPERTY: _SEPARATOR.join(CATEGORIES),
         NUMBERS_PROPERTY: _SEPARATOR.join(NUMBERS),

@@ -1,4 +1,4 @@
-"""Own the reading of params.yaml: each stage reads the sections it declares, and no other."""
+"""The parameters in params.yaml: each stage reads only the sections that it declares."""
 
 import math
 from collections.abc import Mapping
@@ -12,11 +12,11 @@ from flight_delays.errors import ParameterError
 
 @dataclass(frozen=True)
 class Section:
-    """Hold one mapping of params.yaml and where it stands there.
+    """One mapping of params.yaml, with its path.
 
     Attributes:
         name: The dotted name, such as ``candidates.gradient_boosting``.
-        values: What the mapping holds.
+        values: The content of the mapping.
     """
 
     name: str
@@ -30,10 +30,10 @@ class Section:
         return Section(self._dotted(key), value)
 
     def integer(self, key: str, *, least: int = 0) -> int:
-        """Return a whole number that is not under ``least``."""
+        """Return an integer of at least ``least``."""
         value = self._value(key)
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise self._wrong(key, f"a whole number from {least}")
+            raise self._wrong(key, f"an integer of at least {least}")
         return value
 
     def number(self, key: str) -> float:
@@ -46,17 +46,17 @@ class Section:
         return float(value)
 
     def text(self, key: str) -> str:
-        """Return a text that is not empty."""
+        """Return a non-empty string."""
         value = self._value(key)
         if not isinstance(value, str) or not value:
-            raise self._wrong(key, "a text")
+            raise self._wrong(key, "a string")
         return value
 
     def integers(self, key: str) -> tuple[int, ...]:
-        """Return a list of whole numbers."""
+        """Return a list of integers."""
         value = self._value(key)
         if not isinstance(value, list) or not all(type(item) is int for item in value):
-            raise self._wrong(key, "a list of whole numbers")
+            raise self._wrong(key, "a list of integers")
         return tuple(value)
 
     def _value(self, key: str) -> object:

@@ -1,6 +1,6 @@
-"""Own the performance test: how fast, how large, how hungry for memory a model is on this machine.
+"""The performance test: latency, throughput, memory and size of a model on this machine.
 
-What is measured is the machine as much as the model, so the result is never a DVC out.
+The result depends on the machine as much as on the model, so it is never a DVC out.
 """
 
 import math
@@ -19,13 +19,13 @@ from flight_delays.onnx_model import OnnxModel, build_tensors
 from flight_delays.parameters import Section
 
 _MEBIBYTE = 1024 * 1024
-# Requests before the clock starts: the first ones pay for lazy set-up.
+# Requests before the clock starts: the first ones include lazy initialization.
 _WARM_UP = 20
 
 
 @dataclass(frozen=True)
 class Load:
-    """Say how much to ask of the model.
+    """The number and size of requests.
 
     Attributes:
         single_requests: Requests of one row each.
@@ -40,7 +40,7 @@ class Load:
 
 @dataclass(frozen=True)
 class Thresholds:
-    """Hold the bounds: times in milliseconds, sizes in MiB, throughput in rows a second.
+    """The bounds: times in milliseconds, sizes in MiB, throughput in rows per second.
 
     Attributes:
         most: The largest value that passes, by metric.
@@ -51,7 +51,7 @@ class Thresholds:
     least: dict[str, float]
 
     def as_dict(self) -> dict[str, dict[str, float]]:
-        """Return the thresholds as the report shows them."""
+        """Return the thresholds for the report."""
         return {"most": dict(self.most), "least": dict(self.least)}
 
 
@@ -67,10 +67,10 @@ LEAST = ("rows_per_second",)
 
 
 def load_of(section: Section) -> Load:
-    """Return the load that params.yaml asks for.
+    """Return the load in params.yaml.
 
     Raises:
-        ParameterError: A parameter is missing or wrong.
+        ParameterError: A parameter is missing or invalid.
     """
     return Load(
         single_requests=section.integer("single_requests", least=1),
@@ -80,7 +80,7 @@ def load_of(section: Section) -> Load:
 
 
 def thresholds_of(section: Section) -> Thresholds:
-    """Return the thresholds in params.yaml: one for every metric, none left out.
+    """Return the thresholds in params.yaml, one for every metric.
 
     Raises:
         ParameterError: A threshold is missing or is not a number above zero.
@@ -93,19 +93,19 @@ def thresholds_of(section: Section) -> Thresholds:
 
 
 def measure(model: OnnxModel, size: int, flights: pd.DataFrame, load: Load) -> dict[str, float]:
-    """Return every metric of the model under that load.
+    """Measure every metric of the model under a load.
 
     Args:
         model: The loaded model.
-        size: Of its file, in bytes.
-        flights: Rows to ask about; taken again from the first where they do not suffice.
-        load: How much to ask.
+        size: The size of its file, in bytes.
+        flights: Rows for the requests; repeated from the first if there are too few.
+        load: The number and size of requests.
 
     Raises:
-        DataError: There is no flight to ask about.
+        DataError: The table has no flight.
     """
     if flights.empty:
-        raise DataError("no flight to ask the model about", hint="name other data with --data")
+        raise DataError("no flight to test the model with", hint="pass other data with --data")
     single = _latencies(model, flights, rows=1, requests=load.single_requests)
     batch = _latencies(model, flights, rows=load.batch_rows, requests=load.batch_requests)
     metrics = {
@@ -121,7 +121,7 @@ def measure(model: OnnxModel, size: int, flights: pd.DataFrame, load: Load) -> d
 
 
 def find_failures(metrics: dict[str, float], thresholds: Thresholds) -> list[str]:
-    """Return one line for each threshold that is not met; a metric not measured is not met."""
+    """Return one line for each missed threshold; an unmeasured metric misses its threshold."""
     failures = []
     for name, bound in thresholds.most.items():
         value = metrics.get(name, math.nan)
@@ -135,7 +135,7 @@ def find_failures(metrics: dict[str, float], thresholds: Thresholds) -> list[str
 
 
 def build_report(metrics: dict[str, float], thresholds: Thresholds) -> dict[str, object]:
-    """Return the document that programs read."""
+    """Return the JSON document of the report."""
     failures = find_failures(metrics, thresholds)
     return {
         "verdict": "failed" if failures else "passed",
@@ -146,10 +146,10 @@ def build_report(metrics: dict[str, float], thresholds: Thresholds) -> dict[str,
 
 
 def peak_memory() -> int:
-    """Return the most memory this process ever held, in bytes."""
+    """Return the peak memory of this process, in bytes."""
     status = Path("/proc/self/status")
     if status.exists():
-        # Not getrusage: after fork and exec it still counts what the parent held.
+        # Not getrusage: after fork and exec it still counts the memory of the parent.
         for line in status.read_text(encoding="ascii", errors="replace").splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024
@@ -160,7 +160,7 @@ def peak_memory() -> int:
 def _latencies(
     model: OnnxModel, flights: pd.DataFrame, *, rows: int, requests: int
 ) -> npt.NDArray[np.float64]:
-    """Return the milliseconds of each request of so many rows."""
+    """Return the milliseconds of each request with this number of rows."""
     categories, numbers = build_tensors(flights)
     times = []
     for request in range(-_WARM_UP, requests):

@@ -1,4 +1,4 @@
-"""Own the features of the plane that is scheduled to fly, from the registry of planes."""
+"""The features of a flight's plane, from the registry of planes."""
 
 import pandas as pd
 
@@ -6,7 +6,7 @@ from flight_delays.columns import require_columns
 from flight_delays.errors import DataError
 
 UNKNOWN = "unknown"
-# The registry writes one maker in several ways.
+# The registry has several spellings of one maker.
 _MAKERS = {
     "AIRBUS INDUSTRIE": "AIRBUS",
     "MCDONNELL DOUGLAS AIRCRAFT CO": "MCDONNELL DOUGLAS",
@@ -17,7 +17,7 @@ _MAKERS = {
 def build_plane_features(schedule: pd.DataFrame, planes: pd.DataFrame) -> pd.DataFrame:
     """Return each flight's plane, in the order of the flights.
 
-    A tail number that the registry does not hold gives missing numbers and the maker `UNKNOWN`.
+    For an unknown tail number, the numbers are missing and the maker is `UNKNOWN`.
 
     Args:
         schedule: Flights with ``tailnum`` and ``year``.
@@ -25,13 +25,13 @@ def build_plane_features(schedule: pd.DataFrame, planes: pd.DataFrame) -> pd.Dat
             ``seats``.
 
     Raises:
-        DataError: The registry lacks a column or holds a tail number twice.
+        DataError: The registry lacks a column or lists a tail number twice.
     """
     require_columns(planes, ["tailnum", "year", "manufacturer", "engines", "seats"], "planes")
     repeated = planes["tailnum"].duplicated()
     if bool(repeated.any()):
         raise DataError(
-            f"tail number is in the registry twice: {planes['tailnum'][repeated].iloc[0]}",
+            f"duplicate tail number in the registry: {planes['tailnum'][repeated].iloc[0]}",
             hint="keep one row for each tail number in the planes table",
         )
     registry = planes.set_index(planes["tailnum"].astype("str"))

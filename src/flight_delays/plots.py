@@ -1,4 +1,4 @@
-"""Own the plot data: tables that DVC's templates draw."""
+"""The plot data: tables for DVC's plot templates."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ _STEPS = 200
 
 
 def roc_table(labels: Labels, model: Probabilities, baseline: Probabilities) -> pd.DataFrame:
-    """Return the true positive rates of model and baseline over false positive rates."""
+    """Return the true positive rates of model and baseline at each false positive rate."""
     grid = np.linspace(0.0, 1.0, _STEPS + 1)
     return pd.DataFrame(
         {
@@ -28,7 +28,7 @@ def roc_table(labels: Labels, model: Probabilities, baseline: Probabilities) -> 
 def precision_recall_table(
     labels: Labels, model: Probabilities, baseline: Probabilities
 ) -> pd.DataFrame:
-    """Return the precision of model and baseline at each recall, from the first step on."""
+    """Return the precision of model and baseline at each recall, without recall 0."""
     grid = np.linspace(0.0, 1.0, _STEPS + 1)[1:]
     return pd.DataFrame(
         {
@@ -40,7 +40,7 @@ def precision_recall_table(
 
 
 def calibration_table(labels: Labels, model: Probabilities, bins: int) -> pd.DataFrame:
-    """Return late rate over mean probability, in bins of about equally many flights."""
+    """Return the late rate by mean probability, in bins of about equal size."""
     parts = probability_bins(model, bins)
     means = [float(model[rows].mean()) for rows in parts]
     return pd.DataFrame(
@@ -53,7 +53,7 @@ def calibration_table(labels: Labels, model: Probabilities, bins: int) -> pd.Dat
 
 
 def confusion_table(labels: Labels, model: Probabilities, threshold: float) -> pd.DataFrame:
-    """Return what happened to each flight and what it was called, in words."""
+    """Return the actual and the predicted outcome of each flight, in words."""
     return pd.DataFrame(
         {
             "actual": pd.Series(labels).map(WORDS),
@@ -76,7 +76,7 @@ def slice_table(
         labels: 0 and 1, shape ``[rows]``.
         model: Probabilities of the model.
         baseline: Probabilities of the baseline.
-        threshold: From which probability a flight is called late.
+        threshold: The lowest probability that is predicted as late.
     """
     table = pd.DataFrame(
         {
@@ -94,7 +94,7 @@ def slice_table(
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
-    """Write plot data as CSV, rounded to what holds on every processor."""
+    """Write plot data as CSV, rounded to digits that do not depend on the processor."""
     path.parent.mkdir(parents=True, exist_ok=True)
     table.to_csv(path, index=False, float_format="%.5f", lineterminator="\n")
 
@@ -110,6 +110,6 @@ def _precisions(
     labels: Labels, probabilities: Probabilities, grid: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
     precision, recall, _ = precision_recall_curve(labels, probabilities)
-    # The curve runs from recall 1 down to 0. Of the points that reach a recall, take the last.
+    # The curve runs from recall 1 down to 0: take the last point that reaches a recall.
     positions = len(recall) - 1 - np.searchsorted(recall[::-1], grid - 1e-12)
     return np.asarray(precision[positions], dtype=np.float64)

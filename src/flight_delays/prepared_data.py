@@ -1,4 +1,4 @@
-"""Own the files of the prepared data: one Parquet file for each split, the same bytes each time."""
+"""The files of the prepared data: one reproducible Parquet file for each split."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ _ROW_GROUP = 65_536
 
 
 def write_split(table: pd.DataFrame, path: Path) -> None:
-    """Write one split as Parquet, with nothing in it that names the machine or the moment."""
+    """Write one split as Parquet, without metadata about the machine or the time."""
     content = pa.Table.from_pandas(
         table.loc[:, list(COLUMNS)], schema=_schema(), preserve_index=False
     )
@@ -41,7 +41,7 @@ def read_split(path: Path) -> pd.DataFrame:
         DataError: The file is missing, is not Parquet, lacks a column or has no row.
     """
     try:
-        # Not pq.read_table: that reads a directory, too, and takes other formats for empty.
+        # Not pq.read_table: it also reads directories, and treats other formats as empty.
         table: pd.DataFrame = pq.ParquetFile(path).read().to_pandas()
     except (OSError, pa.ArrowInvalid) as error:
         raise DataError(

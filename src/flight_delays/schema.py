@@ -1,6 +1,6 @@
-"""Own the columns of the prepared data: keys, features and label, and their order."""
+"""The columns of the prepared data: keys, features and label, and their order."""
 
-# Which flight a row is about. Never shown to a model.
+# The keys of a flight. Models never see them.
 KEYS = ("scheduled_departure", "flight_number")
 # A model reads these two groups, in this order.
 CATEGORIES = ("carrier", "origin", "destination", "manufacturer")
@@ -29,6 +29,6 @@ NUMBERS = (
     "plane_engines",
     *WEATHER,
 )
-# 1 for a late arrival, 0 for one that is not late.
+# 1 for a late arrival, else 0.
 LABEL = "late"
 COLUMNS = (*KEYS, *CATEGORIES, *NUMBERS, LABEL)

@@ -1,4 +1,4 @@
-"""Own the scores of probabilities against outcomes."""
+"""The scores of probabilities against outcomes."""
 
 from dataclasses import asdict, dataclass
 
@@ -11,25 +11,25 @@ from flight_delays.errors import DataError
 Labels = npt.NDArray[np.int64]
 Probabilities = npt.NDArray[np.float64]
 
-# More would show the last bits, which differ between processors.
+# More decimals would show the last bits, which differ between processors.
 DECIMALS = 6
 _BINS = 10
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Hold how good probabilities are.
+    """The scores of one set of probabilities.
 
     Attributes:
-        flights: How many.
-        late_rate: Share that was late.
+        flights: Number of flights.
+        late_rate: Share of late flights.
         mean_probability: Mean of the probabilities.
-        roc_auc: Chance that a late flight ranks above one that is not. More is better.
+        roc_auc: Chance that a late flight ranks above one that is not late. More is better.
         average_precision: Area under precision against recall. More is better.
-        log_loss: Mean negative logarithm of the probability of what happened. Less is better.
-        brier: Mean squared difference from what happened. Less is better.
+        log_loss: Mean negative logarithm of the outcome's probability. Less is better.
+        brier: Mean squared difference from the outcome. Less is better.
         calibration_error: Mean distance of probability and late rate over ten bins of about
-            equally many flights. Less is better.
+            equal size. Less is better.
     """
 
     flights: int
@@ -42,7 +42,7 @@ class Scores:
     calibration_error: float
 
     def rounded(self) -> dict[str, float | int]:
-        """Return the scores by name, rounded to what holds on every processor."""
+        """Return the scores by name, rounded to digits that do not depend on the processor."""
         return {
             name: value if isinstance(value, int) else round(value, DECIMALS)
             for name, value in asdict(self).items()
@@ -53,8 +53,8 @@ def score(labels: Labels, probabilities: Probabilities) -> Scores:
     """Score probabilities, shape ``[rows]``, against labels of 0 and 1, shape ``[rows]``.
 
     Raises:
-        DataError: There is nothing to score, the shapes differ, a value is not a probability or
-            label, or all labels are the same.
+        DataError: There are no rows, the shapes differ, a value is not a probability or label, or
+            all labels are the same.
     """
     require_scorable(labels, probabilities)
     return Scores(
@@ -81,8 +81,8 @@ def calibration_error(labels: Labels, probabilities: Probabilities, bins: int = 
 def probability_bins(probabilities: Probabilities, bins: int) -> list[npt.NDArray[np.intp]]:
     """Return the rows of each bin, from low to high probabilities.
 
-    Bins hold equally many flights but for this: equal probabilities are never in two bins, so that
-    the order of rows does not matter. There are fewer bins where there are too few probabilities.
+    Bins have equal sizes, except that equal probabilities are always in the same bin, so that the
+    order of rows does not matter. With few distinct probabilities there are fewer bins.
     """
     shares = np.arange(1, bins) / bins
     edges = np.quantile(probabilities, shares, method="inverted_cdf")
@@ -91,10 +91,10 @@ def probability_bins(probabilities: Probabilities, bins: int) -> list[npt.NDArra
 
 
 def require_scorable(labels: Labels, probabilities: Probabilities) -> None:
-    """Pass when scores of these mean something.
+    """Check that labels and probabilities can be scored.
 
     Raises:
-        DataError: They do not.
+        DataError: They cannot.
     """
     if len(labels) == 0:
         raise _unscorable("no flight")

@@ -1,4 +1,4 @@
-"""Own the two choices made on the validation split: which candidate, and from where "late"."""
+"""The two selections on the validation split: the candidate and the decision threshold."""
 
 from collections.abc import Mapping
 
@@ -17,14 +17,14 @@ _THRESHOLDS = np.arange(1, 100) / 100
 
 
 def select_candidate(scores: Mapping[str, Scores], metric: str) -> str:
-    """Return the name of the best candidate, the first by name among equals.
+    """Return the name of the best candidate; among equals, the first name.
 
     Args:
-        scores: On the validation split, by candidate.
+        scores: Scores on the validation split, by candidate.
         metric: One of `MORE_IS_BETTER`.
 
     Raises:
-        ParameterError: There is no candidate or no such metric.
+        ParameterError: There is no candidate, or the metric is unknown.
     """
     if metric not in MORE_IS_BETTER:
         raise ParameterError(
@@ -38,10 +38,10 @@ def select_candidate(scores: Mapping[str, Scores], metric: str) -> str:
 
 
 def choose_threshold(labels: Labels, probabilities: Probabilities) -> float:
-    """Return the probability, in hundredths, from which calling flights late gives the best F1.
+    """Return the threshold, in hundredths, with the best F1.
 
     Raises:
-        DataError: Labels or probabilities are not usable.
+        DataError: Labels or probabilities cannot be scored.
     """
     require_scorable(labels, probabilities)
     called = probabilities[None, :] >= _THRESHOLDS[:, None]

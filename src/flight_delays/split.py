@@ -1,4 +1,4 @@
-"""Own the split by time: whole months, in order, none shared."""
+"""The split by time: whole months, in order, without overlap."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ SPLITS = ("train", "validation", "test")
 
 @dataclass(frozen=True)
 class SplitMonths:
-    """Name the months of each split.
+    """The months of each split.
 
     Attributes:
-        train: What the candidates learn from.
-        validation: What the choice between them, and the decision threshold, is made on.
-        test: What the figures are reported on, and nothing is chosen on.
+        train: For training.
+        validation: For the selection of the candidate and the decision threshold.
+        test: For the reported figures only.
     """
 
     train: tuple[int, ...]

@@ -1,4 +1,4 @@
-"""Own the training of one candidate: fit, export, prove the export, score what it learned from."""
+"""The training of one candidate: fit, export, compare the export, score on the train split."""
 
 from dataclasses import dataclass
 
@@ -17,14 +17,13 @@ from flight_delays.scores import score
 
 @dataclass(frozen=True)
 class TrainingParameters:
-    """Set what holds for every candidate.
+    """The training parameters of all candidates.
 
     Attributes:
-        seed: Of every random choice.
-        threads: Of linear algebra and trees. Another number may give other last bits.
-        hidden_weather: Share of the flights whose weather is hidden in training, so that a
-            flight without an observation, of which there are hardly any to learn from, gets a
-            sane answer.
+        seed: Seed of all random choices.
+        threads: Threads of linear algebra and trees. Another number may change the last bits.
+        hidden_weather: Share of training flights with hidden weather. The data has hardly any
+            flights without an observation, and predictions for these would be far off.
     """
 
     seed: int
@@ -36,7 +35,7 @@ def training_parameters_of(section: Section) -> TrainingParameters:
     """Return the parameters of training.
 
     Raises:
-        ParameterError: A parameter is missing or wrong.
+        ParameterError: A parameter is missing or invalid.
     """
     return TrainingParameters(
         seed=section.integer("seed"),
@@ -47,11 +46,11 @@ def training_parameters_of(section: Section) -> TrainingParameters:
 
 @dataclass(frozen=True)
 class TrainedCandidate:
-    """Hold a trained candidate.
+    """A trained candidate.
 
     Attributes:
         content: The bytes of its ONNX file.
-        description: What it is and how well it fits the flights it learned from.
+        description: Its parameters, and its scores on the train split.
     """
 
     content: bytes
@@ -61,17 +60,17 @@ class TrainedCandidate:
 def train_candidate(
     name: str, section: Section, flights: pd.DataFrame, training: TrainingParameters
 ) -> TrainedCandidate:
-    """Train the candidate of that name on labelled flights.
+    """Train a candidate on labelled flights.
 
     Args:
         name: See `candidates.build_candidate`.
         section: Its parameters.
         flights: Rows of the train split.
-        training: What holds for every candidate.
+        training: The training parameters of all candidates.
 
     Raises:
-        ParameterError: There is no such candidate, or a parameter is wrong.
-        ModelError: The exported model does not answer as the trained one does.
+        ParameterError: The candidate is unknown, or a parameter is invalid.
+        ModelError: The exported model differs from the trained one.
     """
     pipeline = build_candidate(name, section, seed=training.seed)
     labels = labels_of(flights)
@@ -94,7 +93,7 @@ def train_candidate(
 
 
 def hide_weather(flights: pd.DataFrame, share: float, *, seed: int) -> pd.DataFrame:
-    """Return the flights, about that share of them without any weather."""
+    """Return the flights, with the weather hidden for about this share of them."""
     shown = flights.copy()
     hidden = np.random.default_rng(seed).random(len(flights)) < share
     shown.loc[hidden, list(WEATHER)] = np.nan

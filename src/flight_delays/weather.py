@@ -1,8 +1,8 @@
-"""Own the weather features: the last observation that was known before a flight's departure.
+"""The weather features: the last observation that is known before a flight's departure.
 
-An observation labelled with an hour was made at some minute of that hour. The one of the hour of
-the scheduled departure can therefore be younger than the departure. The one of the hour before
-cannot, and so the default lag is one hour.
+An observation labelled with an hour can be from any minute of that hour, so the one for the hour
+of scheduled departure can be later than the departure. The one for the hour before cannot, so the
+default lag is one hour.
 """
 
 import numpy as np
@@ -20,7 +20,7 @@ NUMBERS = {
     "pressure": "pressure_mb",
     "visib": "visibility_miles",
 }
-# The table holds one wind of 1,048 mph. No wind at these airports ever came near this bound.
+# The table has one wind speed of 1,048 mph. Real winds at these airports stay far below this bound.
 FASTEST_WIND_MPH = 200.0
 # Sine and cosine differ in their last bits between processors. This many decimals do not.
 _DECIMALS = 3
@@ -31,13 +31,13 @@ def build_weather_features(
 ) -> pd.DataFrame:
     """Return each flight's weather at its origin, in the order of the flights.
 
-    Without an observation in that span of hours, all features of the flight are missing.
+    Without an observation in this range of hours, all weather features of the flight are missing.
 
     Args:
         schedule: Flights with ``origin`` and ``time_hour`` (the UTC hour of scheduled departure).
         weather: Observations with ``origin`` and ``time_hour`` (the UTC hour of the observation).
-        lag_hours: How many hours before the departure's hour an observation must lie, at least.
-        oldest_hours: How many hours before it an observation may lie, at most.
+        lag_hours: Minimum age of an observation, in hours before the hour of departure.
+        oldest_hours: Maximum age of an observation, in the same hours.
 
     Raises:
         DataError: The weather table lacks a column.
@@ -73,7 +73,7 @@ def build_observations(weather: pd.DataFrame) -> pd.DataFrame:
         origin=table["origin"].astype("str"),
         observed_hour=_utc(table["time_hour"]),
         wind_speed_mph=speed,
-        # No gust is reported where there was none. Without any wind reading it is not known.
+        # A missing gust means no gust, unless the wind speed is missing too.
         wind_gust_mph=table["wind_gust_mph"].fillna(0.0).where(speed.notna()),
         wind_east_mph=_component(speed, np.sin(angle)),
         wind_north_mph=_component(speed, np.cos(angle)),
@@ -82,10 +82,10 @@ def build_observations(weather: pd.DataFrame) -> pd.DataFrame:
 
 
 def _component(speed: pd.Series, share: pd.Series) -> pd.Series:
-    """Return one component of the wind, in mph. Calm air has no direction, and needs none."""
+    """Return one component of the wind, in mph; 0 for calm air, which has no direction."""
     return (speed * share).round(_DECIMALS).where(speed != 0, 0.0)
 
 
 def _utc(hours: pd.Series) -> pd.Series:
-    # One unit, whatever the table holds: an empty one would get another.
+    # Set the unit: an empty table would get another one.
     return pd.to_datetime(hours, utc=True).dt.as_unit("us")

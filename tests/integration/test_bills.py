@@ -85,7 +85,12 @@ def install(root: Path, name: str, version: str, *lines: str, tail: bytes = b"")
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> DvcProject:
     """A repository in which everything has run, with an environment of its own."""
-    project = create_project(tmp_path_factory.mktemp("bills") / "project")
+    return make_template(tmp_path_factory.mktemp("bills") / "project")
+
+
+def make_template(place: Path, *, run: bool = True) -> DvcProject:
+    """Make a repository with an environment of its own, in which everything has run."""
+    project = create_project(place)
     root = project.root
     source = project.write("elsewhere/raw.csv", "2\n1\n")
     (root / "data").mkdir()
@@ -106,7 +111,8 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> DvcProject:
     install(root, "one_two", "1.0", "License-Expression: MIT", "Requires-Dist: Three>=1")
     install(root, "three", "2.5", "License: Own\u00e9")
     install(root, "four", "4")
-    project.reproduce()
+    if run:
+        project.reproduce()
     project.commit()
     return project
 

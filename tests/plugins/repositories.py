@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -39,6 +40,12 @@ def empty_repository(tools: Tools, tmp_path_factory: pytest.TempPathFactory) -> 
     for name, value in SETTINGS:
         repository.dvc("config", name, value)
     repository.commit("an empty DVC project")
+    # The home has the bill of this environment and the database of advisories: each of them costs
+    # the first command that needs it a second.
+    for words in (("sbom",), ("check", "dependencies")):
+        finished = repository.ml_assets(*words)
+        assert finished.code == 0, finished
+    shutil.rmtree(repository.project / ".ml-assets")
     return repository
 
 

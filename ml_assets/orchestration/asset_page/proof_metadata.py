@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from ml_assets.proof.sign_run import files_of
+from ml_assets.proof.attestation import identify_content
+from ml_assets.proof.out_contents import files_of
 from resources.dvc.cache.content import Content
 from security.content.printable import printable
 from security.errors import SecurityError
@@ -17,6 +18,7 @@ from security.signing import model_signature
 from security.signing.model_signature import root_digest
 from security.signing.signature import Verified
 from security.statements import provenance
+from security.statements.statement import identify
 from security.verify import verification_summary
 from security.verify.verification_summary import parse_summary
 from security.verify.verified_statements import VerifiedStatements
@@ -32,9 +34,10 @@ def proof_metadata(
     Args:
         ledger: the display name of the ledger.
     """
-    made = records.about(content.sha256, provenance.PREDICATE)
+    digest = identify_content(content)
+    made = records.about(identify(digest), provenance.PREDICATE)
     signed = records.about(root_digest(files_of(content)), model_signature.PREDICATE)
-    verdicts = dict(_verdicts(records, content.sha256))
+    verdicts = dict(_verdicts(records, identify(digest)))
     rows = [_row("provenance", "how the out was made", one) for one in made[:1]]
     rows += [
         _row("verification summary", f"{result} for {name}", one)
@@ -49,15 +52,17 @@ def proof_metadata(
     schema = dg.TableSchema(columns=[dg.TableColumn(name) for name in _COLUMNS])
     values["statements"] = dg.MetadataValue.table(records=rows, schema=schema)
     values["ledger"] = dg.MetadataValue.text(ledger)
-    values["verify"] = dg.MetadataValue.text(f"ml-assets verify sha256:{content.sha256}")
+    values["verify"] = dg.MetadataValue.text(
+        f"ml-assets verify {next(iter(digest))}:{content.sha256}"
+    )
     return values
 
 
 def _verdicts(
-    records: VerifiedStatements, sha256: str
+    records: VerifiedStatements, digest: str
 ) -> Iterator[tuple[str, tuple[str, Verified]]]:
     """Yield the decisions by environment, oldest first, so that the last one wins in a dict."""
-    for verified in reversed(records.about(sha256, verification_summary.PREDICATE)):
+    for verified in reversed(records.about(digest, verification_summary.PREDICATE)):
         try:
             summary = parse_summary(verified.statement)
         except SecurityError:

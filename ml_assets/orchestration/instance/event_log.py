@@ -2,9 +2,10 @@
 
 For each event Dagster's own storage opens an engine and a connection, reads the schema of two
 tables and waits for the disk, twice for an asset event. This storage keeps a connection open for
-each database, reads the schema once, and writes ahead (WAL) without waiting: a crash of the process
-loses nothing, a crash of the machine can lose the last events. Events are display and never
-evidence. The files are those of Dagster's own storage.
+each of the databases that were used last (each run has its own), reads the schema once, and writes
+ahead (WAL) without waiting: a crash of the process loses nothing, a crash of the machine can lose
+the last events. Events are display and never evidence. The files are those of Dagster's own
+storage.
 """
 
 from __future__ import annotations
@@ -21,13 +22,18 @@ from dagster._core.storage.event_log.sqlite.sqlite_event_log import (
 from dagster._core.storage.sql import create_engine
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._serdes import ConfigurableClassData
-from sqlalchemy.pool import SingletonThreadPool
+from sqlalchemy.pool import StaticPool
 from watchdog.events import FileSystemEvent
 from watchdog.observers import Observer
 
+_MOST_OPEN = 8  # databases, each with up to three files
+
 
 class PooledSqliteEventLogStorage(SqliteEventLogStorage):
-    """Keeps one open connection for each database and thread."""
+    """Keeps one open connection for each of the last databases.
+
+    All threads share it: Dagster's lock lets one of them work at a time.
+    """
 
     def __init__(self, base_dir: str, inst_data: Any = None) -> None:
         self._engines: dict[str, db.Engine] = {}
@@ -53,15 +59,23 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
                 yield connection
 
     def _engine(self, shard: str) -> db.Engine:
-        if shard not in self._engines:
-            engine = create_engine(
-                self.conn_string_for_shard(shard),
-                poolclass=SingletonThreadPool,
-                connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS},
-            )
-            db.event.listen(engine, "connect", _set_pragmas)
-            self._engines[shard] = engine
-        return self._engines[shard]
+        engine = self._engines.pop(shard, None) or self._open(shard)
+        self._engines[shard] = engine  # the last used one
+        while len(self._engines) > _MOST_OPEN:
+            self._engines.pop(next(iter(self._engines))).dispose()
+        return engine
+
+    def _open(self, shard: str) -> db.Engine:
+        engine = create_engine(
+            self.conn_string_for_shard(shard),
+            poolclass=StaticPool,
+            connect_args={
+                "timeout": SQLITE_BUSY_TIMEOUT_SECONDS,
+                "check_same_thread": False,
+            },
+        )
+        db.event.listen(engine, "connect", _set_pragmas)
+        return engine
 
     def has_table(self, table_name: str) -> bool:
         """Whether the index database has a table; tables are never dropped."""

@@ -6,8 +6,6 @@ answer alembic executes about ninety scripts. One `ml-assets run` opens up to fi
 
 from __future__ import annotations
 
-import functools
-
 from dagster._core.storage.sql import (  # type: ignore[attr-defined]  # alembic is Dagster's
     Config,
     ScriptDirectory,
@@ -16,11 +14,18 @@ from dagster._core.storage.sql import (  # type: ignore[attr-defined]  # alembic
 _read = ScriptDirectory.from_config
 
 
-@functools.cache
+_known: dict[tuple[tuple[str, str], ...], ScriptDirectory] = {}
+
+
 def _read_once(config: Config) -> ScriptDirectory:
-    return _read(config)
+    section = config.get_section(config.config_ini_section, {})
+    section.pop("here", None)  # where the configuration is; all storages have the same scripts
+    key = tuple(sorted(section.items()))
+    if key not in _known:
+        _known[key] = _read(config)
+    return _known[key]
 
 
 def keep_migration_scripts() -> None:
-    """Let alembic keep the scripts that it has read; Dagster has one configuration a storage."""
+    """Let alembic keep the scripts that it has read, for all storages."""
     ScriptDirectory.from_config = _read_once  # type: ignore[method-assign]  # alembic keeps none

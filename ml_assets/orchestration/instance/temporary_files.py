@@ -16,7 +16,8 @@ from resources.errors import ConfigurationError
 from security.sandbox.private_directory import make_private
 
 _KEPT = "ML_ASSETS_TMPDIR"  # the user's own TMPDIR; empty without one
-_LONGEST = 107 - 1 - len("tmp12345678")  # bytes of the directory's path: a socket's has up to 107
+#: Bytes of the directory's path: a socket's has up to 107, and that of the fork server is longest.
+_LONGEST = 107 - 1 - len("listener-12345678")
 
 
 @contextmanager

@@ -1,11 +1,13 @@
 """The server process of ``ml-assets ui``: Dagster's web server behind the guard, and its daemon.
 
-    python -P -m ml_assets.orchestration.web.server --port N [--origin URL] [--read-only]
+    python -P -c "from ml_assets.orchestration.web.server import main; main()" --port N ...
 
 It does what ``dagster dev`` does, with the web server in the same process: that command starts
 Dagster's web server without a guard. The access token comes on standard input, because other
 processes see arguments and variables. The current directory is private to these processes and has
 their sockets: a process that reaches the socket of the code server executes code in it.
+
+This is no main module: each forked process would import that again.
 """
 
 from __future__ import annotations
@@ -41,6 +43,7 @@ from dagster_webserver.cli import (
 from starlette.types import ASGIApp
 
 from ml_assets.orchestration.web.access_token import AccessToken
+from ml_assets.orchestration.web.fork_server import use_fork_server
 from ml_assets.orchestration.web.guard import Guard
 from ml_assets.orchestration.web.origins import find_origins
 from ml_assets.orchestration.web.webserver import TokenWebserver
@@ -84,6 +87,7 @@ def _start_code_server(
     instance: DagsterInstance, module: ModuleTarget
 ) -> Iterator[WorkspaceFileTarget]:
     """Start the code server, and restart it when it ends; yield where it is."""
+    use_fork_server(Path.cwd())
     with ProxyServerManager(instance, module, code_server_log_level="warning") as servers:
         file = Path("workspace.yaml").absolute()
         file.write_text(yaml.safe_dump({"load_from": list(servers.get_code_server_specs())}))
@@ -164,7 +168,3 @@ def _end_with(daemon: subprocess.Popen[bytes], server: uvicorn.Server) -> None:
     if not server.should_exit:
         _log.error(f"the Dagster daemon ended with {code}")
         server.should_exit = True
-
-
-if __name__ == "__main__":
-    main()

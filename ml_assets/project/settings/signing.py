@@ -33,6 +33,14 @@ class SigningSettings(Checked):
         unset="`.ml-assets/state/ledger`",
         example='"s3://bucket/ledger"',
     )
+    project: str | None = setting(
+        None,
+        "Name of the project in its statements, which count for this project only.",
+        unset="the hash of the first commit, and the address of `origin`",
+        pattern=r"[A-Za-z0-9][A-Za-z0-9._/-]{0,99}",
+        expected="letters, digits, and . _ / -",
+        example='"acme/churn"',
+    )
     sigstore: str | None = setting(
         None,
         "With `keyless`: client trust configuration of a private Sigstore, a path in the project.",

@@ -6,8 +6,13 @@ from collections.abc import Sequence
 
 from ml_assets.project.project import Project
 from ml_assets.project.rules import Rules
-from ml_assets.proof.bom.environment_packages import describe_environment
+from ml_assets.proof.bom.bill_cache import BillCache
+from ml_assets.proof.bom.environment_packages import (
+    describe_environment,
+    read_environment_source,
+)
 from ml_assets.proof.bom.model_materials import describe_model
+from ml_assets.signer.user_directories import find_state_home
 from resources.dvc.checkout.checkout import Checkout
 from security.bom.bill import Bill, validate_bill
 from security.bom.ml_bom import write_model_bill
@@ -18,14 +23,24 @@ from security.gates.tool.own_tools import own_version
 def build_environment_bill(project: Project, rules: Rules) -> Bill:
     """Build the SBOM of the environment that a project's stages run in.
 
+    The bill of an unchanged environment comes from the cache.
+
     Raises:
         ResourceError, SecurityError: a part of it cannot be read.
         BillError: the bill is invalid.
     """
+    source = read_environment_source(project, rules)
+    cache = BillCache(find_state_home() / "bills", source.python.python, project.seal)
+    known = cache.load(source.sha256)
+    if known is not None:
+        return known
     content = write_environment_bill(
-        describe_environment(project, rules), tool_version=own_version("ml-assets")
+        describe_environment(source), tool_version=own_version("ml-assets")
     )
-    return validate_bill(content)
+    bill = validate_bill(content)
+    if read_environment_source(project, rules) == source:  # nothing changed while it was read
+        cache.keep(source.sha256, bill)
+    return bill
 
 
 def build_model_bill(

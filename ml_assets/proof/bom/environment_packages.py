@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
 
 from packaging.markers import default_environment
 
-from ml_assets.project.process_view import build_view
 from ml_assets.project.interpreter import find_interpreter
+from ml_assets.project.process_view import build_view
 from ml_assets.project.project import Project
 from ml_assets.project.rules import Rules
-from resources.dvc.run.stage_environment import build_environment
+from ml_assets.project.stage_variables import find_stage_variables
 from resources.errors import ConfigurationError, UnavailableError
 from resources.git.source_tree import SourceTree, read_source_tree
-from resources.stores.digest_store import DigestStore
-from security.advisories.packages.dependency_files import is_dependency_file, read_dependency_files
+from resources.stores.digest_store import DigestStore, stamp
+from security.advisories.packages.dependency_files import read_dependency_files
+from security.advisories.packages.file_kind import is_dependency_file
 from security.advisories.packages.package import SkipReason
 from security.advisories.packages.requirements import build_package
 from security.bom.lock_hashes import Hashes, find_hashes
-from security.bom.package_metadata import PackageMetadata, read_metadata, resolve_needs
+from security.bom.package_metadata import (
+    parse_metadata,
+    read_metadata_header,
+    resolve_needs,
+)
 from security.bom.sbom import EnvironmentDescription, EnvironmentPackage, LockFileDigest
 from security.content.printable import printable
 from security.gates.tool.installed_package import InstalledPackage
@@ -46,33 +52,81 @@ class _Pin:
 _Pins = dict[tuple[str, str], _Pin]
 
 
-def describe_environment(project: Project, rules: Rules) -> EnvironmentDescription:
-    """Describe a project's environment.
+@dataclass(frozen=True)
+class EnvironmentSource:
+    """Everything that the description of a project's environment is made of.
 
-    1. Read the lock files of the source tree, as the dependencies gate does.
-    2. Read the packages that are installed in the stages' environment.
-    3. Join both by name and version. A package that was not installed from an index matches no
-       lock file.
+    Attributes:
+        root: the project's root, which holds the lock files.
+        name: the project's name.
+        version: the project's version; may be empty.
+        headers: the metadata of each installed package, in the order of ``python.installed``.
+        stamps: identify the states of the lock files.
+    """
+
+    root: Path
+    name: str
+    version: str
+    lock_files: tuple[LockFileDigest, ...]
+    python: PythonEnvironment
+    headers: tuple[bytes, ...]
+    stamps: tuple[tuple[int, ...], ...]
+
+    @property
+    def sha256(self) -> str:
+        """Return the digest of everything that determines the description."""
+        locks = [(one.path, one.sha256) for one in self.lock_files]
+        packages = [(astuple(one)[:2], astuple(one)[3:]) for one in self.python.installed]
+        headers = [hashlib.sha256(one).hexdigest() for one in self.headers]
+        markers = sorted(_marker_environment(self.python.version).items())
+        named = (self.name, self.version, self.python.version, locks, packages, headers, markers)
+        return hashlib.sha256(repr(named).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def read_environment_source(project: Project, rules: Rules) -> EnvironmentSource:
+    """Read the lock files of the source tree, the interpreter, and the installed packages.
 
     Raises:
         ConfigurationError: no environment was found.
         UnavailableError: a lock file or the metadata of a package cannot be read.
         GateError: the interpreter does not answer.
     """
-    tree = _read_tree(project)  # 1
+    tree = _read_tree(project)
     paths = tuple(tree.select(is_dependency_file))
-    pins, gaps = _read_pins(project.root, paths)
-    python = _read_python(project, rules)  # 2
-    packages = _put_together(pins, _read_installed(python))  # 3
-    version, _, other = python.version.partition("+")
-    name, own_version = _name(project.root)
+    python = _read_python(project, rules)
+    if python.unreadable:
+        raise _unreadable(python.unreadable)
+    return EnvironmentSource(
+        project.root,
+        *_name(project.root),
+        lock_files=tuple(LockFileDigest(path, tree.files[path]) for path in paths),
+        python=python,
+        headers=tuple(map(_read_header, python.installed)),
+        stamps=tuple(_stamp(project.root, path) for path in paths),
+    )
+
+
+def describe_environment(source: EnvironmentSource) -> EnvironmentDescription:
+    """Describe a project's environment.
+
+    1. Read the pins of the lock files, as the dependencies gate does.
+    2. Find the licences and needs of the installed packages.
+    3. Join both by name and version. A package that was not installed from an index matches no
+       lock file.
+
+    Raises:
+        UnavailableError: a lock file cannot be read.
+    """
+    pins, gaps = _read_pins(source.root, tuple(one.path for one in source.lock_files))  # 1
+    packages = _put_together(pins, _describe_installed(source))  # 2, 3
+    version, _, other = source.python.version.partition("+")
     return EnvironmentDescription(
-        project=name,
-        version=own_version,
+        project=source.name,
+        version=source.version,
         implementation=other or "cpython",
         python=version,
         packages=packages,
-        lock_files=tuple(LockFileDigest(path, tree.files[path]) for path in paths),
+        lock_files=source.lock_files,
         gaps=gaps,
     )
 
@@ -85,6 +139,13 @@ def _read_tree(project: Project) -> SourceTree:
     if missing:
         raise _unreadable([f"{path}: {reason}" for path, reason in missing.items()])
     return tree
+
+
+def _stamp(root: Path, path: str) -> tuple[int, ...]:
+    try:
+        return stamp(os.stat(root / path))
+    except OSError as error:
+        raise _unreadable([f"{path}: {error.strerror}"]) from error
 
 
 def _unreadable(texts: Iterable[str]) -> UnavailableError:
@@ -119,18 +180,19 @@ def _read_python(project: Project, rules: Rules) -> PythonEnvironment:
     python = find_interpreter(project.root, settings.gates.python, os.environ)
     if python is None:
         raise ConfigurationError("no Python environment found", "create .venv, or set gates.python")
-    variables = build_environment(os.environ, server=True, allowed=settings.environment).variables
+    variables = find_stage_variables(project, rules, server=True).variables
     return read_environment(python, variables, build_view(project, rules.settings))
 
 
-def _read_installed(python: PythonEnvironment) -> tuple[EnvironmentPackage, ...]:
-    if python.unreadable:
-        raise _unreadable(python.unreadable)
-    metadata = [(package, _metadata(package)) for package in python.installed]
+def _describe_installed(source: EnvironmentSource) -> tuple[EnvironmentPackage, ...]:
+    metadata = [
+        (package, parse_metadata(header))
+        for package, header in zip(source.python.installed, source.headers, strict=True)
+    ]
     requirements: dict[str, tuple[str, ...]] = {}
     for package, said in metadata:
         requirements[package.key] = requirements.get(package.key, ()) + said.requirements
-    needs = resolve_needs(requirements, _marker_environment(python.version))
+    needs = resolve_needs(requirements, _marker_environment(source.python.version))
     return tuple(
         EnvironmentPackage(
             name=package.key,
@@ -147,9 +209,9 @@ def _read_installed(python: PythonEnvironment) -> tuple[EnvironmentPackage, ...]
     )
 
 
-def _metadata(package: InstalledPackage) -> PackageMetadata:
+def _read_header(package: InstalledPackage) -> bytes:
     try:
-        return read_metadata(package.location)
+        return read_metadata_header(package.location)
     except (OSError, ValueError) as error:
         raise _unreadable([f"{package.location}: {error}"]) from error
 

@@ -8,10 +8,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from ml_assets.project.model_outs import find_models
+from ml_assets.project.model_outs import find_models, is_model_out
 from ml_assets.project.settings.model_cards import ModelCardSettings, find_model_card
 from ml_assets.project.settings.settings import Settings
 from ml_assets.proof.bom.model_metrics import read_metrics
@@ -35,11 +35,11 @@ def describe_model(
         UnavailableError: a file is missing or changed.
     """
     models = find_models(checkout.manifest)
-    if location not in models:
+    if location not in models and not is_model_out(checkout, location):
         known = ", ".join(models) or "none; declare one in dvc.yaml: artifacts, type: model"
         raise ConfigurationError(f"not a model of this project: {location}", f"models: {known}")
     stated = find_model_card(settings.model_cards, location)
-    materials = MaterialReader(checkout, stated)
+    materials = MaterialReader(checkout, stated, {*models, location})
     stages = materials.read_all(location)
     metrics, facts = read_metrics(checkout, materials, stated, location)
     found = materials.found
@@ -79,11 +79,13 @@ class MaterialReader:
         found: the materials, by location.
     """
 
-    def __init__(self, checkout: Checkout, stated: ModelCardSettings) -> None:
+    def __init__(
+        self, checkout: Checkout, stated: ModelCardSettings, models: Collection[str]
+    ) -> None:
         self._checkout = checkout
         self._manifest = checkout.manifest
         self._stated = stated
-        self._models = set(find_models(self._manifest))
+        self._models = frozenset(models)
         self.found: dict[str, ModelMaterial] = {}
 
     def read_all(self, location: str) -> list[Stage]:
@@ -162,9 +164,9 @@ class MaterialReader:
 
     def _read_out(self, stage: Stage, location: str, made_from: tuple[str, ...]) -> ModelMaterial:
         out = next(one for one in stage.outs if one.location == location)
-        role = ComponentRole.MODEL if location in self._models else ComponentRole.DATA
-        if out.role != "out":
-            role = ComponentRole.FILE
+        role = ComponentRole.FILE
+        if out.role == "out":
+            role = ComponentRole.MODEL if location in self._models else ComponentRole.DATA
         named = [one for one in self._manifest.artifacts if one.path == location]
         source, revision = _source(self._checkout, stage)
         return ModelMaterial(

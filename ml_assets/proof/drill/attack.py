@@ -11,11 +11,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ml_assets.signer.door import BROKER_VARIABLE
 from security.verdict import Verdict
 
 #: A secret that the commands of a drill have in their environment.
 SECRET = "DRILL_TOKEN"  # nosec B105  # the name of a variable
 _SECONDS = 600.0
+#: Servers of the drill are on this machine.
+_VARIABLES = {"DVC_NO_ANALYTICS": "1", "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
 #: Directories that are not copied: they are derived, and no attack changes them.
 _LEFT_OUT = (".venv", "node_modules", "__pycache__", ".mypy_cache", ".pytest_cache")
 
@@ -44,11 +47,13 @@ class CommandAnswer:
     Attributes:
         said: its first messages, on one line.
         output: its standard output.
+        errors: its standard error.
     """
 
     code: int
     said: str
     output: str
+    errors: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,21 +63,26 @@ class Attack:
     Attributes:
         words: the command's arguments.
         attack: changes the copy. Raises LookupError, OSError or ValueError if it cannot.
-        noticed: decides by the command's answer whether it noticed the attack.
+        noticed: decides by the command's answer whether it noticed the attack. Raises as ``attack``
+            if the command did not get there.
+        prepare: changes the copy so that there is something to attack; the command must pass
+            afterwards. Raises as ``attack``.
     """
 
     name: str
     words: tuple[str, ...]
     attack: Callable[[], None]
     noticed: Callable[[CommandAnswer], bool] = lambda answer: answer.code != 0
+    prepare: Callable[[], None] | None = None
 
 
 def ask(directory: Path, module: str, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run a program of our environment to its end."""
+    """Run a program of our environment to its end, without the broker of the real project."""
+    ours = {name: value for name, value in os.environ.items() if name != BROKER_VARIABLE}
     return subprocess.run(
         [sys.executable, "-P", "-m", module, *words],
         cwd=directory,
-        env={**os.environ, "DVC_NO_ANALYTICS": "1", SECRET: "a secret of the user"},
+        env={**ours, **_VARIABLES, SECRET: "a secret of the user"},
         capture_output=True,
         text=True,
         errors="replace",

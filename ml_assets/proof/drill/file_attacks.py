@@ -36,12 +36,13 @@ class FileAttacks:
         model = self._model
         verify = ("verify", model)
         run = ("run", "--quiet")
+        pull = (*run, "--pull")
         return (
             Attack("a byte of the model", verify, lambda: flip(self._root / model)),
             Attack("a permission bit", verify, lambda: set_user_id(self._root / model)),
             Attack("the lock", ("plan",), lambda: self._edit_lock(model), _is_stale),
             Attack("a cache object", run, lambda: self._flip_object(model), self._is_unharmed),
-            Attack("a remote object", verify, lambda: self._flip_remote(model)),
+            Attack("a remote object", pull, lambda: self._flip_remote(model), self._is_unharmed),
             Attack("a statement", verify, lambda: self._edit_statements("provenance")),
             Attack("the bundle", verify, lambda: self._edit_statements("model_signing")),
             Attack("a result that vanished", verify, lambda: self._drop("gate-result")),
@@ -86,9 +87,9 @@ class FileAttacks:
         shutil.rmtree(target) if target.is_dir() else target.unlink()
 
     def _flip_remote(self, model: str) -> None:
-        """Push the model, change it in the remote, and pull it as another user would."""
+        """Push the model, change it in the remote, and leave it nowhere else."""
         remote = self._root.parent / "remote"
-        self._dvc("remote", "add", "--force", "--default", "drill", str(remote))
+        self._dvc("remote", "add", "--local", "--force", "--default", "drill", str(remote))
         self._dvc("push", model)
         for path in [one for one in remote.rglob("*") if one.is_file()]:
             if not path.name.endswith(".dir"):
@@ -96,13 +97,11 @@ class FileAttacks:
         shutil.rmtree(self._root / ".dvc" / "cache", ignore_errors=True)
         target = self._root / model
         shutil.rmtree(target) if target.is_dir() else target.unlink()
-        self._dvc("pull", "--force", model)
 
     def _dvc(self, *words: str) -> None:
         """Run DVC in the copy."""
         done = ask(self._root, "dvc", *words)
-        # A file that pull refuses is missing for verify.
-        if done.returncode != 0 and words[0] != "pull":
+        if done.returncode != 0:
             raise LookupError(f"dvc {words[0]}: {done.stderr.strip()[-200:]}")
 
     def _statements(self, kind: str) -> list[Path]:

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from ml_assets.proof.drill.attack import SECRET, Attack, CommandAnswer
-from ml_assets.signer.access import find_configuration
+from ml_assets.signer.user_directories import find_configuration
 
 _PLACE = "drill-stage"
 _OUT = "tried.txt"
@@ -44,6 +44,8 @@ class StageAttacks:
         scripts = {
             "a stage reads the signing key": f"grep -q . {keys}/*",
             "a stage reads a secret of the environment": f'test -n "${SECRET}"',
+            "a stage reads a secret of another process": "cat /proc/*/environ 2>/dev/null |"
+            f" tr '\\0' '\\n' | grep -q ^{SECRET}=.",
             "a stage writes Git's configuration": "git config core.pager evil",
             "a stage moves a branch": "git update-ref refs/heads/drill HEAD",
             "a stage writes DVC's configuration": self._create(self._root / ".dvc"),

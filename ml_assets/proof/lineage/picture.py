@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ml_assets.proof.lineage.layout import WIDTH, PictureLayout, Point, place
 from resources.errors import ConfigurationError
-from resources.files import write_atomically
+from resources.files import write_output
 from security.content.printable import printable
 from security.statements.provenance import Role
 from security.verdict import Verdict
@@ -76,7 +76,7 @@ def write_picture(found: Lineage, root: str, file: Path | None) -> None:
         raise ConfigurationError(
             f"unsupported picture format: {file}", "use a name that ends in .svg or .html"
         )
-    write_atomically(file, picture.encode("utf-8"))
+    write_output(file, picture.encode("utf-8"))
 
 
 def draw(found: Lineage, root: str | None = None) -> str:
@@ -209,8 +209,9 @@ def _node_box(node: Node, *, main: bool) -> _Box:
 
 
 def _digest(node: Node) -> str:
-    algorithm = next((name for name, digest in node.digest.items() if digest == node.id), "")
-    return f"{algorithm} {node.id[:12]}".strip()
+    digits = node.id.rpartition(":")[2]
+    algorithm = next((name for name, digest in node.digest.items() if digest == digits), "")
+    return f"{algorithm} {digits[:12]}".strip()
 
 
 def _tell(nodes: Sequence[Node]) -> Iterator[str]:

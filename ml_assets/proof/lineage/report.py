@@ -23,11 +23,18 @@ def add_picture(parser: argparse.ArgumentParser) -> None:
 
 
 def document(found: Lineage) -> dict[str, object]:
-    """Return the JSON document of ``trace`` and ``impact``."""
+    """Return the JSON document of ``trace`` and ``impact``.
+
+    The id of a directory is its bare digest, unless a file has the same digits.
+    """
+    bare = {one: one.removeprefix("dirHash:") for one in found.nodes}
+    ids = {
+        one: name if name == one or name not in found.nodes else one for one, name in bare.items()
+    }
     return {
         "nodes": [
             {
-                "id": node.id,
+                "id": ids[node.id],
                 "kind": node.kind,
                 "name": node.name,
                 "digest": dict(node.digest),
@@ -37,7 +44,7 @@ def document(found: Lineage) -> dict[str, object]:
             for node in found.nodes.values()
         ],
         "edges": [
-            {"from": edge.source, "to": edge.target, "statement": edge.statement}
+            {"from": ids[edge.source], "to": ids[edge.target], "statement": edge.statement}
             for edge in found.edges.values()
         ],
     }
@@ -72,7 +79,7 @@ def _say(node: Node) -> str:
     said = f"{marks.get(node.verdict, '')}{node.detail}" if node.detail else ""
     shown = f"{node.kind}: {printable(node.name)}"
     if node.digest:
-        shown += f" [{node.id[:16]}]"
+        shown += f" [{node.id.removeprefix('dirHash:')[:16]}]"
     return f"{shown}  {printable(said)}" if said else shown
 
 

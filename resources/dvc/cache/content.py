@@ -143,7 +143,7 @@ class ContentReader:
                 raise StageError(f".dvcignore inside a tracked directory: {directory}", hint)
             for name in names:
                 file = os.path.join(directory, name)
-                status = os.stat(file)
+                status = _stat_file(file)
                 if not modes.S_ISREG(status.st_mode):
                     raise _no_file(file)
                 digests = self.store.digest(file, status)
@@ -156,17 +156,42 @@ class ContentReader:
         return Content(f"{identity}.dir", sha256, size, listing)
 
 
+def _stat_file(file: str) -> os.stat_result:
+    """Return the status of a file that a directory has listed.
+
+    Raises:
+        StageError: it is a link to nothing, or is gone.
+    """
+    try:
+        return os.stat(file)
+    except FileNotFoundError as error:
+        if os.path.islink(file):
+            raise StageError(
+                f"broken link: {file}", f"remove it, or restore its target: readlink {file}"
+            ) from error
+        raise StageError(
+            f"file removed while its directory was read: {file}",
+            "end the program that writes there, then run again",
+        ) from error
+
+
 def _no_file(path: str) -> StageError:
     return StageError(
         f"not a file or directory: {path}", f"remove it, or declare another path: ls -l {path}"
     )
 
 
-def plain_walk(top: str) -> Iterator[tuple[str, list[str]]]:
+def plain_walk(top: str, root: str | None = None) -> Iterator[tuple[str, list[str]]]:
     """List a directory as DVC does without patterns in ``.dvcignore``.
 
-    It follows no links to directories and enters no nested repositories.
+    It follows no links to directories and enters no nested repositories. A directory that belongs
+    to a repository directly below the DVC root has no files for DVC.
+
+    Args:
+        root: the DVC root.
     """
+    if root is not None and _is_nested(top, root):
+        return
     for directory, folders, names in os.walk(top):
         folders[:] = [
             folder
@@ -175,3 +200,9 @@ def plain_walk(top: str) -> Iterator[tuple[str, list[str]]]:
             and not os.path.isdir(os.path.join(directory, folder, ".dvc"))
         ]
         yield directory, [name for name in names if name != ".git"]
+
+
+def _is_nested(path: str, root: str) -> bool:
+    """Whether a path belongs to a DVC repository in a directory of the root."""
+    first = os.path.relpath(path, root).split(os.sep)[0]
+    return first not in (os.curdir, os.pardir) and os.path.isdir(os.path.join(root, first, ".dvc"))

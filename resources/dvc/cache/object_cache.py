@@ -20,19 +20,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from resources.dvc.cache.content import Content, tree_bytes
-from resources.errors import (
-    ConfigurationError,
-    CorruptObjectError,
-    UnavailableError,
-    os_reason,
-)
+from resources.dvc.cache.object_name import require_name
+from resources.errors import CorruptObjectError, UnavailableError, os_reason
 from resources.files import current_umask
 from resources.stores.digest_store import DigestStore
 from security.content.digest import Digests
 
 _PROTECTED = 0o444
 _FILE = re.compile("[0-9a-f]{32}")
-_OBJECT = re.compile(r"[0-9a-f]{32}(\.dir)?")
 _FICLONE = 0x40049409  # linux/fs.h: ioctl that makes a reflink
 _NO_REFLINK = {errno.EOPNOTSUPP, errno.ENOTTY, errno.EXDEV, errno.EINVAL, errno.ENOSYS}
 
@@ -56,12 +51,7 @@ class ObjectCache:
         Raises:
             ConfigurationError: not an md5; another name could lead out of the cache.
         """
-        # A manually edited lock file may contain a number here.
-        if not _OBJECT.fullmatch(str(md5)):
-            raise ConfigurationError(
-                f"not the md5 of a cache object: {md5}",
-                "restore the lock file or .dvc file with this md5: git status",
-            )
+        require_name(md5)
         return f"{self._objects}/{md5[:2]}/{md5[2:]}"
 
     def holds(self, md5: str) -> bool:

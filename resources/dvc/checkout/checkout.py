@@ -5,17 +5,22 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resources.dvc.cache.content import Content, ContentReader, KnownContent, Walk
+from resources.dvc.cache.content import Content, ContentReader, KnownContent, Walk, plain_walk
 from resources.dvc.cache.object_cache import ObjectCache
+from resources.dvc.cache.remote import Remote, open_here
 from resources.dvc.cache.run_cache import RunCache
+from resources.dvc.cache.transfer import OpenTransfer
+from resources.dvc.checkout.changed_deps import ChangedDeps
 from resources.dvc.configuration.remote_settings import RemoteSettings
+from resources.dvc.configuration.source_access import SourceAccess
 from resources.dvc.graph.documents import Documents
 from resources.dvc.graph.manifest import Manifest, Stage
 from resources.dvc.lock.lock_file import LockEntry, LockFile
+from resources.errors import ResourceError
 from resources.stores.digest_store import DigestStore
 from resources.stores.seal import Seal
 
@@ -32,6 +37,8 @@ class Checkout:
         manifest: the graph of the working tree.
         seal: seals stored digests.
         remotes: the settings of remotes of the protected branch; None if the checkout's count.
+        open_transfer: opens remotes; None opens them in this process.
+        sources: opens addresses for which another process has the credentials.
 
     Attributes:
         commit: the commit of a commit view; None for a working tree.
@@ -44,6 +51,8 @@ class Checkout:
         manifest: Manifest,
         seal: Seal | None = None,
         remotes: RemoteSettings | None = None,
+        open_transfer: OpenTransfer | None = None,
+        sources: SourceAccess | None = None,
     ) -> None:
         self.root = root
         self.remotes = remotes
@@ -54,6 +63,10 @@ class Checkout:
         self.documents = Documents(state / "documents")
         self.cache = ObjectCache(Path(manifest.layout.cache_dir), self.store)
         self.runs = RunCache(Path(manifest.layout.cache_dir))
+        self._open_transfer = open_transfer or open_here(root, remotes)
+        self._sources = sources
+        self._remotes: dict[str | None, Remote] = {}
+        self.changed_deps = ChangedDeps(state / "changed-deps.json")
         self._guard = threading.Lock()
         self._fallback: DvcFallback | None = None
         self._locks: dict[str, LockFile] = {}
@@ -70,16 +83,43 @@ class Checkout:
             if self._fallback is None:
                 from resources.dvc.dvc_fallback import DvcFallback
 
-                self._fallback = DvcFallback(self.root, self.remotes, self.store)
+                self._fallback = DvcFallback(self.root, self.remotes, self.store, self._sources)
             return self._fallback
 
-    def _walk(self) -> Walk | None:
+    def open_remote(self, name: str | None = None) -> Remote:
+        """Open a remote, for data that is not in the cache.
+
+        Args:
+            name: None opens the default remote.
+        """
+        with self._guard:
+            if name not in self._remotes:
+                self._remotes[name] = Remote(self.cache, self._open_transfer(name))
+            return self._remotes[name]
+
+    def fetch(self, location: str, md5: str, remote: str | None = None) -> None:
+        """Fetch the object of a location into the cache, if it is not there.
+
+        Args:
+            remote: as for ``open_remote``.
+
+        Raises:
+            ResourceError: as ``Remote.fetch``, with the location.
+        """
+        if self.cache.holds(md5):
+            return
+        try:
+            self.open_remote(remote).fetch([md5])
+        except ResourceError as error:
+            raise type(error)(f"{location}: {error.message}", error.hint) from error
+
+    def _walk(self) -> Walk:
         if not self.manifest.layout.ignores:
-            return None
+            return partial(plain_walk, root=os.fspath(self.root))
         guard = threading.Lock()
 
         def walk(top: str) -> Iterator[tuple[str, list[str]]]:
-            from resources.dvc.dvc_fallback import ignored_walk
+            from resources.dvc.dvc_ignore import ignored_walk
 
             with guard:
                 listing = list(ignored_walk(self.root, top))

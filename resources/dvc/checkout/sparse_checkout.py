@@ -17,19 +17,17 @@ from collections import defaultdict
 from functools import cached_property
 from hashlib import md5
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from resources.dvc.cache.content import Content, KnownContent, RecordedContent, listing_bytes
 from resources.dvc.cache.placement import Placement
 from resources.dvc.cache.recorded_tree import find_fields, find_inside, parse_fields
+from resources.dvc.cache.transfer import OpenTransfer
 from resources.dvc.checkout.checkout import Checkout
 from resources.dvc.configuration.remote_settings import RemoteSettings
+from resources.dvc.configuration.source_access import SourceAccess
 from resources.dvc.graph.manifest import Manifest, Out, Stage
-from resources.errors import MissingInputError, ResourceError, UnavailableError
+from resources.errors import MissingInputError, UnavailableError
 from resources.stores.seal import Seal
-
-if TYPE_CHECKING:
-    from resources.dvc.cache.remote import Remote
 
 
 class SparseCheckout(Checkout):
@@ -42,18 +40,13 @@ class SparseCheckout(Checkout):
         manifest: Manifest,
         seal: Seal | None = None,
         remotes: RemoteSettings | None = None,
+        open_transfer: OpenTransfer | None = None,
+        sources: SourceAccess | None = None,
     ) -> None:
-        super().__init__(root, state, manifest, seal, remotes)
+        super().__init__(root, state, manifest, seal, remotes, open_transfer, sources)
         self._placement = Placement(root, self.cache)
         self._supplying: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._unlisted: set[str] = set()
-
-    @cached_property
-    def remote(self) -> Remote:
-        """The remote, for data that is not in the cache; the first access imports dvc."""
-        from resources.dvc.cache.remote import Remote
-
-        return Remote(self.root, self.cache, self.remotes)
 
     def identify(self, location: str) -> KnownContent | None:
         """Return the content of a location, as it is or as it will be with absent outs placed."""
@@ -115,17 +108,9 @@ class SparseCheckout(Checkout):
         self.store.save()
 
     def _supply_out(self, location: str, recorded: RecordedContent) -> None:
-        self._fetch(location, recorded.md5)
+        self.fetch(location, recorded.md5)
         linked = not self._out(location).persist
         self._placement.place(recorded, self.path(location), linked=linked)
-
-    def _fetch(self, location: str, digest: str) -> None:
-        if self.cache.holds(digest):
-            return
-        try:
-            self.remote.fetch([digest])
-        except ResourceError as error:
-            raise type(error)(f"{location}: {error.message}", error.hint) from error
 
     def _out(self, location: str) -> Out:
         stage = self.manifest.producer[location]
@@ -172,7 +157,7 @@ class SparseCheckout(Checkout):
             return None
         try:
             if not os.path.exists(self.cache.path(recorded.md5)):
-                self.remote.fetch_listing(recorded.md5)
+                self.open_remote().fetch_listing(recorded.md5)
             return dict(self.cache.listing(recorded.md5))
         except (UnavailableError, MissingInputError):
             self._unlisted.add(out)

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from dvc.config import Config
-from dvc.utils.serialize import parse_yaml
 
+from resources.dvc.configuration.committed_sources import find_sources
 from resources.dvc.configuration.remote_choice import Remotes, find_risk, refuse_branch_files
 from resources.dvc.configuration.remote_settings import RemoteSettings, select_free
+from resources.dvc.configuration.source_access import SourceAccess
 from resources.dvc.messages import hide_secrets
 from resources.errors import ConfigurationError
-from resources.git.repository import list_files_at, read_files_at
 
 
 class CheckoutConfig(Config):  # type: ignore[misc]  # dvc ships no types
@@ -22,9 +22,17 @@ class CheckoutConfig(Config):  # type: ignore[misc]  # dvc ships no types
     Args:
         root: the DVC root of the working tree.
         rules: the settings of the protected branch; None if those of the checkout count.
+        sources: opens addresses for which another process has the credentials.
     """
 
-    def __init__(self, root: Path, rules: RemoteSettings | None, **options: Any) -> None:
+    def __init__(
+        self,
+        root: Path,
+        rules: RemoteSettings | None,
+        sources: SourceAccess | None = None,
+        **options: Any,
+    ) -> None:
+        self.sources = sources
         self._root = root
         self._rules = rules
         self._of_branch: set[str] = set()
@@ -82,18 +90,11 @@ class CheckoutConfig(Config):  # type: ignore[misc]  # dvc ships no types
         )
 
     def _approves(self, rules: RemoteSettings, settings: Mapping[str, Any]) -> bool:
-        """Whether a ``.dvc`` file of the protected branch has the same address and settings."""
+        """Whether a file of the protected branch has the same address and settings."""
         if rules.commit is None or refuse_branch_files(self._root, rules, {"": settings}):
             return False
-        files = list_files_at(self._root, rules.commit)
-        names = [name for name in files if name.endswith(".dvc")]
         wanted = {key: value for key, value in settings.items() if key != "version_aware"}
-        for name, text in read_files_at(self._root, rules.commit, names).items():
-            document = parse_yaml(text.decode("utf-8", "replace"), name)
-            for entry in (*document.get("deps", ()), *document.get("outs", ())):
-                if {**entry.get("fs_config", {}), "url": entry.get("path")} == wanted:
-                    return True
-        return False
+        return wanted in find_sources(self._root, rules.commit)
 
 
 def _refuse(name: str, rules: RemoteSettings) -> ConfigurationError:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from resources.dvc.configuration.remote_settings import RemoteSettings
+from resources.dvc.configuration.remote_settings import RemoteSettings, parse_sections
 from resources.errors import ConfigurationError
 from resources.git.repository import list_tracked, read_files_at
 
@@ -82,11 +82,11 @@ class Remotes(dict[str, Any]):
         self, remotes: Mapping[str, Any], refused: Mapping[str, ConfigurationError]
     ) -> None:
         super().__init__({name: one for name, one in remotes.items() if name not in refused})
-        self._refused = refused
+        self.refused = refused
 
     def __missing__(self, name: str) -> Any:
         """Raise the reason why a remote is refused."""
-        raise self._refused.get(name) or KeyError(name)
+        raise self.refused.get(name) or KeyError(name)
 
 
 def find_risk(settings: Mapping[str, Any]) -> str | None:
@@ -123,6 +123,27 @@ def refuse_branch_files(
                     f"dvc config --local remote.{name}.{key} PATH",
                 )
     return refused
+
+
+def list_credential_files(root: Path, rules: RemoteSettings | None) -> list[Path]:
+    """List the files with credentials or programs that the configuration of a checkout names.
+
+    Args:
+        root: the DVC root of the working tree.
+        rules: the settings of the protected branch; None if those of the checkout count.
+
+    Raises:
+        ConfigurationError: a configuration cannot be parsed.
+    """
+    own = (root / ".dvc" / name for name in ("config", "config.local"))
+    texts = [(str(file), file.read_bytes()) for file in own if file.is_file()]
+    texts += [(rules.origin, rules.text)] if rules is not None else []
+    named = (parse_sections(text, source).get("remote", {}) for source, text in texts)
+    values = (value for one in named for remote in one.values() for value in _find_files(remote))
+    expanded = {os.path.expanduser(value) for _, value in values}
+    # DVC resolves paths from its directory; the words of a command can be any text.
+    places = (above / one for one in expanded for above in (root / ".dvc", root))
+    return [Path(os.path.normpath(one)) for one in places if one.is_file()]
 
 
 def _find_files(settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

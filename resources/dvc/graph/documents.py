@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 from resources.errors import ConfigurationError
 from resources.files import write_atomically
 
+_CONFLICT = re.compile(r"^(?:<{7}|>{7}) ", re.MULTILINE)
 #: Errors that parsers raise for malformed text besides their own.
 _REFUSALS = (ValueError, TypeError, LookupError, AttributeError, RecursionError, MemoryError)
 
@@ -67,12 +69,28 @@ class Documents:
             write_atomically(remembered, text.encode())
 
 
+def refuse_conflict(text: str, file: str) -> None:
+    """Refuse a text with the markers of a merge conflict.
+
+    Raises:
+        ConfigurationError: the text has such a marker.
+    """
+    marker = _CONFLICT.search(text)
+    if marker is not None:
+        line = text.count("\n", 0, marker.start()) + 1
+        raise ConfigurationError(
+            f"merge conflict in {file}, line {line}",
+            f"resolve it, or take one side: git checkout --ours -- {file}; then: ml-assets plan",
+        )
+
+
 def _parse(content: bytes, file: Path) -> Any:
     from dvc.utils.serialize import PARSERS, ParseError
 
     try:
         return PARSERS[file.suffix.lower()](content.decode("utf-8"), str(file))
     except (ParseError, *_REFUSALS) as error:
+        refuse_conflict(content.decode("utf-8", "replace"), str(file))
         detail = " ".join(str(error.__cause__ or error).split()) or type(error).__name__
         raise ConfigurationError(
             f"cannot parse: {file}: {detail}", f"correct it: {file}"

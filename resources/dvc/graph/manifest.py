@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any, Self, TypeVar
 
 #: Increased with each change of the values below, which invalidates cached manifests.
-SCHEMA = 9
+SCHEMA = 10
 
 _T = TypeVar("_T")
 
@@ -32,7 +32,12 @@ class Dep:
 
 @dataclass(frozen=True)
 class Params:
-    """Values that a stage reads from one parameters file; without keys, the whole file."""
+    """Values that a stage reads from one parameters file; without keys, the whole file.
+
+    Attributes:
+        path: as in ``dvc.lock``, relative to the working directory of the stage.
+        location: relative to the DVC root (POSIX), or absolute.
+    """
 
     path: str
     location: str

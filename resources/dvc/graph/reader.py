@@ -112,9 +112,7 @@ class _Reader:
             wdir=self._relative(stage.wdir),
             command=stage.cmd,
             deps=tuple(self._dep(dep) for dep in plain),
-            params=tuple(
-                Params(dep.def_path, self._location(dep), tuple(dep.params)) for dep in stage.params
-            ),
+            params=tuple(self._params(stage)),
             outs=tuple(self._out(out, stage) for out in stage.outs),
             upstream=tuple(sorted(upstream)),
             frozen=bool(stage.frozen),
@@ -122,6 +120,11 @@ class _Reader:
             desc=stage.desc,
             fallback=self._fallback_reason(stage),
         )
+
+    def _params(self, stage: DvcStage) -> Iterator[Params]:
+        """Yield the parameters files in the order of ``dvc.lock``, which names normalized paths."""
+        for dep in sorted(stage.params, key=lambda dep: str(dep.def_path)):
+            yield Params(dep.dumpd()[dep.PARAM_PATH], self._location(dep), tuple(dep.params))
 
     def _location(self, item: Output) -> str:
         if item.protocol != "local" or isinstance(item, DatasetDependency) or item.fs_path is None:
@@ -258,7 +261,12 @@ class _Reader:
 def _recorded(out: Output) -> dict[str, Any]:
     """Return the recorded fields of a ``.dvc`` file in the form of ``dvc.lock``."""
     meta = out.meta
-    fields = {"size": meta.size, "nfiles": meta.nfiles, "isexec": meta.isexec or None}
+    fields = {
+        "size": meta.size,
+        "nfiles": meta.nfiles,
+        "isexec": meta.isexec or None,
+        "remote": out.remote,
+    }
     known = {name: value for name, value in fields.items() if value is not None}
     return {"hash": str(out.hash_name), "md5": out.hash_info.value, **known}
 

@@ -25,24 +25,36 @@ class GitIgnore:
     """
 
     def __init__(self, root: Path) -> None:
-        self._root = root
+        self._root = Path(os.path.realpath(root))
         self._originals: dict[Path, str | None] = {}
 
+    def find_outside(self, paths: Iterable[str]) -> set[str]:
+        """Return the absolute paths in directories that links lead out of the root."""
+        return {path for path in paths if not self._holds(_resolve_parent(path))}
+
     def find_visible(self, paths: Iterable[str]) -> set[str]:
-        """Return the absolute paths that Git does not ignore.
+        """Return the absolute paths inside the root that Git does not ignore.
 
         Raises:
             UnavailableError: Git fails.
         """
-        wanted = set(paths)
-        if not wanted:
+        real = {path: _resolve_parent(path) for path in paths}
+        inside = {place for place in real.values() if self._holds(place)}
+        visible = inside - self._find_ignored(inside)
+        return {path for path, place in real.items() if place in visible}
+
+    def _holds(self, place: str) -> bool:
+        return place.startswith(os.path.join(self._root, ""))
+
+    def _find_ignored(self, places: set[str]) -> set[str]:
+        if not places:
             return set()
-        stdin = os.fsencode("".join(f"{path}\0" for path in wanted))
+        stdin = os.fsencode("".join(f"{place}\0" for place in places))
         options = ("-z", "--stdin", "--no-index")
         done = run_git(self._root, "check-ignore", *options, stdin=stdin)
         if done.returncode not in (0, 1):  # 1: no path is ignored
             raise git_failure(self._root, "check-ignore", done)
-        return wanted - set(split_names(done.stdout))
+        return set(split_names(done.stdout))
 
     def find_tracked(self, paths: Iterable[str]) -> set[str]:
         """Return the absolute paths that Git tracks, or that contain tracked files.
@@ -50,12 +62,12 @@ class GitIgnore:
         Raises:
             UnavailableError: Git fails.
         """
-        wanted = set(paths)
-        if not wanted:
+        real = {path: _resolve_parent(path) for path in paths}
+        if not real:
             return set()
         listed = call_git(self._root, "ls-files", "-z").stdout
         names = sorted(os.path.join(self._root, name) for name in split_names(listed))
-        return {path for path in wanted if _covers(names, path)}
+        return {path for path, place in real.items() if _covers(names, place)}
 
     def write(self, paths: Iterable[str]) -> list[Path]:
         """Rewrite the ignore files: their original text, then an entry for each path.
@@ -68,8 +80,9 @@ class GitIgnore:
         """
         entries: dict[Path, list[str]] = {}
         for path in paths:
-            file = Path(os.path.dirname(path), ".gitignore")
-            entries.setdefault(file, []).append(f"/{_escape(os.path.basename(path))}\n")
+            directory, name = os.path.split(_resolve_parent(path))
+            file = Path(directory, ".gitignore")
+            entries.setdefault(file, []).append(f"/{_escape(name)}\n")
         for file, lines in entries.items():
             text = self._original(file)
             for line in lines:
@@ -83,6 +96,12 @@ class GitIgnore:
         if file not in self._originals:
             self._originals[file] = file.read_text("utf-8") if file.exists() else ""
         return self._originals[file] or ""
+
+
+def _resolve_parent(path: str) -> str:
+    """Return a path with the links of its directories resolved: Git sees nothing behind a link."""
+    directory, name = os.path.split(path)
+    return os.path.join(os.path.realpath(directory), name)
 
 
 def _covers(names: list[str], path: str) -> bool:

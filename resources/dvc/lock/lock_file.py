@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -46,23 +46,27 @@ class LockFile:
         self.entries: dict[str, LockEntry] = validate_lock(path, document)
         self._dumps: dict[str, tuple[LockEntry, str]] = {}
 
-    def write(self, updates: Mapping[str, LockEntry]) -> None:
+    def write(self, updates: Mapping[str, LockEntry], last: Sequence[str] = ()) -> None:
         """Write the file with updated entries in place and new entries at the end, in order.
+
+        Args:
+            last: names of entries to place at the end, in this order.
 
         Raises:
             OSError: the file cannot be written; the old file is untouched.
         """
-        text = self.render(updates)
+        text = self.render(updates, last)
         if text == self.text:
             return
         write_atomically(self.path, text.encode("utf-8"), durable=True)
 
-    def render(self, updates: Mapping[str, LockEntry]) -> str:
+    def render(self, updates: Mapping[str, LockEntry], last: Sequence[str] = ()) -> str:
         """Return the text with updated entries, byte for byte as DVC dumps it."""
         if self._blocks is None:
             return self._round_trip(updates)
         rendered = {name: self._rendered(name, entry) for name, entry in updates.items()}
         blocks = {**self._blocks, **rendered}
+        blocks |= {name: blocks.pop(name) for name in last}
         return _HEADER + "".join(blocks.values()) if blocks else _EMPTY
 
     def _rendered(self, name: str, entry: LockEntry) -> str:

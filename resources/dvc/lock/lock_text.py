@@ -52,6 +52,27 @@ def render_entry(name: str, entry: Mapping[str, Any]) -> str:
     return str(dumps_yaml({"stages": {name: entry}})).removeprefix("stages:\n")
 
 
+def is_writable(value: Any) -> bool:
+    """Whether DVC can write a value of a parameter: YAML has no form for some values of TOML."""
+    if _is_plain(value):
+        return True
+    from ruamel.yaml.representer import RepresenterError
+
+    try:
+        render_entry("stage", {"params": value})
+    except RepresenterError:
+        return False
+    return True
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(_is_plain(one) for pair in value.items() for one in pair)
+    if isinstance(value, list):
+        return all(map(_is_plain, value))
+    return value is None or type(value) in (str, int, float, bool)
+
+
 def is_usual(text: str) -> bool:
     """Whether the text of an entry has the usual form, for which DVC writes the same bytes."""
     return _usual().fullmatch(text) is not None and _LONG.search(text) is None

@@ -12,7 +12,7 @@ from resources.dvc.lock.lock_file import LockEntry
 from resources.dvc.run.stage_result import Action
 from resources.dvc.staleness import freshness, inputs
 from resources.dvc.staleness.restoration import find_restorable
-from resources.errors import MissingInputError
+from resources.errors import MissingInputError, StageError
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,10 @@ def build_plan(checkout: Checkout, selected: Collection[str] | None = None) -> l
     for stage in checkout.manifest.stages:
         if selected is not None and stage.name not in selected:
             continue
-        step = _plan_stage(checkout, stage, foreseen, running)
+        try:
+            step = _plan_stage(checkout, stage, foreseen, running)
+        except StageError as error:  # the run fails this stage with it, and no other
+            step = PlannedStage(stage, Action.RUN, (f"unreadable: {error.message}",))
         if step.action is Action.RUN or _is_unforeseen(checkout, step):
             running.add(stage.name)
         steps.append(step)
@@ -126,6 +129,7 @@ def _plan_fallback(checkout: Checkout, stage: Stage, behind: list[str]) -> Plann
         return PlannedStage(stage, Action.RUN, tuple(behind))
     absent = checkout.find_absent(stage)
     reasons = checkout.fallback.find_reasons(stage, absent)
+    reasons += freshness.find_changed(checkout, stage)
     if not reasons:
         return PlannedStage(stage, Action.SKIP)
     if stage.is_source:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,13 +19,15 @@ from typing import Protocol
 from resources.dvc.checkout.checkout import Checkout
 from resources.dvc.lock.git_ignore import GitIgnore
 from resources.dvc.lock.lock_file import LockEntry
+from resources.dvc.lock.loose_entries import LooseEntries
 from resources.dvc.lock.repository_lock import hold_paths, hold_record, hold_repository
+from resources.dvc.reuse import Reuse
 from resources.dvc.run.admission import Admission
 from resources.dvc.run.attestation import Attestation
 from resources.dvc.run.schedule import Capacity, Finished, Schedule
 from resources.dvc.run.stage_environment import StageEnvironment
 from resources.dvc.run.stage_process import Cancellation
-from resources.dvc.run.stage_result import StageResult
+from resources.dvc.run.stage_result import Action, StageResult
 from resources.dvc.run.stage_runner import StageRunner
 from resources.errors import StageError
 from resources.git.command import explain_failure, run_git
@@ -33,6 +35,7 @@ from security.sandbox.file_view import FileView
 
 #: Write lock files again only after this many times the duration of the last write.
 _LAG = 10
+_WAITING = "waiting for another run in this checkout"
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class Options:
         attestation: states the run of each stage.
         view: what stage processes see of the files; None does not confine them.
         wait: seconds to wait for another run in the same checkout.
-        force: run the commands of fresh stages too.
+        reuse: what to take over from earlier runs.
         shared: other processes of the same run work in this checkout on other stages.
     """
 
@@ -54,7 +57,7 @@ class Options:
     attestation: Attestation
     view: FileView | None = None
     wait: float = 600.0
-    force: bool = False
+    reuse: Reuse = Reuse()
     shared: bool = False
 
 
@@ -101,8 +104,10 @@ class Reproduction:
         self._on_notice = on_notice
         self._cancellation = Cancellation()
         self._record = _Record()
+        self._changed: set[str] = set()  # stages that ran or were restored
         self._recording = threading.Lock()
         self._git = GitIgnore(checkout.root)
+        self._loose = LooseEntries(checkout.state / "loose-entries.json")
 
     def run(self) -> Iterator[Finished[StageResult]]:
         """Run the stages; yield each stage as it ends. Closing the iterator stops running stages.
@@ -117,7 +122,7 @@ class Reproduction:
                     root,
                     shared=self._options.shared,
                     wait=self._options.wait,
-                    on_wait=self._say_waiting,
+                    on_wait=lambda holder: self._on_notice(f"{_WAITING}: process {holder}"),
                 )
             )
             # Another run may have written lock files while this run waited.
@@ -146,21 +151,32 @@ class Reproduction:
         )
         self._schedule = schedule
         due = 0.0
+        whole = False
         try:
+            failed = False
             for finished in schedule.run():
                 self._collect(finished)
+                failed |= finished.error is not None
                 if time.monotonic() >= due:
                     due = self._write_timed()
                 yield finished
+            whole = not failed or self._options.capacity.keep_going
+            whole &= not self._cancellation.cancelled
         finally:
             # After an early end, stop running stages, and record the stages that finished anyway.
             self._cancellation.cancel()
             for finished in schedule.drain():
                 self._collect(finished)
             self._write()
+            if whole:
+                self._loose.clear()
 
     def _run_stage(self, runner: StageRunner, name: str) -> StageResult:
-        result = runner.run(self._stages[name], force=self._options.force)
+        stage = self._stages[name]
+        is_behind = not self._changed.isdisjoint(stage.upstream)
+        result = runner.run(stage, self._options.reuse.narrow(is_behind=is_behind))
+        if result.action is not Action.SKIP:
+            self._changed.add(name)
         if any(self._is_read(os.path.dirname(path)) for path in result.ignored):
             # A downstream stage reads the directory, including the ignore file in it.
             with self._recording:
@@ -201,6 +217,7 @@ class Reproduction:
             on_line=self._on_line,
             cancellation=self._cancellation,
             tracked=frozenset(self._git.find_tracked(cached) if scm else ()),
+            outside=frozenset(self._git.find_outside(cached) if scm else ()),
             visible=frozenset(self._git.find_visible(cached) if scm else ()),
         )
 
@@ -245,8 +262,21 @@ class Reproduction:
             if name in self._record.entries:
                 by_file.setdefault(stage.lock_path, {})[stage.key] = self._record.entries[name]
         for path, entries in by_file.items():
-            self._checkout.lock(path).write(entries)
+            self._checkout.lock(path).write(entries, self._order_new(path, entries))
         return list(by_file)
+
+    def _order_new(self, path: str, entries: Mapping[str, LockEntry]) -> list[str]:
+        """Return the new and the loose entries of a lock file in the order of the graph."""
+        if self._options.shared:
+            return []
+        known = self._checkout.lock(path).entries
+        loose = self._loose.find(path, list(known))
+        added = {*loose, *(name for name in entries if name not in known)}
+        order = [one.key for one in self._checkout.manifest.stages if one.lock_path == path]
+        gone = [name for name in loose if name not in order]
+        found = [*gone, *(name for name in order if name in added)]
+        self._loose.note(path, found)  # before the file is written, in case this process is killed
+        return found
 
     def _reads(self) -> Iterator[str]:
         for stage in self._stages.values():
@@ -259,9 +289,6 @@ class Reproduction:
 
     def _paths(self, locations: Iterator[str]) -> Iterator[str]:
         return (self._checkout.path(place) for place in locations if "://" not in place)
-
-    def _say_waiting(self, holder: str) -> None:
-        self._on_notice(f"waiting for another run in this checkout: process {holder}")
 
 
 def _stage_in_git(root: Path, files: list[Path]) -> None:

@@ -12,6 +12,12 @@ from resources.dvc.run.stage_process import Cancellation, Usage, run_command
 from resources.errors import CommandError, UnavailableError, os_reason
 from security.sandbox.confinement import ConfinementError, FileView, can_confine, can_protect
 
+#: The hint where Landlock alone denies the keys, and so new entries in the directories above them.
+_RESTRICTED = (
+    "without user namespaces, stages create nothing directly in the home directory and above; use a"
+    ' directory in it, or on the protected branch, in [tool.ml-assets]: confinement = "off"'
+)
+
 
 @dataclass(frozen=True)
 class StageCommands:
@@ -53,20 +59,33 @@ class StageCommands:
             UnavailableError: the processes cannot be confined.
         """
         variables = stage_variables(self.environment, str(self.checkout.root), stage.name)
-        commands = stage.commands
+        denied = False
+
+        def on_line(line: str) -> None:
+            nonlocal denied
+            denied = denied or "ermission denied" in line
+            self.on_line(stage.name, line)
+
         total = Usage(0, 0.0, 0.0, None)
-        for command in commands:
+        for command in stage.commands:
             self.on_line(stage.name, f"> {command}")
-            usage = self._start(stage, command, variables)
+            usage = self._start(stage, command, variables, on_line)
             total = _add(total, usage)
             if usage.exit_code != 0:
+                restricted = denied and self.confined and not can_protect()
                 raise CommandError(
                     f"{stage.name}: command {_ending(usage.exit_code)}: {command}",
-                    _command_hint(usage.exit_code, stage),
+                    _RESTRICTED if restricted else _command_hint(usage.exit_code, stage),
                 )
         return total
 
-    def _start(self, stage: Stage, command: str, variables: dict[str, str]) -> Usage:
+    def _start(
+        self,
+        stage: Stage,
+        command: str,
+        variables: dict[str, str],
+        on_line: Callable[[str], None],
+    ) -> Usage:
         if self.cancellation.cancelled:
             raise CommandError(f"{stage.name}: cancelled", "run again: ml-assets run")
         try:
@@ -74,7 +93,7 @@ class StageCommands:
                 [*find_shell(variables), command],
                 cwd=self.checkout.path(stage.wdir),
                 variables=variables,
-                on_line=lambda line: self.on_line(stage.name, line),
+                on_line=on_line,
                 cancellation=self.cancellation,
                 view=self.view if self.confined else None,
             )

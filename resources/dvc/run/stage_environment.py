@@ -81,6 +81,8 @@ _SECRETS = re.compile(
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----"
 )
 
+_WILDCARDS = frozenset("*?[")
+
 #: Switches of libraries with names that look like a credential. Documented there too.
 SWITCHES = ("TOKENIZERS_PARALLELISM",)
 
@@ -134,7 +136,11 @@ class StageEnvironment:
 
 
 def build_environment(
-    ours: Mapping[str, str], *, server: bool = False, allowed: Iterable[str] = ()
+    ours: Mapping[str, str],
+    *,
+    server: bool = False,
+    allowed: Iterable[str] = (),
+    credentials: Iterable[str] | None = None,
 ) -> StageEnvironment:
     """Select the variables for stages.
 
@@ -142,29 +148,42 @@ def build_environment(
         ours: the variables of this process.
         server: pass only the allow-list, instead of all names except credentials.
         allowed: patterns of names that settings always pass.
+        credentials: patterns of credentials that settings pass; None takes ``allowed``.
     """
     passes = tuple(allowed)
+    secret_passes = passes if credentials is None else tuple(credentials)
 
     def visible(name: str) -> bool:
-        if _matches(name, passes):
-            return True
-        if _looks_secret(name, ours[name]):
-            return False
-        return not server or _matches(name, SERVER)
+        if looks_secret(name, ours[name]):
+            return matches(name, secret_passes)
+        return not server or matches(name, (*SERVER, *passes, *secret_passes))
 
     kept = {name: value for name, value in ours.items() if visible(name)}
-    secret = (name for name in ours if name not in kept and _looks_secret(name, ours[name]))
+    secret = (name for name in ours if name not in kept and looks_secret(name, ours[name]))
     return StageEnvironment(kept, tuple(sorted(secret)))
 
 
-def _looks_secret(name: str, value: str) -> bool:
+def looks_secret(name: str, value: str) -> bool:
+    """Whether a variable looks like a credential, by its name or value."""
     if _SECRETS.search(value):
         return True
-    return _matches(name, CREDENTIALS) and not _matches(name, SWITCHES)
+    return matches(name, CREDENTIALS) and not matches(name, SWITCHES)
 
 
-def _matches(name: str, patterns: Iterable[str]) -> bool:
-    return any(fnmatch.fnmatchcase(name.upper(), pattern.upper()) for pattern in patterns)
+def matches(name: str, patterns: Iterable[str]) -> bool:
+    """Whether a name matches one of the patterns, without regard to case."""
+    upper = name.upper()
+    return any(_fits(upper, pattern.upper()) for pattern in patterns)
+
+
+def _fits(name: str, pattern: str) -> bool:
+    """Whether a name fits a pattern; nearly all need no regular expression, which takes long."""
+    text = pattern.strip("*")
+    if not _WILDCARDS.isdisjoint(text):
+        return fnmatch.fnmatchcase(name, pattern)
+    if pattern.startswith("*"):
+        return text in name if pattern.endswith("*") else name.endswith(text)
+    return name.startswith(text) if pattern.endswith("*") else name == text
 
 
 def stage_variables(environment: StageEnvironment, root: str, stage: str) -> dict[str, str]:

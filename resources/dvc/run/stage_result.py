@@ -31,6 +31,7 @@ class Observed:
         changed: locations of deps with other content after the run.
         confined: the processes could not access the hidden files.
         writable: protected places that they could write; ``*`` for all of them.
+        after: content of the changed deps after the run, by location.
     """
 
     inputs: Mapping[str, Content]
@@ -39,6 +40,18 @@ class Observed:
     finished: datetime
     confined: bool
     writable: tuple[str, ...] = ()
+    after: Mapping[str, Content] = field(default_factory=dict)
+
+    def describe_changed(self) -> list[str]:
+        """Describe the changed deps, each with its md5 before and after the run."""
+
+        def show(content: Content | None) -> str:
+            return content.md5[:12] if content is not None else "missing"
+
+        return [
+            f"{one}: {show(self.inputs.get(one))} before, {show(self.after.get(one))} after"
+            for one in self.changed
+        ]
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,10 @@ from typing import TYPE_CHECKING
 
 from resources.dvc.cache.content import Content
 from resources.dvc.checkout.checkout import Checkout
+from resources.dvc.checkout.source_data import obtain_source
 from resources.dvc.graph.manifest import Out, Stage
 from resources.dvc.lock.lock_file import LockEntry
+from resources.dvc.reuse import Reuse
 from resources.dvc.run.admission import Admission
 from resources.dvc.run.attestation import Attestation
 from resources.dvc.run.observation import Observation
@@ -57,6 +59,7 @@ class StageRunner:
         cancellation: stops running commands.
         tracked: absolute paths of outs that Git tracks, which DVC does not cache.
         visible: absolute paths of outs that Git does not ignore yet.
+        outside: absolute paths of outs behind a link that leads out of the repository.
     """
 
     def __init__(
@@ -71,6 +74,7 @@ class StageRunner:
         cancellation: Cancellation,
         tracked: frozenset[str] = frozenset(),
         visible: frozenset[str] = frozenset(),
+        outside: frozenset[str] = frozenset(),
     ) -> None:
         self._checkout = checkout
         self._admission = admission
@@ -78,35 +82,39 @@ class StageRunner:
         self._commands = StageCommands(checkout, environment, on_line, cancellation, view)
         self._tracked = tracked
         self._visible = visible
+        self._outside = outside
 
-    def run(self, stage: Stage, *, force: bool = False) -> StageResult:
+    def run(self, stage: Stage, reuse: Reuse = Reuse()) -> StageResult:
         """Bring one stage up to date, after its upstream stages.
 
         Args:
-            force: run the commands even of a stage that is fresh or can be restored.
+            reuse: what to take over from earlier runs.
 
         Raises:
             ResourceError: the stage failed, was not admitted, or could not start.
         """
-        result = self._run(stage, force)
+        result = self._run(stage, reuse)
         self._admission.note(stage, result.contents)
         if result.action is not Action.SKIP:
             self._attestation.attest(stage, result)  # 6
+            if result.entry is not None and result.observed is not None:
+                changed = result.observed.describe_changed()
+                self._checkout.changed_deps.note(stage, result.entry, changed)
         return result
 
-    def _run(self, stage: Stage, force: bool) -> StageResult:
+    def _run(self, stage: Stage, reuse: Reuse) -> StageResult:
         try:
             if not freshness.is_native(self._checkout, stage):
-                return self._run_fallback(stage, force)
+                return self._run_fallback(stage, reuse)
             reasons = freshness.find_reasons(self._checkout, stage)
-            if not reasons and not force:
+            if not reasons and not reuse.force:
                 return self._leave(stage)
             self._supply(stage)
             if stage.is_source:
                 return self._renew_source(stage, reasons)
             if stage.frozen:
                 return self._renew_frozen(stage, reasons)
-            return self._run_native(stage, reasons or ["forced"], force)
+            return self._run_native(stage, reasons or ["forced"], reuse)
         except OSError as error:
             wrapped = wrap_os_error(error)
             raise UnavailableError(f"{stage.name}: {wrapped.message}", wrapped.hint) from error
@@ -122,11 +130,11 @@ class StageRunner:
             *(out.location for out in stage.outs if out.persist or kept),
         )
 
-    def _run_native(self, stage: Stage, reasons: list[str], force: bool) -> StageResult:
-        self._refuse_tracked(stage)
+    def _run_native(self, stage: Stage, reasons: list[str], reuse: Reuse) -> StageResult:
+        self._refuse_outs(stage)
         start = inputs.read_inputs(self._checkout, stage)
         observation = Observation(self._checkout, stage)
-        found = None if force else find_restorable(self._checkout, stage, start)
+        found = find_restorable(self._checkout, stage, start, reuse)
         if found is not None and not self._take(stage, found):
             found = None
         usage = None
@@ -138,7 +146,8 @@ class StageRunner:
         contents = self._written(stage)
         if stage.outs:
             entry["outs"] = inputs.out_entries(stage, contents)
-        self._keep(stage, entry, contents)
+        observed = observation.end(self._commands if found is None else None)
+        self._keep(stage, entry, contents, is_reusable=not observed.changed)
         recorded = self._checkout.recorded(stage) if found is None else None
         return StageResult(
             Action.RUN if found is None else Action.RESTORE,
@@ -148,13 +157,14 @@ class StageRunner:
             tuple(p for p in map(self._out_path, stage.outs) if p in self._visible),
             usage,
             compare_runs(stage, recorded, entry),
-            observation.end(self._commands if found is None else None),
+            observed,
         )
 
-    def _run_fallback(self, stage: Stage, force: bool) -> StageResult:
+    def _run_fallback(self, stage: Stage, reuse: Reuse) -> StageResult:
         fallback = self._fallback
         reasons = fallback.find_reasons(stage, self._checkout.find_absent(stage))
-        if not reasons and not force:
+        reasons += freshness.find_changed(self._checkout, stage)
+        if not reasons and not reuse.force:
             return self._leave(stage)
         self._supply(stage)
         if stage.is_source:
@@ -166,7 +176,7 @@ class StageRunner:
         observation = Observation(self._checkout, stage)
         usages: list[Usage] = []
         restored, entry, ignored = fallback.run(
-            stage, lambda: usages.append(self._commands.run(stage))
+            stage, lambda: usages.append(self._commands.run(stage)), reuse
         )
         return StageResult(
             Action.RESTORE if restored else Action.RUN,
@@ -181,10 +191,7 @@ class StageRunner:
     def _renew_source(self, stage: Stage, reasons: list[str]) -> StageResult:
         missing = any(self._checkout.read(out.location) is None for out in stage.outs)
         if missing and all(out.recorded for out in stage.outs):
-            for out in stage.outs:
-                md5 = str((out.recorded or {}).get("md5"))
-                if self._checkout.cache.holds(md5):
-                    self._checkout.cache.verify_all(md5)
+            obtain_source(self._checkout, stage)
             self._fallback.fetch(stage)
             return StageResult(Action.RESTORE, tuple(reasons), contents=self._contents(stage))
         ignored = self._fallback.update(stage)
@@ -214,8 +221,13 @@ class StageRunner:
         found = {out.location: self._checkout.read(out.location) for out in local}
         return {location: content for location, content in found.items() if content is not None}
 
-    def _refuse_tracked(self, stage: Stage) -> None:
+    def _refuse_outs(self, stage: Stage) -> None:
         for out in stage.outs:
+            if out.cache and self._out_path(out) in self._outside:
+                raise StageError(
+                    f"{stage.name}: a link leads out of the repository: {out.location}",
+                    f"declare an out in the repository, or set cache: false in {stage.file}",
+                )
             if out.cache and self._out_path(out) in self._tracked:
                 raise StageError(
                     f"{stage.name}: Git tracks an out: {out.location}",
@@ -262,12 +274,15 @@ class StageRunner:
                 _refuse_binary(stage, out, self._out_path(out))
         return contents
 
-    def _keep(self, stage: Stage, entry: LockEntry, contents: dict[str, Content]) -> None:
+    def _keep(
+        self, stage: Stage, entry: LockEntry, contents: dict[str, Content], *, is_reusable: bool
+    ) -> None:
+        """Add the outs to the cache, and the entry to the run cache if it is true."""
         kept = inputs.keeps_runs(stage)
         for out in stage.outs:
             if out.cache or kept:
                 self._checkout.cache.keep(self._out_path(out), contents[out.location])
-        if kept:
+        if kept and is_reusable:
             self._checkout.runs.keep(entry)
 
 

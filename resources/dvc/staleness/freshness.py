@@ -2,7 +2,8 @@
 
 The rules and their order are those of ``dvc status``: compare deps, parameters and the command with
 the lock entry, and outs with the lock entry and the cache. Frozen stages ignore their inputs.
-Callbacks and stages with ``always_changed`` are never fresh.
+Callbacks and stages with ``always_changed`` are never fresh. In addition to those rules, a stage is
+stale if a dep changed while it ran.
 """
 
 from __future__ import annotations
@@ -48,7 +49,15 @@ def find_reasons(checkout: Checkout, stage: Stage, foreseen: Foreseen | None = N
         reasons += _changed_params(checkout, stage, entry)
     if entry.get("cmd") != stage.command:
         reasons.append("changed command")
-    return [*reasons, *changed_outs(checkout, stage, entry)]
+    return [*reasons, *changed_outs(checkout, stage, entry), *find_changed(checkout, stage)]
+
+
+def find_changed(checkout: Checkout, stage: Stage) -> list[str]:
+    """Return a reason for each dep that changed while the recorded run read it."""
+    if stage.is_source or stage.frozen:
+        return []
+    found = checkout.changed_deps.find(stage, checkout.recorded(stage))
+    return [f"dependency changed while the stage ran: {one}" for one in found]
 
 
 def _changed_deps(

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from resources.dvc.cache.content import Content
 from resources.dvc.checkout.checkout import Checkout
 from resources.dvc.graph.manifest import Dep, Out, Params, Stage
 from resources.dvc.lock.lock_file import LockEntry
-from resources.errors import MissingInputError
+from resources.dvc.lock.lock_text import is_writable
+from resources.errors import MissingInputError, StageError
+from resources.git.submodule_files import list_submodules
 
 _DEFAULT_PARAMS = "params.yaml"
 
@@ -25,6 +28,7 @@ def read_inputs(checkout: Checkout, stage: Stage, foreseen: Foreseen | None = No
 
     Raises:
         MissingInputError: a dep or parameter is missing.
+        StageError: a lock file cannot hold a parameter.
     """
     entry: LockEntry = {"cmd": stage.command}
     deps = [
@@ -51,8 +55,16 @@ def _fields(checkout: Checkout, stage: Stage, dep: Dep, foreseen: Foreseen) -> L
 
 
 def _hint(checkout: Checkout, stage: Stage, dep: Dep) -> str:
-    if dep.producers:
+    made = [checkout.manifest.producer[one] for one in dep.producers]
+    if made and all(one.is_source for one in made):
+        files = " ".join(f"'{one.file}'" for one in made)
+        return f"get it back: git checkout -- {files} && dvc checkout {files}"
+    if made:
         return f"run its upstream stages too: ml-assets run --select +{stage.name}"
+    path = Path(checkout.path(dep.location))
+    for submodule in list_submodules(checkout.root):
+        if path.is_relative_to(submodule):
+            return f"check out the submodule: git submodule update --init -- '{submodule}'"
     if checkout.manifest.layout.remote:
         return f"restore the file, or fetch it: dvc pull {dep.location}"
     return f"restore the file, or correct deps in: {stage.file}"
@@ -63,8 +75,9 @@ def read_params(checkout: Checkout, stage: Stage) -> dict[str, dict[str, Any]]:
 
     Raises:
         MissingInputError: a file or parameter is missing.
+        StageError: a lock file cannot hold a parameter.
     """
-    ordered = sorted(stage.params, key=lambda params: (params.path != _DEFAULT_PARAMS, params.path))
+    ordered = sorted(stage.params, key=lambda params: params.path != _DEFAULT_PARAMS)
     result: dict[str, dict[str, Any]] = {}
     for params in ordered:
         values = find_values(checkout, params)
@@ -79,8 +92,19 @@ def read_params(checkout: Checkout, stage: Stage) -> dict[str, dict[str, Any]]:
                 f"{stage.name}: missing parameters in {params.location}: {', '.join(missing)}",
                 f"add the parameters, or correct params in: {stage.file}",
             )
+        _refuse_unwritable(stage, params, values)
         result[params.path] = {key: values[key] for key in sorted(values)}
     return result
+
+
+def _refuse_unwritable(stage: Stage, params: Params, values: Mapping[str, Any]) -> None:
+    for key, value in values.items():
+        if not is_writable(value):
+            raise StageError(
+                f"{stage.name}: YAML cannot hold a parameter: {params.location}:{key}:"
+                f" {type(value).__name__}",
+                f"write a text or a number in: {params.location}",
+            )
 
 
 def find_values(checkout: Checkout, params: Params) -> dict[str, Any] | None:

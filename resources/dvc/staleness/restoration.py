@@ -5,19 +5,25 @@ from __future__ import annotations
 from resources.dvc.checkout.checkout import Checkout
 from resources.dvc.graph.manifest import Stage
 from resources.dvc.lock.lock_file import LockEntry
+from resources.dvc.reuse import Reuse
 from resources.dvc.staleness import inputs
 
 
-def find_restorable(checkout: Checkout, stage: Stage, start: LockEntry) -> LockEntry | None:
+def find_restorable(
+    checkout: Checkout, stage: Stage, start: LockEntry, reuse: Reuse = Reuse()
+) -> LockEntry | None:
     """Return a lock entry with the same inputs and all outs in the cache; None without one.
 
     Args:
         start: the inputs of the stage (``inputs.read_inputs``).
     """
-    if not inputs.is_cacheable(stage):
+    if reuse.force or not inputs.is_cacheable(stage):
         return None
     recorded = checkout.recorded(stage)
-    for found in (recorded, checkout.runs.find({**start, "outs": _out_paths(stage)})):
+    if checkout.changed_deps.find(stage, recorded):
+        recorded = None
+    earlier = checkout.runs.find({**start, "outs": _out_paths(stage)}) if reuse.run_cache else None
+    for found in (recorded, earlier):
         if found is not None and _answers(checkout, stage, start, found):
             return found
     return None

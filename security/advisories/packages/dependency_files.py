@@ -2,47 +2,43 @@
 
 The author of these files can try to hide a package from the scan:
 
-1. A file must be UTF-8, also for pip: a ``coding:`` comment with another encoding is refused. In
-   another encoding a comment can be a requirement.
-2. The number of bytes, lines and nested keys is limited, generously for real lock files.
-3. A file that another one includes is read as well, or reported; no file outside the source tree is
+1. The size of files, and the nesting of keys, is limited (``dependency_text``).
+2. A file that another one includes is read as well, or reported; no file outside the source tree is
    opened.
-4. A local directory of the tree is the project's own code; any other address hides a package.
+3. A local directory of the tree is the project's own code; any other address hides a package.
+4. A file whose name says nothing is read if its content is a list of packages.
 """
 
 from __future__ import annotations
 
-import codecs
-import os
 import posixpath
 import re
-import stat
 import tomllib
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from security.advisories.packages.lock_files import parse_lock_file
+from security.advisories.packages.declarations import has_script_metadata
+from security.advisories.packages.dependency_text import (
+    DependencyFileError,
+    ReadingBudget,
+    read_candidate,
+)
+from security.advisories.packages.file_kind import FileKind, kind_of
+from security.advisories.packages.file_parser import classify, is_toml_lock, parse_file
+from security.advisories.packages.lock_files import entries_of
 from security.advisories.packages.package import Package, PackageList, Skipped, SkipReason
-from security.advisories.packages.requirements import parse_requirements
 from security.content.printable import printable
 
-MOST_BYTES = 32 << 20
-MOST_LINES = 300_000
 MOST_DOTS = 16
 
-_LOCK_FILE = re.compile(r"pylock[^/]*\.toml|uv\.lock|poetry\.lock|pdm\.lock", re.IGNORECASE)
-_REQUIREMENTS = re.compile(r"[^/]*requirements[^/]*\.(txt|lock)", re.IGNORECASE)
-_IN_REQUIREMENTS = re.compile(r"(.*/)?requirements/[^/]*\.(txt|lock)", re.IGNORECASE)
-_CONSTRAINTS = re.compile(r"[^/]*constraints[^/]*\.txt", re.IGNORECASE)
-_NOT_READ = frozenset({"pipfile.lock", "conda-lock.yml"})
-_TABLE = re.compile(r"^[ \t]*+\[\[packages?\]\]", re.MULTILINE)
+_CONSTRAINTS = re.compile(r"[^/]*constraints[^/]*\.(txt|lock|pip)", re.IGNORECASE)
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
-_CODING = re.compile(rb"coding[:=]\s*([-\w.]+)")
 _INCLUDE = re.compile(r"(-r|--requirement|-c|--constraint)[\s=]*(.+)")
 _EDITABLE = re.compile(r"(?:-e|--editable(?=[\s=]))[\s=]*(\S+)")
 _EXTRAS = re.compile(r"\[[^\]]*\]$")
 _ARCHIVE = re.compile(r"\.(whl|zip|egg|tar|tgz|tar\.\w+)$", re.IGNORECASE)
+_TOML = (FileKind.LOCK, FileKind.PYLOCK, FileKind.MANIFEST)
 # Quoted strings and comments of TOML; an unclosed one ends with its line, or with the
 # text. The possessive quantifiers keep the search linear.
 _QUOTED = re.compile(
@@ -62,48 +58,47 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
+class Wish:
+    """An entry without a version, in a file that need not lock versions.
+
+    Attributes:
+        name: of the package; empty if the entry stands for a whole file.
+        settled: whether files of this kind are usually for another purpose than to install, so
+            that the entry is not worth a finding.
+    """
+
+    name: str
+    text: str
+    path: str
+    line: int
+    settled: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Listing:
     """The content of the dependency files of a source tree.
 
     Attributes:
         hidden: entries that can install packages outside the list: place, entry and reason.
         own: number of entries that are the project's own directories.
+        wishes: entries whose version is decided by what is installed.
+        locked: whether a file with exact versions was read.
     """
 
     packages: tuple[Listed, ...]
     hidden: tuple[str, ...]
     own: int
-
-
-class _Refused(Exception):
-    """A file is not parsed; the message is the reason."""
-
-
-@dataclass(slots=True)
-class _Budget:
-    """The remaining bytes and lines, over all files."""
-
-    bytes: int = field(default_factory=lambda: MOST_BYTES)
-    lines: int = field(default_factory=lambda: MOST_LINES)
+    wishes: tuple[Wish, ...] = ()
+    locked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class _Parsed:
     """The packages of one file; for a lock file also the names of directories of the tree."""
 
+    kind: FileKind
     list: PackageList
     own: frozenset[str] | None = None
-
-
-def is_dependency_file(path: str) -> bool:
-    """Say whether the name of a file is that of a dependency file."""
-    name = path.rpartition("/")[2]
-    named = (_LOCK_FILE, _REQUIREMENTS, _CONSTRAINTS)
-    return (
-        any(pattern.fullmatch(name) for pattern in named)
-        or _IN_REQUIREMENTS.fullmatch(path) is not None
-        or name.lower() in _NOT_READ
-    )
 
 
 def read_dependency_files(root: Path, paths: Sequence[str]) -> Listing:
@@ -111,7 +106,8 @@ def read_dependency_files(root: Path, paths: Sequence[str]) -> Listing:
 
     Args:
         root: root of the tree.
-        paths: paths of the files, relative to the root.
+        paths: paths of the files, relative to the root. A Python file is read for its inline
+            metadata.
     """
     parsed, hidden = _parse_files(root, paths)
     required = {
@@ -125,7 +121,7 @@ def read_dependency_files(root: Path, paths: Sequence[str]) -> Listing:
     for path, one in parsed.items():
         constrains = _is_constraints(path) and path not in required
         for skipped in one.list.unjudged:
-            if _is_own(skipped, one.own):  # 4
+            if _is_own(skipped, one.own):  # 3
                 own += 1
             elif not _is_harmless(path, skipped, parsed, constrains):
                 hidden.append(_describe(path, skipped))
@@ -136,20 +132,64 @@ def read_dependency_files(root: Path, paths: Sequence[str]) -> Listing:
         for one in listed
         if not _NAME.fullmatch(one.package.name)
     ]
-    return Listing(named, tuple(hidden), own)
+    wishes = tuple(wish for path, one in parsed.items() for wish in _wishes(path, one))
+    locked = any(one.kind.pins for one in parsed.values())
+    return Listing(named, tuple(hidden), own, wishes, locked)
 
 
 def _parse_files(root: Path, paths: Sequence[str]) -> tuple[dict[str, _Parsed], list[str]]:
     """Parse files; return the results by path, and the refused files with their reasons."""
     parsed: dict[str, _Parsed] = {}
     refused: list[str] = []
-    budget = _Budget()
-    for path in paths:
+    budget = ReadingBudget()
+    known = set(paths)
+    waiting = [(path, kind) for path in paths if (kind := _kind(root, path)) is not None]
+    while waiting:
+        path, kind = waiting.pop(0)
+        if path in parsed:
+            continue
         try:
-            parsed[path] = _parse(_read_text(root, path, budget), path)  # 1, 2
-        except _Refused as reason:
+            read = kind is not FileKind.FOREIGN
+            for_pip = kind in (FileKind.REQUIREMENTS, FileKind.WISHES)
+            text = budget.read_text(root / path, for_pip=for_pip) if read else ""  # 1
+            parsed[path] = _parse(text, path, kind)
+        except DependencyFileError as reason:
             refused.append(f"{printable(path)}: {reason}")
+            continue
+        follow = kind if kind is FileKind.WISHES else FileKind.REQUIREMENTS
+        for _, target in _includes(path, parsed[path].list.skipped):  # 2
+            if target in known and _kind(root, target) is None:
+                waiting.append((target, follow))
     return parsed, refused
+
+
+def _kind(root: Path, path: str) -> FileKind | None:
+    """Return the kind of a file by its name or, for a candidate, by its content."""
+    kind = kind_of(path)
+    if kind is FileKind.CANDIDATE:  # 4
+        text = read_candidate(root / path)
+        found = classify(text, path) if text is not None else None
+        return found or (FileKind.SCRIPT if text and has_script_metadata(text) else None)
+    return FileKind.SCRIPT if kind is None else kind
+
+
+def may_install(root: Path, path: str) -> bool:
+    """Say whether an installer may read packages from a file, by its name or content."""
+    return kind_of(path) is not None and _kind(root, path) is not None
+
+
+def _wishes(path: str, one: _Parsed) -> Iterator[Wish]:
+    """Return the entries without a version.
+
+    pyproject.toml and its like declare what a package needs, in groups that need not be installed.
+    """
+    declares = one.kind in (FileKind.MANIFEST, FileKind.SETUP_CFG, FileKind.SETUP_PY)
+    for skipped in one.list.wishes:
+        name = re.match(r"[A-Za-z0-9][\w.-]*", skipped.text)
+        whole = skipped.reason is SkipReason.OTHER_INSTALLER
+        text = "" if whole else skipped.text
+        settled = declares and not whole and "@" not in text
+        yield Wish("" if whole or not name else name[0], text, path, skipped.line, settled)
 
 
 def _is_harmless(path: str, skipped: Skipped, read: Collection[str], constrains: bool) -> bool:
@@ -161,7 +201,7 @@ def _is_harmless(path: str, skipped: Skipped, read: Collection[str], constrains:
     if skipped.reason is SkipReason.NOT_PINNED:
         return constrains
     targets = [target for _, target in _includes(path, [skipped])]
-    return bool(targets) and targets[0] in read  # 3
+    return bool(targets) and targets[0] in read  # 2
 
 
 def _describe(path: str, skipped: Skipped) -> str:
@@ -170,71 +210,22 @@ def _describe(path: str, skipped: Skipped) -> str:
     return f"{printable(path)}:{skipped.line}: {text} ({skipped.reason.value}{detail})"
 
 
-def _read_text(root: Path, path: str, budget: _Budget) -> str:
-    """Read a file as text, and subtract its size from the budget."""
-    name = path.rpartition("/")[2].lower()
-    if name in _NOT_READ:
-        raise _Refused("unsupported format")
-    content = _read_bytes(root / path, budget.bytes)
-    if len(content) > budget.bytes:
-        raise _Refused(f"dependency files exceed the total limit: {MOST_BYTES >> 20} MiB")
-    if not _LOCK_FILE.fullmatch(name):
-        _verify_encoding(content)
-    try:
-        text = content.decode("utf-8")
-    except UnicodeDecodeError:
-        raise _Refused("not UTF-8") from None
-    lines = len(text.splitlines())
-    if lines > budget.lines:
-        raise _Refused(f"dependency files exceed the total limit: {MOST_LINES} lines")
-    budget.bytes -= len(content)
-    budget.lines -= lines
-    return text
-
-
-def _read_bytes(path: Path, most: int) -> bytes:
-    """Read up to one byte more than the limit, from a regular file and through no link."""
-    try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        with open(handle, "rb") as stream:
-            if not stat.S_ISREG(os.fstat(handle).st_mode):
-                raise _Refused("not a regular file")
-            return stream.read(most + 1)
-    except OSError as error:
-        raise _Refused(f"cannot read file: {error.strerror}") from error
-
-
-def _verify_encoding(content: bytes) -> None:
-    """Refuse a file that pip would decode with an encoding other than UTF-8."""
-    for line in content.split(b"\n", 2)[:2]:
-        found = _CODING.search(line) if line.startswith(b"#") else None
-        if found is None:
-            continue
-        name = found[1].decode("ascii", "replace")
-        try:
-            known = codecs.lookup(name).name in ("utf-8", "ascii")
-        except (LookupError, ValueError):
-            known = False
-        if not known:
-            raise _Refused(f"declares an encoding other than UTF-8: {printable(name, 40)}")
-
-
-def _parse(text: str, path: str) -> _Parsed:
-    if not _LOCK_FILE.fullmatch(path.rpartition("/")[2]):
-        if not path.lower().endswith(".lock") or not _TABLE.search(text):
-            return _Parsed(parse_requirements(text))
-    if _DOTTED.search(_QUOTED.sub("q", text)):
-        raise _Refused(f"keys nested deeper than {MOST_DOTS} levels")
-    found = parse_lock_file(text)
+def _parse(text: str, path: str, kind: FileKind) -> _Parsed:
+    locks = is_toml_lock(text, kind)
+    if (locks or kind in _TOML) and _DOTTED.search(_QUOTED.sub("q", text)):
+        raise DependencyFileError(f"keys nested deeper than {MOST_DOTS} levels")
+    found = parse_file(text, kind)
+    if not locks:
+        return _Parsed(kind, found)
     local = any(one.reason is SkipReason.NOT_FROM_INDEX for one in found.skipped)
-    return _Parsed(found, _name_own(text, posixpath.dirname(path)) if local else frozenset())
+    own = _name_own(text, posixpath.dirname(path)) if local else frozenset()
+    return _Parsed(kind, found, own)
 
 
 def _name_own(text: str, directory: str) -> frozenset[str]:
     """Return the names of packages that a lock file takes only from directories of the tree."""
-    document = tomllib.loads(text)
     own: dict[str, bool] = {}
-    for entry in document.get("packages", document.get("package", [])):
+    for entry in entries_of(tomllib.loads(text)):
         if isinstance(entry, dict):
             name = str(entry.get("name", ""))
             own[name] = own.get(name, True) and _is_inside(directory, _directory_of(entry))

@@ -12,71 +12,81 @@
    findings of one kind than the baseline lists, none of that kind is silenced, because the new one
    cannot be distinguished.
 
-Only files with the suffix ``.py`` or ``.pyw`` are read: no other scripts and no notebooks.
+5. Code without the suffix is read too: scripts (``python_files``), the cells of notebooks, and code
+   in the commands of stages. Bandit gets the latter two as files made of them. A part of them that
+   is no Python is a finding of low severity.
+6. Asserts in test code are no finding (B101): tests are made of them. Files that a stage runs are
+   no test code.
+7. Compiled Python that Git tracks, or that a stage runs, is a finding: it cannot be read.
 """
 
 from __future__ import annotations
 
-import configparser
-import json
+import hashlib
 import os
 import platform
-import tomllib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
-from fnmatch import fnmatch
 from pathlib import Path
-from posixpath import normpath
-from typing import Any
 
 from security.content.printable import printable
-from security.finding import Confidence, Finding, Severity, Silencing
+from security.finding import Finding, Severity
+from security.gates.code.bandit_findings import leave_out_asserts, mark_silenced
+from security.gates.code.bandit_scan import (
+    HINT,
+    INI,
+    OPTIONS,
+    PYPROJECT,
+    BanditReport,
+    BanditSettings,
+    load_json,
+    load_settings,
+    parse_results,
+    run_bandit,
+)
+from security.gates.context import GateContext
 from security.gates.interface import GateError, Json, Kind, Place, Report, Task, Tool
+from security.gates.python.bytecode import is_compiled, judge_compiled
+from security.gates.python.extract import (
+    Extract,
+    extract_inline,
+    extract_notebook,
+    free_name,
+    write_extracts,
+)
+from security.gates.python.python_files import COMPILED, NOTEBOOK, PythonFiles
+from security.gates.python.test_files import may_be_test_code
 from security.gates.tool.file_copies import unwritable_scratch
-from security.gates.tool.own_tools import own_module, own_version, run_linter
+from security.gates.tool.own_tools import own_module, own_version
 from security.gates.tool.reason_list import file_reasons, join_reasons
 from security.gates.tool.silencing_comments import find_commented_files, path_arguments
 
-_PYPROJECT, _INI = "pyproject.toml", ".bandit"
 _SUFFIXES = (".py", ".pyw")
-_OPTIONS = ("--quiet", "--recursive", "--format=json", "--number=1")
-# The gate sets these itself: which files bandit scans, and where and how it reports.
-_OURS = ("exclude_dirs", "include", "log_format", "plugin_name_pattern", "targets")
-_CRASH = "Bandit internal error running"
-_MOST_REPORT = 512 << 20
-_HINT = "run bandit -r . in the project to see its output"
 
 
 @dataclass(frozen=True, slots=True)
-class _Settings:
-    """Settings of the protected branch: options for bandit, and patterns of excluded files."""
-
-    bandit: Mapping[str, Any]
-    arguments: tuple[str, ...]
-    excluded: tuple[str, ...]
-
-    def excludes(self, path: str) -> bool:
-        """Say whether a file is excluded, by bandit's rule: a pattern, or a part of the path."""
-        shown = f"./{path}"
-        return any(fnmatch(shown, pattern) or pattern in shown for pattern in self.excluded)
-
-
-@dataclass(frozen=True, slots=True)
-class _BanditReport:
-    """A report of bandit.
+class _Sources:
+    """The Python to judge.
 
     Attributes:
-        findings: each with the text that identifies it in a baseline.
-        scanned: the files that bandit scanned.
-        failed: why bandit could not scan a file, by path.
-        crashes: how many tests of bandit crashed.
+        plain: files that bandit finds by their suffix.
+        scripts: files that are Python without the suffix.
+        extracts: files made of notebooks and commands.
+        compiled: files that cannot be read, with their first bytes.
+        excluded: number of files that the configuration excludes.
     """
 
-    findings: tuple[tuple[Finding, str], ...]
-    scanned: frozenset[str]
-    failed: Mapping[str, str]
-    crashes: int
+    plain: frozenset[str]
+    scripts: tuple[str, ...]
+    extracts: tuple[Extract, ...]
+    compiled: tuple[tuple[str, bytes], ...]
+    excluded: int
+
+    @property
+    def wanted(self) -> frozenset[str]:
+        """Paths that the report of bandit must list."""
+        return self.plain | {*self.scripts, *(one.path for one in self.extracts)}
 
 
 class CodeSecurityGate:
@@ -85,22 +95,48 @@ class CodeSecurityGate:
     Args:
         baseline: path of a bandit report with known findings, relative to the project's root; it
             is read from the protected branch.
+        python: the Python files of the tree, also those without the suffix.
+        compiled: returns the compiled files that Git tracks.
     """
 
     name = "code-security"
     kind = Kind.SOURCE
     place = Place.COPY
 
-    def __init__(self, baseline: str | None = ".ml-assets/bandit-baseline.json") -> None:
+    def __init__(
+        self,
+        baseline: str | None = ".ml-assets/bandit-baseline.json",
+        *,
+        python: PythonFiles | None = None,
+        compiled: Callable[[], Collection[str]] = frozenset,
+    ) -> None:
         self._baseline = baseline
+        self._python = python or PythonFiles(Path(os.devnull))
+        self._compiled = compiled
+
+    @classmethod
+    def from_context(cls, context: GateContext) -> CodeSecurityGate:
+        """Build the gate for a project."""
+        project = context.project
+        return cls(python=project.python_files, compiled=lambda: project.compiled_files)
 
     def reads(self, path: str) -> bool:
         """Say whether the gate reads a file: Python files, the configuration and the baseline."""
-        return path.lower().endswith(_SUFFIXES) or self.configures(path)
+        lower = path.lower()
+        return (
+            lower.endswith((*_SUFFIXES, NOTEBOOK))
+            or self.configures(path)
+            or any(path == one.file for one in self._python.code.inline)
+            or (lower.endswith(COMPILED) and self._runs_compiled(path))
+            or self._python.is_script(path)
+        )
+
+    def _runs_compiled(self, path: str) -> bool:
+        return path in self._python.code.scripts or path in self._compiled()
 
     def configures(self, path: str) -> bool:
         """Say whether a file is configuration or the baseline."""
-        return path in (_PYPROJECT, _INI, self._baseline)
+        return path in (PYPROJECT, INI, self._baseline)
 
     def tool(self, task: Task) -> Tool:
         """Return bandit, its version and its options.
@@ -111,8 +147,11 @@ class CodeSecurityGate:
         own_module("bandit")
         configuration: dict[str, Json] = {
             "baseline": self._baseline,
-            "options": list(_OPTIONS),
+            "options": list(OPTIONS),
             "python": platform.python_version(),
+            "commands": self._digest_commands(),
+            "asserts": "judged outside of test code",
+            "run": list[Json](sorted(filter(may_be_test_code, self._python.code.scripts))),
         }
         return Tool("bandit", own_version("bandit"), configuration)
 
@@ -122,172 +161,132 @@ class CodeSecurityGate:
         Raises:
             GateError: bandit is missing, crashed, or its report contradicts itself.
         """
-        settings = _load_settings(task.directory)
+        settings = load_settings(task.directory)
         known = self._load_baseline(task.directory)
-        sources = [path for path in task.files if not self.configures(path)]
-        wanted = frozenset(path for path in sources if not settings.excludes(path))
-        if not wanted:
-            return Report((), 0, facts={"left_out": len(sources)})
-        scan = _run_bandit(task, settings, "scan", ("--ignore-nosec", "."))
-        commented = _find_commented(task, settings, scan)
-        findings = _mark_silenced(scan.findings, commented, known)
-        return _build_report(scan, findings, wanted, len(sources) - len(wanted))
+        sources = self._sort(task, settings)
+        made = (*_notices(sources), *_find_compiled(sources))
+        if not sources.wanted and not made:
+            return Report((), 0, facts={"left_out": sources.excluded})
+        scan = _scan(task, settings, sources, "scan", ("--ignore-nosec", "."))
+        commented = _find_commented(task, settings, sources, scan)
+        wanted = leave_out_asserts(scan.findings, self._python.code.scripts, task.directory)
+        findings = (*mark_silenced(wanted, commented, known), *made)
+        report = _build_report(scan, findings, sources)
+        asserts = len(scan.findings) - len(wanted)
+        return replace(report, facts={**report.facts, "asserts_in_tests": asserts})
+
+    def _digest_commands(self) -> str:
+        """Return the digest of the code in commands, which values of parameters can change."""
+        parts = (f"{one.file}\0{one.stage}\0{one.code}" for one in self._python.code.inline)
+        return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
+
+    def _sort(self, task: Task, settings: BanditSettings) -> _Sources:
+        """Steps 5 and 7: sort the files by what bandit has to be told, and write the extracts.
+
+        Raises:
+            GateError: an extract cannot be written.
+        """
+        named = [path for path in task.files if not self.configures(path)]
+        kept = [path for path in named if not settings.excludes(path)]
+        plain = frozenset(path for path in kept if path.lower().endswith(_SUFFIXES))
+        starts = {
+            path: _read(task.directory / path, 1024)
+            for path in kept
+            if path not in plain and not path.lower().endswith(NOTEBOOK)
+        }
+        inline = {one.file for one in self._python.code.inline}
+        compiled = {
+            p: start for p, start in starts.items() if is_compiled(start) and p not in inline
+        }
+        compiled |= {p: start for p, start in starts.items() if p.lower().endswith(COMPILED)}
+        scripts = (p for p in starts if p not in compiled and p not in inline)
+        extracts = tuple(self._extract(task.directory, kept))
+        try:
+            write_extracts(task.directory, extracts)
+        except OSError as error:
+            raise unwritable_scratch(error) from error
+        excluded = len(named) - len(kept)
+        return _Sources(plain, tuple(scripts), extracts, tuple(compiled.items()), excluded)
+
+    def _extract(self, directory: Path, kept: Sequence[str]) -> Iterator[Extract]:
+        taken: set[str] = set()
+        for path in kept:
+            if path.lower().endswith(NOTEBOOK):
+                name = free_name(directory, path, taken)
+                taken.add(name)
+                yield extract_notebook(path, _read(directory / path), name)
+        for code in self._python.code.inline:
+            if code.file in kept:
+                name = free_name(directory, code.file, taken)
+                taken.add(name)
+                yield extract_inline(code, name)
 
     def _load_baseline(self, directory: Path) -> Counter[str]:
         if self._baseline is None or not (directory / self._baseline).exists():
             return Counter()
         try:
-            results = _parse_results(_load_json(directory / self._baseline))
+            results = parse_results(load_json(directory / self._baseline))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             message = f"not a bandit report: {self._baseline}: {printable(repr(error))}"
             raise GateError(message, f"bandit -r . -f json -o {self._baseline}") from error
         return Counter(identity for _, identity in results)
 
 
-def _load_settings(directory: Path) -> _Settings:
-    try:
-        path = directory / _PYPROJECT
-        document = tomllib.loads(path.read_text("utf-8")) if path.exists() else {}
-        pyproject = dict(document.get("tool", {}).get("bandit", {}))
-        return _translate(pyproject, _load_ini(directory / _INI), directory)
-    except (OSError, ValueError, TypeError, AttributeError, configparser.Error) as error:
-        message = f"unreadable configuration of bandit: {printable(str(error))}"
-        hint = f"correct [tool.bandit] in {_PYPROJECT}, or {_INI}, on the protected branch"
-        raise GateError(message, hint) from error
-
-
-def _load_ini(path: Path) -> dict[str, str]:
-    if not path.exists():
-        return {}
-    parser = configparser.ConfigParser()
-    parser.read_string(path.read_text("utf-8"))
-    return dict(parser["bandit"]) if parser.has_section("bandit") else {}
-
-
-def _translate(pyproject: Mapping[str, Any], ini: Mapping[str, str], directory: Path) -> _Settings:
-    """Step 1: keep the options that select tests, configure tests or exclude files."""
-    excluded = list(pyproject.get("exclude_dirs") or ())
-    for path in filter(None, ini.get("exclude", "").split(",")):
-        excluded.append(os.path.join(path, "*") if (directory / path).is_dir() else path)
-    if not all(isinstance(pattern, str) for pattern in excluded):
-        raise ValueError("exclude_dirs is not a list of strings")
-    bandit = {key: value for key, value in pyproject.items() if key not in _OURS}
-    # The private copy also holds configuration files, which are not source.
-    bandit |= {"include": ["*.[pP][yY]", "*.[pP][yY][wW]"], "exclude_dirs": excluded}
-    selected = [f"--{key}={ini[key]}" for key in ("tests", "profile") if ini.get(key)]
-    selected += [f"--skip={ini['skips']}"] if ini.get("skips") else []
-    return _Settings(bandit, tuple(selected), tuple(excluded))
-
-
-def _run_bandit(
-    task: Task, settings: _Settings, name: str, arguments: Sequence[str]
-) -> _BanditReport:
-    """Run bandit, which writes its report to a file and its log to standard error."""
-    names = (f"{name}.json", "bandit.yaml", "bandit.ini")
-    report, configuration, ini = (task.scratch / one for one in names)
-    try:
-        ini.write_text("[bandit]\n")  # otherwise bandit searches the tree for a .bandit file
-        configuration.write_text(json.dumps(settings.bandit))
-    except (TypeError, ValueError) as error:
-        message = f"unreadable configuration of bandit: {printable(str(error))}"
-        raise GateError(message, f"correct [tool.bandit] in {_PYPROJECT}") from error
-    except OSError as error:
-        raise unwritable_scratch(error) from error
-    files = (f"--output={report}", f"--configfile={configuration}", f"--ini={ini}", "--exclude=")
-    bandit = own_module("bandit", *_OPTIONS, *files, *settings.arguments, *arguments)
-    ended = run_linter(task, bandit, task.directory)
-    if not report.is_file() or not report.stat().st_size:
-        why = f"exit code {ended.exit_code}: {ended.last_lines()}"
-        raise GateError(f"bandit wrote no report, {why}", _HINT)
-    scan = _parse_report(_load_json(report), ended.errors.count(_CRASH))
-    if ended.exit_code != bool(scan.findings):
-        why = f"exit code {ended.exit_code} with {len(scan.findings)} findings"
-        raise GateError(f"bandit contradicts its report: {why}", _HINT)
-    return scan
-
-
-def _parse_report(values: Any, crashes: int) -> _BanditReport:
-    try:
-        failed = {normpath(one["filename"]): str(one["reason"]) for one in values["errors"]}
-        scanned = frozenset(map(normpath, values["metrics"].keys() - {"_totals"}))
-        return _BanditReport(_parse_results(values), scanned, failed, crashes)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise GateError(f"unreadable report of bandit: {printable(repr(error))}", _HINT) from error
-
-
-def _load_json(path: Path) -> Any:
+def _read(path: Path, most: int = -1) -> bytes:
     try:
         with path.open("rb") as file:
-            return json.loads(file.read(_MOST_REPORT))
-    except (OSError, ValueError, RecursionError) as error:
-        raise GateError(f"unreadable JSON: {path.name}: {printable(str(error))}", _HINT) from error
+            return file.read(most)
+    except OSError as error:
+        message = f"cannot read: {printable(path.name)}: {error.strerror}"
+        raise GateError(message, "restore the file, then run the gate again") from error
 
 
-def _parse_results(values: Any) -> tuple[tuple[Finding, str], ...]:
-    return tuple((_build_finding(one), _identify(one)) for one in values["results"])
+def _notices(sources: _Sources) -> Iterator[Finding]:
+    """Return the findings on parts of notebooks and commands that are no Python."""
+    for one in sources.extracts:
+        for part in one.unread:
+            message = f"no Python, so not judged: {part}"
+            yield Finding("not-judged", message, Severity.LOW, path=one.path)
 
 
-def _build_finding(one: Mapping[str, Any]) -> Finding:
-    severity, confidence = one["issue_severity"].lower(), one["issue_confidence"].lower()
-    return Finding(
-        id=str(one["test_id"]),
-        message=str(one["issue_text"]),
-        severity=None if severity == "undefined" else Severity(severity),
-        confidence=None if confidence == "undefined" else Confidence(confidence),
-        path=normpath(one["filename"]),
-        line=int(one["line_number"]) or None,
-        column=int(one.get("col_offset", -1)) + 1 or None,
-        aliases=(str(one["test_name"]),),
-    )
+def _find_compiled(sources: _Sources) -> Iterator[Finding]:
+    for path, start in sources.compiled:
+        yield judge_compiled(path, start, sources.plain)
 
 
-def _identify(one: Mapping[str, Any]) -> str:
-    """Return what bandit compares with a baseline; line numbers move, so they do not count."""
-    names = ("test_id", "test_name", "issue_text", "issue_severity", "issue_confidence")
-    return json.dumps([normpath(one["filename"]), *(one[name] for name in names)])
+def _scan(
+    task: Task, settings: BanditSettings, sources: _Sources, name: str, arguments: Sequence[str]
+) -> BanditReport:
+    told = settings.with_scripts((*sources.scripts, *(one.name for one in sources.extracts)))
+    return run_bandit(task, told, name, arguments, {one.name: one for one in sources.extracts})
 
 
-def _find_commented(task: Task, settings: _Settings, scan: _BanditReport) -> Counter[Finding]:
-    """Step 2: return the findings that comments silence."""
-    found = {finding.path for finding, _ in scan.findings}
+def _find_commented(
+    task: Task, settings: BanditSettings, sources: _Sources, scan: BanditReport
+) -> Counter[Finding]:
+    """Step 2: return the findings that comments silence; none in notebooks and commands."""
+    found = {finding.path for finding, _ in scan.findings} & {*sources.plain, *sources.scripts}
     paths = find_commented_files(task.directory, found, b"nosec")
     if not paths:
         return Counter()
-    second = _run_bandit(task, settings, "second-scan", path_arguments(paths))
+    second = _scan(task, settings, sources, "second-scan", path_arguments(paths))
     # Where the second scan failed, nothing is known of comments, and findings stay loud.
     seen = second.scanned.intersection(paths) - second.failed.keys()
     loud = Counter(finding for finding, _ in scan.findings if finding.path in seen)
     return loud - Counter(finding for finding, _ in second.findings)
 
 
-def _mark_silenced(
-    found: Sequence[tuple[Finding, str]], commented: Counter[Finding], known: Counter[str]
-) -> tuple[Finding, ...]:
-    """Steps 2 and 4: mark the findings that a comment or the baseline silences."""
-    times = Counter(identity for _, identity in found)
-    findings = []
-    for finding, identity in found:
-        if commented[finding] > 0:
-            commented[finding] -= 1
-            finding = replace(finding, silenced=Silencing.COMMENT)
-        elif 0 < times[identity] <= known[identity]:
-            finding = replace(finding, silenced=Silencing.BASELINE)
-        findings.append(finding)
-    return tuple(findings)
-
-
-def _build_report(
-    scan: _BanditReport, findings: tuple[Finding, ...], wanted: frozenset[str], excluded: int
-) -> Report:
+def _build_report(scan: BanditReport, findings: tuple[Finding, ...], sources: _Sources) -> Report:
     """Step 3: account for every file."""
+    wanted = sources.wanted
     failed = {path: scan.failed[path] for path in scan.failed.keys() & wanted}
     failed |= {path: "not scanned" for path in wanted - scan.scanned - failed.keys()}
     if not scan.scanned <= wanted:
-        raise GateError("bandit scanned files that the configuration excludes", _HINT)
+        raise GateError("bandit scanned files that the configuration excludes", HINT)
     reasons = [f"{scan.crashes} tests crashed"] if scan.crashes else []
     return Report(
         findings,
-        judged=len(wanted) - len(failed),
+        judged=len(wanted) - len(failed) + len(sources.compiled),
         unjudged=join_reasons([*reasons, *file_reasons(failed)], "bandit did not check: "),
-        facts={"left_out": excluded},
+        facts={"left_out": sources.excluded},
     )

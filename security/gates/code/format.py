@@ -102,7 +102,7 @@ class FormatGate:
         settings = _load_settings(task.directory / _CONFIGURATION)
         sources = [path for path in task.files if not self.configures(path)]
         wanted = [path for path in sources if not settings.excludes(path)]
-        names = {path: f"{i:06}{PurePosixPath(path).suffix}" for i, path in enumerate(wanted)}
+        names = {path: f"{i:06}{self._suffix(path)}" for i, path in enumerate(wanted)}
         copies = copy_files(task, names)  # 2
         records = _run_black(task, copies, settings.toml) if copies.originals else {}
         facts = {
@@ -110,6 +110,11 @@ class FormatGate:
             "formatting_switched_off": _count_switches(copies),
         }
         return _build_report(records, copies, facts)
+
+    def _suffix(self, path: str) -> str:
+        """Return the suffix of a copy; a file without one is read because of a link to it."""
+        suffix = PurePosixPath(path).suffix
+        return suffix if suffix in self._suffixes else ".py"
 
 
 def _load_settings(path: Path) -> _Settings:

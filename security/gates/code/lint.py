@@ -8,7 +8,8 @@
 3. Paths and messages are printed as Python literals, so that none can pass for another line. The
    number of processed files is printed too. It must equal the number of files that the
    configuration does not exclude by flake8's own rules.
-4. E902 and E999 mean that the rest of a file was not checked. A line of output that is neither a
+4. A script without the suffix is named to flake8, by its path.
+5. E902 and E999 mean that the rest of a file was not checked. A line of output that is neither a
    finding nor a count means that flake8 crashed.
 """
 
@@ -20,7 +21,7 @@ import os
 import platform
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
@@ -29,6 +30,7 @@ from typing import TypeAlias
 
 from security.content.printable import printable
 from security.finding import Finding, Severity, Silencing
+from security.gates.context import GateContext
 from security.gates.interface import GateError, Json, Kind, Place, Report, Task, Tool
 from security.gates.tool.file_copies import unwritable_scratch
 from security.gates.tool.own_tools import own_module, own_version, run_linter
@@ -63,6 +65,7 @@ class _Settings:
     included: tuple[str, ...] = ("*.py",)
     selected: str = ""
     local_plugins: int = 0
+    scripts: tuple[str, ...] = ()
 
     @property
     def arguments(self) -> tuple[str, ...]:
@@ -80,7 +83,15 @@ class _Settings:
             names = (os.path.basename(one), os.path.normpath(os.path.join(directory, one)))
             if any(fnmatch(name, pattern) for name in names for pattern in patterns):
                 return True
-        return not any(fnmatch(f"./{path}", pattern) for pattern in self.included)
+        return path not in self.scripts and not self._includes(path)
+
+    def _includes(self, path: str) -> bool:
+        return any(fnmatch(f"./{path}", pattern) for pattern in self.included)
+
+    def name_scripts(self, directory: str) -> list[str]:
+        """Return the arguments that name the scripts that flake8 does not find itself."""
+        kept = (path for path in self.scripts if not self.excludes(directory, path))
+        return [f"./{path}" for path in kept if not self._includes(path)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,15 +103,27 @@ class _Flake8Output:
 
 
 class LintGate:
-    """Check Python files with flake8."""
+    """Check Python files with flake8.
+
+    Args:
+        is_script: says whether a file of the tree is Python without the suffix.
+    """
 
     name = "lint"
     kind = Kind.SOURCE
     place = Place.COPY
 
+    def __init__(self, is_script: Callable[[str], bool] = lambda path: False) -> None:
+        self._is_script = is_script
+
+    @classmethod
+    def from_context(cls, context: GateContext) -> LintGate:
+        """Build the gate for a project."""
+        return cls(context.project.python_files.is_script)
+
     def reads(self, path: str) -> bool:
         """Say whether the gate reads a file: Python files and the configuration."""
-        return path.endswith(".py") or path in _CONFIGURATION
+        return path.endswith(".py") or path in _CONFIGURATION or self._is_script(path)
 
     def configures(self, path: str) -> bool:
         """Say whether a file is configuration."""
@@ -126,8 +149,9 @@ class LintGate:
         Raises:
             GateError: flake8 is missing, crashed, or its output contradicts itself.
         """
-        settings = _load_settings(task.directory)
         sources = [path for path in task.files if not self.configures(path)]
+        scripts = tuple(path for path in sources if not path.endswith(".py"))
+        settings = replace(_load_settings(task.directory), scripts=scripts)
         real = os.path.realpath(task.directory)
         wanted = sum(not settings.excludes(real, path) for path in sources)
         facts = {
@@ -136,7 +160,8 @@ class LintGate:
         }
         if not wanted:
             return Report((), 0, facts=facts)
-        output = _run_flake8(task, settings, ("--disable-noqa", "."))
+        named = settings.name_scripts(real)
+        output = _run_flake8(task, settings, ("--disable-noqa", ".", *named))
         commented = _find_commented(task, settings, output)
         return replace(_build_report(output, commented, wanted), facts=facts)
 
@@ -237,7 +262,7 @@ def _find_commented(task: Task, settings: _Settings, output: _Flake8Output) -> C
 
 
 def _build_report(output: _Flake8Output, commented: Counter[_Entry], wanted: int) -> Report:
-    """Steps 3 and 4: account for every file."""
+    """Steps 3 and 5: account for every file."""
     unparsed = {entry[0]: entry[4] for entry in output.entries if entry[3] in _UNPARSED}
     findings = []
     for entry in output.entries:

@@ -11,7 +11,8 @@
 4. Mypy exits with 0 even if it does not understand its configuration, so its complaints count.
 5. The gate reads text, because mypy's JSON does not hold the numbers of checked files and errors.
    The last line must hold them, and they must agree with the errors read and the exit code.
-6. Mypy uses no cache, unless a directory is given that no code under test can write to.
+6. A script without the suffix is checked as a module beside it.
+7. Mypy uses no cache, unless a directory is given that no code under test can write to.
 """
 
 from __future__ import annotations
@@ -22,14 +23,16 @@ import posixpath
 import re
 import tempfile
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from security.content.printable import printable
 from security.finding import Finding, Severity
+from security.gates.context import GateContext
 from security.gates.interface import GateError, Kind, Place, Report, Task, Tool
+from security.gates.python.script_modules import write_modules
 from security.gates.tool.python_environment import environment_of, tool_missing
 from security.gates.tool.tool_process import ToolCommand, ToolExit, run_tool
 
@@ -73,17 +76,25 @@ class TypeCheckGate:
     Attributes:
         configuration: patterns of more files to read from the protected branch, such as plugins.
         cache: directory of mypy's cache, which no code under test can write to; None uses none.
+        is_script: says whether a file of the tree is Python without the suffix.
     """
 
     configuration: tuple[str, ...] = ()
     cache: Path | None = None
+    is_script: Callable[[str], bool] = lambda path: False
     name: str = field(default="types", init=False)
     kind: Kind = field(default=Kind.SOURCE, init=False)
     place: Place = field(default=Place.COPY, init=False)
 
+    @classmethod
+    def from_context(cls, context: GateContext) -> TypeCheckGate:
+        """Build the gate for a project."""
+        return cls(is_script=context.project.python_files.is_script)
+
     def reads(self, path: str) -> bool:
         """Say whether mypy reads a file."""
-        return _is_source(path) or path.split("/")[-1] == "py.typed" or self.configures(path)
+        typed = path.split("/")[-1] == "py.typed"
+        return _is_source(path) or typed or self.configures(path) or self.is_script(path)
 
     def configures(self, path: str) -> bool:
         """Say whether a file decides what mypy finds."""
@@ -110,19 +121,26 @@ class TypeCheckGate:
             GateError: mypy is missing, crashed, or its output contradicts itself.
         """
         self.tool(task)
-        sources = [path for path in task.files if _is_source(path)]
+        modules = write_modules(task.directory, task.files, self._is_module)  # 6
+        given = (path for path in task.files if _is_source(path))
+        sources = [*modules, *(path for path in given if path not in modules.values())]
         if not sources:
             raise GateError("no Python files to check", "remove the gate types from the policy")
         settings = _load_settings(task.directory)
         self._refuse_tree_plugins(settings, task.files)
         ended = run_tool(self._command(task, settings))
-        findings, checked = _parse_output(ended, frozenset(task.files), settings.path)
+        known = dict.fromkeys(task.files) | modules
+        findings, checked = _parse_output(ended, known, settings.path)
         facts = {
             "checked_files": checked,
             "files": len(sources),
             "silenced_comments": sum(_count_silencing(task.directory / path) for path in sources),
         }
         return Report(findings, checked, None, facts)
+
+    def _is_module(self, path: str) -> bool:
+        typed = path.split("/")[-1] == "py.typed"
+        return not (_is_source(path) or typed or self.configures(path))
 
     def _command(self, task: Task, settings: _Settings) -> ToolCommand:
         scratch = tempfile.mkdtemp(prefix="types-", dir=task.scratch)
@@ -207,7 +225,7 @@ def _split(value: object) -> tuple[str, ...]:
 
 
 def _parse_output(
-    ended: ToolExit, files: frozenset[str], config: str
+    ended: ToolExit, files: Mapping[str, str | None], config: str
 ) -> tuple[tuple[Finding, ...], int]:
     """Steps 4 and 5: return findings and the number of checked files, if everything agrees."""
     complaints = [line for line in ended.errors.splitlines() if line.startswith(f"{config}:")]
@@ -230,21 +248,27 @@ def _parse_output(
     return findings, checked
 
 
-def _parse_errors(lines: list[str], files: frozenset[str]) -> list[Finding]:
-    """Parse errors; any other line continues the message before it."""
+def _parse_errors(lines: list[str], files: Mapping[str, str | None]) -> list[Finding]:
+    """Parse errors; any other line continues the message before it.
+
+    Args:
+        files: the files; for a module made of a script, the script's path.
+    """
     findings: list[Finding] = []
     for text in lines:
         match = _LINE.match(text)
         if match is None or match["kind"] == "note":
             continue
         path = match["path"].removeprefix("./")
+        known = path in files
+        path = files.get(path) or path
         code = _CODE.search(text)
         message = printable(text[match.end() : code.start() if code else None], 500)
         line = int(match["line"]) if match["line"] else None
         column = int(match["column"]) if match["column"] else None
         where = Finding("mypy", message, Severity.MEDIUM, path=printable(path), line=line)
         named = replace(where, id=code["code"]) if code else where
-        findings.append(replace(named, column=column) if path in files else named)
+        findings.append(replace(named, column=column) if known else named)
     return findings
 
 

@@ -5,7 +5,9 @@
 2. Each package is matched against the advisory database. An uncertain match is a finding too.
 3. A dependency that cannot be matched is an error: an entry without a pin, a URL, unreadable
    metadata, an ecosystem that the database does not cover.
-4. With an online service, the packages are also looked up there. Its advisories are added to those
+4. An entry without a version, which is not installed either, is a finding of low severity: it may
+   be installed elsewhere.
+5. With an online service, the packages are also looked up there. Its advisories are added to those
    of the database and remove none. A failed look-up is an error.
 """
 
@@ -17,13 +19,16 @@ from datetime import datetime
 
 from security.advisories.database import AdvisoryDatabase
 from security.advisories.errors import AdvisoryError
-from security.advisories.packages.dependency_files import is_dependency_file
+from security.advisories.packages.dependency_files import Wish
+from security.advisories.packages.file_kind import is_dependency_file
 from security.advisories.packages.package import Package
 from security.advisories.severity import Rating
+from security.advisories.version import Ecosystem
 from security.advisories.vulnerability import Vulnerability, match_package
 from security.content.printable import printable
 from security.finding import Finding, Severity
 from security.gates.context import GateContext
+from security.gates.dependencies.dependency_listing import DependencyListing
 from security.gates.dependencies.online_advisories import (
     merge_vulnerabilities,
     query_service,
@@ -39,6 +44,8 @@ from security.gates.interface import GateError, Json, Kind, Place, Report, Task,
 from security.gates.tool.own_tools import own_version
 from security.gates.tool.reason_list import join_reasons
 
+#: The finding about packages that may be installed and have no known version.
+UNJUDGED = "not-judged"
 MOST_PACKAGES = 10_000
 MOST_FINDINGS = 20_000
 _SHOWN = 5
@@ -62,6 +69,7 @@ class DependenciesGate:
         at: the current time; records withdrawn before it do not count. A result is not bound to
             it, because a record withdrawn later can only remove a finding.
         online: URL of a service with OSV's API; None uses no service.
+        lists_packages: says whether an installer may read packages from a file of the tree.
     """
 
     name = "dependencies"
@@ -75,17 +83,25 @@ class DependenciesGate:
         *,
         at: datetime,
         online: str | None = None,
+        lists_packages: Callable[[str], bool] = is_dependency_file,
     ) -> None:
         self._advisories = advisories
         self._identify = identify
         self._at = at
         self._online = online
+        self._lists_packages = lists_packages
 
     @classmethod
     def from_context(cls, context: GateContext) -> DependenciesGate:
         """Build the gate from the user's advisories."""
-        source = context.project.advisories
-        return cls(source.open, source.identify, at=context.project.now, online=context.online)
+        project = context.project
+        return cls(
+            project.advisories.open,
+            project.advisories.identify,
+            at=project.now,
+            online=context.online,
+            lists_packages=DependencyListing(project.root, project.python_files),
+        )
 
     @classmethod
     def has_subject(cls, context: GateContext, subject: str) -> bool:
@@ -93,8 +109,8 @@ class DependenciesGate:
         return True
 
     def reads(self, path: str) -> bool:
-        """Say whether a file lists pinned packages."""
-        return is_dependency_file(path)
+        """Say whether an installer may read packages from a file."""
+        return self._lists_packages(path)
 
     def configures(self, path: str) -> bool:
         """Return False: all files that the gate reads are under test."""
@@ -136,11 +152,12 @@ class DependenciesGate:
             raise GateError(error.message, error.hint) from error
         reasons = [*listing.hidden, *matched.unjudged]  # 3
         known = matched.vulnerabilities
-        online = self._look_up(task, listing.packages, reasons)  # 4
+        online = self._look_up(task, listing.packages, reasons)  # 5
         if online is not None:
             known = merge_vulnerabilities(known, online)
+        vulnerable = (_build_finding(one, listing.packages[one.package]) for one in known)
         return Report(
-            findings=tuple(_build_finding(one, listing.packages[one.package]) for one in known),
+            findings=(*vulnerable, *map(_build_notice, listing.wishes)),  # 4
             judged=matched.judged,
             unjudged=join_reasons(reasons, f"{len(reasons)} dependencies not checked: "),
             facts={
@@ -180,7 +197,8 @@ class DependenciesGate:
             "advisories": database.status.advisories,
             "advisories_sha256": database.status.sha256[:16],
         }
-        ages = [database.status.age(one, self._at) for one in matched.ecosystems]
+        ecosystems = matched.ecosystems or {Ecosystem.PYPI.value}
+        ages = [database.status.age(one, self._at) for one in ecosystems]
         known = [age for age in ages if age is not None]
         if looked_up:
             facts["service"] = printable(self._online or "")
@@ -237,6 +255,18 @@ def _build_finding(one: Vulnerability, spots: Sequence[PackageSpot]) -> Finding:
         line=spots[0].line,
         package=printable(f"{one.package.name}=={one.package.version}"),
         aliases=tuple(map(printable, one.ids[1:])),
+    )
+
+
+def _build_notice(wish: Wish) -> Finding:
+    what = printable(wish.text, 80) or "packages"
+    return Finding(
+        id=UNJUDGED,
+        message=f"may be installed and was not judged: {what}",
+        severity=Severity.LOW,
+        path=wish.path,
+        line=wish.line,
+        package=printable(wish.name),
     )
 
 

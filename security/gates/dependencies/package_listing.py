@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from security.advisories.packages.dependency_files import read_dependency_files
+from security.advisories.packages.dependency_files import Wish, read_dependency_files
 from security.advisories.packages.package import Package
 from security.advisories.packages.requirements import build_package
+from security.advisories.version import Ecosystem
 from security.content.printable import printable
 from security.gates.interface import GateError, Task
 from security.gates.tool.python_environment import PythonEnvironment, environment_of
@@ -34,11 +35,13 @@ class PackageListing:
         packages: each package, with the places that list it.
         hidden: why packages may be missing from the list.
         own: number of packages that are the project's own directories.
+        wishes: entries without a version, of packages that are neither pinned nor installed.
     """
 
     packages: Mapping[Package, tuple[PackageSpot, ...]]
     hidden: tuple[str, ...]
     own: int
+    wishes: tuple[Wish, ...] = ()
 
 
 def _read_environment(task: Task) -> PythonEnvironment | GateError | None:
@@ -64,12 +67,12 @@ def list_packages(task: Task) -> PackageListing:
         GateError: the project has neither dependency files nor an environment.
     """
     environment = _read_environment(task)
-    if not task.files and environment is None:
+    listing = read_dependency_files(task.directory, task.files)
+    if environment is None and not (listing.locked or listing.packages or listing.hidden):
         raise GateError(
             "no packages listed: no lock file, no requirements file, no environment",
             "add a lock file, or set the interpreter of the project: gates.python",
         )
-    listing = read_dependency_files(task.directory, task.files)
     pinned = [(one.package, PackageSpot(one.path, one.package.line)) for one in listing.packages]
     spots: dict[tuple[str, str, str], list[PackageSpot]] = {}
     packages: dict[tuple[str, str, str], Package] = {}
@@ -82,10 +85,19 @@ def list_packages(task: Task) -> PackageListing:
         hidden.append(f"{ENVIRONMENT}: {environment.message}")
     elif environment is not None:
         hidden += [f"{ENVIRONMENT}: {printable(one)}" for one in environment.unreadable]
-    if not packages and not hidden:
+    if not listing.locked and not isinstance(environment, PythonEnvironment):
+        hidden += [f"{printable(one.path)}:{one.line}: {one.text}" for one in listing.wishes]
+    if not packages and not hidden and not listing.wishes:
         hidden.append("no packages listed")
     kept = {packages[key]: tuple(places) for key, places in spots.items()}
-    return PackageListing(kept, tuple(hidden), listing.own)
+    known = {name for _, name, _ in packages}
+    wishes = tuple(one for one in listing.wishes if _is_open(one, known))
+    return PackageListing(kept, tuple(hidden), listing.own, wishes)
+
+
+def _is_open(wish: Wish, known: Collection[str]) -> bool:
+    """Say whether nothing that was judged answers a wish."""
+    return not wish.settled and Ecosystem.PYPI.normalize(wish.name) not in known
 
 
 def _installed(

@@ -1,68 +1,60 @@
-"""The gate ``model-file``: model files that can run code when they are loaded.
+"""The gate ``model-file``: files that can run code when they are loaded.
 
 The scanner never loads a model. It detects the format of a file from its content
-(``security/model_scan``), not from its name. A directory may also hold companion files, such as
-texts and pictures: files with a matching name and content, and with nothing that a model loader
-could read. They are counted and not scanned. Any other file of unknown format is an error. So is a
-model in a text format, such as LightGBM's: alone its format is unknown, and in a directory it
-counts as a companion. A JSON document is scanned if it is the out itself; in a directory it counts
-as a companion.
+(``security/model_scan``), not from its name. In an out that the project declares a model, every
+file counts: companion files, such as texts and pictures, must match in name and content and hold
+nothing that a model loader could read, and a file of unknown format is a finding. In any other out,
+only files that a loader can make code of count, whatever their names; the rest is data.
 """
 
 from __future__ import annotations
 
 import functools
 import hashlib
+import os
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from security.content.digest import digest_tree
-from security.content.out_files import OutFile, RefusedFile, identify, is_behind_link, open_files
-from security.content.printable import printable
-from security.finding import Finding, Severity
-from security.gates.interface import GateError, Json, Kind, Place, Report, Task, Tool
-from security.gates.tool.out_bytes import (
-    digest_descriptor,
-    digest_fact,
-    linked_out,
-    unreadable_out,
+from security.content.model_name import is_model_name
+from security.content.out_files import (
+    OutFile,
+    RefusedFile,
+    identify,
+    is_behind_link,
+    open_data,
+    open_files,
 )
+from security.gates.context import GateContext
+from security.gates.interface import GateError, Json, Kind, Place, Report, Task, Tool
+from security.gates.model.scanned_out import ScannedOut
+from security.gates.tool.out_bytes import digest_descriptor, linked_out, unreadable_out
 from security.gates.tool.own_tools import own_version
-from security.gates.tool.reason_list import join_reasons
 from security.gates.tool.tool_process import REINSTALL, ToolCommand, run_tool
 from security.model_scan import report as scans
 from security.model_scan.byte_stream import Stored
+from security.model_scan.candidate import is_candidate, is_pointer
 from security.model_scan.child import scan_open_in_child
-from security.model_scan.companion_files import is_bystander
+from security.model_scan.companion_files import is_bystander, is_configuration
 from security.model_scan.format import recognise
 from security.model_scan.limits import MEBI, ScanLimits
-from security.model_scan.report import Format, UnscannedError
+from security.model_scan.model_content import is_model
+from security.model_scan.report import Format, ScanPurpose, UnscannedError
 from security.model_scan.second_opinion import Opinion, parse_opinions
 from security.sandbox.worker import start_code
 
 _PACKAGE = Path(scans.__file__).parent
 _START = start_code("security.model_scan.second_opinion")
 _NO_PICKLES = (Format.ONNX, Format.SAFETENSORS)
+_WEIGHTS = (*_NO_PICKLES, Format.GGUF, Format.TORCH_LEGACY)
+_COMPANIONS = (ScanPurpose.BYSTANDER, ScanPurpose.CONFIGURATION)
+_HEAD = 512
 _MOST_PATHS = 100  # for one process
-
-
-@dataclass(slots=True)
-class _Progress:
-    """The report while the files of an out are scanned."""
-
-    findings: list[Finding] = field(default_factory=list)
-    reasons: list[str] = field(default_factory=list)
-    digests: list[tuple[str, str]] = field(default_factory=list)
-    scanned: dict[str, OutFile] = field(default_factory=dict)
-    pickles: set[str] = field(default_factory=set)
-    skipped: int = 0
-    size: int = 0
-    formats: set[str] = field(default_factory=set)
 
 
 class ModelFileGate:
@@ -70,16 +62,28 @@ class ModelFileGate:
 
     Args:
         limits: limits of the scanner process, for one file.
-        most_files: largest number of files in an out.
+        most_files: largest number of files in a model.
+        declared: locations that the project says are models; None if all outs are.
     """
 
     name = "model-file"
     kind = Kind.MODEL
     place = Place.CHECKOUT
 
-    def __init__(self, limits: ScanLimits | None = None, most_files: int = 1000) -> None:
+    def __init__(
+        self,
+        limits: ScanLimits | None = None,
+        most_files: int = 1000,
+        declared: Collection[str] | None = None,
+    ) -> None:
         self._limits = limits or ScanLimits()
         self._most_files = most_files
+        self._declared = declared
+
+    @classmethod
+    def from_context(cls, context: GateContext) -> ModelFileGate:
+        """Build the gate for a project."""
+        return cls(declared=context.project.named_models)
 
     def reads(self, path: str) -> bool:
         """Read no file of the source tree."""
@@ -94,16 +98,18 @@ class ModelFileGate:
         configuration: dict[str, Json] = {
             "limits": asdict(self._limits),
             "most-files": self._most_files,
+            "declared": self._is_declared(task.subject),
         }
         version = f"reader {_reader_sha256()}, picklescan {_picklescan_version() or 'missing'}"
         return Tool(self.name, version, configuration)
 
     def judge(self, task: Task) -> Report:
-        """Scan every file of the out.
+        """Scan the files of the out.
 
-        1. Refuse an out behind a symbolic link.
+        1. Refuse a model behind a symbolic link.
         2. Run picklescan on the files that may hold a pickle.
-        3. Meanwhile scan one file after another, from the descriptor that is also digested.
+        3. Meanwhile scan one file after another, from the descriptor that is also digested. In an
+           out that no one declares a model, only files that a loader might make code of count.
         4. Check that both have read the same files, and that no file has changed.
 
         Raises:
@@ -111,65 +117,105 @@ class ModelFileGate:
         """
         if task.out is None:
             raise GateError("no model to scan", "name the out of a model")
-        if is_behind_link(task.out, task.directory):  # 1
+        found = ScannedOut(task, self._is_declared(task.subject))
+        found.weights = found.declared or self._has_weights(task.out)
+        if found.declared and is_behind_link(task.out, task.directory):  # 1
             raise linked_out(task)
-        progress = _Progress()
         try:
-            _compare(task, self._scan_files(task, task.out, progress), progress)  # 4
+            _compare(self._scan_files(task, task.out, found), found)  # 4
         except OSError as error:
             raise unreadable_out(task, error) from error
-        return _report(progress)
+        return found.report()
 
-    def _scan_files(
-        self, task: Task, out: Path, progress: _Progress
-    ) -> Mapping[str, Opinion] | str:
+    def _is_declared(self, subject: str) -> bool:
+        """Say whether the project says that a subject, or a directory around it, is a model."""
+        if self._declared is None:
+            return True
+        parts = subject.split("/")
+        return any("/".join(parts[:count]) in self._declared for count in range(1, len(parts) + 1))
+
+    def _has_weights(self, out: Path) -> bool:
+        """Say whether data is a directory with the weights of a model."""
+        return out.is_dir() and any(map(_is_weights, open_data(out)))
+
+    def _open(self, out: Path, declared: bool) -> Iterator[OutFile | RefusedFile]:
+        """Open the files of an out; those of data are reached through links as well."""
+        return open_files(out, self._most_files) if declared else open_data(out)
+
+    def _scan_files(self, task: Task, out: Path, found: ScannedOut) -> Mapping[str, Opinion] | str:
         """Scan every file; return picklescan's opinions, or why they are missing."""
         with ThreadPoolExecutor(2) as pool, _alarm(task.timeout) as late:
-            opinions = pool.submit(_read_opinions, task, self._find_pickles(out))  # 2
-            for file in open_files(out, self._most_files):
+            pickles = self._find_pickles(task, out, found)
+            opinions = pool.submit(_read_opinions, task, pickles)  # 2
+            for file in self._open(out, found.declared):
                 if late.is_set():
                     raise GateError(f"still running after {task.timeout:g} s", "raise timeout")
-                self._scan_file(task, file, progress, pool)  # 3
+                if isinstance(file, RefusedFile):
+                    found.refuse(file)
+                elif (purpose := _purpose_of(task, file, found)) is None:
+                    found.passed += 1
+                else:
+                    self._scan_file(task, file, found, purpose, pool)  # 3
             return opinions.result()
 
     def _scan_file(
-        self, task: Task, file: OutFile | RefusedFile, progress: _Progress, pool: ThreadPoolExecutor
+        self,
+        task: Task,
+        file: OutFile,
+        found: ScannedOut,
+        purpose: ScanPurpose,
+        pool: ThreadPoolExecutor,
     ) -> None:
         """Scan and digest one file."""
-        if isinstance(file, RefusedFile):
-            progress.reasons.append(_about(file.path, file.reason))
-            return
         digest = pool.submit(digest_descriptor, file.descriptor)
         if _may_hold_pickle(file):
-            progress.pickles.add(file.path)
-        bystander = is_bystander(file.path, file.descriptor, file.identity[2])
+            found.pickles.add(file.path)
         limits = replace(self._limits, wall=min(self._limits.wall, task.timeout))
-        scan = scan_open_in_child(file.descriptor, limits, bystander=bystander)
-        progress.digests.append((file.path, digest.result()))
-        progress.size += scan.size
+        scan = scan_open_in_child(file.descriptor, limits, purpose)
+        found.models += is_model(file.descriptor, file.identity[2])
+        found.add(file, scan, digest.result(), bystander=purpose in _COMPANIONS)
         if identify(file.descriptor) != file.identity:
-            progress.reasons.append(_about(file.path, "the file changed during the scan"))
-        if scan.unjudged is not None:
-            progress.reasons.append(_about(file.path, scan.unjudged))
-        progress.findings += [_finding(task, file.path, one) for one in scan.findings]
-        if bystander and not scan.findings:
-            progress.skipped += 1
-        elif scan.findings or scan.unjudged is None:
-            progress.formats.add(scan.format.value)
-            progress.scanned[file.path] = file
+            found.note(file.path, "the file changed during the scan")
 
-    def _find_pickles(self, out: Path) -> tuple[str, ...]:
+    def _find_pickles(self, task: Task, out: Path, found: ScannedOut) -> tuple[str, ...]:
         """Return the files that may hold a pickle, which picklescan reads."""
-        files = (one for one in open_files(out, self._most_files) if isinstance(one, OutFile))
-        return tuple(file.path for file in files if _may_hold_pickle(file))
+        files = (one for one in self._open(out, found.declared) if isinstance(one, OutFile))
+        scanned = (one for one in files if _purpose_of(task, one, found) is not None)
+        return tuple(file.path for file in scanned if _may_hold_pickle(file))
+
+
+def _purpose_of(task: Task, file: OutFile, found: ScannedOut) -> ScanPurpose | None:
+    """Return the purpose of a file; None for data that no loader can make code of."""
+    size = file.identity[2]
+    strict = found.declared or is_model_name(file.path or task.subject)
+    if strict and not found.declared and is_pointer(file.descriptor, size):
+        return None
+    if strict or (found.weights and is_configuration(file.path)):
+        if is_bystander(file.path, file.descriptor, size):
+            configures = is_configuration(file.path)
+            return ScanPurpose.CONFIGURATION if configures else ScanPurpose.BYSTANDER
+        return ScanPurpose.MODEL
+    return ScanPurpose.DATA if is_candidate(file.descriptor, size) else None
+
+
+def _is_weights(file: OutFile) -> bool:
+    """Say whether a file makes its directory one that a model's loader reads."""
+    archive = os.pread(file.descriptor, _HEAD, 0)
+    torch = archive.startswith(b"PK") and b"/data.pkl" in archive
+    return is_model_name(file.path) or torch or _recognise(file) in _WEIGHTS
+
+
+def _recognise(file: OutFile) -> Format | None:
+    """Return the format of a file; None if it is unknown or not supported."""
+    try:
+        return recognise(Stored(file.descriptor, 0, file.identity[2]))
+    except UnscannedError:
+        return None
 
 
 def _may_hold_pickle(file: OutFile) -> bool:
     """Say whether the format of a file is a pickle, or may contain one."""
-    try:
-        return recognise(Stored(file.descriptor, 0, file.identity[2])) not in _NO_PICKLES
-    except UnscannedError:
-        return False
+    return _recognise(file) not in (*_NO_PICKLES, None)
 
 
 def _read_opinions(task: Task, paths: tuple[str, ...]) -> Mapping[str, Opinion] | str:
@@ -193,7 +239,8 @@ def _run_picklescan(task: Task, paths: tuple[str, ...]) -> tuple[Opinion, ...]:
         GateError: picklescan failed, or its output is unreadable.
     """
     out = task.out or task.directory
-    files = [str(out / path) if path else str(out) for path in paths]
+    # Data is read through links; the opinion names the file that was read.
+    files = [os.path.realpath(out.joinpath(*filter(None, (path,)))) for path in paths]
     arguments = (sys.executable, "-I", "-c", _START, str(_PACKAGE.parents[1]), *files)
     environment = {**task.environment, "OPENBLAS_NUM_THREADS": "1"}
     limits = (task.timeout, task.view, 4 * MEBI, 2048 * MEBI)
@@ -206,63 +253,19 @@ def _run_picklescan(task: Task, paths: tuple[str, ...]) -> tuple[Opinion, ...]:
         raise GateError(f"unreadable output of picklescan: {error}", REINSTALL) from error
 
 
-def _compare(task: Task, opinions: Mapping[str, Opinion] | str, progress: _Progress) -> None:
+def _compare(opinions: Mapping[str, Opinion] | str, found: ScannedOut) -> None:
     """Add the findings of picklescan, and check that it has read the same files."""
     if isinstance(opinions, str):
-        progress.reasons.append(f"no second opinion: {opinions}")
+        found.note("", f"no second opinion: {opinions}")
         return
-    for path in sorted(progress.pickles - opinions.keys()):
-        progress.reasons.append(_about(path, "picklescan did not read this file"))
+    for path in sorted(found.pickles - opinions.keys()):
+        found.note(path, "picklescan did not read this file")
     for path, opinion in opinions.items():
-        progress.findings += [_second_finding(task, path, name) for name in opinion.dangerous]
-        file = progress.scanned.get(path)
+        for name in opinion.dangerous:
+            found.add_second(path, name)
+        file = found.scanned.get(path)
         if file is not None and opinion.identity != file.identity:
-            progress.reasons.append(_about(path, "picklescan did not read this file"))
-
-
-def _finding(task: Task, path: str, found: scans.ScanFinding) -> Finding:
-    """Convert a finding of the scanner."""
-    return Finding(
-        found.rule,
-        f"{found.message} ({found.location})",
-        Severity(found.severity.value),
-        path=_project_path(task, path),
-        aliases=(f"{found.rule}:{found.subject}",) if found.subject else (),
-    )
-
-
-def _second_finding(task: Task, path: str, name: str) -> Finding:
-    shown = printable(name)
-    return Finding(
-        f"picklescan:{shown}",
-        f"dangerous import, according to picklescan: {shown}",
-        Severity.HIGH,
-        path=_project_path(task, path),
-    )
-
-
-def _project_path(task: Task, path: str) -> str:
-    return printable(f"{task.subject}/{path}" if path else task.subject, 4096)
-
-
-def _report(progress: _Progress) -> Report:
-    """Build the report."""
-    facts: dict[str, str | int | float] = {
-        "formats": ", ".join(sorted(progress.formats)),
-        "bytes": progress.size,
-        "files": len(progress.digests),
-        "skipped": progress.skipped,
-    }
-    facts |= digest_fact(progress.digests)
-    if not progress.scanned and not progress.reasons:
-        progress.reasons.append("no model file in the out")
-    return Report(
-        tuple(progress.findings), len(progress.scanned), join_reasons(progress.reasons), facts
-    )
-
-
-def _about(path: str, reason: str) -> str:
-    return f"{printable(path)}: {reason}" if path else reason
+            found.note(path, "picklescan did not read this file")
 
 
 @contextmanager

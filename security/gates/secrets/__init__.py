@@ -26,7 +26,7 @@ from security.gates.tool.tool_process import ToolCommand, run_tool
 _SCAN = "security.gates.secrets.scan"
 
 #: The version of our rules. A new version makes earlier results invalid.
-_RULES = 1
+_RULES = 2
 _MOST_OUTPUT = 256 << 20
 _MEMORY = 4 << 30
 

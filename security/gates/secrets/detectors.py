@@ -22,6 +22,7 @@ from detect_secrets.plugins.high_entropy_strings import HighEntropyStringsPlugin
 from detect_secrets.plugins.keyword import DENYLIST, KeywordDetector
 from detect_secrets.plugins.npm import NpmDetector
 
+from security.gates.secrets.credential_files import DETECTORS, NAMES, applies
 from security.gates.secrets.readable_text import View
 
 
@@ -69,7 +70,7 @@ class DvcRemoteDetector(RegexBasedDetector):
 _KINDS: list[type[BasePlugin]] = list(get_mapping_from_secret_type_to_class().values())
 _CLASSES = {kind.__name__: kind for kind in _KINDS}
 PLUGINS = frozenset(_CLASSES)
-_OURS = (HuggingFaceTokenDetector, GoogleApiKeyDetector, DvcRemoteDetector)
+_OURS = (HuggingFaceTokenDetector, GoogleApiKeyDetector, DvcRemoteDetector, *DETECTORS)
 _DVC_CONFIG = re.compile(r"(?:^|/)\.dvc/config(?:\.local)?$")
 _PUBLIC_ADDRESS = "Public IP (ipv4)"
 
@@ -132,6 +133,8 @@ def _applies(plugin: BasePlugin, path: str, view: View) -> bool:
         return view.entropy
     if isinstance(plugin, KeywordDetector):
         return view.words
+    if isinstance(plugin, RegexBasedDetector) and type(plugin).__name__ in NAMES:
+        return applies(plugin, path)
     if isinstance(plugin, DvcRemoteDetector):
         return _DVC_CONFIG.search(path) is not None
     return (

@@ -16,10 +16,13 @@ from enum import Enum
 
 from detect_secrets.filters.heuristic import is_sequential_string
 
+from security.gates.secrets.credential_files import NAMES, is_placeholder
 from security.gates.secrets.detectors import Hit
 
 _ENTROPY = frozenset({"HexHighEntropyString", "Base64HighEntropyString"})
-_TEMPLATED = frozenset({*_ENTROPY, "KeywordDetector", "BasicAuthDetector", "DvcRemoteDetector"})
+_TEMPLATED = frozenset(
+    {*_ENTROPY, *NAMES, "KeywordDetector", "BasicAuthDetector", "DvcRemoteDetector"}
+)
 _TEMPLATE = re.compile(r"\$.*|<.*>|\{.*\}|%\(.*\)s|%[sdr]|\.{3,}|\*+|x{3,}", re.IGNORECASE | re.S)
 _NOTHING = re.compile(r"(?:none|null|true|false|undefined|nil|yes|no|~|-?[\d.]{1,5})\W*", re.I)
 _REFERENCE = re.compile(r"[\w.:-]+[(\[].*", re.S)
@@ -48,6 +51,8 @@ class FalsePositive(Enum):
 def find_false_positive(hit: Hit) -> FalsePositive | None:
     """Return why a hit is a false positive; None if it may be a secret."""
     if hit.detector in _TEMPLATED and _TEMPLATE.fullmatch(hit.secret):
+        return FalsePositive.FORM
+    if hit.detector in NAMES and is_placeholder(hit.detector, hit.secret):
         return FalsePositive.FORM
     if hit.detector == "KeywordDetector":
         return FalsePositive.FORM if _is_no_value(hit) else None

@@ -10,6 +10,7 @@ from __future__ import annotations
 from security.content.document import DocumentError, parse_json
 from security.model_scan.byte_stream import ByteContent
 from security.model_scan.examination import Examination
+from security.model_scan.formats.xgboost_trees import check_learner, is_learner
 from security.model_scan.report import Format, ScanLocation, UnscannedError
 
 #: Keys that name a type or a callable for some loader, in lower case.
@@ -41,6 +42,7 @@ def judge_document(examination: Examination, content: ByteContent, where: ScanLo
 
     1. The document is UTF-8 and one value from end to end, with unique keys and finite numbers.
     2. No key names a type or a callable.
+    3. The indexes in the trees of XGBoost are in range.
 
     Raises:
         UnscannedError: a step fails, or the document is longer than the limit.
@@ -49,9 +51,11 @@ def judge_document(examination: Examination, content: ByteContent, where: ScanLo
     if size is None or size > examination.limits.header:
         raise UnscannedError("JSON document longer than the limit", where)
     try:
-        parse_json(content.open().read(size), size, check_key=_refuse_naming)  # 1
+        document = parse_json(content.open().read(size), size, check_key=_refuse_naming)  # 1
     except DocumentError as error:
         raise UnscannedError("not JSON with unique keys and finite numbers", where) from error
+    if is_learner(document):  # 3
+        check_learner(document)
     return Format.JSON
 
 

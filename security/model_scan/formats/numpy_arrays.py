@@ -34,6 +34,15 @@ def judge_array(examination: Examination, content: ByteContent, where: ScanLocat
     return Format.NPY
 
 
+def holds_objects(content: ByteContent) -> bool:
+    """Say whether an array is one of objects, which a pickle makes.
+
+    Raises:
+        UnscannedError: its header is malformed.
+    """
+    return _read_header(content.open())[0].objects
+
+
 def _read_header(stream: ByteStream) -> tuple[ElementType, int]:
     """Return the type and the number of the elements."""
     stream.read(len(MAGIC))

@@ -10,6 +10,7 @@ from typing import Any
 
 from security.content.document import DocumentError, parse_json
 from security.model_scan.byte_stream import ByteContent
+from security.model_scan.config.loader_rules import judge_text
 from security.model_scan.examination import Examination
 from security.model_scan.pickle.pickle_reader import check_end
 from security.model_scan.report import Format, ScanLocation, UnscannedError
@@ -54,6 +55,7 @@ def judge_tensors(examination: Examination, content: ByteContent, where: ScanLoc
     2. Type, shape and offsets of each tensor agree.
     3. The tensors, in the order of their offsets, cover the buffer: nothing hides in between.
     4. The file ends after the last tensor.
+    5. The metadata tells no loader to run code: some parse or evaluate it.
 
     Raises:
         UnscannedError: steps 1 to 3 fail, or the header is longer than the limit.
@@ -62,7 +64,9 @@ def judge_tensors(examination: Examination, content: ByteContent, where: ScanLoc
     length = int.from_bytes(stream.read(_LENGTH_BYTES), "little")
     if length > examination.limits.header:
         raise UnscannedError("safetensors header longer than the limit", where)
-    header = _parse_header(stream.read(length))  # 1
+    header, metadata = _parse_header(stream.read(length))  # 1
+    for text in metadata:
+        judge_text(examination, text, where)  # 5
     ranges = sorted(_read_range(name, entry) for name, entry in header.items())  # 2
     end = 0
     for start, stop in ranges:  # 3
@@ -74,8 +78,8 @@ def judge_tensors(examination: Examination, content: ByteContent, where: ScanLoc
     return Format.SAFETENSORS
 
 
-def _parse_header(raw: bytes) -> dict[str, dict[str, Any]]:
-    """Parse the JSON header without its metadata."""
+def _parse_header(raw: bytes) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """Parse the JSON header; return its tensors, and the texts of its metadata."""
     try:
         header = parse_json(raw, len(raw))
     except DocumentError as error:
@@ -85,7 +89,7 @@ def _parse_header(raw: bytes) -> dict[str, dict[str, Any]]:
     metadata = header.pop(_METADATA, {})
     if not isinstance(metadata, dict) or not all(isinstance(one, str) for one in metadata.values()):
         raise UnscannedError("safetensors metadata is not text")
-    return header
+    return header, list(metadata.values())
 
 
 def _read_range(name: str, entry: Any) -> tuple[int, int]:

@@ -11,6 +11,7 @@ from typing import Any
 from security.content.document import DocumentError, parse_json
 from security.model_scan.byte_stream import ByteContent
 from security.model_scan.examination import Examination
+from security.model_scan.limits import ScanLimits
 from security.model_scan.pickle.allowed_globals import ALLOWED
 from security.model_scan.pickle.pickle_values import Global, is_special
 from security.model_scan.report import ScanLocation, ScanSeverity, UnscannedError, quote
@@ -29,6 +30,7 @@ _LOADERS = frozenset(
 _PLAIN = frozenset(
     ("builtins.NoneType", "numpy.random._generator.Generator", "numpy.random.mtrand.RandomState")
 )
+_CALLING = "ConstructorFromReduceNode"
 _RAW = ("BytesNode", "BytearrayNode")
 
 
@@ -37,23 +39,15 @@ def judge_schema(examination: Examination, content: ByteContent, where: ScanLoca
 
     1. The schema is JSON with unique keys, within the limit.
     2. No loader of a node runs code of the file's choice: no methods, no partials, no operators.
-    3. The class or function of every node is an allowed name.
+    3. The class or function of every node is an allowed name, without conditions that only a
+       pickle's reader can check. What a node calls may also be called by a pickle.
     4. No attribute has a special name.
 
     Raises:
         UnscannedError: the content is not a schema, or longer than the limit.
     """
-    stream = content.open()
-    raw = bytearray()
-    while piece := stream.read_some(1 << 16):
-        raw += piece
-        if len(raw) > examination.limits.header:
-            raise UnscannedError("skops schema longer than the limit", where)
-    try:
-        schema = parse_json(bytes(raw), len(raw))  # 1
-    except DocumentError as error:
-        raise UnscannedError("skops schema is not JSON with unique keys", where) from error
-    if not isinstance(schema, dict) or "__loader__" not in schema:
+    schema = _parse_schema(content, examination.limits, where)  # 1
+    if not _is_node(schema):
         raise UnscannedError("skops schema without a root node", where)
     members: set[str] = set()
     pending: list[Any] = [schema]
@@ -66,6 +60,31 @@ def judge_schema(examination: Examination, content: ByteContent, where: ScanLoca
             if any(key in part for key in _NODE_KEYS):
                 _judge_node(examination, part, where, members)
     return members
+
+
+def may_be_schema(content: ByteContent, limits: ScanLimits) -> bool:
+    """Say whether a document may be a schema; data has documents of this name as well."""
+    try:
+        return _is_node(_parse_schema(content, limits, ScanLocation()))
+    except UnscannedError:
+        return True
+
+
+def _is_node(schema: object) -> bool:
+    return isinstance(schema, dict) and "__loader__" in schema
+
+
+def _parse_schema(content: ByteContent, limits: ScanLimits, where: ScanLocation) -> object:
+    stream = content.open()
+    raw = bytearray()
+    while piece := stream.read_some(1 << 16):
+        raw += piece
+        if len(raw) > limits.header:
+            raise UnscannedError("skops schema longer than the limit", where)
+    try:
+        return parse_json(bytes(raw), len(raw))
+    except DocumentError as error:
+        raise UnscannedError("skops schema is not JSON with unique keys", where) from error
 
 
 def _judge_node(
@@ -81,7 +100,9 @@ def _judge_node(
         message = f"loading runs code of the file's choice: node of type {quote(str(loader))}"
         examination.find("skops-loader", ScanSeverity.HIGH, message, where, quote(str(loader)))
     found = Global(str(module), str(name))
-    if found not in ALLOWED and str(found) not in _PLAIN:  # 3
+    allowance = ALLOWED.get(found)
+    called = allowance is not None and allowance.call is None and loader == _CALLING
+    if called or (allowance is None or allowance.strict) and str(found) not in _PLAIN:  # 3
         message = f"loading imports a name that is not allowed: {found}"
         examination.find("skops-import", ScanSeverity.HIGH, message, where, str(found))
     content = node.get("content")

@@ -52,6 +52,10 @@ ESTIMATORS = {
         "ExtraTreesClassifier ExtraTreesRegressor RandomForestClassifier"
         " RandomForestRegressor RandomTreesEmbedding"
     ),
+    "ensemble._gb_losses": (
+        "BinomialDeviance ExponentialLoss HuberLossFunction LeastAbsoluteError LeastSquaresError"
+        " MultinomialDeviance QuantileLossFunction"
+    ),
     "ensemble._gb": "GradientBoostingClassifier GradientBoostingRegressor",
     "ensemble._hist_gradient_boosting.binning": "_BinMapper",
     "ensemble._hist_gradient_boosting.gradient_boosting": (
@@ -81,6 +85,7 @@ ESTIMATORS = {
         " PairwiseKernel Product RBF RationalQuadratic Sum WhiteKernel"
     ),
     "impute._base": "MissingIndicator SimpleImputer",
+    "impute._iterative": "IterativeImputer",
     "impute._knn": "KNNImputer",
     "isotonic": "IsotonicRegression",
     "kernel_approximation": (
@@ -113,13 +118,19 @@ ESTIMATORS = {
     "manifold._mds": "MDS",
     "manifold._spectral_embedding": "SpectralEmbedding",
     "manifold._t_sne": "TSNE",
-    "metrics._scorer": "_CurveScorer _MultimetricScorer _PassthroughScorer _Scorer",
+    "metrics._scorer": (
+        "_CurveScorer _MultimetricScorer _PassthroughScorer _PredictScorer _ProbaScorer _Scorer"
+        " _ThresholdScorer"
+    ),
     "mixture._bayesian_mixture": "BayesianGaussianMixture",
     "mixture._gaussian_mixture": "GaussianMixture",
     "model_selection._classification_threshold": (
         "FixedThresholdClassifier TunedThresholdClassifierCV"
     ),
-    "model_selection._search": "GridSearchCV RandomizedSearchCV",
+    "model_selection._search": "GridSearchCV ParameterGrid ParameterSampler RandomizedSearchCV",
+    "model_selection._search_successive_halving": (
+        "HalvingGridSearchCV HalvingRandomSearchCV _SubsampleMetaSplitter"
+    ),
     "model_selection._split": (
         "GroupKFold GroupShuffleSplit KFold LeaveOneGroupOut LeaveOneOut LeavePGroupsOut"
         " LeavePOut PredefinedSplit RepeatedKFold RepeatedStratifiedKFold ShuffleSplit"
@@ -160,8 +171,10 @@ ESTIMATORS = {
     "utils._bunch": "Bunch",
     "utils._metadata_requests": "MetadataRequest MethodMetadataRequest",
 }
-# Compiled classes: called without arguments or with numbers or arrays, then given their state.
+# A named tuple, and compiled classes: called without arguments or with numbers or arrays, then
+# given their state.
 CALLED = {
+    "impute._iterative": "_ImputerTriplet",
     "_loss._loss": (
         "CyAbsoluteError CyExponentialLoss CyHalfBinomialLoss CyHalfGammaLoss"
         " CyHalfMultinomialLoss CyHalfPoissonLoss CyHalfSquaredError CyHalfTweedieLoss"
@@ -173,8 +186,16 @@ CALLED = {
     ),
     "tree._tree": "Tree",
 }
-# Functions that take one class and return an empty object of it.
+# Functions that take a class first and return an empty object of it.
 NEW_OBJECTS = {
+    "_loss._loss": (
+        "__pyx_unpickle_CyAbsoluteError __pyx_unpickle_CyExponentialLoss"
+        " __pyx_unpickle_CyHalfBinomialLoss __pyx_unpickle_CyHalfGammaLoss"
+        " __pyx_unpickle_CyHalfMultinomialLoss __pyx_unpickle_CyHalfPoissonLoss"
+        " __pyx_unpickle_CyHalfSquaredError __pyx_unpickle_CyHalfTweedieLoss"
+        " __pyx_unpickle_CyHalfTweedieLossIdentity __pyx_unpickle_CyHuberLoss"
+        " __pyx_unpickle_CyPinballLoss"
+    ),
     "metrics._dist_metrics": "newObj",
     "neighbors._ball_tree": "newObj",
     "neighbors._kd_tree": "newObj",
@@ -182,8 +203,21 @@ NEW_OBJECTS = {
 # Classes that `newObj` instantiates.
 BY_NEW_OBJECT = {
     "metrics._dist_metrics": (
-        "ChebyshevDistance64 EuclideanDistance EuclideanDistance64 HammingDistance64"
-        " HaversineDistance64 ManhattanDistance64 MinkowskiDistance64"
+        "BrayCurtisDistance BrayCurtisDistance32 BrayCurtisDistance64 CanberraDistance"
+        " CanberraDistance32 CanberraDistance64 ChebyshevDistance ChebyshevDistance32"
+        " ChebyshevDistance64 DiceDistance DiceDistance32 DiceDistance64 EuclideanDistance"
+        " EuclideanDistance32 EuclideanDistance64 HammingDistance HammingDistance32"
+        " HammingDistance64 HaversineDistance HaversineDistance32 HaversineDistance64"
+        " JaccardDistance JaccardDistance32 JaccardDistance64 KulsinskiDistance"
+        " KulsinskiDistance32 KulsinskiDistance64 MahalanobisDistance MahalanobisDistance32"
+        " MahalanobisDistance64 ManhattanDistance ManhattanDistance32 ManhattanDistance64"
+        " MatchingDistance MatchingDistance32 MatchingDistance64 MinkowskiDistance"
+        " MinkowskiDistance32 MinkowskiDistance64 RogersTanimotoDistance"
+        " RogersTanimotoDistance32 RogersTanimotoDistance64 RussellRaoDistance"
+        " RussellRaoDistance32 RussellRaoDistance64 SEuclideanDistance SEuclideanDistance32"
+        " SEuclideanDistance64 SokalMichenerDistance SokalMichenerDistance32"
+        " SokalMichenerDistance64 SokalSneathDistance SokalSneathDistance32"
+        " SokalSneathDistance64"
     ),
     "neighbors._ball_tree": "BallTree BallTree32 BallTree64",
     "neighbors._kd_tree": "KDTree KDTree32 KDTree64",
@@ -194,15 +228,34 @@ FUNCTIONS = {
     "feature_selection._mutual_info": "mutual_info_classif mutual_info_regression",
     "feature_selection._univariate_selection": "chi2 f_classif f_oneway f_regression r_regression",
     "metrics._classification": (
-        "accuracy_score balanced_accuracy_score brier_score_loss cohen_kappa_score f1_score"
-        " fbeta_score hamming_loss jaccard_score log_loss matthews_corrcoef precision_score"
-        " recall_score zero_one_loss"
+        "accuracy_score balanced_accuracy_score brier_score_loss class_likelihood_ratios"
+        " cohen_kappa_score d2_brier_score d2_log_loss_score f1_score fbeta_score hamming_loss"
+        " hinge_loss jaccard_score log_loss matthews_corrcoef precision_score recall_score"
+        " zero_one_loss"
     ),
-    "metrics._ranking": "average_precision_score roc_auc_score top_k_accuracy_score",
+    "metrics._ranking": (
+        "auc average_precision_score coverage_error dcg_score label_ranking_average_precision_score"
+        " label_ranking_loss ndcg_score roc_auc_score top_k_accuracy_score"
+    ),
+    "metrics._scorer": "negative_likelihood_ratio positive_likelihood_ratio",
+    "metrics.cluster._supervised": (
+        "adjusted_mutual_info_score adjusted_rand_score completeness_score fowlkes_mallows_score"
+        " homogeneity_score mutual_info_score normalized_mutual_info_score rand_score"
+        " v_measure_score"
+    ),
+    "metrics.cluster._unsupervised": (
+        "calinski_harabasz_score davies_bouldin_score silhouette_score"
+    ),
+    "metrics.pairwise": (
+        "cosine_similarity euclidean_distances laplacian_kernel linear_kernel manhattan_distances"
+        " nan_euclidean_distances polynomial_kernel rbf_kernel sigmoid_kernel"
+    ),
     "metrics._regression": (
-        "explained_variance_score max_error mean_absolute_error mean_absolute_percentage_error"
-        " mean_gamma_deviance mean_poisson_deviance mean_squared_error mean_squared_log_error"
-        " median_absolute_error r2_score root_mean_squared_error"
+        "d2_absolute_error_score d2_pinball_score d2_tweedie_score explained_variance_score"
+        " max_error mean_absolute_error mean_absolute_percentage_error mean_gamma_deviance"
+        " mean_pinball_loss mean_poisson_deviance mean_squared_error mean_squared_log_error"
+        " mean_tweedie_deviance median_absolute_error r2_score root_mean_squared_error"
+        " root_mean_squared_log_error"
     ),
 }
 # fmt: on

@@ -42,7 +42,7 @@ _DEEPEST = 16
 _REFERENCES = 0x01
 _OF_OBJECTS = 0x07
 _INHERITED = 0x1B
-_ELEMENT_TYPE = Global("numpy", "dtype")
+_ELEMENT_TYPE, _RECORD = Global("numpy", "dtype"), Global("numpy", "record")
 _EMPTY_ARRAY_MAKERS = frozenset(
     {
         Global("numpy._core.multiarray", "_reconstruct"),
@@ -146,10 +146,14 @@ def read_pickled(dtype: Value, depth: int = 0) -> ElementType:
     if dtype.builds != 1 or not isinstance(dtype.state, tuple):
         raise ElementTypeError("element type of an array does not have exactly one state")
     code = dtype.arguments[0]
-    if not isinstance(code, str) or len(dtype.state) not in (8, 9):
+    if len(dtype.state) not in (8, 9):
+        raise ElementTypeError("unknown state of an element type")
+    version, order, base, names, fields, size, alignment, flags = dtype.state[:8]
+    if code == _RECORD and type(size) is int:
+        code = f"V{size}"
+    if not isinstance(code, str):
         raise ElementTypeError("unknown state of an element type")
     written = parse_code(code)
-    version, order, base, names, fields, size, alignment, flags = dtype.state[:8]
     if version not in (3, 4) or order not in ("<", ">", "|", "=") or type(flags) is not int:
         raise ElementTypeError("unknown state of an element type")
     objects = written.objects

@@ -20,7 +20,7 @@ def _tuple_of(count: int) -> Operation:
 
 def _add(machine: Machine, target: Value, pairs: list[Value]) -> None:
     """Set items from alternating keys and values."""
-    machine.grow(target)
+    machine.grow(target, pairs)
     if len(pairs) % 2:
         raise MalformedError("malformed pickle: key without a value")
     if isinstance(target, Mapping):
@@ -35,30 +35,36 @@ def _dict(machine: Machine) -> None:
 
 
 def _list(machine: Machine) -> None:
-    items = machine.pop_mark()
-    machine.stack.append(Items("list", len(items)))
+    made = _collect("list", machine.pop_mark())
+    machine.stack.append(made)
 
 
 def _frozenset(machine: Machine) -> None:
-    items = machine.pop_mark()
-    machine.stack.append(Items("set", len(items)))
+    made = _collect("set", machine.pop_mark())
+    machine.stack.append(made)
 
 
-def _extend(machine: Machine, count: int) -> None:
+def _collect(kind: str, items: list[Value]) -> Items:
+    made = Items(kind)
+    made.add(items)
+    return made
+
+
+def _extend(machine: Machine, items: list[Value]) -> None:
     """Add items to the list or set on top."""
     target = machine.top()
-    machine.grow(target)
+    machine.grow(target, items)
     if isinstance(target, Items):
-        target.length += count
+        target.add(items)
 
 
 def _append(machine: Machine) -> None:
-    machine.pop()
-    _extend(machine, 1)
+    item = machine.pop()
+    _extend(machine, [item])
 
 
 def _append_all(machine: Machine) -> None:
-    _extend(machine, len(machine.pop_mark()))
+    _extend(machine, machine.pop_mark())
 
 
 def _set_item(machine: Machine) -> None:

@@ -8,17 +8,27 @@ import struct
 from collections.abc import Callable
 
 from security.model_scan.pickle.pickle_machine import Machine, MalformedError
-from security.model_scan.pickle.pickle_values import OPAQUE_BYTES, OPAQUE_INT, OPAQUE_TEXT, Value
+from security.model_scan.pickle.pickle_values import (
+    OPAQUE_INT,
+    OPAQUE_TEXT,
+    Identities,
+    Opaque,
+    Value,
+)
 from security.model_scan.report import UnscannedError
 
 Operation = Callable[[Machine], None]
 _SHORT_BYTES = 64
 _INTEGER = re.compile(rb"-?(0|[1-9][0-9]{0,999})L?")
 _INDEX = re.compile(rb"[0-9]{1,18}")
-# Characters that int() or strtol() accept in a number; a loader stops at any other.
 _FIRST_LOOK = 64
 _LIKELY = re.compile(rb"[\w\s+.\-]{64}")
-_LIKE_A_NUMBER = re.compile(rb"[\s+\-0-9a-fA-FxXoObBL_]*")
+# What int() or strtol() take for a number; a loader stops at anything else. CPython's C machine
+# ignores what follows a NUL.
+_LIKE_A_NUMBER = re.compile(
+    rb"\s*[+-]?(?:0[xX][0-9a-fA-F_]+|0[oObB][0-9_]+|[0-9][0-9_]*)\s*L?\s*(?:\x00.*)?|\x00.*",
+    re.DOTALL,
+)
 
 
 def read_unsigned(machine: Machine, width: int) -> int:
@@ -38,13 +48,19 @@ def read_length(machine: Machine, width: int) -> int:
 
 def read_argument(machine: Machine, what: str) -> bytes:
     """Read a number, a name or an id; those of real models are shorter than the limit."""
-    likely = _LIKELY.match(machine.stream.peek(_FIRST_LOOK))
+    start = machine.stream.peek(_FIRST_LOOK)
+    likely = _LIKELY.match(start) or _has_ended(start)
     line = machine.stream.read_line(machine.limits.line)
     if line is None and likely:
         raise UnscannedError(f"pickle with {what} longer than the limit")
     if line is None:
         raise MalformedError(f"malformed pickle: overlong line instead of {what}")
     return line
+
+
+def _has_ended(start: bytes) -> bool:
+    """Whether an overlong line starts with a number that the C machine takes up to a NUL."""
+    return b"\0" in start and b"\n" not in start.partition(b"\0")[0]
 
 
 def decode(raw: bytes, encoding: str, errors: str = "strict") -> str:
@@ -63,23 +79,29 @@ def _push_int_line(machine: Machine) -> None:
     if line in (b"00", b"01"):
         machine.stack.append(line == b"01")
         return
-    if not _INTEGER.fullmatch(line):
-        raise _refuse_number(line)
-    machine.stack.append(int(line.rstrip(b"L")))
+    if _INTEGER.fullmatch(line):
+        machine.stack.append(int(line.rstrip(b"L")))
+    else:
+        _accept_odd(machine, line)
+        machine.stack.append(OPAQUE_INT)
 
 
-def _refuse_number(line: bytes) -> UnscannedError:
-    """Return the error for a number that no pickler writes."""
-    if _LIKE_A_NUMBER.fullmatch(line):
-        return UnscannedError("pickle with a number in a form that no pickler writes")
-    return MalformedError("malformed pickle: not a number")
+def _accept_odd(machine: Machine, line: bytes) -> None:
+    """Accept a number that no pickler writes in content that is not meant to be a pickle."""
+    if not _LIKE_A_NUMBER.fullmatch(line):
+        raise MalformedError("malformed pickle: not a number")
+    if machine.identities is not Identities.MALFORMED:
+        raise UnscannedError("pickle with a number in a form that no pickler writes")
 
 
 def _push_float_line(machine: Machine) -> None:
+    line = read_argument(machine, "a number")
     try:
-        machine.stack.append(float(read_argument(machine, "a number")))
+        machine.stack.append(float(line.partition(b"\0")[0]))
     except ValueError as error:
         raise MalformedError("malformed pickle: not a number") from error
+    if b"\0" in line and machine.identities is not Identities.MALFORMED:
+        raise UnscannedError("pickle with a number in a form that no pickler writes")
 
 
 def _push_long(width: int) -> Operation:
@@ -138,7 +160,7 @@ def _push_bytes(width: int) -> Operation:
         length = read_length(machine, width)
         if length > _SHORT_BYTES:
             machine.stream.skip(length)
-            machine.stack.append(OPAQUE_BYTES)
+            machine.stack.append(Opaque("bytes", length))
         else:
             machine.stack.append(machine.stream.read(length))
 
@@ -186,12 +208,19 @@ def _push_text_line(machine: Machine) -> None:
 
 
 def read_index(machine: Machine) -> int:
+    start = machine.stream.peek(_FIRST_LOOK)
     line = machine.stream.read_line(machine.limits.line)
-    if line is None:
+    if line is None and not _has_ended(start):
         raise MalformedError("malformed pickle: not a memo index")
-    if not _INDEX.fullmatch(line):
-        raise _refuse_number(line)
-    return int(line)
+    if line is None:
+        raise UnscannedError("pickle with a memo index longer than the limit")
+    if _INDEX.fullmatch(line):
+        return int(line)
+    _accept_odd(machine, line)
+    try:
+        return int(line.partition(b"\0")[0])
+    except ValueError as error:
+        raise MalformedError("malformed pickle: not a memo index") from error
 
 
 LITERALS: dict[bytes, Operation] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from security.model_scan.pickle.nesting import is_too_deep
 from security.model_scan.pickle.pickle_containers import CONTAINERS
 from security.model_scan.pickle.pickle_literals import (
     LITERALS,
@@ -98,6 +99,8 @@ def _stack_global(machine: Machine) -> None:
 def _extension(width: int) -> Operation:
     def push(machine: Machine) -> None:
         code = read_unsigned(machine, width)
+        if machine.accidental:
+            raise MalformedError("malformed pickle: extension code that nothing has registered")
         message = f"loading imports the name of a registered extension code: {code}"
         machine.find("pickle-extension", ScanSeverity.HIGH, message)
         machine.stack.append(UNKNOWN)
@@ -205,6 +208,13 @@ _OPERATIONS: dict[bytes, Operation] = {
 _TABLE = [_OPERATIONS.get(bytes([code])) for code in range(256)]
 
 
+def _check_depth(machine: Machine, made: Value) -> None:
+    """Refuse objects that are nested so deeply that using or freeing them crashes."""
+    if is_too_deep((made, *machine.memo.values())):
+        machine.find("pickle-bomb", ScanSeverity.HIGH, "objects nested too deeply")
+        raise UnscannedError("pickle with objects nested too deeply")
+
+
 def read_pickle(machine: Machine) -> Value:
     """Follow one pickle to its end and return its value.
 
@@ -219,7 +229,9 @@ def read_pickle(machine: Machine) -> Value:
         if operation is None:
             if code == _STOP:
                 machine.check_frame(ended=True)
-                return machine.pop()
+                made = machine.pop()
+                _check_depth(machine, made)
+                return made
             raise MalformedError(f"not a pickle operation: 0x{code:02x}")
         operation(machine)
         if machine.frame_end is not None and stream.position >= machine.frame_end:

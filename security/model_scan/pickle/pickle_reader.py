@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from security.model_scan.byte_stream import ByteContent, ByteStream, TruncatedError
 from security.model_scan.examination import Examination
+from security.model_scan.limits import ScanLimits
 from security.model_scan.pickle.joblib_arrays import skip_array
-from security.model_scan.pickle.pickle_machine import Identities, Machine, MalformedError, Report
+from security.model_scan.pickle.pickle_machine import NAMING, Machine, MalformedError, Report
 from security.model_scan.pickle.pickle_operations import read_pickle
-from security.model_scan.pickle.pickle_values import Persistent, Value
+from security.model_scan.pickle.pickle_values import Identities, Persistent, Value
 from security.model_scan.report import Format, ScanLocation, ScanSeverity, UnscannedError
+
+#: Findings about an allowed name, which is their subject.
+_HARMFUL = ("pickle-call", "pickle-build")
 
 
 def judge_pickle(examination: Examination, content: ByteContent, where: ScanLocation) -> Format:
@@ -60,19 +64,65 @@ def read_storages(
     return made, machine.storages
 
 
+def has_header(content: ByteContent) -> bool:
+    """Say whether content starts with the header of a pickle of protocol 2 or later."""
+    head = content.open().peek(2)
+    return head[:1] == b"\x80" and 2 <= head[-1] <= 5
+
+
+def reads_as_pickle(content: ByteContent, limits: ScanLimits) -> bool:
+    """Say whether content without a pickle's header is a pickle, or may be one."""
+    machine = Machine(content.open(), limits, lambda *found: None, Identities.STORAGES)
+    try:
+        read_pickle(machine)
+    except (MalformedError, TruncatedError):
+        return machine.acted or bool(machine.storages)
+    except UnscannedError:
+        return True
+    return True
+
+
+def acts_as_pickle(content: ByteContent, limits: ScanLimits) -> bool:
+    """Say whether ``judge_accident`` would report content, or may do so."""
+    try:
+        return bool(_read_accident(content, limits, ScanLocation()))
+    except UnscannedError:
+        return True
+
+
 def judge_accident(examination: Examination, content: ByteContent, where: ScanLocation) -> None:
     """Scan content of another format as a pickle; most readings stop at once.
 
     Raises:
         UnscannedError: the content reads as a pickle beyond a limit, so the scan is inconclusive.
     """
-    machine = _machine(examination, content.open(), where, " in a file that is not a pickle")
-    machine.identities = Identities.MALFORMED
+    for rule, severity, message, offset, subject in _read_accident(
+        content, examination.limits, where
+    ):
+        remark = f"{message} in a file that is not a pickle"
+        examination.find(rule, severity, remark, where.at(offset), subject)
+
+
+def _read_accident(
+    content: ByteContent, limits: ScanLimits, where: ScanLocation
+) -> list[tuple[str, ScanSeverity, str, int, str]]:
+    """Return the findings of a reading that both imports a name and acts.
+
+    Texts and tables often import a name and stop. No code runs without a name: one that is not
+    allowed, or an allowed one with arguments or a state that are harmful.
+    """
+    found: list[tuple[str, ScanSeverity, str, int, str]] = []
+    machine = Machine(content.open(), limits, lambda *one: found.append(one), Identities.MALFORMED)
     try:
         _read(machine, where)
     except (MalformedError, TruncatedError):
         pass
+    except UnscannedError as error:
+        error.capable = True
+        raise
     _refuse_wrapper(machine)
+    named = any(one[0] in NAMING or (one[0] in _HARMFUL and one[-1]) for one in found)
+    return found if machine.acted and named else []
 
 
 def _refuse_wrapper(machine: Machine) -> None:
@@ -82,7 +132,9 @@ def _refuse_wrapper(machine: Machine) -> None:
     scans joblib's reading; this content has no such second scan.
     """
     if machine.wrapped:
-        raise UnscannedError("array wrapper of joblib in a file that joblib does not write")
+        raise UnscannedError(
+            "array wrapper of joblib in a file that joblib does not write", capable=True
+        )
 
 
 def check_end(examination: Examination, stream: ByteStream, where: ScanLocation) -> None:
@@ -92,13 +144,11 @@ def check_end(examination: Examination, stream: ByteStream, where: ScanLocation)
         examination.find("trailing-bytes", ScanSeverity.MEDIUM, message, where.at(stream.position))
 
 
-def _machine(
-    examination: Examination, stream: ByteStream, where: ScanLocation, remark: str = ""
-) -> Machine:
+def _machine(examination: Examination, stream: ByteStream, where: ScanLocation) -> Machine:
     """Return a machine that reports its findings to an examination."""
 
     def report(rule: str, severity: ScanSeverity, message: str, offset: int, subject: str) -> None:
-        examination.find(rule, severity, message + remark, where.at(offset), subject)
+        examination.find(rule, severity, message, where.at(offset), subject)
 
     take: Report = report
     return Machine(stream, examination.limits, take, start=stream.position)

@@ -13,6 +13,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
@@ -199,12 +200,25 @@ def _serve(tool: str, module: str, requests: IO[str], answers: IO[str]) -> None:
         answers.flush()
 
 
+def _read_migration_scripts() -> None:
+    """Let Dagster read the scripts of its databases, which each run in a new project needs."""
+    from dagster import DagsterInstance
+
+    from ml_assets.orchestration.instance.migration_scripts import keep_migration_scripts
+
+    keep_migration_scripts()
+    with tempfile.TemporaryDirectory() as directory:
+        DagsterInstance.local_temp(directory).dispose()
+
+
 if __name__ == "__main__":
     # What a script's directory puts on the path is not there for a console script.
     sys.path[:] = [entry for entry in sys.path if entry != str(Path(__file__).parent)]
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for preloaded in sys.argv[3:]:
         importlib.import_module(preloaded)
+    if "dagster" in sys.argv[3:]:
+        _read_migration_scripts()
     gc.freeze()  # a collection in a child would copy the pages of all modules
     _serve(sys.argv[1], sys.argv[2], sys.stdin, sys.stdout)
     os._exit(0)  # nothing is left to save, and taking the modules apart takes a second

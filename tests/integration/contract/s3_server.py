@@ -83,6 +83,10 @@ class S3Server:
         except (BotoCoreError, ClientError) as error:
             raise AssertionError(f"no bucket: {error}: {self._told()}") from error
 
+    def put(self, bucket: str, key: str, content: bytes) -> None:
+        """Store an object."""
+        self._client().put_object(Bucket=bucket, Key=key, Body=content)
+
     def _launch(self) -> None:
         names = [*ROLES, *(f"{role}.grpc" for role in ROLES)]
         self._ports = dict(zip(names, free_ports(len(names)), strict=True))

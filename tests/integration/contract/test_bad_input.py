@@ -46,7 +46,34 @@ class Case:
         return self.name
 
 
+def conflict(path: str, text: str) -> Step:
+    """Return a step that leaves a merge conflict in a file."""
+    sides = f"<<<<<<< HEAD\n{text}\n=======\n{text}  # theirs\n>>>>>>> other\n"
+
+    def write(repository: Repository) -> None:
+        file = repository.project / path
+        kept = file.read_text(encoding="utf-8") if file.exists() else ""
+        repository.write(path, kept + sides)
+
+    return write
+
+
 CASES = (
+    Case("conflict-in-lock", conflict("dvc.lock", "schema: '2.0'"), ("conflict", "dvc.lock, line")),
+    Case("conflict-in-graph", conflict("dvc.yaml", "  x:"), ("conflict", "dvc.yaml, line")),
+    Case(
+        "conflict-in-dvc-file", conflict("data.dvc", "outs: []"), ("conflict", "data.dvc, line 1")
+    ),
+    Case(
+        "conflict-in-params", conflict("params.yaml", "a: 1"), ("conflict", "params.yaml, line 1")
+    ),
+    Case(
+        "several-mistakes",
+        write_stages(
+            "  bad:\n    cmd: echo\n    always_changed: NO\n    outs:\n    - a: {cache: no}\n"
+        ),
+        ("line 14: expected bool", "['always_changed']", "line 16: expected bool", "['cache']"),
+    ),
     Case("broken-yaml", write("dvc.yaml", "stages:\n  one: [\n"), ("dvc.yaml",)),
     Case("yaml-that-is-no-mapping", write("dvc.yaml", "- a\n- b\n"), ("dvc.yaml",)),
     Case("yaml-that-is-no-text", write("dvc.yaml", "stages: \x00\x01\n"), ("dvc.yaml",)),

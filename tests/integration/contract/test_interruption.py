@@ -4,6 +4,7 @@ import json
 import signal
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 import pytest
@@ -208,3 +209,85 @@ def test_lock_of_a_dead_process_is_recovered_from(repository: Repository) -> Non
     repository.write(".dvc/tmp/rwlock", f'{{"write": {{"{path}": {entry}}}}}')
     assert sorted(repository.run().ran) == ["a"]
     assert repository.repro().ran == {}
+
+
+def late_first(repository: Repository) -> None:
+    """Write stages of which the first two of the graph end last."""
+    slow = "touch started; sleep 300"
+    repository.stages(
+        {
+            "a": {"cmd": slow, "outs": ["a"]},
+            "b": {"cmd": "echo b > b", "outs": ["b"]},
+            "c": {"cmd": "cp a c", "deps": ["a"], "outs": ["c"]},
+            "d": {"cmd": "echo d > d", "outs": ["d"]},
+        }
+    )
+
+
+def ended_early(repository: Repository, *, killed: bool) -> None:
+    """Run until stages are recorded, then stop."""
+    running = Running(repository, "run", "--jobs", "3")
+    running.wait_for_file("started")
+    for name in ("dvc.lock", "b", "d"):
+        wait_for((repository.project / name).exists, f"the end of a stage: {name}")
+    if killed:
+        running.process.kill()
+    else:
+        running.process.send_signal(signal.SIGINT)
+    running.finish(20)
+    for process in processes_of(repository):
+        process.kill()
+
+
+@pytest.mark.parametrize("killed", [False, True], ids=["interrupted", "killed"])
+def test_entries_stand_as_after_an_undisturbed_run(
+    repository: Repository, tmp_path: Path, killed: bool
+) -> None:
+    late_first(repository)
+    ended_early(repository, killed=killed)
+    repository.edit("dvc.yaml", "touch started; sleep 300", "echo a > a")
+    reference = repository.copy(tmp_path / "reference")
+    reference.remove("dvc.lock", "b", "d")
+    reference.repro()
+
+    assert {"a", "c"} <= set(repository.run().ran)
+
+    expected = (reference.project / "dvc.lock").read_bytes()
+    assert (repository.project / "dvc.lock").read_bytes() == expected
+    assert repository.repro().ran == {}
+
+
+def test_entries_that_another_program_has_ordered_stay(repository: Repository) -> None:
+    """DVC goes on after the interruption, and appends; then nothing is moved any more."""
+    late_first(repository)
+    ended_early(repository, killed=False)
+    repository.edit("dvc.yaml", "touch started; sleep 300", "echo a > a")
+    repository.repro()
+    text = (repository.project / "dvc.lock").read_text("utf-8")
+    repository.edit("dvc.yaml", "echo d > d", "echo dd > d")
+
+    assert sorted(repository.run().ran) == ["d"]
+
+    names = [line for line in text.splitlines() if line[:2] == "  " and line[2] != " "]
+    after = (repository.project / "dvc.lock").read_text("utf-8")
+    assert [line for line in after.splitlines() if line in names] == names
+
+
+def test_stage_that_failed_is_appended_as_by_dvc(repository: Repository, tmp_path: Path) -> None:
+    repository.stages(
+        {
+            "a": {"cmd": "exit 1", "outs": ["a"]},
+            "b": {"cmd": "echo b > b", "outs": ["b"]},
+        }
+    )
+    reference = repository.copy(tmp_path / "reference")
+    reference.try_dvc("repro", "--keep-going")
+    assert repository.ml_assets("run", "--keep-going").code == 1
+    for one in (reference, repository):
+        one.edit("dvc.yaml", "exit 1", "echo a > a")
+    reference.repro()
+
+    repository.run()
+
+    expected = (reference.project / "dvc.lock").read_bytes()
+    assert (repository.project / "dvc.lock").read_bytes() == expected

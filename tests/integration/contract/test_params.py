@@ -168,7 +168,33 @@ def track_no_more(repository: Repository) -> None:
     repository.edit("dvc.yaml", "    - rate\n", "")
 
 
+def named_in_other_ways(repository: Repository) -> None:
+    """Parameter files with a double slash, a dot or a detour in their path."""
+    repository.write("pipe/config.yaml", "k: 1\n")
+    repository.write("params.yaml", "base: pipe/\nrate: 1\n")
+    repository.stages(
+        {
+            "slash": {
+                "cmd": "echo 1 > a.txt",
+                "params": [{"${base}/config.yaml": ["k"]}],
+                "outs": ["a.txt"],
+            },
+            "dot": {
+                "cmd": "echo 1 > b.txt",
+                "params": [{"./params.yaml": ["rate"]}, {"pipe/../pipe/config.yaml": ["k"]}],
+                "outs": ["b.txt"],
+            },
+        }
+    )
+
+
+def change_far(repository: Repository) -> None:
+    """Change the parameter behind the odd paths."""
+    repository.edit("pipe/config.yaml", "k: 1", "k: 2")
+
+
 FEATURES = (
+    Feature("names-of-files", named_in_other_ways, (change_far,)),
     Feature("odd-values", odd_values, (number_becomes_float, text_becomes_number, reorder_dict)),
     Feature("anchors", anchors, (change_anchored,)),
     Feature(
@@ -211,3 +237,26 @@ def test_parameter_that_is_called_size_is_no_size_of_a_file(
     assert sorted(finished.ran) == ["use"]
     assert (pair.judged.project / "a.txt").read_text(encoding="utf-8") == "w: 4\n"
     assert (pair.reference.project / "a.txt").read_text(encoding="utf-8") == "w: 3\n"
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "key"),
+    [("odd.toml", "t = 03:04:05\n", "t"), ("odd.toml", "a.b = [1, 03:04:05]\n", "a")]
+    + [("odd.py", "t = 1j\n", "t")],
+)
+def test_parameter_that_yaml_cannot_hold_fails_its_stage_alone(
+    repository: Repository, file: str, text: str, key: str
+) -> None:
+    repository.write(file, text)
+    good = {f"q{n}": {"cmd": f"echo {n} > q{n}", "outs": [f"q{n}"]} for n in range(4)}
+    bad = {"cmd": "echo > p", "params": [{file: [key]}], "outs": ["p"]}
+    repository.stages({**good, "bad": bad})
+
+    finished = repository.ml_assets("run", "--keep-going", "--jobs", "5")
+
+    assert finished.code == 1, finished
+    assert f"bad: YAML cannot hold a parameter: {file}:{key}" in finished.stderr
+    assert sorted(finished.ran) == sorted(good)
+    lock = (repository.project / "dvc.lock").read_text(encoding="utf-8")
+    assert all(f"  {name}:" in lock for name in good) and "bad" not in lock
+    assert repository.ml_assets("plan").code == 0

@@ -8,20 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from .published import LARGE, build, cached, clone, present, publish, recorded, stored
+from .published import LARGE, cached, clone, present, publish, recorded, stored
 from .repository import Finished, Repository
 from .running import Running
 
 DATA = ("raw.csv", "large.txt", "parts", "gathered/part", "size.txt", "all.txt")
-
-
-@pytest.fixture(scope="module")
-def origin(empty_repository: Repository, tmp_path_factory: pytest.TempPathFactory) -> Repository:
-    """A repository that is published to a directory; only ever cloned."""
-    repository = empty_repository.copy(tmp_path_factory.mktemp("pull") / "origin")
-    build(repository)
-    publish(repository, str(repository.outside / "store"))
-    return repository
 
 
 @pytest.fixture

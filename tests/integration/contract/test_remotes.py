@@ -12,20 +12,11 @@ from pathlib import Path
 import pytest
 
 from .http_store import serve
-from .published import LARGE, build, cached, clone, present, publish, recorded
+from .published import LARGE, cached, clone, present, recorded
 from .repository import Repository
 from .s3_server import REGION, SECRET, USER, S3Server, free_ports, s3
 
 PASSWORD = "open-sesame-4711"
-
-
-@pytest.fixture(scope="module")
-def origin(empty_repository: Repository, tmp_path_factory: pytest.TempPathFactory) -> Repository:
-    """A repository that is published to a directory; only ever cloned."""
-    repository = empty_repository.copy(tmp_path_factory.mktemp("remotes") / "origin")
-    build(repository)
-    publish(repository, str(repository.outside / "store"))
-    return repository
 
 
 @pytest.fixture
@@ -122,13 +113,6 @@ class Bucket:
 
     server: str
     name: str
-
-
-@pytest.fixture(scope="session")
-def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    """A running S3 server, of which each test has a bucket of its own."""
-    with s3(tmp_path_factory.mktemp("s3")) as server:
-        yield server
 
 
 @pytest.fixture

@@ -84,3 +84,16 @@ def test_hint_for_a_remote_of_the_branch_works(project: Repository) -> None:
 
         project.dvc("config", "--local", "remote.new.url", server.url)
         assert list(project.run("--pull").ran) == ["copy"]
+
+
+def test_plan_that_may_fetch_compares_the_repository_with_the_last_command(
+    project: Repository,
+) -> None:
+    assert project.ml_assets("plan", "--pull").code == 0
+    tree = project.git("rev-parse", "main^{tree}").strip()
+    other = project.git("commit-tree", "-m", "another history", tree).strip()
+    project.git("update-ref", "refs/heads/main", other)
+    refused = project.ml_assets("plan", "--pull", "--json")
+    assert refused.code == 2, str(refused)
+    assert "does not contain its commit" in refused.document["error"]["message"]
+    assert project.ml_assets("plan").code == 0

@@ -107,6 +107,7 @@ def test_dvc_without_git_settings_inside_of_git(bare: Repository, pair_of: PairO
     bare.git("init", "--quiet", "--initial-branch=main")
     bare.dvc("init", "--quiet", "--no-scm")
     pipeline(bare)
+    bare.write(".git/info/exclude", "/.dvc/cache\n/.dvc/tmp\n")  # a tracked cache is refused
     bare.commit()
     pair = pair_of(bare)
     assert_equals_dvc_repro(pair, (change,))

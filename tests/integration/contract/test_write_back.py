@@ -2,7 +2,8 @@
 
 import dataclasses
 import subprocess
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ from ml_assets.project.rules import find_rules
 from ml_assets.project.settings.watch import WriteBack
 from ml_assets.proof.store import Proofs
 from resources.errors import UnavailableError
-from resources.git.mirror import LOCKS
+from resources.git.remote_repository import LOCKS
 
 from .repository import Repository
 
@@ -77,12 +78,14 @@ def ran(repository: Repository, watch: Watch, commit: str) -> CommitGraph:
     return load_graph(watch, "main", commit)
 
 
-def write_back(watch: Watch, graph: CommitGraph, commit: str) -> list[str]:
+def write_back(
+    watch: Watch, graph: CommitGraph, commit: str, waits: Sequence[float] = ()
+) -> list[str]:
     notices: list[str] = []
     signer = Proofs(graph.project, find_rules(graph.project.root)).signer
     records = open_records(watch)
     Recorder(
-        watch, records, signer.sign, graph, "main", commit, "run-1", notices.append
+        watch, records, signer.sign, graph, "main", commit, "run-1", notices.append, waits
     ).write_back()
     return notices
 
@@ -127,6 +130,87 @@ def test_same_record_is_written_once(pushed: Repository) -> None:
     first = watch.mirror.read_remote_ref(REF)
     write_back(watch, graph, commit)
     assert watch.mirror.read_remote_ref(REF) == first
+
+
+def stored(repository: Repository) -> list[Path]:
+    return [one for one in (repository.outside / "store").rglob("*") if one.is_file()]
+
+
+def test_data_is_pushed_even_if_the_commit_holds_its_lock_files(pushed: Repository) -> None:
+    """A user ran in his checkout, committed the lock files, and pushed no data."""
+    assert pushed.ml_assets("run").code == 0
+    commit = another(pushed, "one\n")
+    watch = watch_of(pushed)
+
+    write_back(watch, ran(pushed, watch, commit), commit)
+
+    assert stored(pushed)
+    assert watch.mirror.read_remote_ref(REF) is None
+
+
+def test_record_of_a_replaced_commit_is_none_of_its_successor(pushed: Repository) -> None:
+    """The amended commit has the same lock files, but no clone would take the old record."""
+    watch = watch_of(pushed)
+    first = push(pushed)
+    write_back(watch, ran(pushed, watch, first), first)
+    old = watch.mirror.read_remote_ref(REF)
+    pushed.git("commit", "--quiet", "--amend", "--message", "another subject")
+    second = push(pushed)
+    watch = watch_of(pushed)
+
+    write_back(watch, ran(pushed, watch, second), second)
+
+    tip = watch.mirror.read_remote_ref(REF)
+    assert tip is not None and tip != old
+    assert open_records(watch).verify(tip, "main").commit == second
+
+
+def test_lock_files_that_came_late_do_not_hide_a_record(pushed: Repository) -> None:
+    """A commit brings lock files as old as the recorded ones of its parent are not."""
+    assert pushed.ml_assets("run").code == 0
+    lock = (pushed.project / "dvc.lock").read_text(encoding="utf-8")
+    pushed.remove("dvc.lock")
+    pushed.write("in.txt", "two\n")
+    pushed.git("add", "--all", "--", ".", ":!dvc.lock")
+    pushed.commit("two")
+    second = push(pushed)
+    watch = watch_of(pushed)
+    write_back(watch, ran(pushed, watch, second), second)
+    pushed.write("in.txt", "one\n")
+    pushed.write("dvc.lock", lock)
+    third = another(pushed, "one\n")
+    watch = watch_of(pushed)
+
+    graph = ran(pushed, watch, third)
+    write_back(watch, graph, third)
+
+    found = open_records(watch).find("main", lambda _: None)
+    files = watch.mirror.read_files(third, ("dvc.lock", "n"))
+    assert found is not None
+    files |= open_records(watch).select(found, third, ".", lambda _: None)
+    assert files["dvc.lock"] == (graph.project.root / "dvc.lock").read_bytes()
+
+
+def test_remote_that_comes_back_gets_data_and_record(pushed: Repository) -> None:
+    commit = push(pushed)
+    watch = watch_of(pushed)
+    graph = ran(pushed, watch, commit)
+    store, remote = pushed.outside / "store", pushed.outside / "remote.git"
+    store.write_text("a file where the remote's directory should be")
+    remote.rename(remote.with_suffix(".away"))
+    timers = [
+        threading.Timer(3, store.unlink),
+        threading.Timer(9, remote.with_suffix(".away").rename, [remote]),
+    ]
+    for timer in timers:
+        timer.start()
+
+    notices = write_back(watch, graph, commit, (1, 1, 2, 4, 4, 8))
+
+    for timer in timers:
+        timer.join()
+    assert any("next attempt in 1 s" in one for one in notices)
+    assert stored(pushed) and watch.mirror.read_remote_ref(REF) is not None
 
 
 def test_record_of_a_later_commit_stays(pushed: Repository) -> None:

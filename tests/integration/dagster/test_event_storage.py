@@ -27,6 +27,28 @@ with dg.DagsterInstance.from_config(sys.argv[1]) as instance:
 """
 
 
+MANY_RUNS = """
+import os, resource, sys, threading
+resource.setrlimit(resource.RLIMIT_NOFILE, (128, 128))
+import dagster as dg
+from dagster._core.test_utils import create_run_for_test
+with dg.DagsterInstance.from_config(sys.argv[1]) as instance:
+    def work():
+        for _ in range(15):
+            run = create_run_for_test(instance, "job")
+            instance.report_engine_event("working", run)
+            assert len(instance.all_logs(run.run_id)) == 1
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    links = [f"/proc/self/fd/{number}" for number in os.listdir("/proc/self/fd")]
+    files = [os.readlink(link) for link in links if os.path.islink(link)]
+    print(instance.get_runs_count(), sum("/events/" in file for file in files))
+"""
+
+
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     """A Dagster home with our event storage."""
@@ -128,6 +150,16 @@ def test_process_that_is_killed_loses_no_event(home: Path) -> None:
 
     assert finished.returncode == -signal.SIGKILL, finished.stderr
     assert keys(stock(home)) == {str(number) for number in range(20)}
+
+
+def test_many_runs_in_one_process_leave_few_files_open(home: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", MANY_RUNS, str(home)], capture_output=True, text=True
+    )
+
+    assert done.returncode == 0 and "Exception" not in done.stderr, done.stderr
+    runs, files = map(int, done.stdout.split())
+    assert runs == 60 and files <= 3 * 8
 
 
 def test_closed_storage_leaves_no_connection_open(home: Path) -> None:

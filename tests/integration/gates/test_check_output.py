@@ -2,10 +2,13 @@
 
 import json
 import resource
+import subprocess
+import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
 import jsonschema
+import pytest
 
 from tests.integration.contract.repository import Finished, Repository
 from tests.integration.gates.gated_project import CLEAN, DIRTY, HARMLESS
@@ -153,3 +156,22 @@ def test_other_policy_uses_the_same_results(project: Repository) -> None:
     done = project.ml_assets("check", "--json", "code-security")
 
     assert (done.code, cached(done)) == (0, {"code-security": True}), done
+
+
+@pytest.mark.parametrize(("report", "left_out"), [("report.txt", True), ("train.py", False)])
+def test_output_that_a_pipeline_writes_into_the_project_is_not_judged(
+    project: Repository, report: str, left_out: bool
+) -> None:
+    """The console script has its own view of the files, where it cannot look at ``tee``."""
+    script = Path(sys.executable).with_name("ml-assets")
+    done = subprocess.run(
+        ["sh", "-c", f"{script} check secrets 2>&1 | tee {report}"],
+        cwd=project.project,
+        env=project.environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    said = f"notice: not judged, receives the output of this command: {report}\n"
+    assert (said in done.stdout) is left_out, done.stdout
+    assert "passed: 1 judged" in done.stdout or not left_out

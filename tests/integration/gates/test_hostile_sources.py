@@ -217,3 +217,27 @@ def test_environment_that_a_commit_brings_is_not_used(project: Repository, plant
     assert done.code == 2, done
     assert "Python environment tracked by Git: .venv" in done.stdout
     assert not (project.home / "used").exists()
+
+
+def test_names_that_are_not_utf_8_are_judged_and_told(project: Repository) -> None:
+    root = os.fsencode(project.root)
+    contents = {b"b\xe9.py": DIRTY, b"tool\xe9": f"#!/usr/bin/python\n{DIRTY}"}
+    contents[b"d\xe9/requirements.txt"] = "victim\n"
+    for name, text in contents.items():
+        path = os.path.join(root, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w") as stream:
+            stream.write(text)
+    report = project.home / "gates.sarif"
+
+    words = ("check", "code-security", "secrets", "dependencies", "types", "lint", "format")
+    done = project.ml_assets(*words, "--json", "--sarif", str(report))
+    again = project.ml_assets("check", "code-security", "--json")
+
+    assert done.code == again.code == 1 and "unexpected" not in done.stderr, done
+    gates = {gate["name"]: gate for gate in done.document["gates"]}
+    found = [(one["path"], one["id"]) for one in gates["code-security"]["findings"]]
+    assert {("b\\xe9.py", "B602"), ("tool\\xe9", "B602")} <= set(found)
+    assert "/requirements.txt:1: victim" in gates["dependencies"]["reason"]
+    assert gates["secrets"]["verdict"] == "passed" and report.stat().st_size
+    assert again.document["gates"][0]["cached"] is True

@@ -191,7 +191,7 @@ def test_drill_catches_every_attack_that_can_be_tried(proven: Repository) -> Non
     outcomes = {one["attack"]: one["outcome"] for one in done.document["attacks"]}
     assert outcomes.pop("a registry entry") == "not tried"
     assert set(outcomes.values()) == {"caught"}, done.stdout
-    assert len(outcomes) == 18
+    assert len(outcomes) == 21
     assert proven.ml_assets("verify", "model.pkl").code == 0
 
 

@@ -291,6 +291,8 @@ def test_dirty_code_is_not_signed(proven: Repository, tmp_path: Path) -> None:
         (["verify", "model.pkl", "--environment", "moon"], 2, "unknown environment"),
         (["trace", "nothing"], 2, "no such file"),
         (["impact", "pkg:"], 2, "not a package URL"),
+        (["impact", "CVE-2199-1"], 3, "unknown here: CVE-2199-1; advisories end 20"),
+        (["impact", "ghsa-xxxx-yyyy-zzzz"], 3, "unknown here: GHSA-XXXX-YYYY-ZZZZ"),
     ],
 )
 def test_bad_subject_is_an_error_with_a_hint(

@@ -28,6 +28,13 @@ T = TypeVar("T")
 
 ENDED = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
 _START = 180.0  # seconds that a server may take to answer
+#: A daemon of Dagster's that starts its processes as the server does.
+_DAEMON = """\
+from dagster._daemon.cli import main
+from ml_assets.orchestration.web.fork_server import use_fork_server
+use_fork_server()
+main()
+"""
 _PAUSE = 0.5  # a look costs CPU time that what is waited for needs
 
 
@@ -109,6 +116,10 @@ class Service:
             if all(word in line for word in words):
                 found.append(one)
         return found
+
+    def named(self, name: str) -> list[psutil.Process]:
+        """Find its forked processes by their name: all have the command line of the fork server."""
+        return [one for one in self.family() if one.is_running() and one.name() == name]
 
     def stop(self) -> int:
         """Interrupt it, as Ctrl-C does; return its exit code."""
@@ -272,7 +283,7 @@ class Daemon:
         directory.mkdir(exist_ok=True)
         with open(service.pushed.home / "daemon.log", "ab") as stream:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "dagster._daemon", "run", "-m", "ml_assets.definitions"]
+                [sys.executable, "-P", "-c", _DAEMON, "run", "-m", "ml_assets.definitions"]
                 + ["--working-directory", str(directory)],
                 cwd=directory,
                 env={

@@ -120,14 +120,25 @@ def test_killed_server_process_is_started_again(service: Service, words: str) ->
     assert "a server process ended unexpectedly" in service.output
 
 
+def test_killed_fork_server_is_started_again(service: Service) -> None:
+    """The code servers that it has forked are replaced, and the next commit runs."""
+    service.wait_for_tick()
+    (code_server,) = service.named("code-server")
+    fork_server = code_server.parent()
+    assert fork_server is not None and "forkserver" in " ".join(fork_server.cmdline())
+    fork_server.kill()
+    service.wait_for_pass(service.pushed.push("main", {"depth.txt": "forked\n"}), 180)
+    assert service.named("code-server")[0].pid != code_server.pid
+
+
 def test_run_whose_code_server_was_killed_can_be_ended(service: Service) -> None:
     """A click on `Terminate` interrupts its process, which ends its stage, and it is cancelled."""
     commit, run = _start_waiting(service, "ended")
     worker = service.worker(run)
-    for words in (("code-server", "start"), ("dagster", "api", "grpc")):
-        for process in service.find(*words):
+    for name in ("code-server", "definitions"):
+        for process in service.named(name):
             process.kill()
-    wait_until(lambda: service.find("code-server", "start"), "another code server, of Dagster's")
+    wait_until(lambda: service.named("code-server"), "another code server, of Dagster's")
     service.wait_for_tick(120)
     assert worker.is_running()
     answer = service.query(

@@ -7,10 +7,15 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.definitions_load_context import (
+    DefinitionsLoadContext,
+    DefinitionsLoadType,
+)
 
-from ml_assets.branches.watch import identifier, slug, watch_project
+from ml_assets.branches.watch import identifier, watch_project
 from ml_assets.definitions import build_watched_definitions
 from ml_assets.project.project import Project
+from ml_assets.project.watch_home import slug
 
 from .pushed import make_pushed
 
@@ -39,7 +44,9 @@ def test_graphs_of_branches_with_similar_names_are_shown_side_by_side(
     assert watch is not None
     watch.mirror.fetch([*SIMILAR, "main"], "main")
 
-    repository = build_watched_definitions(watch).get_repository_def()
+    # A test before this one may have left the context of a run, which names other commits.
+    with DefinitionsLoadContext.scoped(DefinitionsLoadContext(DefinitionsLoadType.INITIALIZATION)):
+        repository = build_watched_definitions(watch).get_repository_def()
 
     keys = {key.to_user_string() for key in repository.asset_graph.materializable_asset_keys}
     assert {f"{name}/model.txt" for name in SIMILAR} <= keys

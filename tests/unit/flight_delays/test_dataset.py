@@ -61,7 +61,7 @@ def test_order_of_the_raw_flights_does_not_matter(tmp_path: Path) -> None:
 
 
 def test_flight_that_is_in_the_table_twice_is_refused() -> None:
-    with pytest.raises(DataError, match="flight is in the table twice"):
+    with pytest.raises(DataError, match="duplicate flight"):
         small_dataset({}, {}, APRIL, MAY)
 
 

@@ -144,7 +144,7 @@ def test_spellings_of_one_maker_are_one() -> None:
 
 
 def test_registry_with_a_tail_number_twice_is_refused() -> None:
-    with pytest.raises(DataError, match="twice: N1"):
+    with pytest.raises(DataError, match="duplicate tail number in the registry: N1"):
         build_features(raw_tables(planes=[{}, {"seats": 9}]), WINDOW)
 
 

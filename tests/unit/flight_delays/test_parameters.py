@@ -25,7 +25,7 @@ def test_missing_parameter_is_named_in_full() -> None:
 
 @pytest.mark.parametrize("value", [True, 1.0, "1", None, -1])
 def test_whole_number_is_nothing_else(value: object) -> None:
-    with pytest.raises(ParameterError, match="not a whole number from 0: a.x"):
+    with pytest.raises(ParameterError, match="not an integer of at least 0: a.x"):
         Section("a", {"x": value}).integer("x")
 
 
@@ -37,13 +37,13 @@ def test_number_is_finite_and_above_zero(value: object) -> None:
 
 @pytest.mark.parametrize("value", [1, [1.0], [True], ["1"], None])
 def test_list_holds_whole_numbers_only(value: object) -> None:
-    with pytest.raises(ParameterError, match="not a list of whole numbers: x"):
+    with pytest.raises(ParameterError, match="not a list of integers: x"):
         Section("", {"x": value}).integers("x")
 
 
 @pytest.mark.parametrize("value", ["", 1, None])
 def test_text_is_not_empty(value: object) -> None:
-    with pytest.raises(ParameterError, match="not a text"):
+    with pytest.raises(ParameterError, match="not a string"):
         Section("", {"x": value}).text("x")
 
 

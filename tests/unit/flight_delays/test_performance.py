@@ -44,7 +44,7 @@ def test_fewer_flights_than_a_batch_are_taken_again(model: OnnxModel) -> None:
 
 
 def test_no_flights_cannot_be_measured(model: OnnxModel) -> None:
-    with pytest.raises(DataError, match="no flight to ask the model about"):
+    with pytest.raises(DataError, match="no flight to test the model with"):
         measure(model, 1, prepared_table(3).iloc[:0], LOAD)
 
 

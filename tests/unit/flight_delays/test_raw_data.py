@@ -53,7 +53,7 @@ def test_one_changed_byte_in_a_raw_file_is_refused(
     content[len(content) // 2] ^= 1
     (copied / name).write_bytes(bytes(content))
 
-    with pytest.raises(DataError, match=f"not the expected one: {name}"):
+    with pytest.raises(DataError, match=f"unexpected raw file: {name}"):
         load_raw_tables(copied, digests)
 
 

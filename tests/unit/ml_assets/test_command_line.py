@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -100,7 +101,7 @@ def test_every_help_shows_examples_that_can_be_typed(command: str | None, capsys
     assert examples
     for example in examples:
         assert example.startswith("  ml-assets ")
-        arguments = cli.build_parser().parse_args(example.split()[1:])
+        arguments = cli.build_parser().parse_args(shlex.split(example)[1:])
         assert command is None or arguments.command == command
 
 

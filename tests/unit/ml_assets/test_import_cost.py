@@ -114,3 +114,12 @@ def test_run_with_something_to_do_does_import_them(done: DvcProject, tmp_path: P
 
     assert answer["code"] == 0
     assert "dagster" in answer["modules"]
+
+
+def test_verify_imports_neither_gates_nor_the_run_of_a_stage() -> None:
+    program = "import sys, ml_assets.commands.verify as _; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    unneeded = ("ml_assets.gating", "ml_assets.proof.rebuild", "resources.advisory_feed")
+    assert [name for name in done.stdout.split() if name.startswith(unneeded)] == []

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from resources.files import current_umask, write_atomically
+from resources.files import current_umask, write_atomically, write_output
 
 # The kernel refuses to let the file grow over the limit: in the middle of the write.
 CRASH = """
@@ -126,3 +126,40 @@ def test_reader_never_sees_a_part(tmp_path: Path) -> None:
     reader.join()
 
     assert seen and seen <= contents
+
+
+def test_output_to_a_pipe_goes_through_it(tmp_path: Path) -> None:
+    pipe = tmp_path / "output"
+    os.mkfifo(pipe)
+    read: list[bytes] = []
+    reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()))
+    reader.start()
+
+    write_output(pipe, b"content")
+
+    reader.join(10)
+    assert read == [b"content"]
+    assert pipe.is_fifo()
+
+
+def test_output_to_a_device_leaves_the_device(tmp_path: Path) -> None:
+    terminal, device = os.openpty()  # of this test alone, in a directory that takes no new files
+    path = Path(os.ttyname(device))
+
+    write_output(path, b"content")
+
+    assert os.read(terminal, 100) == b"content"
+    assert path.is_char_device()
+    os.close(device)
+    os.close(terminal)
+
+
+def test_output_to_a_file_is_written_whole(tmp_path: Path) -> None:
+    file, other = tmp_path / "output", tmp_path / "same"
+    file.write_bytes(b"old")
+    os.link(file, other)
+
+    write_output(file, b"new")
+
+    assert file.read_bytes() == b"new"
+    assert other.read_bytes() == b"old"

@@ -23,6 +23,7 @@ CODES = {
     "command": 1,
     "missing-out": 1,
     "missing-input": 1,
+    "out-changed": 1,
     "corrupt-object": 1,
     "advisory-feed": 3,
     "hostile-feed": 3,
@@ -80,6 +81,7 @@ def test_what_the_system_refused_is_said_with_its_file(error: OSError, message: 
         (errno.EACCES, "permissions"),
         (errno.ENOENT, "missing path"),
         (errno.ECONNREFUSED, "network"),
+        (errno.E2BIG, "into a script"),
         (errno.EIO, "the cause"),
     ],
 )

@@ -19,8 +19,9 @@ from ml_assets.branches.lock_records import (
 )
 from resources.git.command import call_git
 from resources.git.commit_history import Author
-from resources.git.mirror import LOCKS, TRUSTED_LOCKS, Mirror, open_mirror
+from resources.git.mirror import TRUSTED_LOCKS, Mirror, open_mirror
 from resources.git.object_format import hash_object
+from resources.git.remote_repository import LOCKS
 from security.content.digest import digest_bytes
 from security.errors import SecurityError
 from security.signing.signer import KeySigner

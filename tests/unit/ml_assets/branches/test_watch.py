@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ml_assets.branches.watch import find_watch, watch_repository
-from ml_assets.project.project import PROJECT_VARIABLE
+from ml_assets.signer.user_directories import PROJECT_VARIABLE
 from resources.errors import UnavailableError
 
 pytestmark = pytest.mark.process

@@ -18,6 +18,7 @@ ENTRY_POINTS = {
     "ml_assets/branches/branch_run.py",
     "ml_assets/orchestration/checks.py",
     "ml_assets/orchestration/working_tree_run.py",
+    "ml_assets/project/remote_lister.py",  # a process of its own, without credentials
 }
 #: Where the resolvers themselves are written.
 DEFINED_IN = {

@@ -3,12 +3,13 @@
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
-from ml_assets.graph.translator import Asset, Translator
+from ml_assets.graph.translator import Translator
 from ml_assets.runs.selection import select_stages
-from resources.dvc.graph.manifest import Dep, Layout, Manifest, Out, Stage
+from resources.dvc.graph.manifest import Dep, Layout, Manifest, Out, Params, Stage
 from resources.errors import ConfigurationError
 
 
@@ -25,14 +26,26 @@ def stage(name: str, outs: Sequence[str], upstream: Sequence[tuple[str, str]] = 
     )
 
 
+PREPARE = replace(
+    stage("prepare", ["data/clean.csv", "data/extra.csv"]),
+    deps=(Dep("data/raw.csv", "data/raw.csv"),),
+    params=(Params("params.yaml", "params.yaml", ("clean", "seed")),),
+)
 MANIFEST = Manifest(
     (
-        stage("prepare", ["data/clean.csv", "data/extra.csv"]),
+        PREPARE,
         stage("train@a", ["models/a.onnx"], [("prepare", "data/clean.csv")]),
         stage("train@b", ["models/b.onnx"], [("prepare", "data/clean.csv")]),
         stage("evaluate", ["report"], [("train@a", "models/a.onnx"), ("train@b", "models/b.onnx")]),
         stage("odd [1], x", ["odd, out"]),
         stage("notify", [], [("evaluate", "report")]),
+        replace(stage("sub/dvc.yaml:s1", ["sub/o"]), file="sub/dvc.yaml", wdir="sub"),
+        replace(stage("sub/dvc.yaml:g@x", ["sub/deep/x"]), file="sub/dvc.yaml", wdir="sub"),
+        replace(
+            stage("sub/dvc.yaml:prepare", ["sub/p"]),
+            params=(Params("conf.toml", "sub/conf.toml"),),
+            file="sub/dvc.yaml",
+        ),
     ),
     Layout("/cache"),
 )
@@ -44,14 +57,17 @@ ASSETS = Translator(
     owners=lambda place: ("team:ml",) if place.startswith("models/") else (),
 ).describe()
 ALL = {stage.name for stage in MANIFEST.stages}
+#: What depends on ``prepare``, and itself.
+READERS = {"prepare", "train@a", "train@b", "evaluate", "notify"}
+SUB = {"sub/dvc.yaml:s1", "sub/dvc.yaml:g@x", "sub/dvc.yaml:prepare"}
 
 
-def select(selection: str | None, assets: Sequence[Asset] = ASSETS) -> set[str]:
-    return select_stages(selection, MANIFEST, assets)
+def select(*selections: str, here: str = ".") -> set[str]:
+    return select_stages(selections, MANIFEST, ASSETS, here)
 
 
 def test_no_selection_means_everything() -> None:
-    assert select(None) == ALL
+    assert select() == ALL
 
 
 @pytest.mark.parametrize(
@@ -73,7 +89,7 @@ def test_no_selection_means_everything() -> None:
         ("+train@a", {"prepare", "train@a"}),
         ("train@a+", {"train@a", "evaluate", "notify"}),
         ("+evaluate", {"prepare", "train@a", "train@b", "evaluate"}),
-        ("prepare+", ALL - {"odd [1], x"}),
+        ("prepare+", READERS),
         ("+models/a.onnx", {"prepare", "train@a"}),
         ("+train@*", {"prepare", "train@a", "train@b"}),
         ("notify+", {"notify"}),
@@ -83,6 +99,86 @@ def test_no_selection_means_everything() -> None:
 )
 def test_names_and_patterns_choose_stages(selection: str, stages: set[str]) -> None:
     assert select(selection) == stages
+
+
+@pytest.mark.parametrize(
+    ("selection", "stages"),
+    [
+        ("train", {"train@a", "train@b"}),
+        ("+train", {"prepare", "train@a", "train@b"}),
+        ("./data/clean.csv", {"prepare"}),
+        ("models", {"train@a", "train@b"}),
+        ("models/", {"train@a", "train@b"}),
+        ("sub/dvc.yaml", SUB),
+        ("./sub/dvc.yaml", SUB),
+        ("sub", SUB),
+        ("sub/deep", {"sub/dvc.yaml:g@x"}),
+        ("sub/dvc.yaml:g", {"sub/dvc.yaml:g@x"}),
+        (".", ALL),
+    ],
+)
+def test_groups_files_and_directories_are_selections(selection: str, stages: set[str]) -> None:
+    assert select(selection) == stages
+
+
+@pytest.mark.parametrize(
+    ("selection", "stages"),
+    [
+        ("s1", {"sub/dvc.yaml:s1"}),
+        ("g", {"sub/dvc.yaml:g@x"}),
+        ("o", {"sub/dvc.yaml:s1"}),
+        ("./deep/x", {"sub/dvc.yaml:g@x"}),
+        ("dvc.yaml", SUB),
+        (".", SUB),
+        ("prepare", {"sub/dvc.yaml:prepare"}),  # as in DVC, before the stage of the root
+        ("conf.toml+", {"sub/dvc.yaml:prepare"}),
+        ("../data/clean.csv", {"prepare"}),
+        ("..", ALL),
+        ("train@a", {"train@a"}),
+        ("models/a.onnx", {"train@a"}),
+    ],
+)
+def test_names_are_looked_up_in_the_users_directory_first(selection: str, stages: set[str]) -> None:
+    assert select(selection, here="sub") == stages
+
+
+@pytest.mark.parametrize(
+    ("selection", "stages"),
+    [
+        ("data/raw.csv+", READERS),
+        ("./data/raw.csv+", READERS),
+        ("data/raw*+", READERS),
+        ("params.yaml+", READERS),
+        ("params.yaml:seed+", READERS),
+        ("params.yaml:clean.rows+", READERS),
+        ("sub/conf.toml:any.key+", {"sub/dvc.yaml:prepare"}),
+    ],
+)
+def test_input_with_a_plus_means_what_reads_it(selection: str, stages: set[str]) -> None:
+    assert select(selection) == stages
+
+
+def test_several_selections_add_up() -> None:
+    assert select("train@a", "notify") == {"train@a", "notify"}
+
+
+@pytest.mark.parametrize(
+    ("selection", "hint"),
+    [
+        ("data/raw.csv", "data/raw.csv+"),
+        ("params.yaml:seed", "params.yaml:seed+"),
+        ("trein", "did you mean train"),
+        ("evalute", "did you mean evaluate"),
+        ("data/raw.cvs+", "did you mean data/raw.csv+"),
+        ("params.yaml:seeds+", "ml-assets plan"),
+    ],
+)
+def test_what_selects_nothing_says_what_would(selection: str, hint: str) -> None:
+    with pytest.raises(ConfigurationError, match="not a selection: ") as error:
+        select(selection)
+
+    assert hint in error.value.hint
+    assert "AssetKey" not in error.value.message
 
 
 @pytest.mark.parametrize(
@@ -133,7 +229,7 @@ def test_upstream_and_downstream_of_a_stage_leave_its_siblings_out() -> None:
 
 @pytest.mark.parametrize(
     "selection",
-    ["nothing", "", " ", ",", "+", "++", "train", "Train@a", "prepare,nothing", "nothing*", "main"]
+    ["nothing", "", " ", ",", "+", "++", "trains", "Train@a", "prepare,nothing", "nothing*", "main"]
     + ['key:"nothing"', 'kind:"nothing"', 'group:"x"', "key:", "((", "a &&& b", 'key:"a', "\\", "'"]
     + ['key:"main/*" and not key:"main/*"', "tag:x=", "ü", "a=b", "1", "-1", "train@a train@b"],
 )
@@ -156,7 +252,7 @@ def test_name_costs_no_import_of_dagster() -> None:
         "manifest = Manifest((stage,), Layout('/c'))\n"
         "ignore = lambda *_: {}\n"
         "assets = Translator(manifest, 'm', identify=ignore, read_params=ignore).describe()\n"
-        "assert select_stages('+a*', manifest, assets) == {'a'}\n"
+        "assert select_stages(['+a*'], manifest, assets) == {'a'}\n"
         "print([n for n in sys.modules if n.split('.')[0] in ('dagster', 'dvc')])"
     )
 

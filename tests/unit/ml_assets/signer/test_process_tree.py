@@ -14,7 +14,19 @@ pytestmark = pytest.mark.process
 
 ROOT = Path(__file__).parents[4]
 PAGE = ROOT / "docs" / "explanation" / "threat-model.md"
-COLUMNS = ("keys", "`.git`, `.dvc`, `.ml-assets`", "private files", "signer")
+COLUMNS = (
+    "keys",
+    "credentials",
+    "`.git`, `.dvc`, `.ml-assets`",
+    "private files",
+    "signer, broker",
+)
+
+#: How to start a program as this user, and as one who is not root.
+USERS = [pytest.param((), id="same-user")]
+if os.geteuid() == 0:
+    OTHER = ("unshare", "--user", "--map-user=1000", "--map-group=1000")
+    USERS.append(pytest.param(OTHER, id="unprivileged"))
 
 #: Prints what a process can access, as one line of JSON.
 PROBE = """\
@@ -33,19 +45,28 @@ def lists(directory):
         return os.listdir(directory) != []
     except OSError:
         return False
-def connects():
-    secret, _, path = os.environ.get("ML_ASSETS_SIGNER", "").partition("@")
+def connects(name):
+    secret, _, path = os.environ.get(name, "").partition("@")
     try:
         socket.socket(socket.AF_UNIX).connect(path or str(private / "none"))
         return secret != ""
     except OSError:
         return False
+def holds_credentials():
+    found = "s3cret" in str(dict(os.environ))
+    for one in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            found = found or b"s3cret" in one.read_bytes()
+        except OSError:
+            pass
+    return found
 ours = [root / one for one in (".git", ".dvc", ".ml-assets/state")]
 print(json.dumps([
     "read" if (keys / "signing.key").exists() else "none",
+    "all" if holds_credentials() else "none",
     "write" if all(map(writes, ours)) else "none" if any(map(writes, ours)) else "read",
     "write" if lists(private) and writes(private) else "read" if lists(private) else "none",
-    "asks" if connects() else "none",
+    "asks" if all(map(connects, ("ML_ASSETS_SIGNER", "ML_ASSETS_BROKER"))) else "none",
 ]))
 """
 #: Starts each process of the tree as this program does, with the probe in place of its work.
@@ -54,7 +75,8 @@ import json, os, subprocess, sys
 from pathlib import Path
 from ml_assets.project.process_view import build_view
 from ml_assets.project.project import Project
-from ml_assets.signer.access import find_configuration, find_signer, separate_signer
+from ml_assets.signer.access import find_broker, find_signer, separate_signer
+from ml_assets.signer.user_directories import find_configuration
 from resources.dvc.run.stage_environment import build_environment
 from resources.dvc.run.stage_process import Cancellation, run_command
 from resources.git.command import run_git
@@ -73,7 +95,7 @@ found = {}
 
 sys.argv = list(words[1:])
 exec(compile(Path(probe).read_text().replace("print(json.dumps(", "row = list(("), probe, "exec"))
-row[3] = "asks" if find_signer().seal("purpose", [b""]) else "none"
+row[4] = "asks" if find_signer().seal("purpose", [b""]) and find_broker().find_names() else "none"
 found["command"] = row
 
 def ask(words, **options):
@@ -97,11 +119,14 @@ def read_drawing() -> dict[str, list[str]]:
     _, head, rest = PAGE.read_text(encoding="utf-8").partition("| process |")
     table = (head + rest).partition("\n\n")[0]
     rows = [line.strip("| ").split(" | ") for line in table.splitlines() if line.startswith("| ")]
-    assert tuple(rows[0][1:5]) == COLUMNS
-    return {row[0]: row[1:5] for row in rows[2:]}
+    assert tuple(rows[0][1:6]) == COLUMNS
+    return {row[0]: row[1:6] for row in rows[2:]}
 
 
-def test_each_process_can_access_what_is_drawn_and_no_more(tmp_path: Path) -> None:
+@pytest.mark.parametrize("user", USERS)
+def test_each_process_can_access_what_is_drawn_and_no_more(
+    tmp_path: Path, user: tuple[str, ...]
+) -> None:
     home, root = tmp_path / "home", tmp_path / "home" / "project"
     root.mkdir(parents=True)
     probe = home / "probe.py"
@@ -111,9 +136,14 @@ def test_each_process_can_access_what_is_drawn_and_no_more(tmp_path: Path) -> No
     write(root, ".gitignore", ".ml-assets/state\n")
     commit(root)
     ended = subprocess.run(
-        [sys.executable, "-c", TREE, str(probe)],
+        [*user, sys.executable, "-c", TREE, str(probe)],
         cwd=root,
-        env={"HOME": str(home), "PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
+        env={
+            "HOME": str(home),
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(ROOT),
+            "AWS_SECRET_ACCESS_KEY": "s3cret",
+        },
         capture_output=True,
         text=True,
         check=False,
@@ -122,5 +152,7 @@ def test_each_process_can_access_what_is_drawn_and_no_more(tmp_path: Path) -> No
     assert ended.returncode == 0, ended.stderr
     found = json.loads(ended.stdout.splitlines()[-1])
     drawn = read_drawing()
-    assert drawn.pop("signer")[0] == "read, write"
+    assert drawn.pop("signer")[:2] == ["read, write", "all"]
+    assert drawn.pop("broker")[:2] == ["none", "all"]
+    assert drawn.pop("remote")[:2] == ["none", "of the remote"]
     assert found == drawn

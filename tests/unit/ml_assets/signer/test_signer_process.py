@@ -145,7 +145,7 @@ def test_secrets_are_only_in_the_signer(run: Run) -> None:
 
 
 def test_encrypted_key_needs_the_passphrase_of_the_start(run: Run) -> None:
-    run("signer.generate('s3cret'); print(0)")
+    run("signer.generate(); print(0)", ML_ASSETS_KEY_PASSPHRASE="s3cret")
     refused = run("print(json.dumps(refusal(lambda: signer.open(method))))")
     assert refused[0] == "UnavailableError" and "passphrase" in refused[1]
     opened = "signer.open(method); print(json.dumps(len(signer.sign(PROVENANCE).content)))"

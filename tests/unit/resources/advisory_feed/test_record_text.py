@@ -2,7 +2,8 @@
 
 import pytest
 
-from resources.advisory_feed.record_text import DEEPEST, parse_record_text
+from resources.advisory_feed.record_text import parse_record_text
+from security.content.yaml_text import DEEPEST
 from security.advisories.errors import MalformedAdvisoryError
 
 

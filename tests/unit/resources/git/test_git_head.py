@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from resources.errors import ConfigurationError, UnavailableError
+from resources.git.commit_tree import CommitTree
 from resources.git.repository import (
     Head,
     is_dirty,
-    list_files_at,
-    read_file_at,
+    list_entries_at,
     read_head,
     read_remote_url,
     resolve_commit,
@@ -178,11 +178,11 @@ def test_file_is_read_as_the_commit_held_it(tree: DvcProject) -> None:
     commit = tree.commit()
     tree.write("below/binary", "other")
 
-    assert read_file_at(tree.root, commit, "below/binary") == content
-    assert read_file_at(tree.root / "below", commit, "binary") == content
+    assert CommitTree(tree.root, commit).read("below/binary") == content
+    assert CommitTree(tree.root / "below", commit).read("binary") == content
     for path in ("below/missing", "below", "../tree/file"):
-        with pytest.raises(UnavailableError, match="git cat-file failed"):
-            read_file_at(tree.root, commit, path)
+        with pytest.raises(UnavailableError, match="not a file of"):
+            CommitTree(tree.root, commit).read(path)
 
 
 def test_files_of_a_commit_are_listed_from_the_directory_that_was_asked_about(
@@ -194,6 +194,7 @@ def test_files_of_a_commit_are_listed_from_the_directory_that_was_asked_about(
     commit = tree.commit()
     tree.write("below/later", "x")
 
-    assert list_files_at(tree.root / "below", commit) == {odd: False, "tool": True}
+    listed = list_entries_at(tree.root / "below", commit)
+    assert {path: one.mode for path, one in listed.items()} == {odd: "100644", "tool": "100755"}
     with pytest.raises(UnavailableError, match="git ls-tree failed"):
-        list_files_at(tree.root, "0" * 40)
+        list_entries_at(tree.root, "0" * 40)

@@ -10,12 +10,12 @@ from resources.errors import ConfigurationError, UnavailableError
 from resources.git.command import mask
 from resources.git.commit_history import Author
 from resources.git.mirror import (
-    LOCKS,
     VERIFIED,
     LostRaceError,
     Mirror,
     open_mirror,
 )
+from resources.git.remote_repository import LOCKS
 
 pytestmark = pytest.mark.process
 

@@ -12,7 +12,7 @@ from resources.errors import UnavailableError
 from resources.git.mirror import open_mirror
 from resources.git.object_database import ObjectDatabase
 from resources.git.object_format import hash_object, parse_commit, parse_tree
-from resources.git.repository import list_files_at, read_files_at
+from resources.git.repository import list_entries_at, read_files_at
 from tests.unit.resources.dvc_project import DvcProject
 
 pytestmark = pytest.mark.process
@@ -146,8 +146,12 @@ def test_files_are_read_and_listed_as_the_commit_has_them(tree: DvcProject) -> N
         "a\nb": b"x",
         "deep/er/c": b"y",
     }
-    assert list_files_at(tree.root / "below", commit) == {"a\nb": False, "deep/er/c": True}
-    assert set(list_files_at(tree.root, commit)) == {
+    listed = list_entries_at(tree.root / "below", commit)
+    assert {path: one.mode for path, one in listed.items()} == {
+        "a\nb": "100644",
+        "deep/er/c": "100755",
+    }
+    assert set(list_entries_at(tree.root, commit)) == {
         POLICY,
         "train.py",
         "link",

@@ -1,6 +1,9 @@
 """The source tree: what belongs to it, and what nobody may overlook."""
 
+import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -191,3 +194,81 @@ def test_file_that_became_a_link_since_is_not_copied(root: Path, tmp_path: Path)
 
     with pytest.raises(OSError, match="symbolic links"):
         copy_files(root, tmp_path / "copy", tree.files, {})
+
+
+@pytest.mark.parametrize(("tracked", "there"), [(False, False), (True, True)])
+def test_file_that_gets_our_output_is_judged_next_time(
+    root: Path, tracked: bool, there: bool
+) -> None:
+    """Only a file that Git does not track is left out: no commit can hide one."""
+    report = root / "report.txt"
+    report.write_text("x\n")
+    if tracked:
+        git(root, "add", "report.txt")
+    saved = os.dup(1)
+    try:
+        with report.open("a") as stream:
+            os.dup2(stream.fileno(), 1)
+            files = read(root).files
+    finally:
+        os.dup2(saved, 1)
+        os.close(saved)
+    assert ("report.txt" in files) is there
+    assert "report.txt" in read(root).files
+
+
+SHOW = """
+import json, sys
+from pathlib import Path
+sys.path[:0] = {paths}
+from resources.git.source_tree import read_source_tree
+from resources.stores.digest_store import DigestStore
+tree = read_source_tree(Path("."), DigestStore(Path("../digests")), extra=["code.txt"])
+Path("../told").write_text(json.dumps([sorted(tree.files), tree.receiving]))
+print("report")
+"""
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "left_out", "judged"),
+    [
+        ("{us} > a.txt", ["a.txt"], []),
+        ("{us} 2>&1 | tee a.txt", ["a.txt"], []),
+        ("{us} | tee a.txt b.txt > /dev/null", ["a.txt", "b.txt"], []),
+        ("{us} | tee a.txt | cat > c.txt", ["a.txt", "c.txt"], []),
+        ("({us}; true) | cat > c.txt", ["c.txt"], []),
+        ("sh -c '{us}; true' | tee -a a.txt", ["a.txt"], []),
+        ("{us} | tee pkg/a.txt", ["pkg/a.txt"], []),
+        ("{us} 2> a.txt | tee b.txt", ["a.txt", "b.txt"], []),
+        # Source is judged, whoever writes it, and so are files of other commands.
+        ("{us} | tee a.py", [], ["a.py"]),
+        ("{us} | tee code.txt", [], ["code.txt"]),
+        ("{us} | tee ../a.txt", [], ["a.py"]),
+        ("echo x > a.txt; {us} | cat", [], ["a.txt"]),
+        ("sleep 9 > a.txt & {us} | cat; kill $!", [], ["a.txt"]),
+        ("sleep 9 | tee a.txt & {us} | cat; kill $!", [], ["a.txt"]),
+    ],
+)
+def test_files_that_our_pipeline_writes_are_left_out_unless_they_are_source(
+    root: Path, pipeline: str, left_out: list[str], judged: list[str]
+) -> None:
+    (root / "code.txt").write_text("code")
+    script = root.parent / "show.py"
+    script.write_text(SHOW.format(paths=sys.path))
+    command = pipeline.format(us=f"{sys.executable} {script}")
+    subprocess.run(["sh", "-c", command], cwd=root, check=False, timeout=60)
+    files, receiving = json.loads((root.parent / "told").read_text())
+    assert receiving == left_out and set(judged) <= set(files)
+    assert not set(left_out) & set(files)
+
+
+def test_file_is_read_by_the_name_of_a_link_to_it(root: Path) -> None:
+    """A link ``train.py`` makes Python of any file."""
+    (root / "payload.txt").write_text("import os\n")
+    (root / "train.py").symlink_to("payload.txt")
+    (root / "again.py").symlink_to("train.py")
+    (root / "folder.py").symlink_to("pkg")
+    tree = read(root)
+    assert tree.links == {"train.py": "payload.txt", "again.py": "payload.txt"}
+    assert "payload.txt" in tree.select(lambda path: path == "again.py")
+    assert not tree.select(lambda path: path == "folder.py") and not tree.unreadable

@@ -291,3 +291,18 @@ def test_digests_of_a_file_that_was_written_meanwhile_are_not_renewed(tmp_path: 
     store.renew(str(file), digests)
 
     assert store.digest(str(file)).sha256 == digest_bytes(b"evil!").sha256
+
+
+def test_name_that_is_not_utf_8_is_digested_each_time(database: Path, tmp_path: Path) -> None:
+    odd = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9")
+    plain = str(tmp_path / "plain")
+    for path in (odd, plain):
+        with open(path, "wb") as stream:
+            stream.write(OLD)
+    store = DigestStore(database)
+    digests = [store.digest(path) for path in (odd, plain)]
+    store.save()
+    with sqlite3.connect(database) as connection:
+        assert connection.execute("SELECT path FROM digests").fetchall() == [(plain,)]
+    connection.close()
+    assert [DigestStore(database).digest(path) for path in (odd, plain)] == digests

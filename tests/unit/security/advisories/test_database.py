@@ -230,3 +230,20 @@ def test_500_packages_are_looked_up_and_not_searched_for(tmp_path: Path) -> None
     looking = time.process_time() - start
     assert looking < 3 * reading  # it has 664 packages: reading all for each would be 500 times
     assert matches.judged == 500 and matches.vulnerabilities
+
+
+@pytest.mark.parametrize(
+    ("identifier", "known"),
+    [("D-1", True), ("d-2", True), ("CVE-2025-1", True), ("cve-2025-1", True), ("CVE-2025", False)],
+)
+def test_identifier_is_known_by_any_of_its_names(
+    tmp_path: Path, identifier: str, known: bool
+) -> None:
+    records = [
+        osv_record("D-1", affected=[affected("a")], aliases=["CVE-2025-1"]),
+        osv_record("D-2", affected=[affected("b")], details="like CVE-2025"),
+    ]
+    store = AdvisoryStore(tmp_path / "store")
+    store.update(Update([str(write_directory(tmp_path / "records", records))]), now=NOW)
+    with store.load() as database:
+        assert database.knows(identifier) is known

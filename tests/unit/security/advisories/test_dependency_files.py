@@ -10,12 +10,9 @@ import pytest
 from pip_audit._dependency_source import RequirementSource  # type: ignore[import-untyped]
 from pip_audit._dependency_source.pylock import PyLockSource  # type: ignore[import-untyped]
 
-from security.advisories.packages import dependency_files
-from security.advisories.packages.dependency_files import (
-    Listing,
-    is_dependency_file,
-    read_dependency_files,
-)
+from security.advisories.packages import dependency_text
+from security.advisories.packages.dependency_files import Listing, read_dependency_files
+from security.advisories.packages.file_kind import is_dependency_file
 
 ROOT = Path(__file__).parents[4]
 UV_LOCK = """\
@@ -300,12 +297,12 @@ def test_dots_in_texts_and_dates_are_no_nesting(tmp_path: Path) -> None:
 
 
 def test_files_beyond_the_limits_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dependency_files, "MOST_LINES", 3)
+    monkeypatch.setattr(dependency_text, "MOST_LINES", 3)
     files: dict[str, str | bytes] = {"requirements-a.txt": "a==1\nb==1\n"}
     found = read_files(tmp_path, {**files, "requirements-b.txt": "c==1\nd==1\n"})
     assert names(found) == ["a==1", "b==1"]
     assert found.hidden == ("requirements-b.txt: dependency files exceed the total limit: 3 lines",)
-    monkeypatch.setattr(dependency_files, "MOST_BYTES", 15)
+    monkeypatch.setattr(dependency_text, "MOST_BYTES", 15)
     found = read_files(tmp_path, {**files, "requirements-b.txt": "c==1\n# 45678"})
     assert names(found) == ["a==1", "b==1"] and "MiB" in found.hidden[0]
 
@@ -319,7 +316,7 @@ def test_huge_file_is_never_read_whole(tmp_path: Path) -> None:
 
 def test_as_many_lines_as_are_allowed_take_seconds(tmp_path: Path) -> None:
     started = time.process_time()
-    lines = dependency_files.MOST_LINES - 1
+    lines = dependency_text.MOST_LINES - 1
     text = "a==1 \\\n" + "    --hash=sha256:0 \\\n" * lines
     assert names(read_files(tmp_path, {"requirements.txt": text})) == ["a==1"]
     assert time.process_time() - started < 6
@@ -342,8 +339,3 @@ def test_links_pipes_and_lost_files_are_told(tmp_path: Path) -> None:
     paths = [f"requirements-{name}.txt" for name in "abcd"]
     found = read_dependency_files(tree, paths)
     assert not found.packages and [one.partition(":")[0] for one in found.hidden] == paths
-
-
-@pytest.mark.parametrize("name", ["Pipfile.lock", "conda-lock.yml"])
-def test_format_that_is_not_read_is_told(tmp_path: Path, name: str) -> None:
-    assert read_files(tmp_path, {name: "{}"}).hidden == (f"{name}: unsupported format",)

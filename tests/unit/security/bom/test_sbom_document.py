@@ -14,7 +14,7 @@ from packageurl import PackageURL
 from security.advisories.packages.package import Package as SystemPackage
 from security.bom.cyclonedx import clean, public_address
 from security.bom.lock_hashes import find_hashes
-from security.bom.package_metadata import parse_metadata, read_metadata, resolve_needs
+from security.bom.package_metadata import parse_metadata, read_metadata_header, resolve_needs
 from security.bom.sbom import EnvironmentDescription, EnvironmentPackage, write_environment_bill
 from tests.unit.security.bom.bill_profile import BillKind, check_bill
 from tests.unit.security.bom.bill_samples import ENVIRONMENT, A, B, component, properties
@@ -288,14 +288,14 @@ def test_huge_metadata_are_refused(tmp_path: Path) -> None:
     place.mkdir()
     (place / "METADATA").write_bytes(b"Name: a\nKeywords: " + b"x" * (1 << 20))
     with pytest.raises(ValueError, match="more than 1 MiB"):
-        read_metadata(str(place))
+        read_metadata_header(str(place))
 
 
 def test_text_below_the_header_is_no_metadata(tmp_path: Path) -> None:
     place = tmp_path / "a-1.dist-info"
     place.mkdir()
     (place / "METADATA").write_bytes(b"Name: a\r\nLicense: MIT\r\n\r\nLicense-Expression: GPL\r\n")
-    assert read_metadata(str(place)).licences == ("MIT",)
+    assert parse_metadata(read_metadata_header(str(place))).licences == ("MIT",)
 
 
 def test_extras_count_where_somebody_asks_for_them() -> None:

@@ -239,6 +239,17 @@ def test_age_of_advisories_does_not_matter_where_nobody_asks() -> None:
     assert decide(report_of(advisories_newest="1999-01-01")).verdict is Verdict.PASSED
 
 
+@pytest.mark.parametrize("found", [(), (FINDING,)])
+@pytest.mark.parametrize("unjudged", [None, "a part"])
+def test_every_result_says_how_old_the_advisories_are(
+    found: tuple[Finding, ...], unjudged: str | None
+) -> None:
+    report = replace(report_of(*found, advisories_newest="2026-11-20"), unjudged=unjudged)
+    for level in (Level.ADVISORY, Level.REQUIRED):
+        reason = decide(report, replace(RULE, level=level)).reason
+        assert "advisories end 2026-11-20, 4 days ago" in reason
+
+
 def test_low_coverage_fails_and_an_unknown_one_is_an_error() -> None:
     rule = replace(RULE, min_coverage=80.0)
     assert decide(report_of(coverage_percent=80), rule).verdict is Verdict.PASSED
@@ -293,3 +304,29 @@ def test_thousands_of_findings_and_waivers_take_no_time() -> None:
     decision = decide(many, rule, waivers=waivers)
     assert time.monotonic() - started < 2
     assert len(decision.waived) == 1000 and len(decision.failing) == 9000
+
+
+UNREADABLE = Finding("unjudged", "a.bin: damaged", path="m/a.bin", aliases=("sha256:ab",))
+PARTIAL = Report((UNREADABLE,), 0, "a.bin: damaged")
+SHA = Waiver("model-file", "sha256:ab", "read by hand", "ml-platform", LATER)
+
+
+def test_unreadable_bytes_are_waived_by_their_sha256() -> None:
+    decision = evaluate(RULE, "model-file", "m", PARTIAL, None, [SHA], TODAY)
+    assert decision.verdict is Verdict.PASSED
+    assert decision.waived == ((UNREADABLE, SHA),)
+
+
+@pytest.mark.parametrize("name", ["unjudged", "sha256:cd", "model-file"])
+def test_unreadable_bytes_are_not_waived_by_a_class(name: str) -> None:
+    waiver = replace(SHA, finding=name)
+    decision = evaluate(RULE, "model-file", "m", PARTIAL, None, [waiver], TODAY)
+    assert decision.verdict is Verdict.ERROR and decision.blocks
+    assert ("write sha256:ab" in decision.reason) is (name == "unjudged")
+
+
+@pytest.mark.parametrize("more", ["no second opinion", "b.bin: damaged"])
+def test_waiver_of_one_reason_does_not_excuse_another(more: str) -> None:
+    report = replace(PARTIAL, unjudged=f"a.bin: damaged; {more}")
+    decision = evaluate(RULE, "model-file", "m", report, None, [SHA], TODAY)
+    assert decision.verdict is Verdict.ERROR

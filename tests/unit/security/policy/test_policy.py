@@ -206,7 +206,7 @@ def test_built_in_policy_to_materialize() -> None:
     assert not environment.rule("data").fails(found(Severity.HIGH))
     assert not environment.rule("data").fails(found(None))
     assert environment.rule("model-file").fails(found(Severity.MEDIUM))
-    assert environment.rule("model-file").fails(found(None))
+    assert not environment.rule("model-file").fails(found(None))  # an unknown format
     assert not environment.rule("model-file").fails(found(Severity.LOW))
     wanted = {"code-security", "data", "model-file"}
     assert {
@@ -227,6 +227,11 @@ def test_built_in_policy_for_staging() -> None:
         *("unit-tests", "integration-tests", "model-validation"),
     }
     assert environment.default.level is Level.ADVISORY and not environment.errors_block
+
+
+@pytest.mark.parametrize("name", ["staging", "production"])
+def test_unknown_format_of_a_declared_model_fails_beyond_training(name: str) -> None:
+    assert builtin_policy().environment(name).rule("model-file").fails(found(None))
 
 
 def test_built_in_policy_for_production_leaves_no_gate_out() -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from security.finding import Finding
-from security.policy.waiver import Waiver, WaiverIndex, expired_waivers, matches_path
+from security.policy.waiver import Waiver, WaiverIndex, find_deadlines, matches_path, waiver_for
 
 DAY = datetime.date(2026, 12, 31)
 BEFORE = DAY - datetime.timedelta(days=1)
@@ -19,8 +19,8 @@ def test_waiver_stops_working_on_the_day_it_expires() -> None:
     assert not WAIVER.works(DAY)
     assert WaiverIndex([WAIVER], "dependencies", BEFORE).find(FINDING) == WAIVER
     assert WaiverIndex([WAIVER], "dependencies", DAY).find(FINDING) is None
-    assert expired_waivers([WAIVER], BEFORE) == ()
-    assert expired_waivers([WAIVER], DAY) == (WAIVER,)
+    assert find_deadlines([WAIVER], BEFORE).expired == ()
+    assert find_deadlines([WAIVER], DAY).expired == (WAIVER,)
 
 
 def test_waiver_renewed_beside_the_expired_one_works() -> None:
@@ -123,3 +123,45 @@ def test_pattern_and_path_made_to_take_long_do_not() -> None:
 def test_waiver_says_what_it_is_about() -> None:
     waiver = replace(WAIVER, path="a/b", package="jinja2")
     assert waiver.about == "dependencies: CVE-2024-34064 in a/b of jinja2"
+
+
+IMPORT = Finding(
+    "pickle-import", "a name", path="m.pkl", aliases=("pickle-import:os.system", "sha256:ab")
+)
+MODEL = replace(WAIVER, gate="model-file", path="m.pkl")
+
+
+@pytest.mark.parametrize("name", ["pickle-import:os.system", "sha256:ab"])
+def test_finding_of_a_class_is_waived_by_its_subject_or_its_bytes(name: str) -> None:
+    assert replace(MODEL, finding=name).covers("model-file", IMPORT)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["pickle-import", "pickle-import:", "pickle-import:os", "unjudged", "sha256:a", "sha256"],
+)
+def test_class_of_findings_waives_nothing(name: str) -> None:
+    waiver = replace(MODEL, finding=name)
+    assert not waiver.covers("model-file", IMPORT)
+    assert WaiverIndex([waiver], "model-file", BEFORE).find(IMPORT) is None
+
+
+def test_waiver_of_a_class_is_reported_where_it_would_match() -> None:
+    waiver = replace(MODEL, finding="pickle-import")
+    index = WaiverIndex([waiver], "model-file", BEFORE)
+    assert index.find_wide(IMPORT) == waiver
+    assert index.find_wide(replace(IMPORT, path="other.pkl")) is None
+
+
+def test_words_of_a_waiver_are_ready_to_copy() -> None:
+    wanted = 'gate = "model-file", finding = "pickle-import:os.system", path = "m.pkl"'
+    assert waiver_for("model-file", IMPORT) == wanted
+
+
+def test_waivers_that_end_within_two_weeks_are_named() -> None:
+    days = {
+        left: replace(WAIVER, expires=BEFORE + datetime.timedelta(left)) for left in (0, 1, 14, 15)
+    }
+    found = find_deadlines(list(days.values())[::-1], BEFORE)
+    assert found.expired == (days[0],)
+    assert found.expiring == (days[1], days[14])

@@ -7,11 +7,12 @@ import subprocess
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from security.sandbox import confinement, landlock, mount_table
+from security.sandbox import confinement, landlock, mount_table, ruleset
 from security.sandbox.confinement import ConfinementError, FileView, can_confine, start_confined
 from security.sandbox.mount_table import Mount, other_names
 
@@ -84,6 +85,38 @@ def test_a_kernel_without_landlock_starts_nothing(
     with pytest.raises(ConfinementError, match="cannot deny access"):
         _say(["touch", "ran"], [tmp_path / "keys"], tmp_path)
     assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.process
+def test_directory_in_a_hidden_one_can_be_used_and_its_siblings_cannot(tmp_path: Path) -> None:
+    """A gate works in its own directory among those of others."""
+    private, deep = tmp_path / "private", tmp_path / "private" / "own" / "below" / "key"
+    for name in ("own", "other"):
+        (private / name).mkdir(parents=True)
+        (private / name / "file").write_text("s3cret")
+    deep.parent.mkdir()
+    deep.write_text("s3cret")
+    view = FileView(hidden=(private,), writable=(private / "own", tmp_path))
+    tried = (
+        f"cat {private}/own/file; mkdir {private}/own/sub; echo x > {private}/own/sub/y;"
+        f" cat {private}/other/file; echo x > {private}/other/new; echo x > {private}/new;"
+        f" ln {private}/other/file {private}/own/linked; cat {private}/own/linked; true"
+    )
+    for _ in range(2):  # also from the cache, and never for another view
+        started = start_confined(
+            lambda: subprocess.Popen(["sh", "-c", tried], stdout=subprocess.PIPE), view
+        )
+        assert started.communicate()[0] == b"s3cret"
+        assert (private / "own" / "sub" / "y").exists()
+        assert not (private / "other" / "new").exists() and not (private / "new").exists()
+    for other, file in (
+        (FileView(hidden=(private,), writable=(private / "other",)), private / "own" / "file"),
+        (FileView(hidden=(private, deep), writable=(private / "own",)), deep),
+    ):
+        started = start_confined(
+            partial(subprocess.Popen, ["cat", str(file)], stdout=subprocess.PIPE), other
+        )
+        assert started.communicate()[0] == b""
 
 
 @pytest.mark.process
@@ -193,12 +226,12 @@ def test_what_comes_later_is_granted_to_who_starts_later(place: Path) -> None:
 
 def test_a_ruleset_is_built_once_while_nothing_changes() -> None:
     denied = [Path("/var/no-such-directory/keys")]
-    os.close(confinement.build_ruleset(denied))
+    os.close(ruleset.build_ruleset(denied))
     time.sleep(0.15)
-    os.close(confinement.build_ruleset(denied))
+    os.close(ruleset.build_ruleset(denied))
     started = time.perf_counter()
     for _ in range(20):
-        os.close(confinement.build_ruleset(denied))
+        os.close(ruleset.build_ruleset(denied))
     assert time.perf_counter() - started < 0.2  # 3 ms measured
 
 

@@ -6,9 +6,9 @@ import pytest
 
 from security.statements.directory_listing import ListedFile, write_listing
 from security.statements.provenance import Material, ProvenanceAction, Role
-from security.statements.statement import Subject
+from security.statements.statement import Subject, identify
 from security.verdict import Verdict
-from security.verify.lineage import Node, identify, impact, trace
+from security.verify.lineage import Node, impact, trace
 from tests.unit.security.statements.statement_samples import (
     COMMIT,
     Book,

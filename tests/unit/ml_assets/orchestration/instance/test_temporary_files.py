@@ -33,7 +33,7 @@ def test_directory_is_private_and_hidden_from_stages(tmp_path: Path) -> None:
     with make_socket_directory() as directory:
         assert directory.parent == find_private()
         assert os.stat(directory).st_mode & 0o777 == 0o700
-        assert len(f"{directory}/tmp12345678") <= 107
+        assert len(f"{directory}/listener-12345678") <= 107
     assert not directory.exists()
 
 

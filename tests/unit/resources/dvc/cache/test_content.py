@@ -4,7 +4,7 @@ import hashlib
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -185,7 +185,19 @@ def test_link_to_nowhere_in_a_directory_is_not_passed_over(
     (tmp_path / "data" / "file").write_text("x")
     (tmp_path / "data" / "link").symlink_to("nowhere")
 
-    with pytest.raises(FileNotFoundError, match="data/link"):
+    with pytest.raises(StageError, match="broken link: .*/data/link") as error:
+        reader.read(str(tmp_path / "data"))
+    assert "readlink" in error.value.hint
+
+
+def test_file_that_vanishes_while_its_directory_is_read_is_not_passed_over(tmp_path: Path) -> None:
+    def walk(top: str) -> Iterator[tuple[str, list[str]]]:
+        yield top, ["gone"]
+
+    (tmp_path / "data").mkdir()
+    reader = ContentReader(DigestStore(tmp_path / "digests.sqlite"), walk)
+
+    with pytest.raises(StageError, match="file removed while its directory was read: .*/gone"):
         reader.read(str(tmp_path / "data"))
 
 

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from resources.dvc.cache.run_cache import RunCache
+from tests.file_version import read_version
 from tests.unit.resources.dvc_project import DvcProject
 
 MD5 = "d41d8cd98f00b204e9800998ecf8427e"
@@ -144,11 +145,11 @@ def test_newest_of_several_runs_is_taken(runs: RunCache, tmp_path: Path) -> None
 
 
 def test_run_that_is_kept_already_is_left_alone(runs: RunCache, tmp_path: Path) -> None:
-    before = kept(tmp_path).stat()
+    before = read_version(kept(tmp_path))
 
     runs.keep(entry())
 
-    assert kept(tmp_path).stat() == before
+    assert read_version(kept(tmp_path)) == before
 
 
 GARBAGE = {

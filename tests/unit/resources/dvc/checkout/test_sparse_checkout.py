@@ -10,8 +10,9 @@ import pytest
 
 from resources.dvc.cache.content import Content, RecordedContent
 from resources.dvc.cache.placement import Placement
-from resources.dvc.cache.remote import Remote, hide_secrets
+from resources.dvc.cache.remote import Remote, open_here
 from resources.dvc.checkout.sparse_checkout import SparseCheckout
+from resources.dvc.messages import hide_secrets
 from resources.errors import CorruptObjectError, MissingInputError, UnavailableError
 from resources.stores import digest_store
 from security.content.digest import Digests
@@ -258,10 +259,10 @@ def test_two_threads_fetch_what_both_need_once(project: DvcProject) -> None:
     checkout = open_sparse(project)
     known = checkout.identify("large.csv")
     assert known is not None
-    remote = Counting(project.root, checkout.cache, None)
+    remote = Counting(checkout.cache, open_here(project.root, None)(None))
     remote.push([known.md5])
     Path(checkout.cache.path(known.md5)).unlink()
-    checkout.__dict__["remote"] = remote
+    checkout._remotes[None] = remote
     threads = [threading.Thread(target=checkout.supply, args=("large.csv",)) for _ in range(8)]
     for thread in threads:
         thread.start()
@@ -277,11 +278,11 @@ def test_push_brings_whole_directories_and_fetch_gets_them_back(project: DvcProj
     checkout = open_sparse(project)
     known = checkout.identify("tree")
     assert known is not None
-    checkout.remote.push([known.md5])
+    checkout.open_remote().push([known.md5])
     assert len([one for one in (store / "files" / "md5").glob("??/*") if one.is_file()]) == 3
     shutil.rmtree(cache_of(project))
 
-    checkout.remote.fetch([known.md5])
+    checkout.open_remote().fetch([known.md5])
 
     assert checkout.cache.holds(known.md5)
     checkout.cache.verify_all(known.md5)
@@ -298,7 +299,7 @@ def test_corrupted_object_is_never_pushed(project: DvcProject) -> None:
     path.chmod(0o444)
 
     with pytest.raises(CorruptObjectError, match="corrupted"):
-        checkout.remote.push([known.md5])
+        checkout.open_remote().push([known.md5])
     assert not store.exists()
 
 
@@ -311,7 +312,7 @@ def test_push_that_did_not_arrive_is_an_error(project: DvcProject) -> None:
     assert known is not None
 
     with pytest.raises(UnavailableError, match="remote"):
-        checkout.remote.push([known.md5])
+        checkout.open_remote().push([known.md5])
 
 
 def test_listing_is_fetched_for_what_lies_inside_and_nothing_else(project: DvcProject) -> None:
@@ -320,7 +321,7 @@ def test_listing_is_fetched_for_what_lies_inside_and_nothing_else(project: DvcPr
     known = checkout.identify("tree")
     inside = checkout.identify("tree/deep")
     assert known is not None and inside is not None
-    checkout.remote.push([known.md5])
+    checkout.open_remote().push([known.md5])
     shutil.rmtree(cache_of(project))
 
     again = open_sparse(project).identify("tree/deep")

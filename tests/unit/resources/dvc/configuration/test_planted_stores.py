@@ -11,7 +11,7 @@ from dvc.repo import Repo
 from dvc_data.hashfile.cache import Cache
 
 from ml_assets.project.project import Project
-from resources.dvc.cache.remote import Remote
+from resources.dvc.cache.remote import Remote, open_here
 from resources.dvc.configuration.repository import Repository
 from resources.dvc.graph.manifest import Stage
 from tests.unit.resources.dvc_project import DvcProject
@@ -107,7 +107,7 @@ def fetch_an_import(at: Project, stage: Stage) -> None:
 
 def fetch_an_object(at: Project, stage: Stage) -> None:
     checkout = at.open_checkout(pull=False)
-    Remote(at.root, checkout.cache, at.remotes).fetch([ID])
+    Remote(checkout.cache, open_here(at.root, at.remotes)(None)).fetch([ID])
     assert checkout.cache.holds(ID)
 
 

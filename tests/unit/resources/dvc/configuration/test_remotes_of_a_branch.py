@@ -9,7 +9,7 @@ import pytest
 from ml_assets.project.project import Project
 from ml_assets.project.remotes import describe_ignored
 from resources.dvc.cache.object_cache import ObjectCache
-from resources.dvc.cache.remote import Remote
+from resources.dvc.cache.remote import Remote, open_here
 from resources.dvc.configuration.repository import Repository
 from resources.errors import ConfigurationError, ResourceError, UnavailableError
 from resources.stores.digest_store import DigestStore
@@ -58,7 +58,7 @@ def fetch(project: DvcProject) -> bytes:
     at = Project(project.root)
     directory = project.root / ".dvc" / "cache"
     cache = ObjectCache(directory, DigestStore(project.root / "digests"))
-    Remote(at.root, cache, at.remotes).fetch([ID])
+    Remote(cache, open_here(at.root, at.remotes)(None)).fetch([ID])
     return Path(cache.path(ID)).read_bytes()
 
 

@@ -131,7 +131,6 @@ def test_cached_document_that_is_broken_is_parsed_again(tmp_path: Path) -> None:
     [
         ("x.yaml", b"a: [1\n"),
         ("x.yaml", b"a: 1\na: 2\n"),
-        ("x.yaml", b"<<<<<<< HEAD\na: 1\n=======\na: 2\n>>>>>>> other\n"),
         ("x.json", b"{"),
         ("x.toml", b"a = \n"),
         ("x.py", b"a = (\n"),
@@ -155,6 +154,17 @@ def test_what_cannot_be_parsed_names_the_file(tmp_path: Path, name: str, content
         assert "\n" not in error.value.message
         assert error.value.hint == f"correct it: {tmp_path}/{name}"
     assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.parametrize("name", ["x.yaml", "x.json", "x.toml", "x.py"])
+def test_merge_conflict_is_named_with_its_line(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("\n<<<<<<< HEAD\na: 1\n=======\na: 2\n>>>>>>> other\n")
+
+    with pytest.raises(
+        ConfigurationError, match=f"merge conflict in {tmp_path}/{name}, line 2"
+    ) as error:
+        Documents(tmp_path / "cache").parse(tmp_path / name)
+    assert f"git checkout --ours -- {tmp_path}/{name}" in error.value.hint
 
 
 def test_missing_document_is_missing(tmp_path: Path) -> None:

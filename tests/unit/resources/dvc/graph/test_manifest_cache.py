@@ -12,6 +12,7 @@ from resources.dvc.graph.manifest import Manifest
 from resources.dvc.graph.manifest_cache import load_manifest, load_manifest_at
 from resources.errors import ConfigurationError
 from resources.stores.seal import seal_with
+from tests.file_version import read_version
 from tests.unit.resources.dvc_project import DvcProject
 
 pytestmark = pytest.mark.process
@@ -136,12 +137,12 @@ def test_change_of_what_it_was_read_from_is_seen(cached: DvcProject, change: Cha
 @pytest.mark.parametrize("change", IRRELEVANT.values(), ids=IRRELEVANT)
 def test_change_of_anything_else_costs_nothing(cached: DvcProject, change: Change) -> None:
     load(cached)
-    before = cache_file(cached).stat()
+    before = read_version(cache_file(cached))
 
     change(cached)
 
     assert load(cached) == cached.manifest()
-    assert cache_file(cached).stat() == before
+    assert read_version(cache_file(cached)) == before
 
 
 def test_manifest_of_the_same_files_is_loaded_without_dvc(cached: DvcProject) -> None:
@@ -251,11 +252,11 @@ def test_manifest_of_a_commit_is_read_once(cached: DvcProject) -> None:
     commit = cached.git("rev-parse", "HEAD")
     first = load_manifest_at(cached.root, commit, state(cached), SEAL, None)
     file = state(cached) / "manifest" / f"{commit}.json"
-    before = file.stat()
+    before = read_version(file)
     cached.write("params.yaml", "name: other\nrate: 2\n")
 
     assert load_manifest_at(cached.root, commit, state(cached), SEAL, None) == first
-    assert file.stat() == before
+    assert read_version(file) == before
 
 
 def test_configuration_of_this_machine_changes_the_manifest_of_a_commit(

@@ -7,6 +7,7 @@ import pytest
 
 from resources.dvc.lock.git_ignore import GitIgnore
 from resources.errors import UnavailableError
+from tests.file_version import read_version
 from tests.unit.resources.dvc_project import DvcProject
 
 pytestmark = pytest.mark.process
@@ -91,11 +92,11 @@ def test_second_write_of_a_run_puts_a_late_stage_before_an_early_one(tree: DvcPr
 
 def test_file_that_says_it_all_already_is_left_alone(tree: DvcProject) -> None:
     file = tree.write(".gitignore", "/out\n")
-    before = file.stat()
+    before = read_version(file)
 
     GitIgnore(tree.root).write([str(tree.root / "out")])
 
-    assert file.stat() == before
+    assert read_version(file) == before
 
 
 def test_what_git_shows_is_found(tree: DvcProject) -> None:

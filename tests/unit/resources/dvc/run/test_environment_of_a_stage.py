@@ -1,10 +1,13 @@
 """The environment of a stage: what looks like a credential stays with us, all else arrives."""
 
+import fnmatch
 import os
 import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from resources.dvc.run.stage_environment import (
     CREDENTIALS,
@@ -12,6 +15,7 @@ from resources.dvc.run.stage_environment import (
     SWITCHES,
     build_environment,
     find_shell,
+    matches,
     stage_variables,
 )
 
@@ -281,3 +285,14 @@ def test_shell_and_its_options_are_those_of_dvc(
 
     assert [*find_shell({"SHELL": shell}), "x"] == _make_cmd(executable, "x")
     assert find_shell({}) == ["/bin/sh", "-c"]
+
+
+@given(st.text("AB_*?[]!-.\n", max_size=8), st.text("abAB_*?[]!-.\n", max_size=8))
+def test_patterns_mean_what_they_mean_in_a_shell(pattern: str, name: str) -> None:
+    assert matches(name, [pattern]) == fnmatch.fnmatchcase(name.upper(), pattern)
+
+
+@pytest.mark.parametrize("name", ["A_TOKEN\n", "XDG", "XDG_", "ci", "CI2", ""])
+def test_known_patterns_mean_what_they_mean_in_a_shell(name: str) -> None:
+    for pattern in (*CREDENTIALS, *SERVER, *SWITCHES):
+        assert matches(name, [pattern]) == fnmatch.fnmatchcase(name.upper(), pattern)

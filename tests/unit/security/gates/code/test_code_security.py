@@ -358,4 +358,4 @@ def test_tool_names_what_decides(tmp_path: Path) -> None:
     tool = gate.tool(build_task(tmp_path, gate, {"a.py": CLEAN}))
     assert tool.name == "bandit" and tool.version and "python" in tool.configuration
     assert gate.configures(".bandit") and not gate.configures("a/.bandit")
-    assert not gate.reads("a/.bandit") and not gate.reads("a.ipynb")
+    assert not gate.reads("a/.bandit") and gate.reads("a.ipynb")

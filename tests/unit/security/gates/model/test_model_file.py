@@ -68,10 +68,13 @@ def test_clean_model_is_judged_with_the_digest_of_its_bytes(tmp_path: Path) -> N
 
 
 def test_dirty_model_is_found_by_both_and_never_run(tmp_path: Path) -> None:
-    report = judge(tmp_path, {"m/a.pkl": pickle.dumps(Evil(tmp_path / "ran"))}, "m/a.pkl")
+    content = pickle.dumps(Evil(tmp_path / "ran"))
+    report = judge(tmp_path, {"m/a.pkl": content}, "m/a.pkl")
     ids = {finding.id: finding for finding in report.findings}
     assert {"pickle-import", "picklescan:posix.system"} <= set(ids)
-    assert ids["pickle-import"].aliases == ("pickle-import:posix.system",)
+    own = f"sha256:{hashlib.sha256(content).hexdigest()}"
+    assert ids["pickle-import"].aliases == ("pickle-import:posix.system", own)
+    assert ids["pickle-import"].names == ("pickle-import:posix.system", own)
     assert {one.path for one in report.findings} == {"m/a.pkl"}
     assert {one.severity for one in report.findings} == {Severity.HIGH}
     assert "byte" in ids["pickle-import"].message
@@ -192,10 +195,8 @@ def test_second_opinion_of_many_files_is_asked_in_parts(
 @pytest.mark.parametrize(
     ("name", "content"),
     [
-        ("code.py", b"print(1)\n"),
         ("data.txt", b"a\x00b"),
         ("data.txt", b"\xff\xfe"),
-        ("text.md.exe", b"# text"),
         ("picture.png", b"# no picture"),
         ("config.yaml", b"a: !!python/object/apply:os.system ['true']\n"),
         ("config.yaml", b"%TAG !p! tag:yaml.org,2002:python/\n---\na: !p!none ''\n"),
@@ -227,9 +228,27 @@ def test_picture_with_an_archive_behind_it_is_found(tmp_path: Path) -> None:
     assert "polyglot" in {finding.id for finding in report.findings}
 
 
-def test_model_that_is_a_text_is_no_format_that_can_be_judged(tmp_path: Path) -> None:
-    report = judge(tmp_path, {"model.txt": b"version=v4\nnum_class=1\n"}, "model.txt")
-    assert (report.judged, report.unjudged) == (0, "unknown format")
+@pytest.mark.parametrize(
+    ("name", "content"), [("code.py", b"print(1)\n"), ("text.md.exe", b"# text"), ("x", b"?")]
+)
+def test_unknown_file_in_a_declared_model_is_a_finding(
+    tmp_path: Path, name: str, content: bytes
+) -> None:
+    report = judge(tmp_path, {"model/a.pkl": pickle.dumps(1), f"model/{name}": content})
+    (finding,) = report.findings
+    assert (finding.id, finding.path, finding.severity) == (
+        "unknown-format",
+        f"model/{name}",
+        None,
+    )
+    assert finding.names == (f"sha256:{hashlib.sha256(content).hexdigest()}",)
+    assert (report.judged, report.unjudged) == (2, None)
+
+
+def test_declared_model_of_an_unknown_format_is_a_finding(tmp_path: Path) -> None:
+    report = judge(tmp_path, {"model.txt": b"no format\nthat anyone knows\n"}, "model.txt")
+    assert [one.id for one in report.findings] == ["unknown-format"]
+    assert (report.judged, report.unjudged) == (1, None)
 
 
 def test_model_that_is_a_json_document_is_judged(tmp_path: Path) -> None:
@@ -317,7 +336,7 @@ def test_pickle_that_appears_after_picklescan_has_started_is_unjudged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = task_of(tmp_path, {"model/b.pkl": pickle.dumps(1)}, "model")
-    monkeypatch.setattr(ModelFileGate, "_find_pickles", lambda gate, out: ())
+    monkeypatch.setattr(ModelFileGate, "_find_pickles", lambda *asked: ())
     report = ModelFileGate().judge(task)
     assert report.unjudged == "b.pkl: picklescan did not read this file"
 
