@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, cast
 
@@ -33,6 +33,7 @@ from ml_assets.orchestration.instance.temporary_files import (
     make_socket_directory,
     private_variables,
 )
+from ml_assets.orchestration.instance.worker import WORKERS, list_workers
 from ml_assets.orchestration.web.access_token import TOKEN_VARIABLE, make_token
 from ml_assets.orchestration.web.origins import parse_origin
 from ml_assets.project.project import find_project
@@ -55,6 +56,7 @@ _LIVES = 5.0  # seconds; a server that ends sooner is not restarted
 _ORPHANS = ("dagster._daemon",)
 _SERVER = "from ml_assets.orchestration.web.server import main; main()"
 _START = 120.0  # seconds for the web server to answer
+_STOP = 20.0  # seconds for the server and its runs to end
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -266,11 +268,23 @@ def _answers(port: int) -> bool:
 
 
 def _stop(server: subprocess.Popen[bytes]) -> None:
-    if server.poll() is not None:
-        return
-    os.killpg(server.pid, signal.SIGINT)
-    try:
-        server.wait(timeout=20)
-    except subprocess.TimeoutExpired:
-        os.killpg(server.pid, signal.SIGKILL)
-        server.wait()
+    """Interrupt all processes of the server, wait for its runs to end, and kill the rest.
+
+    While the server ends, Dagster can restart a code server that was interrupted before it.
+    """
+    deadline = time.monotonic() + _STOP
+    _signal_group(server.pid, signal.SIGINT)
+    with suppress(subprocess.TimeoutExpired):
+        server.wait(_STOP)
+    workers = Path(os.environ["DAGSTER_HOME"]) / WORKERS
+    while any(_group(pid) == server.pid for pid in list_workers(workers)):
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.05)
+    _signal_group(server.pid, signal.SIGKILL)
+    server.wait()
+
+
+def _signal_group(group: int, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(group, number)

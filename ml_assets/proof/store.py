@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from ml_assets.project.project import Project
@@ -128,14 +128,12 @@ class Proofs:
         if self._index is None:
             file = self._project.make_state() / "statements.sqlite"
             remember = () if self._other else (DECISION,)
+            seal = partial(self._project.seal, "statement index")
             self._index = StatementIndex(
-                self.ledger, file, self._on_notice, self._seal, remember=remember
+                self.ledger, file, self._on_notice, seal, remember=remember
             )
             self._index.refresh()
         return self._index
-
-    def _seal(self, messages: Sequence[bytes]) -> list[bytes]:
-        return self._project.seal("statement index", messages)
 
     def add(self, statement: Statement) -> str:
         """Sign a statement and add it to the ledger; return its digest there.

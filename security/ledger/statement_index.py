@@ -23,7 +23,7 @@ from typing import Any
 
 from security.errors import SecurityError
 from security.ledger.index_row import IndexRow, build_row
-from security.ledger.ledger import Ledger
+from security.ledger.ledger import Ledger, LedgerError
 from security.statements.statement import Statement
 
 #: Returns the seal of each message.
@@ -43,7 +43,7 @@ _TABLES = (
     f"PRAGMA user_version = {_SCHEMA}",
 )
 _PATIENCE = 30.0  # seconds to wait for another process
-_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)  # primary result codes
 _PRESENT = "SELECT digest FROM statements WHERE NOT missing"
 
 
@@ -83,11 +83,11 @@ class StatementIndex:
         """Add new statements of the ledger, drop missing ones; return the number added.
 
         Raises:
-            LedgerError: the ledger cannot be listed.
+            LedgerError: the ledger cannot be listed, or another process keeps the index busy.
         """
         there = set(self._ledger.digests())
         known = {row[0] for row in self._database.execute("SELECT digest FROM statements")}
-        with self._database:
+        with _explain_busy(), self._database:
             self._database.execute("UPDATE statements SET missing = 0 WHERE missing")
             for digest in known - there:
                 self._miss(digest)
@@ -108,8 +108,12 @@ class StatementIndex:
         return copy
 
     def add(self, digest: str, statement: Statement) -> None:
-        """Add a statement that was just added to the ledger."""
-        with self._database:
+        """Add a statement that was just added to the ledger.
+
+        Raises:
+            LedgerError: another process keeps the index busy.
+        """
+        with _explain_busy(), self._database:
             self._insert(digest, statement)
 
     def about(self, digest: str, predicate_type: str | None = None) -> list[str]:
@@ -239,13 +243,25 @@ def _open(file: Path | None) -> sqlite3.Connection:
     if file is None:
         return _make(":memory:")
     try:
-        return _make(str(file))
-    except sqlite3.Error as error:
-        if getattr(error, "sqlite_errorcode", None) in _BUSY:
-            raise
+        with _explain_busy():
+            return _make(str(file))
+    except sqlite3.Error:
         for suffix in ("", "-wal", "-shm"):
             file.with_name(file.name + suffix).unlink(missing_ok=True)
         return _make(str(file))
+
+
+@contextmanager
+def _explain_busy() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _BUSY:
+            raise
+        raise LedgerError(
+            f"another process kept the index of statements busy for {_PATIENCE:.0f} s",
+            "wait until other ml-assets commands have ended, then run the command again",
+        ) from error
 
 
 def _make(name: str) -> sqlite3.Connection:

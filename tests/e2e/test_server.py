@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import socket
+import threading
 from pathlib import Path
 
 import psutil
@@ -12,7 +13,7 @@ import pytest
 from security.sandbox.private_directory import find_private
 
 from .sample import Sample, copy_sample
-from .server import serve
+from .server import Server, serve, wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -55,3 +56,26 @@ def test_sockets_are_in_one_private_directory_and_the_token_is_in_no_process_tab
         assert directory.parent == find_private()
         assert directory.stat().st_mode & 0o777 == 0o700
     assert not directory.exists()
+
+
+def test_code_server_restarted_during_the_end_is_not_left_behind(
+    template: Sample, tmp_path: Path
+) -> None:
+    """Dagster looks every 5 s whether a code server has ended, also while it waits for a daemon."""
+    sample = copy_sample(template, tmp_path / "project")
+    with serve(sample.root, sample.environment, tmp_path / "server.log") as server:
+        family = psutil.Process(server.announced["pid"]).children(recursive=True)
+        (daemon,) = (one for one in family if "dagster._daemon" in one.cmdline())
+        before = {one.pid for one in family}
+        daemon.suspend()
+        ending = threading.Thread(target=server.stop)
+        ending.start()
+        restarted = wait_until(lambda: _started(server, before), "a restarted code server")
+        daemon.resume()
+        ending.join()
+        assert psutil.wait_procs([*family, *restarted], timeout=5)[1] == []
+
+
+def _started(server: Server, before: set[int]) -> list[psutil.Process] | None:
+    family = psutil.Process(server.announced["pid"]).children(recursive=True)
+    return [one for one in family if one.pid not in before] or None

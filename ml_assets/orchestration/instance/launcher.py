@@ -24,7 +24,13 @@ from dagster._core.launcher import (
     WorkerStatus,
 )
 
-from ml_assets.orchestration.instance.worker import Life, claim_launch, give_launch_up, look_at
+from ml_assets.orchestration.instance.worker import (
+    WORKERS,
+    Life,
+    claim_launch,
+    give_launch_up,
+    look_at,
+)
 
 #: Seconds from a run's start until its worker file exists at the latest.
 _APPEARS = 60.0
@@ -94,4 +100,4 @@ class WatchedRunLauncher(DefaultRunLauncher):
 
 def workers(instance: DagsterInstance) -> Path:
     """Return the directory of worker files of an instance."""
-    return Path(instance.root_directory) / "workers"
+    return Path(instance.root_directory) / WORKERS

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import fcntl
 import os
+from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
 
+#: The directory of all worker files, in that of the instance.
+WORKERS = "workers"
 _held: list[int] = []
 
 
@@ -58,6 +61,18 @@ def give_launch_up(directory: Path, run_id: str) -> None:
 
 def _launch(directory: Path, run_id: str) -> Path:
     return directory / f"{run_id}.launched"
+
+
+def list_workers(directory: Path) -> Iterator[int]:
+    """Yield the processes of all runs that are alive.
+
+    Args:
+        directory: the directory of all worker files.
+    """
+    for name in os.listdir(directory) if directory.is_dir() else ():
+        life, process = look_at(directory, name)
+        if life is Life.THERE and process is not None:
+            yield process
 
 
 def look_at(directory: Path, run_id: str) -> tuple[Life, int | None]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import resource
 import select
 import signal
 import subprocess
+import sys
+import termios
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -139,12 +142,19 @@ def _follow(
         if not ready or not reading:
             # If the pipe is open after the end, only a background process can hold it.
             if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
+                pending = _hand_out(pending + _read_unread(output), on_line)
                 break
         if not reading:
             time.sleep(pause)
             pause = min(2 * pause, 0.05)
     if pending:
         on_line(_text(pending))
+
+
+def _read_unread(output: int) -> bytes:
+    """Read what a command wrote just before its end, and nothing that is written later."""
+    count = fcntl.ioctl(output, termios.FIONREAD, bytes(4))
+    return os.read(output, int.from_bytes(count, sys.byteorder))
 
 
 def _hand_out(text: bytes, on_line: Callable[[str], None]) -> bytes:

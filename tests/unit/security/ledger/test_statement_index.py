@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from resources.stores.seal import seal_with
+from security.ledger.ledger import LedgerError
 from security.ledger.statement_index import StatementIndex, open_index
 from security.statements.provenance import PREDICATE
 from security.statements.statement import Subject
@@ -71,11 +72,25 @@ def test_busy_index_is_not_deleted(
     with closing(sqlite3.connect(file)) as other:
         other.execute("PRAGMA locking_mode = EXCLUSIVE")
         other.execute("BEGIN EXCLUSIVE")
-        with pytest.raises(sqlite3.OperationalError, match="locked"):
+        with pytest.raises(LedgerError, match="busy"):
             StatementIndex(book.ledger, file)
         other.rollback()
 
     assert file.exists()
+
+
+def test_index_that_becomes_busy_is_named_as_the_cause(
+    book: Book, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("security.ledger.statement_index._PATIENCE", 0.1)
+    file = tmp_path / "index.sqlite"
+    with closing(StatementIndex(book.ledger, file)) as index:
+        with closing(sqlite3.connect(file)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            with pytest.raises(LedgerError, match="busy"):
+                index.refresh()
+            other.rollback()
+        assert index.refresh() == 0
 
 
 def test_two_programs_make_one_index_together(book: Book, tmp_path: Path) -> None:

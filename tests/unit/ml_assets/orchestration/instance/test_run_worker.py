@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ml_assets.orchestration.instance.worker import Life, look_at
+from ml_assets.orchestration.instance.worker import Life, list_workers, look_at
 
 pytestmark = pytest.mark.process
 
@@ -37,8 +37,10 @@ def test_worker_is_there_until_it_is_killed_whatever_it_has_started(tmp_path: Pa
     try:
         assert look_at(tmp_path, "the-run") == (Life.THERE, worker.pid)
         assert look_at(tmp_path, "another-run") == (Life.UNKNOWN, None)
+        assert list(list_workers(tmp_path)) == [worker.pid]
         worker.kill()
         worker.communicate()
         assert look_at(tmp_path, "the-run") == (Life.GONE, None)
+        assert list(list_workers(tmp_path)) == list(list_workers(tmp_path / "none")) == []
     finally:
         subprocess.run(["kill", str(child)], check=True)

@@ -300,3 +300,33 @@ def test_commands_that_end_at_once_do_not_take_what_another_one_left(tmp_path: P
     assert [usage.exit_code for usage in usages] == [5] * 90
     children = set(psutil.Process().children()) - before
     assert [child for child in children if child.name() in ("sleep", "true")] == []
+
+
+class _EndsWhenAsked(Cancellation):
+    """Lets a command write and end after its output was polled, and before it is waited for."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__()
+        self._directory = directory
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the switch is set, once the command has ended."""
+        if (self._directory / "pid").exists():
+            pid = int(wait_for(self._directory / "pid"))
+            (self._directory / "go").touch()
+            assert has_ended(pid)
+        return False
+
+
+def test_last_words_of_a_command_are_not_lost(tmp_path: Path) -> None:
+    program = "echo $$ > pid; until [ -e go ]; do sleep 0.01; done; echo last; printf words"
+    lines: list[str] = []
+    run_command(
+        ["/bin/sh", "-c", program],
+        cwd=str(tmp_path),
+        variables={"PATH": os.environ["PATH"]},
+        on_line=lines.append,
+        cancellation=_EndsWhenAsked(tmp_path),
+    )
+    assert lines == ["last", "words"]
