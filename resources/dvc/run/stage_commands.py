@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 
 from resources.dvc.checkout.checkout import Checkout
 from resources.dvc.graph.manifest import Stage
 from resources.dvc.run.stage_environment import StageEnvironment, find_shell, stage_variables
+from resources.dvc.run.stage_output import OutputFile
 from resources.dvc.run.stage_process import Cancellation, Usage, run_command
 from resources.errors import CommandError, UnavailableError, os_reason
 from security.sandbox.confinement import ConfinementError, FileView, can_confine, can_protect
@@ -67,16 +69,17 @@ class StageCommands:
             self.on_line(stage.name, line)
 
         total = Usage(0, 0.0, 0.0, None)
-        for command in stage.commands:
-            self.on_line(stage.name, f"> {command}")
-            usage = self._start(stage, command, variables, on_line)
-            total = _add(total, usage)
-            if usage.exit_code != 0:
-                restricted = denied and self.confined and not can_protect()
-                raise CommandError(
-                    f"{stage.name}: command {_ending(usage.exit_code)}: {command}",
-                    _RESTRICTED if restricted else _command_hint(usage.exit_code, stage),
-                )
+        with closing(OutputFile(self.checkout.state / "output", stage.name)) as file:
+            for command in stage.commands:
+                self.on_line(stage.name, f"> {command}")
+                usage = self._start(stage, command, variables, on_line, file)
+                total = _add(total, usage)
+                if usage.exit_code != 0:
+                    restricted = denied and self.confined and not can_protect()
+                    raise CommandError(
+                        f"{stage.name}: command {_ending(usage.exit_code)}: {command}",
+                        _RESTRICTED if restricted else _command_hint(usage.exit_code, stage),
+                    )
         return total
 
     def _start(
@@ -85,6 +88,7 @@ class StageCommands:
         command: str,
         variables: dict[str, str],
         on_line: Callable[[str], None],
+        file: OutputFile,
     ) -> Usage:
         if self.cancellation.cancelled:
             raise CommandError(f"{stage.name}: cancelled", "run again: ml-assets run")
@@ -96,6 +100,7 @@ class StageCommands:
                 on_line=on_line,
                 cancellation=self.cancellation,
                 view=self.view if self.confined else None,
+                file=file,
             )
         except ConfinementError as error:
             raise UnavailableError(f"{stage.name}: {error.message}", error.hint) from error

@@ -16,10 +16,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, cast
 
+from resources.dvc.run.stage_output import LONGEST_LINE, OutputFile, StageOutput
 from security.sandbox.confinement import FileView, open_restriction
 from security.sandbox.process_tree import ProcessTree, Start, start_marked_tree, start_tree
 
-_LINE_LIMIT = 64 * 1024  # bytes; a longer line arrives in pieces
 _GRACE = 5.0  # seconds between SIGTERM and SIGKILL
 
 
@@ -65,6 +65,7 @@ def run_command(
     on_line: Callable[[str], None],
     cancellation: Cancellation,
     view: FileView | None = None,
+    file: OutputFile | None = None,
 ) -> Usage:
     """Run a command to its end in a process group of its own and report its output.
 
@@ -74,6 +75,7 @@ def run_command(
 
     Args:
         view: what the process tree sees of the files; None does not confine it.
+        file: receives the whole output; without it, all lines are reported, however many.
 
     Raises:
         ConfinementError: the processes cannot be confined or ended.
@@ -98,7 +100,7 @@ def run_command(
     floor = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     output = cast(IO[bytes], process.stdout)
     try:
-        _follow(process.pid, output.fileno(), on_line, cancellation)
+        _follow(process.pid, output.fileno(), StageOutput(on_line, file), cancellation)
     finally:
         try:
             tree.end()
@@ -121,62 +123,38 @@ def _start(start: Start, view: FileView | None) -> ProcessTree:
         return start_tree(start, restriction)
 
 
-def _follow(
-    pid: int, output: int, on_line: Callable[[str], None], cancellation: Cancellation
-) -> None:
-    """Report lines until the command has ended."""
+def _follow(pid: int, output: int, receiver: StageOutput, cancellation: Cancellation) -> None:
+    """Report the output until the command has ended."""
     poll = select.poll()
     poll.register(output, select.POLLIN | select.POLLHUP)
-    pending = b""
     reading = True
     pause = 0.0005  # seconds
     asked_at: float | None = None
     while True:
         ready = reading and bool(poll.poll(100))
         if ready:
-            chunk = os.read(output, _LINE_LIMIT)
+            chunk = os.read(output, LONGEST_LINE)
             reading = bool(chunk)
-            pending = _hand_out(pending + chunk, on_line)
+            receiver.feed(chunk)
+        else:
+            receiver.pause()
         if cancellation.cancelled:
             asked_at = _ask_to_stop(pid, asked_at)
         if not ready or not reading:
             # If the pipe is open after the end, only a background process can hold it.
             if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
-                pending = _hand_out(pending + _read_unread(output), on_line)
+                receiver.feed(_read_unread(output))
                 break
         if not reading:
             time.sleep(pause)
             pause = min(2 * pause, 0.05)
-    if pending:
-        on_line(_text(pending))
+    receiver.end()
 
 
 def _read_unread(output: int) -> bytes:
     """Read what a command wrote just before its end, and nothing that is written later."""
     count = fcntl.ioctl(output, termios.FIONREAD, bytes(4))
     return os.read(output, int.from_bytes(count, sys.byteorder))
-
-
-def _hand_out(text: bytes, on_line: Callable[[str], None]) -> bytes:
-    *lines, rest = text.split(b"\n")
-    if len(rest) > _LINE_LIMIT:
-        end = _end_of_letters(rest)
-        lines, rest = [*lines, rest[:end]], rest[end:]
-    for line in lines:
-        on_line(_text(line))
-    return rest
-
-
-def _end_of_letters(text: bytes) -> int:
-    """Return the end of the last complete character (UTF-8, RFC 3629 section 3)."""
-    for back in range(1, 4):
-        byte = text[-back]
-        if byte >= 0xC0:
-            length = 2 + (byte >= 0xE0) + (byte >= 0xF0)
-            return len(text) if back >= length else len(text) - back
-        if byte < 0x80:
-            break
-    return len(text)
 
 
 def _ask_to_stop(pid: int, asked_at: float | None) -> float:
@@ -194,7 +172,3 @@ def _signal_group(pid: int, number: signal.Signals) -> None:
         os.killpg(pid, number)
     except (ProcessLookupError, PermissionError):
         pass
-
-
-def _text(line: bytes) -> str:
-    return line.decode("utf-8", "replace").rstrip("\r").rpartition("\r")[2]
