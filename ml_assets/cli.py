@@ -17,6 +17,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn, Protocol
@@ -204,6 +205,12 @@ def _interrupt_again(unraisable: Any) -> None:
         sys.__unraisablehook__(unraisable)
 
 
+def _ignore_interrupts() -> None:
+    """Let the end of the process, which takes milliseconds, not be interrupted."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+
+
 def enter() -> NoReturn:
     """Run one command as the console script.
 
@@ -217,7 +224,11 @@ def enter() -> NoReturn:
         signal.signal(number, _interrupt)
     sys.unraisablehook = _interrupt_again
     _is_entered = True
-    code = main()
+    code = 130
+    with suppress(KeyboardInterrupt):  # outside of the command, which reports its interruption
+        code = main()
+        _ignore_interrupts()
+    _ignore_interrupts()
     atexit._run_exitfuncs()
     try:
         sys.stdout.flush()

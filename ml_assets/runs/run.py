@@ -35,6 +35,7 @@ from ml_assets.reporting.console import ConsoleReporter, write_notice
 from ml_assets.reporting.job_log import JobLog
 from ml_assets.reporting.run_report import RunReport
 from ml_assets.runs.selection import select_stages
+from ml_assets.runs.signal_shield import call_shielded
 from resources.dvc.reuse import Reuse
 from resources.dvc.run.plan import PlannedStage, build_plan
 from resources.dvc.run.reproduction import Options
@@ -166,7 +167,10 @@ class GraphRun:
         with ReproductionThread(reproduction) as started:
             from ml_assets.runs.execution import execute_run
 
-            execution = execute_run(self._project, chosen, started, reporter, tags, self._run_id)
+            execution = call_shielded(
+                lambda: execute_run(self._project, chosen, started, reporter, tags, self._run_id),
+                started.interrupt,
+            )
         self.checkout.forget_locks()  # the run has written them since
         if reporter.was_interrupted or execution.cancelled:
             raise KeyboardInterrupt
@@ -221,7 +225,9 @@ class GraphRun:
         if fresh:
             from ml_assets.runs.execution import record_checks
 
-            record_checks(self._project, gating, fresh, self._assets)
+            call_shielded(
+                lambda: record_checks(self._project, gating, fresh, self._assets), lambda: None
+            )
 
     def _build_options(self, stages: Collection[str], admission: GateAdmission) -> Options:
         options = self._options

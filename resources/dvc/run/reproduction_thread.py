@@ -42,11 +42,17 @@ class ReproductionThread:
         finally:
             self._results.put(None)
 
+    def interrupt(self) -> None:
+        """Stop running stages, and end the results with ``KeyboardInterrupt``."""
+        self._reproduction.cancel()
+        self._results.put(KeyboardInterrupt())
+
     def run(self) -> Iterator[Finished[StageResult]]:
         """Yield each stage that has ended or ends.
 
         Raises:
             ResourceError: the run itself failed.
+            KeyboardInterrupt: the run was interrupted.
         """
         while (finished := self._results.get()) is not None:
             if isinstance(finished, BaseException):
