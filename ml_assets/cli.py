@@ -44,6 +44,8 @@ _COMMANDS = {
     "init": "write the policy, JSON schemas, a Dagster workspace and a CI workflow",
     "keys": "generate, show, rotate or revoke the signing key",
     "lock": "copy the lock files of a branch's last run into the working tree",
+    "metrics": "compare metrics with those of a commit",
+    "params": "compare parameters with those of a commit",
     "plan": "show what a run would do and why",
     "run": "run stale stages in parallel, check gates and sign the results",
     "sbom": "print the bill of materials of the environment or a model",

@@ -6,14 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from ml_assets.project.project import Project
 from ml_assets.project.rules import Rules
+from ml_assets.reporting.comparison_base import Base, find_base, read_for_display
 from ml_assets.reporting.curves import Curve, Points, draw_chart, find_curves, read_points
-from ml_assets.reporting.metrics_comparison import (
-    Base,
-    MetricComparison,
-    compare_metrics,
-    find_base,
-    read_for_display,
-)
+from ml_assets.reporting.metrics_comparison import MetricComparison, compare_metrics
 from resources.dvc.checkout.checkout import Checkout
 from security.reports.markdown import code
 

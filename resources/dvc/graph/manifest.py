@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any, Self, TypeVar
 
 #: Increased with each change of the values below, which invalidates cached manifests.
-SCHEMA = 10
+SCHEMA = 11
 
 _T = TypeVar("_T")
 
@@ -167,6 +167,8 @@ class Manifest:
     """The graph of a repository, with its stages in the order of ``dvc repro -P``.
 
     Attributes:
+        metrics: the files of the sections ``metrics``.
+        params: the files of the sections ``params``.
         sources: other files that determine the graph (parameters, configuration).
         pruned: directories that DVC does not search for stages, relative to the DVC root.
     """
@@ -176,6 +178,7 @@ class Manifest:
     artifacts: tuple[Artifact, ...] = ()
     plots: tuple[Plot, ...] = ()
     metrics: tuple[str, ...] = ()
+    params: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
     pruned: tuple[str, ...] = ()
 

@@ -75,6 +75,7 @@ class _Reader:
             artifacts=tuple(artifact for file in files for artifact in self._artifacts(file)),
             plots=tuple(plot for file in files for plot in self._plots(file)),
             metrics=tuple(self._beside(file, path) for file in files for path in file.metrics),
+            params=tuple(self._beside(file, path) for file in files for path in file.params),
             sources=tuple(sorted(set(self._sources(files, order)))),
             pruned=tuple(sorted(self._pruned(order))),
         )
@@ -82,7 +83,7 @@ class _Reader:
     def _project_files(self, order: list[DvcStage]) -> list[ProjectFile]:
         index = self.repo.index
         paths = {stage.path for stage in order if isinstance(stage, PipelineStage)}
-        for section in (index._artifacts, index._plots, index._metrics):
+        for section in (index._artifacts, index._plots, index._metrics, index._params):
             paths |= {os.path.join(self.base, path) for path in section}
         return [ProjectFile(self.repo, path) for path in sorted(paths) if path.endswith(".yaml")]
 

@@ -10,7 +10,8 @@ import pytest
 from ml_assets.project.project import Project, find_project
 from ml_assets.project.rules import find_rules
 from ml_assets.reporting.ci_summary import write_sections
-from ml_assets.reporting.metrics_comparison import MetricComparison, compare_metrics, find_base
+from ml_assets.reporting.comparison_base import find_base
+from ml_assets.reporting.metrics_comparison import MetricComparison, compare_metrics
 from tests.unit.resources.dvc_project import DvcProject
 
 pytestmark = pytest.mark.process
