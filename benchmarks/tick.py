@@ -24,7 +24,8 @@ from ml_assets.branches.graph_at_commit import load_branch
 from ml_assets.branches.watch import Watch, watch_project
 from ml_assets.project.project import find_project
 from sensors.branch_sensor import Tick
-from sensors.branches import Cursor, Loaded
+from sensors.branches import Loaded
+from sensors.cursor import Cursor
 
 
 def main(branches: int, rounds: int) -> int:

@@ -25,7 +25,6 @@ from resources.code_server import find_code_server
 from resources.errors import ConfigurationError, LostRaceError, ResourceError, UnavailableError
 from sensors.branches import (
     BranchObservation,
-    Cursor,
     Loaded,
     New,
     TickDecision,
@@ -33,9 +32,9 @@ from sensors.branches import (
     fail,
     find_objection,
     is_resting,
-    parse_cursor,
-    write_cursor,
 )
+from sensors.cursor import Cursor, parse_cursor, write_cursor
+from sensors.lost_commits import find_lost
 
 #: The limit of commits read from one push when only the newest one runs.
 _MOST = 50
@@ -86,7 +85,7 @@ def build_sensor(
 def _answer(decision: TickDecision, jobs: Mapping[str, str]) -> dg.SensorResult:
     requests = [
         dg.RunRequest(
-            run_key=f"{one.branch}@{one.commit}",
+            run_key=one.key,
             job_name=jobs[one.branch],
             tags={BRANCH_TAG: one.branch, COMMIT_TAG: one.commit, TRIGGER_TAG: SENSOR},
         )
@@ -169,6 +168,8 @@ class Tick:
             heads |= {branch: fetched[branch] for branch in moved if branch in fetched}
         new = {b: self._list_new(b, cursor.heads.get(b), heads[b]) for b in moved}
         wanted = {(one.branch, one.commit) for one in cursor.waiting}
+        lost = find_lost(self._instance, heads, settings)
+        wanted |= {(one.branch, one.commit) for one in lost}
         wanted |= {
             (branch, one.commit)
             for branch, commits in new.items()
@@ -187,6 +188,8 @@ class Tick:
             shapes={commit: self._read_shape(branch, commit) for branch, commit in wanted},
             loaded=self._loaded,
             active={branch: self._list_active(branch) for branch in moved},
+            lost=lost,
+            now=time.time(),
         )
 
     def _list_new(self, branch: str, old: str | None, head: str) -> list[New]:

@@ -3,52 +3,24 @@
 A tick reads the branches of the remote (``read_remote``), fetches new commits, and decides.
 ``decide`` is pure: its cursor holds the past. Dagster stores the cursor together with the requested
 runs, so a daemon killed at any point loses no commit. The key of a run is its branch and commit, so
-no commit runs twice.
+no commit runs twice. A commit whose runs have died has another key: the last of these runs.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
-from ml_assets.project.settings.watch import First, WatchSettings
+from ml_assets.project.settings.watch import Commits, First, WatchSettings
+from sensors.cursor import Cursor, Waiting
 
 #: Seconds between attempts to reach a remote that does not answer: 30, 60, 120, … up to the last.
 _FIRST_PAUSE, _LONGEST_PAUSE = 30.0, 900.0
 #: The limit of ticks that a commit waits for definitions with its graph.
 _PATIENCE = 3
-
-
-@dataclass(frozen=True)
-class Waiting:
-    """A commit that waits to become a run.
-
-    Attributes:
-        waits: the ticks that the commit has waited for definitions with its graph.
-    """
-
-    branch: str
-    commit: str
-    waits: int = 0
-
-
-@dataclass(frozen=True)
-class Cursor:
-    """The state between two ticks.
-
-    Attributes:
-        heads: the last seen commit of each branch, also of deleted ones.
-        waiting: commits that wait to become runs.
-        failures: the number of failed attempts in a row to reach the remote.
-        retry_at: the time of the next attempt, in seconds since 1970.
-    """
-
-    heads: Mapping[str, str] = field(default_factory=dict)
-    waiting: tuple[Waiting, ...] = ()
-    failures: int = 0
-    retry_at: float = 0.0
+#: Seconds from the death of a run until its commit runs again. Dagster retries the first death
+#: itself; from the third on, the pause doubles up to the last number.
+_FIRST_REST, _LONGEST_REST = 20.0, 3600.0
 
 
 @dataclass(frozen=True)
@@ -76,6 +48,28 @@ class Loaded:
 
 
 @dataclass(frozen=True)
+class Lost:
+    """A commit whose runs have all died: their processes were killed, or never started.
+
+    Attributes:
+        run: the id of the last run.
+        deaths: the number of runs.
+        since: the end of the last run, in seconds since 1970.
+    """
+
+    branch: str
+    commit: str
+    run: str
+    deaths: int
+    since: float
+
+    def is_due(self, now: float) -> bool:
+        """Whether the commit has rested; a clock that is set back must not prolong the rest."""
+        rest = min(_FIRST_REST * 2.0 ** min(max(0, self.deaths - 2), 30), _LONGEST_REST)
+        return not now - rest < self.since <= now + _LONGEST_REST
+
+
+@dataclass(frozen=True)
 class BranchObservation:
     """The observations of a tick.
 
@@ -85,6 +79,8 @@ class BranchObservation:
         shapes: the shape of a commit's graph; None without a readable graph.
         loaded: the commits in the loaded definitions, by branch.
         active: the commits of queued and started runs, by branch.
+        lost: the commits whose runs have died.
+        now: the time, in seconds since 1970.
     """
 
     heads: Mapping[str, str]
@@ -92,6 +88,8 @@ class BranchObservation:
     shapes: Mapping[str, str | None] = field(default_factory=dict)
     loaded: Mapping[str, Loaded] = field(default_factory=dict)
     active: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    lost: Sequence[Lost] = ()
+    now: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -121,7 +119,9 @@ def decide(cursor: Cursor, observed: BranchObservation, settings: WatchSettings)
        commits that change only ignored files, and commits without a required signature. A push that
        rewrites history counts as a move.
     3. Remember a deleted branch: if it returns at the same commit, no second run starts.
-    4. Let a commit whose graph differs from the loaded one wait for reloaded definitions, for
+    4. Run a commit again whose runs have died, after a rest: the head of its branch, or any commit
+       where each commit runs.
+    5. Let a commit whose graph differs from the loaded one wait for reloaded definitions, for
        ``_PATIENCE`` ticks at most.
     """
     notes: list[str] = []
@@ -138,7 +138,8 @@ def decide(cursor: Cursor, observed: BranchObservation, settings: WatchSettings)
         waiting += [Waiting(branch, one) for one in chosen]
     for branch in sorted(set(cursor.heads) - set(observed.heads)):  # 3
         notes.append(f"{branch}: deleted on the remote")
-    requests, later = _release(waiting, observed)  # 4
+    waiting += _recover(waiting, observed, settings, notes)  # 4
+    requests, later = _release(waiting, observed)  # 5
     moved = {one.branch for one in requests}
     superseded = tuple(
         branch
@@ -186,6 +187,25 @@ def _choose(
     yield from (one.commit for one in settings.commits.pick(runnable))
 
 
+def _recover(
+    waiting: Sequence[Waiting],
+    observed: BranchObservation,
+    settings: WatchSettings,
+    notes: list[str],
+) -> Iterator[Waiting]:
+    known = {(one.branch, one.commit) for one in waiting}
+    for lost in observed.lost:
+        wanted = is_wanted(lost.branch, lost.commit, observed.heads, settings)
+        if wanted and (lost.branch, lost.commit) not in known and lost.is_due(observed.now):
+            notes.append(f"{lost.branch} at {lost.commit[:12]}: running again, its run was killed")
+            yield Waiting(lost.branch, lost.commit, after=lost.run)
+
+
+def is_wanted(branch: str, commit: str, heads: Mapping[str, str], settings: WatchSettings) -> bool:
+    """Whether a commit whose runs have died still has to run."""
+    return branch in heads and (heads[branch] == commit or settings.commits is Commits.EACH)
+
+
 def find_objection(new: New, settings: WatchSettings) -> str | None:
     """Return why a commit becomes no run; None if it does."""
     if new.distrust is not None:
@@ -231,35 +251,3 @@ def _is_stale(branch: str, head: str, observed: BranchObservation, moved: set[st
 
 def _of(requests: Sequence[Waiting], branch: str) -> set[str]:
     return {one.commit for one in requests if one.branch == branch}
-
-
-def write_cursor(cursor: Cursor) -> str:
-    """Write a cursor for Dagster's storage."""
-    return json.dumps(
-        {
-            "version": 1,
-            "heads": dict(cursor.heads),
-            "waiting": [[one.branch, one.commit, one.waits] for one in cursor.waiting],
-            "failures": cursor.failures,
-            "retry_at": cursor.retry_at,
-        }
-    )
-
-
-def parse_cursor(text: str | None) -> Cursor:
-    """Parse a stored cursor; an empty text gives the cursor of the first start.
-
-    Raises:
-        ValueError: another program or another version has written the text.
-    """
-    if not text:
-        return Cursor()
-    document: Any = json.loads(text)
-    if not isinstance(document, dict) or document.get("version") != 1:
-        raise ValueError(f"not a cursor of this version: {text[:80]}")
-    return Cursor(
-        heads={str(name): str(sha) for name, sha in document["heads"].items()},
-        waiting=tuple(Waiting(str(b), str(c), int(n)) for b, c, n in document["waiting"]),
-        failures=int(document["failures"]),
-        retry_at=float(document["retry_at"]),
-    )

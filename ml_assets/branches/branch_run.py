@@ -5,6 +5,7 @@
 2. The rules: those of the protected branch at the start. They decide whether the signature of the
    commit counts, and stay the same until the end of the run, even if the sensor fetches new ones.
 3. The claim: only one run executes a commit that a sensor requests, even with several daemons.
+   Another one gets the claim only if the process of the first was killed.
 4. The checkout: a worktree of its own, with the lock files that earlier runs have written.
 5. The stages run; Dagster records their outs under the versions of this commit.
 6. ``sign_run`` ends the run for the environment of the branch.
@@ -20,13 +21,14 @@ from functools import cached_property
 import dagster as dg
 
 from ml_assets.branches.branch_events import BranchRecord
+from ml_assets.branches.commit_claim import claim_commit
 from ml_assets.branches.commit_trust import find_objection
 from ml_assets.branches.graph_at_commit import CommitGraph, load_graph
 from ml_assets.branches.lock_files import write_kept
 from ml_assets.branches.lock_records import LockRecords, open_records
 from ml_assets.branches.mirror_pin import find_mirrored
 from ml_assets.branches.passed_commit import mark_passed, read_passed
-from ml_assets.branches.run_claim import claim
+from ml_assets.branches.run_outcome import CLAIMED_TAG
 from ml_assets.branches.watch import Watch
 from ml_assets.branches.write_back import Recorder
 from ml_assets.gating.evaluation import Gating
@@ -154,20 +156,17 @@ class BranchRun:
             )
 
     def _claim(self, commit: str) -> bool:
-        """Claim a commit that a sensor requested; return whether this run has the claim.
-
-        Two daemons on one storage can request the commit at the same moment.
-        """
-        if self._context.run.tags.get(TRIGGER_TAG) != SENSOR:
+        """Claim a commit that a sensor requested; return whether this run has the claim."""
+        run, instance = self._context.run, self._context.instance
+        if run.tags.get(TRIGGER_TAG) != SENSOR:
             return True
-        run = self._context.run.root_run_id or self._context.run.run_id
         name = f"{self._branch}@{commit}"
-        holder = claim(self._watch.home / "claims", name, run, find_signer().seal)
-        if holder != run:
-            self._context.log.warning(
-                f"nothing to do: another run has claimed this commit: {holder}"
-            )
-        return holder == run
+        holder = claim_commit(self._watch.home, instance, run, name, find_signer().seal)
+        if holder is None:
+            return True
+        instance.add_run_tags(run.run_id, {CLAIMED_TAG: holder})
+        self._context.log.warning(f"nothing to do: another run has claimed this commit: {holder}")
+        return False
 
     def _check_out(self, commit: str, records: LockRecords) -> CommitGraph:
         watch, notice = self._watch, self._reporter.notice

@@ -37,6 +37,14 @@ def claim(directory: Path, name: str, holder: str, seal: Seal) -> str:
     return holder
 
 
+def find_holder(directory: Path, name: str, seal: Seal) -> str | None:
+    """Find the holder of a claim; None if it is free."""
+    try:
+        return _read(directory / name.replace("/", "%2F"), name, seal)
+    except FileNotFoundError:
+        return None
+
+
 def _read(file: Path, name: str, seal: Seal) -> str | None:
     """Read the holder of a claim; None without a valid seal."""
     with open(file, encoding="utf-8", errors="replace") as stream:

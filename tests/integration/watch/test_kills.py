@@ -70,6 +70,32 @@ def test_killed_worker_is_reported_and_its_commit_runs_again(service: Service) -
     assert _stages(commit) == [], "the stage of the killed run goes on"
 
 
+def test_commit_whose_every_run_is_killed_runs_again(service: Service) -> None:
+    """Dagster retries once; after that the sensor asks, as often as the process is killed."""
+    commit, run = _start_waiting(service, "twice")
+    _wait(service.pushed, 600)
+    for count in (1, 2):
+        service.worker(run).kill()
+        wait_until(lambda: service.pushed.noted(commit).count("train") > count, "a run", 240)
+        run = service.runs(commit)[-1]
+    _wait(service.pushed, 0)
+    for process in service.find("sleep 600"):
+        if process.name() == "sleep":
+            process.send_signal(signal.SIGSTOP)
+    service.worker(run).kill()
+
+    def look() -> list[dg.DagsterRun] | None:
+        runs = service.runs(commit)
+        return runs if len(runs) == 4 and all(one.status in ENDED for one in runs) else None
+
+    *died, last = wait_until(look, "a fourth run that ends", 240)
+    assert {one.status for one in died} == {dg.DagsterRunStatus.FAILURE}
+    assert last.status is dg.DagsterRunStatus.SUCCESS, service.why(last)
+    assert _stages(commit) == [], "the stage of a killed run goes on"
+    service.wait_until_idle()
+    assert len(service.runs(commit)) == 4
+
+
 def _stages(commit: str) -> list[int]:
     """Return the processes of stages in the worktree of a commit."""
     found = []

@@ -9,17 +9,15 @@ from hypothesis import strategies as st
 
 from ml_assets.project.settings.watch import Commits, First, WatchSettings
 from sensors.branches import (
-    Cursor,
     Loaded,
+    Lost,
     New,
     BranchObservation,
-    Waiting,
     decide,
     fail,
     is_resting,
-    parse_cursor,
-    write_cursor,
 )
+from sensors.cursor import Cursor, Waiting, parse_cursor, write_cursor
 
 A, B, C, D = ("a" * 40, "b" * 40, "c" * 40, "d" * 40)
 SETTINGS = WatchSettings()
@@ -223,6 +221,52 @@ def test_cursor_survives_its_text(
 
 def test_first_cursor_is_empty() -> None:
     assert parse_cursor(None) == parse_cursor("") == Cursor()
+
+
+def test_cursor_of_an_earlier_release_is_read() -> None:
+    text = json.dumps(
+        {"version": 1, "heads": {}, "waiting": [["main", B, 2]], "failures": 0, "retry_at": 0}
+    )
+    assert parse_cursor(text).waiting == (Waiting("main", B, 2),)
+    again = Cursor(waiting=(Waiting("main", B, 1, "a run"),))
+    assert parse_cursor(write_cursor(again)) == again
+
+
+def killed(deaths: int = 2, since: float = 0.0, now: float = 1000.0) -> BranchObservation:
+    """Observe main at a commit whose runs have died."""
+    lost = (Lost("main", A, f"run-{deaths}", deaths, since),)
+    return BranchObservation({"main": A}, shapes={A: "shape"}, loaded=LOADED, lost=lost, now=now)
+
+
+def test_commit_whose_runs_have_died_runs_again_with_a_key_of_its_own() -> None:
+    decision = decide(SEEN, killed(), SETTINGS)
+    assert [one.key for one in decision.requests] == [f"main@{A}+run-2"]
+    assert "running again" in decision.notes[0]
+    assert Waiting("main", A).key == f"main@{A}"
+
+
+@pytest.mark.parametrize(
+    ("deaths", "rest"), [(1, 20), (2, 20), (3, 40), (4, 80), (10, 3600), (5000, 3600)]
+)
+def test_commit_rests_longer_after_each_death(deaths: int, rest: int) -> None:
+    early, due = killed(deaths, 1000.0, 999.0 + rest), killed(deaths, 1000.0, 1000.0 + rest)
+    assert not requested(SEEN, early)
+    assert requested(SEEN, due) == [A]
+    assert requested(SEEN, killed(deaths, 10000.0, 10.0)) == [A], "a clock was set back"
+
+
+def test_lost_commit_that_waits_for_its_graph_waits_once() -> None:
+    observed = dataclasses.replace(killed(), shapes={A: "other"})
+    cursor = decide(SEEN, observed, SETTINGS).cursor
+    assert decide(cursor, observed, SETTINGS).cursor.waiting == (Waiting("main", A, 2, "run-2"),)
+
+
+def test_lost_commit_below_the_head_runs_again_only_where_each_runs() -> None:
+    observed = dataclasses.replace(killed(), heads={"main": B})
+    assert not requested(SEEN, observed)
+    assert requested(SEEN, observed, dataclasses.replace(SETTINGS, commits=Commits.EACH)) == [A]
+    gone = dataclasses.replace(observed, heads={})
+    assert not requested(SEEN, gone, dataclasses.replace(SETTINGS, commits=Commits.EACH))
 
 
 @pytest.mark.parametrize("text", ["[]", "{}", "{", json.dumps({"version": 2}), "1"])
