@@ -145,13 +145,19 @@ class ObjectCache:
         return pairs
 
     def keep(self, path: str, content: Content) -> None:
-        """Add the content of a path to the cache.
+        """Add the content of a path to the cache, and make its files as DVC leaves them.
+
+        Links become copies, so that a write to the file changes no object. A file gets the default
+        permissions, and the execute bit of its owner if it had any; DVC leaves copies in a
+        directory as they are.
 
         Raises:
             OSError: the cache cannot be written.
         """
         if content.entries is None:
-            self._keep_file(path, Digests(content.md5, content.sha256, content.size))
+            digests = Digests(content.md5, content.sha256, content.size)
+            self._keep_file(path, digests)
+            self._set_mode(path, executable=content.executable)
             return
         for entry in content.entries:
             self._keep_file(os.path.join(path, entry.path), Digests(entry.md5, entry.sha256, 0))
@@ -167,9 +173,16 @@ class ObjectCache:
 
     def _unlink_shared(self, path: str, md5: str) -> None:
         """Replace a link by a copy, as DVC does: a write to the file must not change the object."""
-        executable = bool(os.stat(path).st_mode & modes.S_IXUSR)
         os.unlink(path)
-        self.take(md5, path, executable=executable)
+        self._take_file(md5, path)
+
+    def _set_mode(self, path: str, *, executable: bool) -> None:
+        mode = default_mode(executable=executable)
+        if modes.S_IMODE(os.stat(path).st_mode) != mode:
+            known = self._store.recall(path)
+            os.chmod(path, mode)
+            if known is not None:
+                self._store.renew(path, known)
 
     def _add(self, path: str, target: str) -> None:
         with _new_object(target) as temporary:
@@ -197,15 +210,13 @@ class ObjectCache:
             for relative, entry_md5 in self.listing(md5):
                 self._take_file(entry_md5, os.path.join(path, relative))
             return
-        self._take_file(md5, path)
-        if executable:
-            os.chmod(path, os.stat(path).st_mode | modes.S_IXUSR)
+        self._take_file(md5, path, executable=executable)
 
-    def _take_file(self, md5: str, path: str) -> None:
+    def _take_file(self, md5: str, path: str, *, executable: bool = False) -> None:
         digests = self.verify(md5)
         os.makedirs(os.path.dirname(path), exist_ok=True)
         self._copy(self.path(md5), path)
-        os.chmod(path, 0o666 & ~current_umask())
+        os.chmod(path, default_mode(executable=executable))
         self._store.remember(path, digests)
 
     def _copy(self, source: str, target: str) -> None:
@@ -229,6 +240,11 @@ class ObjectCache:
                 self._reflink = False
                 os.unlink(target)
         return False
+
+
+def default_mode(*, executable: bool) -> int:
+    """Return the permissions that DVC gives a file of the working tree."""
+    return 0o666 & ~current_umask() | (modes.S_IXUSR if executable else 0)
 
 
 def _leads_elsewhere(relative: str) -> bool:

@@ -19,8 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from resources.dvc.cache.content import RecordedContent
-from resources.dvc.cache.object_cache import ObjectCache
-from resources.files import current_umask
+from resources.dvc.cache.object_cache import ObjectCache, default_mode
 from security.content.digest import Digests
 
 _SMALLEST_LINK = 64 << 10  # bytes: copying a smaller file is as fast as a link
@@ -82,7 +81,7 @@ class Placement:
                 for relative, file in files
             }
             if recorded.executable and not is_directory:
-                os.chmod(made, 0o777 & ~current_umask())
+                os.chmod(made, default_mode(executable=True))
             os.makedirs(os.path.dirname(path), exist_ok=True)
             if not _move(made, path):  # 2
                 return
@@ -135,7 +134,7 @@ class Placement:
             if linked and digests.size >= _SMALLEST_LINK and _link(source, path):  # 3
                 return _Placed(digests, source)
             shutil.copyfile(source, path)
-        os.chmod(path, 0o666 & ~current_umask())
+        os.chmod(path, default_mode(executable=False))
         return _Placed(digests, None)
 
 

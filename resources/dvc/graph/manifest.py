@@ -10,6 +10,11 @@ from typing import Any, Self, TypeVar
 #: Increased with each change of the values below, which invalidates cached manifests.
 SCHEMA = 11
 
+#: Reasons for DVC's own code (``Stage.fallback``) that are only about the placement of outs.
+LINKED_CACHE = "linked cache"
+SHARED_CACHE = "shared cache"
+PLACEMENTS = frozenset({LINKED_CACHE, SHARED_CACHE})
+
 _T = TypeVar("_T")
 
 Json = Any  # str, int, float, bool, None, or lists and dicts of these
@@ -95,6 +100,11 @@ class Stage:
     always_changed: bool = False
     desc: str | None = None
     fallback: str | None = None
+
+    @property
+    def is_placed_by_dvc(self) -> bool:
+        """Whether the stage needs DVC's own code only to put its outs into place."""
+        return self.fallback in PLACEMENTS
 
     @property
     def is_source(self) -> bool:

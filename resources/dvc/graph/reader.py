@@ -22,7 +22,18 @@ from dvc.stage import Stage as DvcStage
 from resources.dvc.configuration.remote_settings import RemoteSettings
 from resources.dvc.configuration.repository import Repository
 from resources.dvc.graph.dvc_errors import dvc_errors
-from resources.dvc.graph.manifest import Artifact, Dep, Layout, Manifest, Out, Params, Plot, Stage
+from resources.dvc.graph.manifest import (
+    LINKED_CACHE,
+    SHARED_CACHE,
+    Artifact,
+    Dep,
+    Layout,
+    Manifest,
+    Out,
+    Params,
+    Plot,
+    Stage,
+)
 from resources.git.command import run_git
 
 _NATIVE_LINKS = {"reflink", "copy"}
@@ -165,9 +176,9 @@ class _Reader:
         if stage.is_import:
             return "an import"
         if not _NATIVE_LINKS >= set(self.repo.cache.local.cache_types):
-            return "linked cache"
+            return LINKED_CACHE
         if self.repo.config["cache"].get("shared"):
-            return "shared cache"
+            return SHARED_CACHE
         for item in (*stage.deps, *stage.outs):
             if isinstance(item, DatasetDependency) or item.protocol != "local":
                 return f"not a local file: {item.def_path}"

@@ -19,8 +19,16 @@ from resources.dvc.staleness.inputs import Foreseen, find_values
 
 def is_native(checkout: Checkout, stage: Stage) -> bool:
     """Whether these rules cover a stage; if not, DVC's own code checks and runs it."""
-    if stage.fallback is not None:
-        return False
+    return stage.fallback is None and _is_recorded_natively(checkout, stage)
+
+
+def is_predictable(checkout: Checkout, stage: Stage) -> bool:
+    """Whether these rules foresee what a run does with a stage, no matter whose code runs it."""
+    native = stage.fallback is None or stage.is_placed_by_dvc
+    return native and _is_recorded_natively(checkout, stage)
+
+
+def _is_recorded_natively(checkout: Checkout, stage: Stage) -> bool:
     if stage.is_source:
         return all(out.recorded is not None for out in stage.outs)
     entry = checkout.recorded(stage) or {}

@@ -33,8 +33,13 @@ def _out_paths(stage: Stage) -> list[LockEntry]:
     return [{"path": out.path} for out in sorted(stage.outs, key=lambda out: out.path)]
 
 
+def matches_inputs(found: LockEntry, start: LockEntry) -> bool:
+    """Whether a recorded run had this command, these deps and these parameters."""
+    return all(found.get(part) == start.get(part) for part in ("cmd", "deps", "params"))
+
+
 def _answers(checkout: Checkout, stage: Stage, start: LockEntry, found: LockEntry) -> bool:
-    if any(found.get(part) != start.get(part) for part in ("cmd", "deps", "params")):
+    if not matches_inputs(found, start):
         return False
     outs = {out["path"]: out.get("md5") for out in found.get("outs", ())}
     wanted = {out.path for out in stage.outs}

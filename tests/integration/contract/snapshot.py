@@ -49,10 +49,10 @@ class Snapshot:
         return found
 
 
-def take_snapshot(repository: Repository) -> Snapshot:
+def take_snapshot(repository: Repository, mask: int = 0o700) -> Snapshot:
     """Look at the repository as it is now."""
     return Snapshot(
-        files=_entries(repository, repository.root, mask=0o700),
+        files=_entries(repository, repository.root, mask=mask),
         cache=_cache_entries(repository),
         git_status=_git_status(repository),
     )
@@ -96,7 +96,7 @@ def _cache_entries(repository: Repository) -> dict[str, Entry]:
     entries = _entries(repository, cache_directory(repository), mask=0o666)
     for name, entry in entries.items():
         parts = name.removesuffix(".dir").split("/")
-        if parts[:2] == ["files", "md5"]:
+        if parts[:2] == ["files", "md5"] and entry.kind == "file":
             digest = hashlib.md5(entry.content, usedforsecurity=False).hexdigest()
             assert digest == "".join(parts[2:]), f"cache object with other bytes: {name}"
     return entries
