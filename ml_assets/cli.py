@@ -22,6 +22,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn, Protocol
 
+from ml_assets.reporting.interruption import keep_out_of_logs
 from ml_assets.reporting.job_log import JobLog, open_job_log
 from ml_assets.signer.access import is_separate, separate_signer
 from ml_assets.signer.broker import Places
@@ -226,6 +227,7 @@ def enter() -> NoReturn:
         signal.signal(number, _interrupt)
     sys.unraisablehook = _interrupt_again
     _is_entered = True
+    keep_out_of_logs()
     code = 130
     with suppress(KeyboardInterrupt):  # outside of the command, which reports its interruption
         code = main()
