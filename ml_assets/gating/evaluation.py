@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -12,7 +11,6 @@ from datetime import date
 
 from ml_assets.gating.catalog import GateCatalog
 from ml_assets.gating.runner import SOURCE, Case, CaseResult, Judge, Surroundings, longest_first
-from ml_assets.project.interpreter import find_interpreter
 from ml_assets.project.model_outs import find_data, find_models
 from ml_assets.project.process_view import build_view
 from ml_assets.project.project import Project
@@ -124,10 +122,10 @@ class Gating:
 
     def _surroundings(self, project: Project) -> Surroundings:
         settings = self.rules.settings.gates
-        variables = find_stage_variables(project, self.rules, server=True).variables
+        environment = find_stage_variables(project, self.rules, server=True)
         return Surroundings(
-            python=find_interpreter(project.root, settings.python, os.environ),
-            environment={**variables, **_PROJECT},
+            python=environment.python,
+            environment={**environment.variables, **_PROJECT},
             own_environment=_OWN,
             view=build_view(project, self.rules.settings),
             timeout=settings.timeout,

@@ -114,7 +114,9 @@ def build_options(
 def build_reproduction(
     checkout: Checkout, stages: Collection[str], options: Options, reporter: Reporter
 ) -> Reproduction:
-    """Return a run of stages, and report which variables and protections its stages lack."""
+    """Return a run of stages, and report the Python, and what its stages lack."""
+    for text in options.environment.notices:
+        reporter.notice(text)
     if options.environment.withheld:
         reporter.notice(f"not passed to stages: {', '.join(options.environment.withheld)}")
     for unprotected in list_unprotected(options.view):

@@ -10,7 +10,6 @@ from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 
-from ml_assets.project.interpreter import find_interpreter
 from ml_assets.project.project import Project
 from ml_assets.proof.commit_files import CommitFiles
 from ml_assets.proof.store import Proofs
@@ -74,6 +73,7 @@ class StageAttestation:
         self._checkout = checkout
         self._proofs = proofs
         self._variables = tuple(sorted(environment.variables))
+        self._python = environment.python
         self._invocation = invocation
         self._strict = strict
 
@@ -253,10 +253,8 @@ class StageAttestation:
             content = self._read(path)
             if content is not None:
                 found.append(_name(path, content, Role.LOCK))
-        settings = self._project.settings.gates
-        python = find_interpreter(self._project.root, settings.python, os.environ)
-        if python is not None:
-            real = Path(os.path.realpath(python))
+        if self._python is not None:
+            real = Path(os.path.realpath(self._python))
             digest = self._checkout.store.digest(str(real)).sha256
             found.append(Material(real.name, {"sha256": digest}, Role.INTERPRETER))
         return tuple(found)

@@ -54,7 +54,7 @@ class GateSettings:
 
     python: str | None = setting(
         None,
-        "Interpreter of the project's environment.",
+        "Interpreter of the project's environment, for stages and gates.",
         unset="`.venv` in the project, then the first on `PATH`",
         example='".venv/bin/python"',
     )

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from packaging.markers import default_environment
 
-from ml_assets.project.interpreter import find_interpreter
 from ml_assets.project.process_view import build_view
 from ml_assets.project.project import Project
 from ml_assets.project.rules import Rules
@@ -176,12 +175,10 @@ def _read_pins(root: Path, paths: tuple[str, ...]) -> tuple[_Pins, tuple[str, ..
 
 
 def _read_python(project: Project, rules: Rules) -> PythonEnvironment:
-    settings = project.settings
-    python = find_interpreter(project.root, settings.gates.python, os.environ)
-    if python is None:
+    found = find_stage_variables(project, rules, server=True)
+    if found.python is None:
         raise ConfigurationError("no Python environment found", "create .venv, or set gates.python")
-    variables = find_stage_variables(project, rules, server=True).variables
-    return read_environment(python, variables, build_view(project, rules.settings))
+    return read_environment(found.python, found.variables, build_view(project, rules.settings))
 
 
 def _describe_installed(source: EnvironmentSource) -> tuple[EnvironmentPackage, ...]:

@@ -12,6 +12,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 #: Names that look like a credential, matched without regard to case (docs/explanation/stages.md).
 CREDENTIALS = (
@@ -129,10 +130,14 @@ class StageEnvironment:
     Attributes:
         variables: the variables that stages get.
         withheld: names of variables that look like a credential and are not passed.
+        python: the interpreter that ``python`` means in these variables; None without one.
+        notices: what to say about the interpreter.
     """
 
     variables: Mapping[str, str]
     withheld: tuple[str, ...]
+    python: Path | None = None
+    notices: tuple[str, ...] = ()
 
 
 def build_environment(
