@@ -26,6 +26,7 @@ from resources.dvc.lock.lock_file import LockEntry
 from resources.dvc.reuse import Reuse
 from resources.dvc.run.admission import Admission
 from resources.dvc.run.attestation import Attestation
+from resources.dvc.run.metric_file import refuse_binary
 from resources.dvc.run.observation import Observation
 from resources.dvc.run.stage_commands import StageCommands
 from resources.dvc.run.stage_environment import StageEnvironment
@@ -271,7 +272,7 @@ class StageRunner:
                 )
             contents[out.location] = content
             if out.role == "metric":
-                _refuse_binary(stage, out, self._out_path(out))
+                refuse_binary(stage, out, self._out_path(out))
         return contents
 
     def _keep(
@@ -284,14 +285,3 @@ class StageRunner:
                 self._checkout.cache.keep(self._out_path(out), contents[out.location])
         if kept and is_reusable:
             self._checkout.runs.keep(entry)
-
-
-def _refuse_binary(stage: Stage, out: Out, path: str) -> None:
-    if os.path.isdir(path):
-        return
-    with open(path, "rb") as stream:
-        if b"\0" in stream.read(512):
-            raise StageError(
-                f"{stage.name}: binary file cannot be a metric: {out.location}",
-                "write metrics as JSON, YAML or TOML",
-            )

@@ -3,6 +3,7 @@
 import pytest
 
 from .comparison import Feature, Pair, assert_equals_dvc_repro
+from .conftest import PairOf
 from .repository import Repository
 
 
@@ -127,3 +128,21 @@ FEATURES = (
 @pytest.mark.parametrize("feature", FEATURES, ids=str)
 def test_metrics_plots_and_artifacts_equal_those_of_dvc_repro(feature: Feature, pair: Pair) -> None:
     assert_equals_dvc_repro(pair, feature.changes)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [r"\0", r"\377\001ab", r"\303\251\303\251\303\251", r"a\303\251aaaa", r"", r"\a\a\a\a"],
+    ids=["nul", "bytes", "letters", "one letter", "empty", "control"],
+)
+def test_metric_is_refused_where_dvc_repro_takes_it_for_binary(
+    pair_of: PairOf, repository: Repository, content: str
+) -> None:
+    repository.stages({"m": {"cmd": f"printf '{content}' > m", "metrics": ["m"]}})
+    repository.commit()
+    pair = pair_of(repository)
+    expected = pair.reference.try_dvc("repro")
+    finished = pair.judged.ml_assets("run")
+    assert (expected.code == 0) == (finished.code == 0), f"{expected}\n{finished}"
+    assert ("binary file" in expected.stderr) == ("binary file" in finished.stderr), finished
+    pair.assert_same("after the metric")
