@@ -11,6 +11,7 @@ from benchmarks.gate_model_file import measure_model_file
 from benchmarks.gate_no_change import measure_no_change
 from benchmarks.gate_static import measure_static
 from benchmarks.graphs import cpu_graph, sleep_graph, trivial_graph
+from benchmarks.output import measure_output
 from benchmarks.procedures import (
     Outcome,
     measure_cold,
@@ -24,6 +25,7 @@ from benchmarks.proof_commands import measure_impact, measure_small_verification
 from benchmarks.proof_model import measure_proof, measure_verification
 from benchmarks.proof_stage import measure_stage_proof
 from benchmarks.separation import measure_separation
+from benchmarks.snakemake import measure_beside_snakemake
 from benchmarks.supply import measure_supply
 from benchmarks.watching import measure_push, measure_tick
 from benchmarks.workbench import Workbench
@@ -64,8 +66,26 @@ CASES = (
     Case(
         "cold-200",
         "200 trivial stages, nothing run before",
-        (_of_peer(0.15),),
+        (_of_peer(0.1),),
         lambda bench, limits: measure_cold(bench, trivial_graph(200), *limits, runs=3),
+    ),
+    Case(
+        "one-stage",
+        "one trivial stage, nothing run before, the whole command",
+        (_of_peer(1.0),),
+        lambda bench, limits: measure_cold(bench, trivial_graph(1), *limits, runs=7),
+    ),
+    Case(
+        "snakemake-500",
+        "500 trivial stages, nothing run before, on 2 cores, beside Snakemake",
+        (Limit("snakemake", Unit.RATIO, 1.0),),
+        lambda bench, limits: measure_beside_snakemake(bench, trivial_graph(500), *limits, runs=3),
+    ),
+    Case(
+        "output-2m",
+        "one stage that prints 2,000,000 lines",
+        (_of_peer(1.2),),
+        lambda bench, limits: measure_output(bench, 2_000_000, *limits, runs=3),
     ),
     Case(
         "noop-500",

@@ -114,3 +114,9 @@ def sleep_graph(count: int, seconds: float) -> Graph:
     source = "src.txt"
     stages = (Stage(n, source, f"sleep {seconds} && ") for n in range(count))
     return Graph(tuple(stages), source, b"hello\n")
+
+
+def printing_graph(lines: int) -> Graph:
+    """Return one stage that prints the numbers from 1, one on a line."""
+    source = "src.txt"
+    return Graph((Stage(0, source, f"seq {lines} && "),), source, b"hello\n")

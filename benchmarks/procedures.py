@@ -75,7 +75,7 @@ def measure_cold(
 
     def contender(name: str, program: Program, slow: bool) -> Contender:
         check = partial(check_run, graph=graph)
-        attempt = partial(_attempt_cold, bench, template, program, check, cores)
+        attempt = partial(attempt_cold, bench, template, program, check, cores)
         return Contender(name, program, len(graph), attempt, slow=slow)
 
     ours, peer = bench.take_turns(
@@ -152,7 +152,7 @@ def measure_overhead(
         check: Callable[[Repository, Graph], None] = check_run,
     ) -> Contender:
         attempt = partial(
-            _attempt_cold, bench, where, program, lambda repository: check(repository, what), None
+            attempt_cold, bench, where, program, lambda repository: check(repository, what), None
         )
         return Contender(name, program, len(what), attempt, warm_ups=1)
 
@@ -196,7 +196,7 @@ def measure_example(bench: Workbench, limit: Limit, *, runs: int, root: Path = R
                 name,
                 program,
                 len(pipeline.stages),
-                partial(_attempt_cold, bench, template, program, check, None),
+                partial(attempt_cold, bench, template, program, check, None),
             )
             for name, program in ((OURS, bench.programs.run), (DVC, bench.programs.repro))
         ],
@@ -205,13 +205,18 @@ def measure_example(bench: Workbench, limit: Limit, *, runs: int, root: Path = R
     return Outcome(ours, peer, (limit.figure(ratio(ours, peer)),))
 
 
-def _attempt_cold(
+def attempt_cold(
     bench: Workbench,
     template: Repository,
     program: Program,
     check: Callable[[Repository], None],
     cores: int | None,
 ) -> Sample:
+    """Measure a command once in a fresh copy of a repository, and check its result.
+
+    Args:
+        cores: number of processors; None for all.
+    """
     with bench.copy(template) as repository:
         finished = bench.execute(program, repository, cores=cores)
         check(repository)

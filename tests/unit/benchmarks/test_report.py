@@ -121,7 +121,10 @@ def test_the_targets_are_those_promised() -> None:
     targets = {one.name: [limit.at_most for limit in one.limits] for one in CASES}
     assert targets == {
         "cold-500": [0.1],
-        "cold-200": [0.15],
+        "cold-200": [0.1],
+        "one-stage": [1.0],
+        "snakemake-500": [1.0],
+        "output-2m": [1.2],
         "noop-500": [0.25, 1.0],
         "noop-5000": [1.1],
         "parallel-cpu": [0.6],
