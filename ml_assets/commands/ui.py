@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, cast
 
@@ -29,6 +29,7 @@ from ml_assets.branches.watch import (
     watch_repository,
 )
 from ml_assets.orchestration.instance.home import use_instance, use_instance_in
+from ml_assets.orchestration.instance.storage_lock import hold_storage, note_holder
 from ml_assets.orchestration.instance.temporary_files import (
     make_socket_directory,
     private_variables,
@@ -52,7 +53,7 @@ examples:
 """
 
 _LIVES = 5.0  # seconds; a server that ends sooner is not restarted
-#: Processes that would keep the port or the daemon busy after their parent was killed.
+#: Processes of a killed server that would run beside those of its successor.
 _ORPHANS = ("dagster._daemon",)
 _SERVER = "from ml_assets.orchestration.web.server import main; main()"
 _START = 120.0  # seconds for the web server to answer
@@ -92,10 +93,13 @@ def execute(arguments: argparse.Namespace) -> int:
         arguments.origin = parse_origin(arguments.origin)
     _refuse_taken(arguments.port)
     watch = _prepare(arguments)
-    if not arguments.read_only:
-        _refuse_second(Path(os.environ["DAGSTER_HOME"]))
-    # Python puts the current directory first on its path: no commit may reach it.
-    with make_socket_directory() as directory:
+    with ExitStack() as stack:
+        arguments.storage = None
+        if not arguments.read_only:
+            home = Path(os.environ["DAGSTER_HOME"])
+            arguments.storage = stack.enter_context(hold_storage(home))
+        # Python puts the current directory first on its path: no commit may reach it.
+        directory = stack.enter_context(make_socket_directory())
         return _serve(arguments, directory, token, watch)
 
 
@@ -161,6 +165,8 @@ def _serve(arguments: argparse.Namespace, directory: Path, token: str, watch: Wa
 def _start(arguments: argparse.Namespace, directory: Path, token: str) -> subprocess.Popen[bytes]:
     options = ["--read-only"] if arguments.read_only else []
     options += ["--origin", arguments.origin] if arguments.origin else []
+    held = [] if arguments.storage is None else [arguments.storage]
+    options += [f"--storage={one}" for one in held]
     with _interruptible():
         server = subprocess.Popen(
             [sys.executable, "-P", "-c", _SERVER, "--port", str(arguments.port), *options],
@@ -169,7 +175,10 @@ def _start(arguments: argparse.Namespace, directory: Path, token: str) -> subpro
             stdin=subprocess.PIPE,
             stdout=sys.stderr,
             start_new_session=True,
+            pass_fds=held,
         )
+    for one in held:
+        note_holder(one, server.pid)
     with cast(IO[bytes], server.stdin) as stream:
         stream.write(f"{token}\n".encode())
     return server
@@ -225,20 +234,6 @@ def _refuse_taken(port: int) -> None:
                 f"cannot listen on 127.0.0.1:{port}: {error}",
                 f"use another port: --port {port + 1}",
             ) from error
-
-
-def _refuse_second(home: Path) -> None:
-    """Refuse to start a second daemon on the same storage, where Dagster would run neither.
-
-    A daemon survives when its parents are killed.
-    """
-    for process in psutil.process_iter(["cmdline"]):
-        words = process.info["cmdline"] or []
-        if "dagster._daemon" in words and any(f'"{home}' in word for word in words):
-            raise ConfigurationError(
-                f"another Dagster daemon uses this storage: process {process.pid}",
-                f"stop it with: kill {process.pid}, or show only: ml-assets ui --read-only",
-            )
 
 
 def _wait_for(port: int, server: subprocess.Popen[bytes]) -> None:

@@ -42,6 +42,7 @@ from dagster_webserver.cli import (
 )
 from starlette.types import ASGIApp
 
+from ml_assets.orchestration.instance.storage_lock import note_holder
 from ml_assets.orchestration.web.access_token import AccessToken
 from ml_assets.orchestration.web.fork_server import use_fork_server
 from ml_assets.orchestration.web.guard import Guard
@@ -61,6 +62,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--origin")
     parser.add_argument("--read-only", action="store_true")
+    parser.add_argument("--storage", type=int)
     arguments = parser.parse_args()
     token = sys.stdin.readline().strip()
     setup_interrupt_handlers()
@@ -73,7 +75,7 @@ def main() -> None:
         daemon: subprocess.Popen[bytes] | None = None
         if not arguments.read_only:
             target = stack.enter_context(_start_code_server(instance, module))
-            daemon = stack.enter_context(_start_daemon(instance, target))
+            daemon = stack.enter_context(_start_daemon(instance, target, arguments.storage))
         context = stack.enter_context(open_workspace(instance, target, arguments.read_only))
         app = build_app(context, arguments.port, arguments.origin, token)
         server = uvicorn.Server(configure(app, arguments.port))
@@ -144,14 +146,22 @@ def configure(app: ASGIApp, port: int) -> uvicorn.Config:
 
 @contextmanager
 def _start_daemon(
-    instance: DagsterInstance, target: WorkspaceFileTarget
+    instance: DagsterInstance, target: WorkspaceFileTarget, storage: int | None
 ) -> Iterator[subprocess.Popen[bytes]]:
+    """Start the daemon.
+
+    Args:
+        storage: the descriptor of the storage's lock, which the daemon holds until its own end.
+    """
     daemon = subprocess.Popen(
         [sys.executable, "-P", "-m", "dagster._daemon", "run", "--log-level", "info"]
         + ["--code-server-log-level", "warning", "--workspace", *target.paths]
         + ["--instance-ref", serialize_value(instance.get_ref())],
         stdin=subprocess.DEVNULL,
+        pass_fds=[] if storage is None else [storage],
     )
+    if storage is not None:
+        note_holder(storage, daemon.pid)
     try:
         yield daemon
     finally:

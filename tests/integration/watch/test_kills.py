@@ -133,6 +133,39 @@ def test_full_disk_in_the_middle_of_a_run_fails_it_and_it_runs_again(service: Se
     assert second.status is dg.DagsterRunStatus.SUCCESS, service.why(second)
 
 
+def test_second_server_is_refused_beside_a_daemon_whose_parents_were_killed(
+    tmp_path: Path,
+) -> None:
+    """It names the process to stop; without that process, it starts."""
+    pushed = make_pushed(tmp_path, "[watch]\ninterval = 1\n")
+    first = Service(pushed)
+    family = first.family()
+    try:
+        with pytest.raises(AssertionError, match=f"storage: process {family[0].pid}\\b"):
+            Service(pushed)
+        (daemon,) = first.find("dagster._daemon")
+        (server,) = first.find("web.server")
+        for one in (family[0], server):
+            one.suspend()
+        for one in (family[0], server):
+            one.kill()
+        psutil.wait_procs([server], timeout=30)
+        assert daemon.is_running()
+        with pytest.raises(
+            AssertionError, match=f"storage: process {daemon.pid}\\b.*kill {daemon.pid},"
+        ):
+            Service(pushed)
+        daemon.terminate()
+        assert psutil.wait_procs([daemon], timeout=60)[1] == []
+        with serve(pushed) as second:
+            second.wait_for_tick()
+    finally:
+        for one in family:
+            if one.is_running():
+                one.kill()
+        first.kill()
+
+
 @pytest.mark.parametrize("words", ["dagster._daemon", "web.server"])
 def test_killed_server_process_is_started_again(service: Service, words: str) -> None:
     """The daemon, or the server that has started it: the next commit runs, and the UI answers."""
