@@ -17,12 +17,15 @@ from ml_assets.branches.commit_trust import find_objection as distrust
 from ml_assets.branches.graph_at_commit import WatchedBranch, load_branch
 from ml_assets.branches.lock_records import is_written_by_run, open_records
 from ml_assets.branches.mirror_pin import pin_protected
+from ml_assets.branches.run_retention import remove_runs
 from ml_assets.branches.watch import SHOWN, Watch
 from ml_assets.branches.watch_resource import WATCH
 from ml_assets.orchestration.instance.launcher import workers
 from ml_assets.project.settings.watch import Commits, Older, WatchSettings
 from resources.code_server import find_code_server
 from resources.errors import ConfigurationError, LostRaceError, ResourceError, UnavailableError
+from resources.git.mirror import VERIFIED
+from resources.git.remote_repository import TRACKING
 from sensors.branches import (
     BranchObservation,
     Loaded,
@@ -149,11 +152,23 @@ class Tick:
                 return decision
             runs = self._instance.get_runs(dg.RunsFilter(statuses=[*_ACTIVE, _CANCELING]))
             used = {run.tags.get(COMMIT_TAG, "") for run in runs}
-            gone = collector.collect(used | {one.commit for one in decision.cursor.waiting})
+            used |= {one.commit for one in decision.cursor.waiting}
+            gone = collector.collect(used)
+            removed = self._remove_runs(used, decision.cursor)
         except (ResourceError, OSError) as error:
             return replace(decision, notes=(*decision.notes, f"cleanup incomplete: {error}"))
-        notes = (f"removed {gone} worktrees",) if gone else ()
+        counts = {"worktrees": gone, "runs": removed}
+        notes = [f"removed {count} {what}" for what, count in counts.items() if count]
         return replace(decision, notes=(*decision.notes, *notes))
+
+    def _remove_runs(self, used: set[str], cursor: Cursor) -> int:
+        """Remove old runs, but none of a commit that a branch is at or that still has to run."""
+        settings, mirror = self._watch.settings, self._watch.mirror
+        lost = find_lost(self._instance, cursor.heads, settings)
+        kept = used | set(cursor.heads.values()) | {one.commit for one in lost}
+        for place in (SHOWN, VERIFIED, TRACKING):
+            kept |= set(mirror.read_refs(place).values())
+        return remove_runs(self._instance, settings.keep_runs, kept)
 
     def _observe(self, cursor: Cursor) -> BranchObservation:
         mirror, settings = self._watch.mirror, self._watch.settings

@@ -7,7 +7,7 @@
 3. Claims, worker files and gate results that are older than the days of the settings.
 4. Loose objects of the mirror are packed.
 
-The ledger, DVC's cache and Dagster's own storage stay.
+The ledger and DVC's cache stay; ``run_retention`` cleans up Dagster's own storage.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Self
 
 import sqlalchemy as db
@@ -98,6 +99,17 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
         watchdog = _Watchdog(self, run_id, callback, cursor)
         watched = observer.schedule(watchdog, self._base_dir, recursive=True)
         self._watchers[run_id][callback] = (watchdog, watched)
+
+    def delete_events(self, run_id: str) -> None:
+        """Delete the events of a run, and its database, which the inherited method leaves."""
+        super().delete_events(run_id)
+        with self._db_lock:
+            engine = self._engines.pop(run_id, None)
+            if engine is not None:
+                engine.dispose()
+            self._initialized_dbs.discard(run_id)
+            for end in ("", "-wal", "-shm"):
+                Path(f"{self.path_for_shard(run_id)}{end}").unlink(missing_ok=True)
 
     def dispose(self) -> None:
         """Close every connection."""

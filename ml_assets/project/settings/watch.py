@@ -107,6 +107,13 @@ class WatchSettings:
     keep_size: float = seconds(
         20.0, "GiB of worktrees before the oldest ones are removed.", example="50"
     )
+    keep_runs: int = setting(
+        500,
+        "Runs in Dagster's storage before the oldest ones are removed; the last runs of assets and"
+        " branches stay.",
+        minimum=1,
+        example="100",
+    )
 
     def ignores(self, path: str) -> bool:
         """Whether a commit that changes only this file does not run."""

@@ -36,8 +36,10 @@ def test_all_settings_are_read() -> None:
         "write-back": "pull-request",
         "keep-days": 1.5,
         "keep-size": 0.5,
+        "keep-runs": 100,
     }
     settings = read_table(WatchSettings, table, "here")
+    assert settings.keep_runs == 100
     assert settings.branches == ("release/1.0", "main")
     assert (settings.commits, settings.older, settings.first, settings.write_back) == (
         Commits.EACH,
