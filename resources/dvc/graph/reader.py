@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from dvc.dependency import DatasetDependency, Dependency, ParamsDependency
-from dvc.dvcfile import ProjectFile
 from dvc.output import Output
 from dvc.repo import Repo
 from dvc.repo.reproduce import get_active_graph, plan_repro
@@ -22,18 +21,8 @@ from dvc.stage import Stage as DvcStage
 from resources.dvc.configuration.remote_settings import RemoteSettings
 from resources.dvc.configuration.repository import Repository
 from resources.dvc.graph.dvc_errors import dvc_errors
-from resources.dvc.graph.manifest import (
-    LINKED_CACHE,
-    SHARED_CACHE,
-    Artifact,
-    Dep,
-    Layout,
-    Manifest,
-    Out,
-    Params,
-    Plot,
-    Stage,
-)
+from resources.dvc.graph.manifest import Artifact, Dep, Layout, Manifest, Out, Params, Plot, Stage
+from resources.dvc.graph.project_file import ProjectFile, read_contents
 from resources.git.command import run_git
 
 _NATIVE_LINKS = {"reflink", "copy"}
@@ -94,9 +83,15 @@ class _Reader:
     def _project_files(self, order: list[DvcStage]) -> list[ProjectFile]:
         index = self.repo.index
         paths = {stage.path for stage in order if isinstance(stage, PipelineStage)}
+        sections: list[dict[str, Any]] = []
         for section in (index._artifacts, index._plots, index._metrics, index._params):
-            paths |= {os.path.join(self.base, path) for path in section}
-        return [ProjectFile(self.repo, path) for path in sorted(paths) if path.endswith(".yaml")]
+            sections.append({os.path.join(self.base, path): at for path, at in section.items()})
+            paths |= sections[-1].keys()
+        return [
+            ProjectFile(path, *(section.get(path, {}) for section in sections))
+            for path in sorted(paths)
+            if path.endswith(".yaml")
+        ]
 
     def _relative(self, path: str) -> str:
         absolute = path if os.path.isabs(path) else os.path.join(self.base, path)
@@ -176,9 +171,9 @@ class _Reader:
         if stage.is_import:
             return "an import"
         if not _NATIVE_LINKS >= set(self.repo.cache.local.cache_types):
-            return LINKED_CACHE
+            return "linked cache"
         if self.repo.config["cache"].get("shared"):
-            return SHARED_CACHE
+            return "shared cache"
         for item in (*stage.deps, *stage.outs):
             if isinstance(item, DatasetDependency) or item.protocol != "local":
                 return f"not a local file: {item.def_path}"
@@ -213,8 +208,9 @@ class _Reader:
         for file in files:
             directory = self._directory(file)
             yield self._relative(posixpath.join(directory, "params.yaml"))
-            yield from self._variables(file.contents, directory)
-            definitions = file.contents.get("stages", {}).values()
+            contents = read_contents(self.repo, file.path)
+            yield from self._variables(contents, directory)
+            definitions = contents.get("stages", {}).values()
             local = [d for d in (d.get("do", d) for d in definitions) if d.get("vars")]
             for wdir in {stage.wdir for stage in order if local and stage.path == file.path}:
                 for definition in local:
