@@ -47,10 +47,12 @@ def _select(
         matched = names.find(term)
         if not matched:
             matched = names.find_readers(term)
-            if not matched and _EXPRESSION.search(part):
+            is_parameter = names.is_parameter(term)
+            if not matched and not is_parameter and _EXPRESSION.search(part):
                 return _select_with_dagster(selection, assets)
             if not (matched and part.endswith("+")):
-                raise _refuse(selection, part, names, is_input=bool(matched))
+                kind = "parameter" if is_parameter else "name"
+                raise _refuse(selection, part, names, kind, is_input=bool(matched))
         chosen |= matched
         if part.startswith("+"):
             chosen |= _reach(matched, _upstream(manifest))
@@ -59,13 +61,15 @@ def _select(
     return chosen
 
 
-def _refuse(selection: str, part: str, names: StageNames, *, is_input: bool) -> ConfigurationError:
+def _refuse(
+    selection: str, part: str, names: StageNames, kind: str, *, is_input: bool
+) -> ConfigurationError:
     if is_input:
         hint = f"select the stages that read it: {part}+; list all: ml-assets plan"
         return ConfigurationError(f"not a selection: {selection}: no stage writes {part}", hint)
     similar = names.suggest(part.strip("+"))
     hint = f"did you mean {' or '.join(similar)}? list all: ml-assets plan" if similar else _HINT
-    return ConfigurationError(f"not a selection: {selection}: unknown name: {part}", hint)
+    return ConfigurationError(f"not a selection: {selection}: unknown {kind}: {part}", hint)
 
 
 def _upstream(manifest: Manifest) -> dict[str, set[str]]:

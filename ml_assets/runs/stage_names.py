@@ -46,8 +46,14 @@ class StageNames:
         known = {name for asset in self._assets for name in _names(asset)}
         known |= {stage.name.partition("@")[0] for stage in self._stages}
         known |= {f"{dep.location}+" for stage in self._stages for dep in stage.deps}
+        known |= {f"{one}+" for stage in self._stages for one in _list_parameters(stage)}
         found = difflib.get_close_matches(term, sorted(known), _SUGGESTIONS)
         return found or difflib.get_close_matches(f"{term}+", sorted(known), _SUGGESTIONS)
+
+    def is_parameter(self, term: str) -> bool:
+        """Whether a term names a parameter, known or not, of a file with parameters."""
+        files = {params.location for stage in self._stages for params in stage.params}
+        return any(name.rpartition(":")[0] in files for name in self._read(term))
 
     def _read(self, term: str) -> Iterator[str]:
         """Yield what a term can mean, the nearest first."""
@@ -89,6 +95,10 @@ def _list_inputs(stage: Stage, name: str) -> Iterator[str]:
         yield params.location
         if params.location == file and any(_overlap(key, one) for one in params.keys or (key,)):
             yield name
+
+
+def _list_parameters(stage: Stage) -> Iterator[str]:
+    return (f"{params.location}:{key}" for params in stage.params for key in params.keys)
 
 
 def _overlap(one: str, other: str) -> bool:

@@ -259,3 +259,21 @@ def test_name_costs_no_import_of_dagster() -> None:
     finished = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
 
     assert finished.stdout == "[]\n", finished.stderr
+
+
+@pytest.mark.parametrize(
+    "selection", ["params.yaml:sede+", "+params.yaml:sede", "params.yaml:sede"]
+)
+def test_unknown_parameter_is_named_with_similar_ones(selection: str) -> None:
+    with pytest.raises(ConfigurationError, match="unknown parameter: .*params.yaml:sede") as raised:
+        select_stages([selection], MANIFEST, ASSETS)
+    assert "did you mean params.yaml:seed+" in raised.value.hint
+
+
+def test_unknown_parameter_of_the_users_directory_is_named() -> None:
+    reads_one = replace(
+        MANIFEST.stages[-1], params=(Params("conf.toml", "sub/conf.toml", ("lr",)),)
+    )
+    manifest = replace(MANIFEST, stages=(*MANIFEST.stages[:-1], reads_one))
+    with pytest.raises(ConfigurationError, match="unknown parameter: conf.toml:lrr[+]"):
+        select_stages(["conf.toml:lrr+"], manifest, ASSETS, "sub")
