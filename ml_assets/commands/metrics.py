@@ -49,9 +49,11 @@ def add_diff(parser: argparse.ArgumentParser, values: str, epilog: str) -> None:
     """
     parser.epilog = epilog
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    summary = f"compare the {values} of the working tree with those of a commit"
     action = actions.add_parser(
         "diff",
-        help=f"compare the {values} of the working tree with those of a commit",
+        help=summary,
+        description=f"{summary[0].upper()}{summary[1:]}.",
         epilog=epilog,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
