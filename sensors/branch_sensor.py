@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 import dagster as dg
+from sqlalchemy.exc import SQLAlchemyError
 
 from ml_assets.branches.branch_run import BRANCH_TAG, COMMIT_TAG, SENSOR, TRIGGER_TAG
 from ml_assets.branches.cleanup import Collector
@@ -155,7 +156,7 @@ class Tick:
             used |= {one.commit for one in decision.cursor.waiting}
             gone = collector.collect(used)
             removed = self._remove_runs(used, decision.cursor)
-        except (ResourceError, OSError) as error:
+        except (ResourceError, OSError, SQLAlchemyError) as error:
             return replace(decision, notes=(*decision.notes, f"cleanup incomplete: {error}"))
         counts = {"worktrees": gone, "runs": removed}
         notes = [f"removed {count} {what}" for what, count in counts.items() if count]

@@ -35,6 +35,8 @@ _DAY = 86400.0
 #: Seconds between two cleanups, and seconds that a worktree counts as in use after its opening.
 _PAUSE = 3600.0
 _COMMIT = re.compile(r"[0-9a-f]{40,64}")
+#: The end of the name of a claim after the first one of a commit (``commit_claim``).
+_FURTHER = re.compile(r"\+[0-9]+$")
 
 
 @dataclass(frozen=True)
@@ -161,10 +163,17 @@ class Collector:
                     shutil.rmtree(made, ignore_errors=True)
         forget_missing(self._watch.state / "digests.sqlite", worktrees)
 
-    def _list_old(self) -> Iterator[Path]:
+    def _list_old_claims(self) -> Iterator[Path]:
+        """List the claims of each commit together, once the last of them is old."""
+        by_commit: dict[str, list[Path]] = {}
         for file in _list_files(self._watch.home / "claims"):
-            if _is_older(file, self._oldest):
-                yield file
+            by_commit.setdefault(_FURTHER.sub("", file.name), []).append(file)
+        for files in by_commit.values():
+            if all(_is_older(file, self._oldest) for file in files):
+                yield from files
+
+    def _list_old(self) -> Iterator[Path]:
+        yield from self._list_old_claims()
         for file in _list_files(self._workers):
             if _is_older(file, self._oldest) and look_at(self._workers, file.name)[0] is Life.GONE:
                 yield file

@@ -8,6 +8,8 @@ These runs stay:
    show the asset as never made. Evaluations of checks are in a table that no removal touches.
 4. Those of commits that are in use: heads, shown and passed commits, and commits that wait. The
    branch sensor reads whether they have run.
+5. Of a commit that the sensor requested, all runs if one of them stays, or if all have died:
+   otherwise the commit would run again after it has passed, or never again.
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ from collections.abc import Collection, Iterator
 
 import dagster as dg
 
-from ml_assets.branches.branch_run import COMMIT_TAG
+from ml_assets.branches.branch_run import BRANCH_TAG, COMMIT_TAG, SENSOR, TRIGGER_TAG
+from ml_assets.branches.run_outcome import have_died
 from ml_assets.orchestration.instance.launcher import workers
 from ml_assets.orchestration.instance.worker import Life, look_at
 
@@ -39,18 +42,30 @@ def remove_runs(
     deadline = time.monotonic() + seconds
     old = list(_list_old(instance, keep, used))
     shown = _list_shown(instance) if old else set()
+    free = {run.run_id for run in old} - shown
     removed = 0
-    for run_id in old:
+    for run in old:
         if time.monotonic() > deadline:
             break
-        if run_id not in shown:
-            instance.delete_run(run_id)
-            instance.compute_log_manager.delete_logs(prefix=[run_id])
+        if run.run_id in free and not _is_needed(instance, run, free):
+            instance.delete_run(run.run_id)
+            instance.compute_log_manager.delete_logs(prefix=[run.run_id])
             removed += 1
     return removed
 
 
-def _list_old(instance: dg.DagsterInstance, keep: int, used: Collection[str]) -> Iterator[str]:
+def _is_needed(instance: dg.DagsterInstance, run: dg.DagsterRun, free: Collection[str]) -> bool:
+    """Whether the sensor needs a run to tell if its commit has passed."""
+    if run.tags.get(TRIGGER_TAG) != SENSOR:
+        return False
+    tags = {name: run.tags.get(name, "") for name in (BRANCH_TAG, COMMIT_TAG)}
+    runs = instance.get_runs(dg.RunsFilter(tags=tags))
+    return any(one.run_id not in free for one in runs) or have_died(instance, runs)  # 5
+
+
+def _list_old(
+    instance: dg.DagsterInstance, keep: int, used: Collection[str]
+) -> Iterator[dg.DagsterRun]:
     newest = instance.get_run_ids(limit=keep)  # 1
     if len(newest) < keep:
         return
@@ -58,7 +73,7 @@ def _list_old(instance: dg.DagsterInstance, keep: int, used: Collection[str]) ->
     for run in reversed(instance.get_runs(ended, cursor=newest[-1], limit=_MOST)):
         lives = look_at(workers(instance), run.run_id)[0] is Life.THERE
         if not lives and run.tags.get(COMMIT_TAG) not in used:  # 4
-            yield run.run_id
+            yield run
 
 
 def _list_shown(instance: dg.DagsterInstance) -> set[str]:

@@ -30,7 +30,8 @@ def hold_storage(home: Path) -> Iterator[int]:
         ConfigurationError: another family holds it.
     """
     home.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(home / _NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW  # the file is truncated below
+    descriptor = os.open(home / _NAME, flags, 0o600)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

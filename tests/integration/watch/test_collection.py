@@ -162,6 +162,18 @@ def test_what_belongs_to_gone_worktrees_goes_too(pushed: Pushed, watch: Watch) -
     assert known.recall(str(files[0])) is None
 
 
+def test_claims_of_a_commit_go_together_once_the_last_one_is_old(watch: Watch) -> None:
+    """The first of them alone would be free, and another run would get the commit."""
+    names = [f"main@{'a' * 40}", f"main@{'a' * 40}+1", f"main@{'b' * 40}", f"main@{'b' * 40}+1"]
+    claims = [watch.home / "claims" / name for name in names]
+    for name in names:
+        claim(watch.home / "claims", name, "a run", seal_with(b"secret"))
+    for file in (claims[0], claims[2], claims[3]):
+        _age(file, 30)
+    _collect(watch)
+    assert [file.exists() for file in claims] == [True, True, False, False]
+
+
 def test_old_claims_and_results_go_and_neither_statements_nor_data(watch: Watch) -> None:
     """Only what is of no use for as long as the settings say, and can be made again."""
     claim(watch.home / "claims", "main@old", "a run", seal_with(b"secret"))

@@ -7,7 +7,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from ml_assets.branches.branch_run import COMMIT_TAG
+from ml_assets.branches.branch_run import BRANCH_TAG, COMMIT_TAG, SENSOR, TRIGGER_TAG
 from ml_assets.branches.run_retention import remove_runs
 from ml_assets.orchestration.instance import worker
 from ml_assets.orchestration.instance.home import use_instance_in
@@ -50,10 +50,12 @@ def run_at(
     instance: dg.DagsterInstance,
     commit: str,
     *events: dg.AssetMaterialization | dg.AssetObservation,
+    **tags: str,
 ) -> str:
     """Execute a run of a commit that records events."""
     _EVENTS[:] = events
-    return reproduce.execute_in_process(instance=instance, tags={COMMIT_TAG: commit}).run_id
+    named = {COMMIT_TAG: commit, **tags}
+    return reproduce.execute_in_process(instance=instance, tags=named).run_id
 
 
 def left(instance: dg.DagsterInstance) -> list[str]:
@@ -105,6 +107,41 @@ def test_runs_of_commits_in_use_stay(instance: dg.DagsterInstance) -> None:
     runs = [run_at(instance, commit) for commit in (A, B, A, B)]
     assert remove_runs(instance, 1, (B,)) == 2
     assert left(instance) == [runs[1], runs[3]]
+
+
+REQUESTED = {BRANCH_TAG: "main", TRIGGER_TAG: SENSOR}
+
+
+def killed_run(instance: dg.DagsterInstance, commit: str) -> str:
+    """Record a run of a commit that the sensor requested and that has died."""
+    tags = {COMMIT_TAG: commit, **REQUESTED}
+    run = instance.create_run_for_job(reproduce, tags=tags, status=dg.DagsterRunStatus.STARTED)
+    instance.report_run_failed(run)
+    return run.run_id
+
+
+def test_commit_that_passed_after_a_shown_run_had_died_keeps_both_runs(
+    instance: dg.DagsterInstance,
+) -> None:
+    """Otherwise only the death is left, and the commit runs again."""
+    shown = run_at(instance, A, dg.AssetMaterialization(OUT), **REQUESTED)
+    passed = run_at(instance, A, **REQUESTED)
+    for _ in range(2):
+        run_at(instance, B, **REQUESTED)
+    assert remove_runs(instance, 1, ()) == 0, "B also has the newest run"
+    last = run_at(instance, "c" * 40, **REQUESTED)
+    assert remove_runs(instance, 1, ()) == 2
+    assert left(instance) == [shown, passed, last]
+
+
+def test_commit_whose_runs_have_all_died_keeps_them(instance: dg.DagsterInstance) -> None:
+    """Its claim names them: without them, it would count as held, and never run."""
+    died = [killed_run(instance, A), killed_run(instance, A)]
+    killed_run(instance, B)
+    run_at(instance, B, **REQUESTED)
+    newest = run_at(instance, "c" * 40)
+    assert remove_runs(instance, 1, ()) == 2
+    assert left(instance) == [*died, newest]
 
 
 def test_run_that_goes_on_stays(instance: dg.DagsterInstance) -> None:
