@@ -48,11 +48,13 @@ def build_plan(checkout: Checkout, selected: Collection[str] | None = None) -> l
     for stage in checkout.manifest.stages:
         if selected is not None and stage.name not in selected:
             continue
+        is_foreseen = False
         try:
             step = _plan_stage(checkout, stage, foreseen, running)
+            is_foreseen = _is_foreseen(checkout, step, foreseen, running)
         except StageError as error:  # the run fails this stage with it, and no other
             step = PlannedStage(stage, Action.RUN, (f"unreadable: {error.message}",))
-        if not _is_foreseen(checkout, step, foreseen, running):
+        if not is_foreseen:
             running.add(stage.name)
         steps.append(step)
     return steps
@@ -75,8 +77,10 @@ def _is_foreseen(
 def _foresee_repetition(checkout: Checkout, stage: Stage, foreseen: dict[str, LockEntry]) -> bool:
     """Record the outs of a stage that runs with the inputs of its recorded run."""
     entry = checkout.recorded(stage)
+    if entry is None or _adds_to_outs(checkout, stage):
+        return False
     start = _read_inputs(checkout, stage, foreseen)
-    if entry is None or start is None or _adds_to_outs(checkout, stage):
+    if start is None:
         return False
     fields = {out.path: find_fields(stage, entry, out.location) for out in stage.outs}
     if not matches_inputs(entry, start) or not all(one.get("md5") for one in fields.values()):
