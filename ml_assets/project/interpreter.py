@@ -77,16 +77,6 @@ class Interpreter:
         return adapted
 
 
-def find_interpreter(root: Path, named: str | None, variables: Mapping[str, str]) -> Path | None:
-    """Find the path of a project's interpreter (``choose_interpreter``).
-
-    Raises:
-        ConfigurationError: as ``choose_interpreter`` does.
-    """
-    found = choose_interpreter(root, named, variables)
-    return found.path if found is not None else None
-
-
 def choose_interpreter(
     root: Path, named: str | None, variables: Mapping[str, str], ours: Path | None = None
 ) -> Interpreter | None:

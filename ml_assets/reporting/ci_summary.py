@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from ml_assets.project.project import Project
 from ml_assets.project.rules import Rules
 from ml_assets.reporting.comparison_base import Base, find_base, read_for_display
 from ml_assets.reporting.curves import Curve, Points, draw_chart, find_curves, read_points
-from ml_assets.reporting.metrics_comparison import MetricComparison, compare_metrics
+from ml_assets.reporting.value_comparison import ValueComparison, compare_metrics, is_number
 from resources.dvc.checkout.checkout import Checkout
 from security.reports.markdown import code
 
@@ -35,7 +36,7 @@ def write_sections(
 
 
 def _metrics(
-    base: Base, metrics: Sequence[MetricComparison], unreadable: Sequence[str]
+    base: Base, metrics: Sequence[ValueComparison], unreadable: Sequence[str]
 ) -> Iterator[str]:
     if not metrics and not unreadable:
         return
@@ -64,16 +65,19 @@ def _name(base: Base) -> str:
     return f"{base.branch.name} at {base.branch.commit[:12]}" if base.branch else ""
 
 
-def _row(one: MetricComparison) -> str:
+def _row(one: ValueComparison) -> str:
     difference = "–"
-    if one.now is not None and one.before is not None:
-        difference = f"**{one.now - one.before:+.6g}**" if one.is_changed else "0"
+    if one.change is not None:
+        difference = f"**{one.change:+.6g}**" if one.is_changed else "0"
     cells = (code(one.file), code(one.name), _number(one.now), _number(one.before), difference)
     return f"| {' | '.join(cells)} |"
 
 
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.6g}"
+def _number(value: Any) -> str:
+    try:
+        return f"{float(value):.6g}" if is_number(value) else "–"
+    except OverflowError:
+        return "inf"
 
 
 def _charts(checkout: Checkout, base: Base) -> list[str]:

@@ -42,14 +42,13 @@ class ValueComparison:
 
     @property
     def change(self) -> float | None:
-        """The difference of two numbers; None of other values."""
+        """The difference of two numbers; None of other values, and beyond the range of floats."""
         if not (is_number(self.now) and is_number(self.before)):
             return None
         try:
-            difference: float = self.now - self.before
+            return float(self.now - self.before)
         except OverflowError:
             return None
-        return difference
 
 
 def is_number(value: Any) -> bool:
@@ -87,6 +86,16 @@ def compare_values(
             found = now.get(name, ABSENT), before.get(name, ABSENT)
             values.append(ValueComparison(file, name, *found))
     return values, unreadable
+
+
+def compare_metrics(checkout: Checkout, base: Base) -> tuple[list[ValueComparison], list[str]]:
+    """Compare all numbers of all metrics files.
+
+    Returns:
+        The metrics, and the unreadable files.
+    """
+    values, unreadable = compare_values(checkout, base, list_metrics_files(checkout))
+    return [one for one in values if is_number(one.now) or is_number(one.before)], unreadable
 
 
 def list_metrics_files(checkout: Checkout) -> list[str]:

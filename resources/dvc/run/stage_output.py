@@ -43,6 +43,13 @@ class OutputFile:
         self.trouble: str | None = None
         self._descriptor: int | None = None
 
+    @property
+    def place(self) -> str:
+        """Where the output is, or why it is incomplete, for people."""
+        if self.trouble is not None:
+            return f"all output could not be kept: {self.trouble}"
+        return f"all output: {self.path}"
+
     def write(self, content: bytes) -> None:
         """Append bytes; a full disk stops the file and not the stage."""
         if self.trouble is not None:
@@ -118,7 +125,7 @@ class StageOutput:
         hidden = self._bytes - sum(len(line) + 1 for line in shown) - len(rest)
         if hidden > 0:
             count = self._lines - len(shown)
-            self._on_line(f"… {count:,} lines ({hidden:,} bytes) not shown; {self._place()}")
+            self._on_line(f"… {count:,} lines ({hidden:,} bytes) not shown; {self._file.place}")
         for line in shown:
             self._on_line(_text(line))
         self._pending, self._lines, self._bytes = rest, None, 0
@@ -129,12 +136,6 @@ class StageOutput:
         if self._pending:
             self._on_line(_text(self._pending))
             self._pending = b""
-
-    def _place(self) -> str:
-        file = self._file
-        if file is None or file.trouble is not None:
-            return f"all output could not be kept: {file.trouble if file else 'no file'}"
-        return f"all output: {file.path}"
 
     def _is_slow(self, chunk: bytes) -> bool:
         now = self._now()

@@ -1,6 +1,7 @@
 """The interpreter of a project: where it is looked for, and that no commit brings it along."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,6 @@ from ml_assets.project.interpreter import (
     Interpreter,
     InterpreterOrigin,
     choose_interpreter,
-    find_interpreter,
 )
 from resources.errors import ConfigurationError
 from resources.git.command import run_git
@@ -22,6 +22,11 @@ def program(path: Path) -> Path:
     path.write_text("#!/bin/sh\n")
     path.chmod(0o755)
     return path
+
+
+def find_interpreter(root: Path, named: str | None, variables: Mapping[str, str]) -> Path | None:
+    found = choose_interpreter(root, named, variables)
+    return found.path if found is not None else None
 
 
 def test_settings_come_first_then_the_projects_own_then_the_path(tmp_path: Path) -> None:

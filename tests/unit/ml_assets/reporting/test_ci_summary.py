@@ -11,7 +11,7 @@ from ml_assets.project.project import Project, find_project
 from ml_assets.project.rules import find_rules
 from ml_assets.reporting.ci_summary import write_sections
 from ml_assets.reporting.comparison_base import find_base
-from ml_assets.reporting.metrics_comparison import MetricComparison, compare_metrics
+from ml_assets.reporting.value_comparison import ABSENT, ValueComparison, compare_metrics
 from tests.unit.resources.dvc_project import DvcProject
 
 pytestmark = pytest.mark.process
@@ -63,7 +63,7 @@ def sections(tree: DvcProject) -> str:
     )
 
 
-def compared(tree: DvcProject) -> list[MetricComparison]:
+def compared(tree: DvcProject) -> list[ValueComparison]:
     opened = project(tree)
     return compare_metrics(opened.open_checkout(), find_base(opened, find_rules(opened.root)))[0]
 
@@ -74,10 +74,10 @@ def test_metrics_stand_beside_those_of_the_protected_branch(tree: DvcProject) ->
     assert commit
 
     assert compared(tree) == [
-        MetricComparison("metrics.json", "auc", 0.75, 0.5),
-        MetricComparison("metrics.json", "by.a", 1, 1),
-        MetricComparison("metrics.json", "new", 2, None),
-        MetricComparison("metrics.json", "gone", None, 3),
+        ValueComparison("metrics.json", "auc", 0.75, 0.5),
+        ValueComparison("metrics.json", "by.a", 1, 1),
+        ValueComparison("metrics.json", "new", 2, ABSENT),
+        ValueComparison("metrics.json", "gone", ABSENT, 3),
     ]
     text = sections(tree)
     base = tree.git("rev-parse", "main")[:12]
@@ -100,7 +100,7 @@ def test_target_of_the_pull_request_is_compared_with(
     tree.write("metrics.json", json.dumps({"auc": 0.8}))
     tree.commit()
 
-    assert compared(tree) == [MetricComparison("metrics.json", "auc", 0.8, 0.9)]
+    assert compared(tree) == [ValueComparison("metrics.json", "auc", 0.8, 0.9)]
 
 
 def test_protected_branch_itself_is_compared_with_the_commit_before(tree: DvcProject) -> None:
@@ -108,7 +108,7 @@ def test_protected_branch_itself_is_compared_with_the_commit_before(tree: DvcPro
     tree.write("metrics.json", json.dumps({"auc": 0.6}))
     tree.commit()
 
-    assert compared(tree)[0] == MetricComparison("metrics.json", "auc", 0.6, 0.5)
+    assert compared(tree)[0] == ValueComparison("metrics.json", "auc", 0.6, 0.5)
     assert "`the parent commit at " in sections(tree)
 
 
@@ -170,7 +170,7 @@ def test_metrics_in_the_cache_of_dvc_are_compared_too(
             repo.reproduce()
         tree.commit()
 
-    assert compared(tree) == [MetricComparison("out.json", "auc", 0.5, 0.25)]
+    assert compared(tree) == [ValueComparison("out.json", "auc", 0.5, 0.25)]
 
     shutil.rmtree(tree.root / ".dvc" / "cache")
-    assert compared(tree) == [MetricComparison("out.json", "auc", 0.5, None)]
+    assert compared(tree) == [ValueComparison("out.json", "auc", 0.5, ABSENT)]
