@@ -122,12 +122,16 @@ def test_directory_in_a_hidden_one_can_be_used_and_its_siblings_cannot(tmp_path:
 
 @pytest.mark.process
 def test_what_start_raises_arrives_and_no_thread_or_descriptor_stays(tmp_path: Path) -> None:
-    gc.collect()  # it closes what earlier tests have left
+    def start_missing() -> None:
+        with pytest.raises(FileNotFoundError, match="no-such-program"):
+            start_confined(
+                lambda: subprocess.Popen(["no-such-program"]), FileView((tmp_path / "keys",))
+            )
+
+    start_missing()  # a new process also closes what earlier tests have left of theirs
+    gc.collect()
     before = (threading.active_count(), len(os.listdir("/proc/self/fd")))
-    with pytest.raises(FileNotFoundError, match="no-such-program"):
-        start_confined(
-            lambda: subprocess.Popen(["no-such-program"]), FileView((tmp_path / "keys",))
-        )
+    start_missing()
     assert (threading.active_count(), len(os.listdir("/proc/self/fd"))) == before
 
 
