@@ -128,11 +128,16 @@ def test_what_start_raises_arrives_and_no_thread_or_descriptor_stays(tmp_path: P
                 lambda: subprocess.Popen(["no-such-program"]), FileView((tmp_path / "keys",))
             )
 
-    start_missing()  # a new process also closes what earlier tests have left of theirs
+    start_missing()  # starts what stays for good
     gc.collect()
     before = (threading.active_count(), len(os.listdir("/proc/self/fd")))
-    start_missing()
-    assert (threading.active_count(), len(os.listdir("/proc/self/fd"))) == before
+    for _ in range(20):
+        start_missing()
+    gc.collect()
+    threads, descriptors = threading.active_count(), len(os.listdir("/proc/self/fd"))
+    # One ruleset is cached, and threads of earlier tests may open a file: fewer than one a call.
+    assert threads - before[0] < 10
+    assert descriptors - before[1] < 10
 
 
 @pytest.mark.process
