@@ -39,6 +39,7 @@ _PLACEHOLDERS = {
     "thresholds": '"METRIC"',
     "margins": '"METRIC"',
     "model-cards": '"PATTERN"',
+    "stages": '"PATTERN"',
 }
 
 

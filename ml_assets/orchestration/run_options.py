@@ -18,7 +18,8 @@ from resources.dvc.checkout.checkout import Checkout
 from resources.dvc.reuse import Reuse
 from resources.dvc.run.admission import Admission
 from resources.dvc.run.attestation import Attestation
-from resources.dvc.run.reproduction import Options, Reproduction
+from resources.dvc.run.options import Options
+from resources.dvc.run.reproduction import Reproduction
 from resources.dvc.run.schedule import Capacity
 from resources.dvc.run.stage_environment import StageEnvironment
 from security.policy.policy import MATERIALIZE
@@ -107,6 +108,7 @@ def build_options(
         view=find_view(project, rules),
         wait=settings.wait if wait is None else wait,
         reuse=reuse,
+        limits=settings.limits_of(stages),
         shared=shared,
     )
 

@@ -38,7 +38,7 @@ from ml_assets.runs.selection import select_stages
 from ml_assets.runs.signal_shield import call_shielded
 from resources.dvc.reuse import Reuse
 from resources.dvc.run.plan import PlannedStage, build_plan
-from resources.dvc.run.reproduction import Options
+from resources.dvc.run.options import Options
 from resources.dvc.run.reproduction_thread import ReproductionThread
 from resources.dvc.run.schedule import Finished
 from resources.dvc.run.stage_result import Action, StageResult, leave

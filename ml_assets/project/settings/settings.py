@@ -17,7 +17,9 @@ from ml_assets.project.settings.gates import GateSettings
 from ml_assets.project.settings.model_cards import ModelCardSettings
 from ml_assets.project.settings.reader import read_table, wrong
 from ml_assets.project.settings.signing import SigningSettings
+from ml_assets.project.settings.stages import StageSettings
 from ml_assets.project.settings.watch import WatchSettings
+from resources.dvc.run.stage_limits import StageLimits
 from resources.errors import ConfigurationError
 from security.content.document import DocumentError, parse_toml
 from security.content.setting import seconds, setting
@@ -105,6 +107,7 @@ class Settings:
         expected="e-mail addresses, or names as in: team:vision",
         example='{ "models/*" = ["team:ml"] }',
     )
+    stages: Mapping[str, StageSettings] = setting({}, "Limits of stages, by pattern of names.")
     performance: Performance = setting(Performance(), "The performance test.")
     gates: GateSettings = setting(GateSettings(), "The gates.")
     model_cards: Mapping[str, ModelCardSettings] = setting({}, "Model cards, by pattern of paths.")
@@ -135,6 +138,16 @@ class Settings:
                 if any(fnmatch.fnmatchcase(stage, pattern) for pattern in patterns):
                     held.setdefault(stage, []).append(name)
         return held
+
+    def limits_of(self, stages: Iterable[str]) -> dict[str, StageLimits]:
+        """Return the time limits and retries of the stages that have a matching table."""
+        limits: dict[str, StageLimits] = {}
+        for stage in stages:
+            for pattern, one in self.stages.items():
+                if fnmatch.fnmatchcase(stage, pattern):
+                    limits[stage] = StageLimits(one.time_limit, one.retries)
+                    break
+        return limits
 
     def owners_of(self, location: str) -> tuple[str, ...]:
         """Return the owners of the first pattern that matches a location."""

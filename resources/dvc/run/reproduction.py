@@ -21,44 +21,17 @@ from resources.dvc.lock.git_ignore import GitIgnore
 from resources.dvc.lock.lock_file import LockEntry
 from resources.dvc.lock.loose_entries import LooseEntries
 from resources.dvc.lock.repository_lock import hold_paths, hold_record, hold_repository
-from resources.dvc.reuse import Reuse
-from resources.dvc.run.admission import Admission
-from resources.dvc.run.attestation import Attestation
-from resources.dvc.run.schedule import Capacity, Finished, Schedule
-from resources.dvc.run.stage_environment import StageEnvironment
+from resources.dvc.run.options import Options
+from resources.dvc.run.schedule import Finished, Schedule
 from resources.dvc.run.stage_process import Cancellation
 from resources.dvc.run.stage_result import Action, StageResult
 from resources.dvc.run.stage_runner import StageRunner
 from resources.errors import StageError
 from resources.git.command import explain_failure, run_git
-from security.sandbox.file_view import FileView
 
 #: Write lock files again only after this many times the duration of the last write.
 _LAG = 10
 _WAITING = "waiting for another run in this checkout"
-
-
-@dataclass(frozen=True)
-class Options:
-    """Options of a run.
-
-    Attributes:
-        admission: admits each stage before its commands run.
-        attestation: states the run of each stage.
-        view: what stage processes see of the files; None does not confine them.
-        wait: seconds to wait for another run in the same checkout.
-        reuse: what to take over from earlier runs.
-        shared: other processes of the same run work in this checkout on other stages.
-    """
-
-    capacity: Capacity
-    environment: StageEnvironment
-    admission: Admission
-    attestation: Attestation
-    view: FileView | None = None
-    wait: float = 600.0
-    reuse: Reuse = Reuse()
-    shared: bool = False
 
 
 class StageRun(Protocol):
@@ -216,6 +189,7 @@ class Reproduction:
             environment=self._options.environment,
             on_line=self._on_line,
             cancellation=self._cancellation,
+            limits=self._options.limits,
             tracked=frozenset(self._git.find_tracked(cached) if scm else ()),
             outside=frozenset(self._git.find_outside(cached) if scm else ()),
             visible=frozenset(self._git.find_visible(cached) if scm else ()),

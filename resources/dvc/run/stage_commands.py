@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 
 from resources.dvc.checkout.checkout import Checkout
 from resources.dvc.graph.manifest import Stage
 from resources.dvc.run.stage_environment import StageEnvironment, find_shell, stage_variables
+from resources.dvc.run.stage_limits import StageLimits
 from resources.dvc.run.stage_output import OutputFile
 from resources.dvc.run.stage_process import Cancellation, Usage, run_command
 from resources.errors import CommandError, UnavailableError, os_reason
@@ -29,6 +31,7 @@ class StageCommands:
         environment: variables of the processes.
         on_line: called with a stage name and one line of its output.
         cancellation: stops running commands.
+        limits: time limits and retries, by stage name.
         view: what the processes see of the files; None does not confine them.
     """
 
@@ -36,6 +39,7 @@ class StageCommands:
     environment: StageEnvironment
     on_line: Callable[[str, str], None]
     cancellation: Cancellation
+    limits: Mapping[str, StageLimits]
     view: FileView | None = None
 
     @property
@@ -50,16 +54,33 @@ class StageCommands:
             return ("*",)
         return self.view.exempt
 
-    def run(self, stage: Stage) -> Usage:
-        """Run the commands of a stage until one fails.
+    def run(self, stage: Stage, clear: Callable[[Stage], None]) -> Usage:
+        """Run the commands of a stage, again after a failure if the stage has retries.
+
+        Args:
+            clear: removes what the failed attempt has left.
 
         Returns:
-            The total usage.
+            The total usage of the last attempt.
 
         Raises:
-            CommandError: a command failed, or the shell cannot start.
+            CommandError: a command failed, its time is over, or the shell cannot start.
             UnavailableError: the processes cannot be confined.
         """
+        limits = self.limits.get(stage.name, StageLimits())
+        for retry in range(1, limits.retries + 1):
+            try:
+                return self._attempt(stage, limits.seconds)
+            except CommandError as error:
+                if self.cancellation.cancelled:
+                    raise
+                reason = error.message.removeprefix(f"{stage.name}: ")
+                self.on_line(stage.name, f"retry {retry} of {limits.retries}: {reason}")
+            clear(stage)
+        return self._attempt(stage, limits.seconds)
+
+    def _attempt(self, stage: Stage, seconds: float) -> Usage:
+        """Run the commands of a stage until one fails, or their time is over."""
         variables = stage_variables(self.environment, str(self.checkout.root), stage.name)
         denied = False
 
@@ -72,8 +93,14 @@ class StageCommands:
         with closing(OutputFile(self.checkout.state / "output", stage.name)) as file:
             for command in stage.commands:
                 self.on_line(stage.name, f"> {command}")
-                usage = self._start(stage, command, variables, on_line, file)
+                left = seconds - total.seconds if seconds else math.inf
+                usage = self._start(stage, command, variables, on_line, file, left)
                 total = _add(total, usage)
+                if usage.timed_out:
+                    raise CommandError(
+                        f"{stage.name}: stopped after the time limit of {seconds:g} s: {command}",
+                        "read the output above; or raise time-limit in [tool.ml-assets.stages]",
+                    )
                 if usage.exit_code != 0:
                     restricted = denied and self.confined and not can_protect()
                     raise CommandError(
@@ -89,6 +116,7 @@ class StageCommands:
         variables: dict[str, str],
         on_line: Callable[[str], None],
         file: OutputFile,
+        seconds: float,
     ) -> Usage:
         if self.cancellation.cancelled:
             raise CommandError(f"{stage.name}: cancelled", "run again: ml-assets run")
@@ -101,6 +129,7 @@ class StageCommands:
                 cancellation=self.cancellation,
                 view=self.view if self.confined else None,
                 file=file,
+                seconds=seconds,
             )
         except ConfinementError as error:
             raise UnavailableError(f"{stage.name}: {error.message}", error.hint) from error

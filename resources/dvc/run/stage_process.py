@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import math
 import os
 import resource
 import select
@@ -33,12 +34,14 @@ class Usage:
         cpu_seconds: user and system time of the command and the processes that it waited for.
         peak_bytes: the largest resident set of one process; None if it is smaller than that of this
             process, which the kernel includes.
+        timed_out: the command was stopped because its time was over.
     """
 
     exit_code: int
     seconds: float
     cpu_seconds: float
     peak_bytes: int | None
+    timed_out: bool = False
 
 
 class Cancellation:
@@ -66,6 +69,7 @@ def run_command(
     cancellation: Cancellation,
     view: FileView | None = None,
     file: OutputFile | None = None,
+    seconds: float = math.inf,
 ) -> Usage:
     """Run a command to its end in a process group of its own and report its output.
 
@@ -76,6 +80,7 @@ def run_command(
     Args:
         view: what the process tree sees of the files; None does not confine it.
         file: receives the whole output; without it, all lines are reported, however many.
+        seconds: time after which the command is stopped, as by a cancellation.
 
     Raises:
         ConfinementError: the processes cannot be confined or ended.
@@ -100,7 +105,13 @@ def run_command(
     floor = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     output = cast(IO[bytes], process.stdout)
     try:
-        _follow(process.pid, output.fileno(), StageOutput(on_line, file), cancellation)
+        timed_out = _follow(
+            process.pid,
+            output.fileno(),
+            StageOutput(on_line, file),
+            cancellation,
+            started + seconds,
+        )
     finally:
         try:
             tree.end()
@@ -113,6 +124,7 @@ def run_command(
         seconds=time.monotonic() - started,
         cpu_seconds=usage.ru_utime + usage.ru_stime,
         peak_bytes=usage.ru_maxrss * 1024 if usage.ru_maxrss > floor else None,
+        timed_out=timed_out,
     )
 
 
@@ -123,13 +135,16 @@ def _start(start: Start, view: FileView | None) -> ProcessTree:
         return start_tree(start, restriction)
 
 
-def _follow(pid: int, output: int, receiver: StageOutput, cancellation: Cancellation) -> None:
-    """Report the output until the command has ended."""
+def _follow(
+    pid: int, output: int, receiver: StageOutput, cancellation: Cancellation, deadline: float
+) -> bool:
+    """Report the output until the command has ended; return whether the deadline stopped it."""
     poll = select.poll()
     poll.register(output, select.POLLIN | select.POLLHUP)
     reading = True
     pause = 0.0005  # seconds
     asked_at: float | None = None
+    timed_out = False
     while True:
         ready = reading and bool(poll.poll(100))
         if ready:
@@ -138,17 +153,24 @@ def _follow(pid: int, output: int, receiver: StageOutput, cancellation: Cancella
             receiver.feed(chunk)
         else:
             receiver.pause()
-        if cancellation.cancelled:
+        if time.monotonic() > deadline and not timed_out:
+            timed_out = not _has_ended(pid)
+        if timed_out or cancellation.cancelled:
             asked_at = _ask_to_stop(pid, asked_at)
         if not ready or not reading:
             # If the pipe is open after the end, only a background process can hold it.
-            if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
+            if _has_ended(pid):
                 receiver.feed(_read_unread(output))
                 break
         if not reading:
             time.sleep(pause)
             pause = min(2 * pause, 0.05)
     receiver.end()
+    return timed_out and not cancellation.cancelled
+
+
+def _has_ended(pid: int) -> bool:
+    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
 def _read_unread(output: int) -> bytes:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from resources.dvc.cache.content import Content
@@ -30,6 +30,7 @@ from resources.dvc.run.metric_file import refuse_binary
 from resources.dvc.run.observation import Observation
 from resources.dvc.run.stage_commands import StageCommands
 from resources.dvc.run.stage_environment import StageEnvironment
+from resources.dvc.run.stage_limits import StageLimits
 from resources.dvc.run.stage_process import Cancellation, Usage
 from resources.dvc.run.stage_result import Action, StageResult, leave
 from resources.dvc.staleness import freshness, inputs
@@ -58,6 +59,7 @@ class StageRunner:
         view: what they see of the files, if the system supports confinement.
         on_line: called with a stage name and one line of its output.
         cancellation: stops running commands.
+        limits: time limits and retries, by stage name.
         tracked: absolute paths of outs that Git tracks, which DVC does not cache.
         visible: absolute paths of outs that Git does not ignore yet.
         outside: absolute paths of outs behind a link that leads out of the repository.
@@ -73,6 +75,7 @@ class StageRunner:
         view: FileView | None = None,
         on_line: Callable[[str, str], None],
         cancellation: Cancellation,
+        limits: Mapping[str, StageLimits],
         tracked: frozenset[str] = frozenset(),
         visible: frozenset[str] = frozenset(),
         outside: frozenset[str] = frozenset(),
@@ -80,7 +83,7 @@ class StageRunner:
         self._checkout = checkout
         self._admission = admission
         self._attestation = attestation
-        self._commands = StageCommands(checkout, environment, on_line, cancellation, view)
+        self._commands = StageCommands(checkout, environment, on_line, cancellation, limits, view)
         self._tracked = tracked
         self._visible = visible
         self._outside = outside
@@ -142,7 +145,7 @@ class StageRunner:
         if found is None:
             self._admission.admit(stage)
             self._remove_outs(stage)
-            usage = self._commands.run(stage)
+            usage = self._commands.run(stage, self._remove_outs)
         entry = inputs.read_inputs(self._checkout, stage)
         contents = self._written(stage)
         if stage.outs:
@@ -177,7 +180,7 @@ class StageRunner:
         observation = Observation(self._checkout, stage)
         usages: list[Usage] = []
         restored, entry, ignored = fallback.run(
-            stage, lambda: usages.append(self._commands.run(stage)), reuse
+            stage, lambda: usages.append(self._commands.run(stage, self._remove_outs)), reuse
         )
         return StageResult(
             Action.RESTORE if restored else Action.RUN,

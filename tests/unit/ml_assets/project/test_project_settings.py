@@ -15,6 +15,8 @@ from ml_assets.project.settings.settings import (
     parse_settings,
     read_settings,
 )
+from ml_assets.project.settings.stages import StageSettings
+from resources.dvc.run.stage_limits import StageLimits
 from resources.errors import ConfigurationError
 
 DOCUMENTATION = Path(__file__).parents[4] / "docs"
@@ -30,6 +32,9 @@ environment = ["HF_TOKEN", "AWS_*"]
 gpu = ["train*", "embed"]
 [owners]
 "models/*" = ["team:ml", "a@b.invalid"]
+[stages."train*"]
+time-limit = 90
+retries = 2
 [performance]
 command = "measure {model} {report}"
 model = "m.onnx"
@@ -44,6 +49,7 @@ PARSED = Settings(
     weights={"train*": 2},
     mutexes={"gpu": ("train*", "embed")},
     owners={"models/*": ("team:ml", "a@b.invalid")},
+    stages={"train*": StageSettings(time_limit=90.0, retries=2)},
     performance=Performance("measure {model} {report}", "m.onnx", 60.0),
 )
 
@@ -150,6 +156,10 @@ WRONG = [
     ({"weights": {"a": True}}, "a", "a whole number, 1 or more"),
     ({"mutexes": {"gpu": "train"}}, "gpu", STRINGS),
     ({"owners": {"*": "team:x"}}, r"\*", STRINGS),
+    ({"stages": {"a": 60}}, "a", "a table"),
+    ({"stages": {"a": {"time-limit": "1 h"}}}, "time-limit", NUMBER),
+    ({"stages": {"a": {"time-limit": -1}}}, "time-limit", NUMBER),
+    ({"stages": {"a": {"retries": 1.5}}}, "retries", "a whole number, 0 or more"),
     ({"performance": "x"}, "performance", "a table"),
     ({"performance": {"command": 1}}, "command", STRING),
     ({"performance": {"timeout": "1 h"}}, "timeout", NUMBER),
@@ -215,6 +225,13 @@ def test_patterns_choose_the_stages() -> None:
 
     assert PARSED.weights_of(stages) == {"train@a": 2, "train@b": 2}
     assert PARSED.mutexes_of(stages) == {"train@a": ["gpu"], "train@b": ["gpu"], "embed": ["gpu"]}
+
+
+def test_first_pattern_that_matches_limits_a_stage() -> None:
+    settings = Settings(stages={"a": StageSettings(retries=1), "*": StageSettings(time_limit=5.0)})
+
+    assert settings.limits_of(["a", "b"]) == {"a": StageLimits(0.0, 1), "b": StageLimits(5.0, 0)}
+    assert Settings(stages={"c": StageSettings(5.0)}).limits_of(["a"]) == {}
 
 
 def test_first_pattern_that_matches_names_the_owners() -> None:

@@ -1,5 +1,6 @@
 """The end of a command: closed outputs, processes left behind, and cancellation."""
 
+import math
 import os
 import signal
 import subprocess
@@ -26,6 +27,7 @@ def run(
     cancellation: Cancellation | None = None,
     stage: str = "train",
     view: FileView | None = None,
+    seconds: float = math.inf,
 ) -> Usage:
     return run_command(
         ["/bin/sh", "-c", command],
@@ -36,6 +38,7 @@ def run(
         on_line=lambda line: None,
         cancellation=cancellation or Cancellation(),
         view=view,
+        seconds=seconds,
     )
 
 
@@ -330,3 +333,23 @@ def test_last_words_of_a_command_are_not_lost(tmp_path: Path) -> None:
         cancellation=_EndsWhenAsked(tmp_path),
     )
     assert lines == ["last", "words"]
+
+
+def test_command_is_stopped_when_its_time_is_over(tmp_path: Path) -> None:
+    usage = run("trap 'exit 0' TERM; sleep 60 & wait", tmp_path, seconds=0.3)
+
+    assert usage.timed_out  # a command that ends with 0 because it was stopped has failed
+    assert usage.seconds < 30
+
+
+def test_command_that_ends_in_time_is_not_stopped(tmp_path: Path) -> None:
+    usage = run("exit 3", tmp_path, seconds=60)
+
+    assert (usage.exit_code, usage.timed_out) == (3, False)
+
+
+def test_cancelled_command_is_not_reported_as_out_of_time(tmp_path: Path) -> None:
+    cancellation = Cancellation()
+    cancellation.cancel()
+
+    assert not run("sleep 60", tmp_path, cancellation, seconds=0.0).timed_out
