@@ -38,20 +38,26 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="stages, groups, outs, asset keys, files or directories; +NAME adds upstream, NAME+"
         " adds downstream, INPUT+ means its readers; can be repeated",
     )
-    add_pull(parser)
+    add_missing(parser)
     parser.add_argument(
         "--commit", metavar="REV", help="plan for this commit (default: the working tree)"
     )
 
 
-def add_pull(parser: argparse.ArgumentParser) -> None:
-    """Add the option for data that is not in the working tree."""
-    parser.add_argument(
+def add_missing(parser: argparse.ArgumentParser) -> None:
+    """Add the options for data that is not in the working tree."""
+    options = parser.add_mutually_exclusive_group()
+    options.add_argument(
         "--pull",
         action="store_true",
         default=None,
         help="use data from DVC's cache or remote: a stage can be fresh without its data, and"
         " inputs are fetched when needed",
+    )
+    options.add_argument(
+        "--allow-missing",
+        action="store_true",
+        help="a stage can be fresh without its data, as with --pull, but nothing is fetched",
     )
 
 
@@ -61,12 +67,15 @@ def execute(arguments: argparse.Namespace) -> int:
     rev = arguments.commit
     for notice in describe_ignored(project.root, project.remotes) if rev is None else ():
         write_notice(notice)
-    if rev is None and (project.settings.pull if arguments.pull is None else arguments.pull):
+    pulls = project.settings.pull if arguments.pull is None else arguments.pull
+    if rev is None and pulls and not arguments.allow_missing:
         from ml_assets.project.repository_pin import open_rules
 
         open_rules(project)  # compares the repository before data is fetched
     checkout = (
-        project.open_checkout(pull=arguments.pull) if rev is None else project.view_commit(rev)
+        project.open_checkout(pull=arguments.pull, allow_missing=arguments.allow_missing)
+        if rev is None
+        else project.view_commit(rev)
     )
     assets = describe_assets(project, checkout)
     selected = select_stages(

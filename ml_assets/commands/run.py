@@ -9,7 +9,7 @@ import argparse
 import json
 from contextlib import nullcontext
 
-from ml_assets.commands.plan import add_pull
+from ml_assets.commands.plan import add_missing
 from ml_assets.project.commit_checkout import check_out
 from ml_assets.project.project import find_project
 from ml_assets.project.repository_pin import open_rules
@@ -68,7 +68,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="run commands even if an earlier run had the same inputs",
     )
-    add_pull(parser)
+    add_missing(parser)
     parser.add_argument(
         "--wait",
         type=float,
@@ -125,6 +125,7 @@ def _read_options(arguments: argparse.Namespace, here: str) -> RunOptions:
             run_cache=not arguments.no_run_cache,
         ),
         pull=arguments.pull or arguments.commit is not None or None,
+        allow_missing=arguments.allow_missing,
         wait=arguments.wait,
         environment=arguments.environment,
         quiet=arguments.quiet,

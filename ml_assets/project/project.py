@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from ml_assets.project.remotes import find_remotes
@@ -185,17 +186,20 @@ class Project:
         tree = CommitTree(self.root, commit)
         return CommitView(self.root, self.state, manifest, commit, tree.executables, tree.read)
 
-    def open_checkout(self, *, pull: bool | None = None) -> Checkout:
+    def open_checkout(self, *, pull: bool | None = None, allow_missing: bool = False) -> Checkout:
         """Open the working tree to plan and run its stages.
 
         Args:
             pull: accept outs that are only in DVC's cache or remote; None takes the setting.
+            allow_missing: accept outs that may be nowhere, and fetch nothing.
 
         Raises:
             ConfigurationError: no DVC repository, or DVC cannot read it.
         """
-        is_sparse = self.settings.pull if pull is None else pull
-        opened = SparseCheckout if is_sparse else Checkout
+        pulls = self.settings.pull if pull is None else pull
+        opened: Callable[..., Checkout] = Checkout
+        if pulls or allow_missing:
+            opened = partial(SparseCheckout, fetches=not allow_missing)
         manifest = self.load_manifest()
         if any(stage.fallback for stage in manifest.stages):
             self._take_passed()

@@ -37,8 +37,8 @@ from ml_assets.reporting.run_report import RunReport
 from ml_assets.runs.selection import select_stages
 from ml_assets.runs.signal_shield import call_shielded
 from resources.dvc.reuse import Reuse
-from resources.dvc.run.plan import PlannedStage, build_plan
 from resources.dvc.run.options import Options
+from resources.dvc.run.plan import PlannedStage, build_plan
 from resources.dvc.run.reproduction_thread import ReproductionThread
 from resources.dvc.run.schedule import Finished
 from resources.dvc.run.stage_result import Action, StageResult, leave
@@ -59,6 +59,7 @@ class RunOptions:
         here: the user's directory, relative to the DVC root, for names in a selection.
         jobs: capacity; None takes the setting.
         pull: accept data that is only in DVC's cache or remote; None takes the setting.
+        allow_missing: accept data that may be nowhere, and fetch nothing.
         wait: seconds to wait for another run; None takes the setting.
         environment: the policy environment to run for; None for ``materialize``.
         quiet: leave out the output of stages.
@@ -71,6 +72,7 @@ class RunOptions:
     keep_going: bool = False
     reuse: Reuse = Reuse()
     pull: bool | None = None
+    allow_missing: bool = False
     wait: float | None = None
     environment: str | None = None
     quiet: bool = False
@@ -94,7 +96,9 @@ class GraphRun:
         self._listing: Future[Listing] | None = begin_listing(project.root)
         for notice in describe_ignored(project.root, project.remotes):
             write_notice(notice)
-        self.checkout = project.open_checkout(pull=options.pull)
+        self.checkout = project.open_checkout(
+            pull=options.pull, allow_missing=options.allow_missing
+        )
         assets = describe_assets(project, self.checkout)
         selected = select_stages(options.select, self.checkout.manifest, assets, options.here)
         self._assets = [asset for asset in assets if asset.stage in selected]
@@ -233,7 +237,12 @@ class GraphRun:
         options = self._options
         settings = self._project.settings
         pulls = settings.pull if options.pull is None else options.pull
-        if pulls and self.checkout.manifest.layout.remote and self._project.brokered is not None:
+        if (
+            pulls
+            and not options.allow_missing
+            and self.checkout.manifest.layout.remote
+            and self._project.brokered is not None
+        ):
             self._project.brokered.prepare()
         environment = find_stage_variables(self._project, self._rules)
         return build_options(

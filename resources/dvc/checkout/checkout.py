@@ -139,6 +139,10 @@ class Checkout:
         """Return the content of a location, read or recorded; None if unknown."""
         return self.read(location)
 
+    def is_unlisted(self, location: str) -> bool:
+        """Whether a location lies in an absent directory whose files are unknown."""
+        return False
+
     def keeps(self, known: KnownContent) -> bool:
         """Whether DVC can find the content of an out in its cache."""
         return self.cache.holds(known.md5)

@@ -2,7 +2,7 @@
 
 An absent out counts with its recorded content, so a stage stays fresh without its data, as with
 ``dvc repro --allow-missing``. Data that a stage or gate reads is placed on demand, from the cache
-or else from the remote.
+or else from the remote. Without fetching, as with ``--allow-missing``, the cache alone counts.
 
 1. Only outs in DVC's cache may be absent. Git has all other outs, and their absence is a change.
 2. Only bytes are evidence: ``read`` returns only content that is in the checkout.
@@ -31,7 +31,12 @@ from resources.stores.seal import Seal
 
 
 class SparseCheckout(Checkout):
-    """A working tree with absent outs. Safe for threads."""
+    """A working tree with absent outs. Safe for threads.
+
+    Args:
+        fetches: fetch data from the remote; otherwise a stage or gate that reads data that is
+            not in the cache fails.
+    """
 
     def __init__(
         self,
@@ -42,8 +47,11 @@ class SparseCheckout(Checkout):
         remotes: RemoteSettings | None = None,
         open_transfer: OpenTransfer | None = None,
         sources: SourceAccess | None = None,
+        *,
+        fetches: bool = True,
     ) -> None:
         super().__init__(root, state, manifest, seal, remotes, open_transfer, sources)
+        self._fetches = fetches
         self._placement = Placement(root, self.cache)
         self._supplying: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._unlisted: set[str] = set()
@@ -61,6 +69,16 @@ class SparseCheckout(Checkout):
         if location in self.manifest.inside:
             return self._find_inside(absent[0], location)
         return self._find_around(absent, location)
+
+    def is_unlisted(self, location: str) -> bool:
+        """Whether a location lies in an absent directory whose files are unknown.
+
+        Only where nothing is fetched: otherwise the listing is.
+        """
+        out = self.manifest.inside.get(location)
+        if self._fetches or out is None or self._find_absent(out) is None:
+            return False
+        return self._list(out) is None
 
     def keeps(self, known: KnownContent) -> bool:
         """Whether DVC can find the content of an out; absent content counts as found."""
@@ -94,6 +112,20 @@ class SparseCheckout(Checkout):
                 recorded = self._find_absent(out)
                 if recorded is not None:
                     self._supply_out(out, recorded)
+
+    def fetch(self, location: str, md5: str, remote: str | None = None) -> None:
+        """Fetch the object of a location into the cache, if it is not there.
+
+        Raises:
+            MissingInputError: the object is not in the cache, and this checkout does not fetch.
+            ResourceError: as ``Checkout.fetch``.
+        """
+        if not self._fetches and not self.cache.holds(md5):
+            raise MissingInputError(
+                f"neither in the working tree nor in the cache: {location}",
+                "fetch it: ml-assets run --pull, without --allow-missing",
+            )
+        super().fetch(location, md5, remote)
 
     def withdraw(self) -> None:
         """Remove links to the cache, before the working tree is removed.
@@ -156,7 +188,7 @@ class SparseCheckout(Checkout):
         if recorded is None or not recorded.md5.endswith(".dir") or out in self._unlisted:
             return None
         try:
-            if not os.path.exists(self.cache.path(recorded.md5)):
+            if self._fetches and not os.path.exists(self.cache.path(recorded.md5)):
                 self.open_remote().fetch_listing(recorded.md5)
             return dict(self.cache.listing(recorded.md5))
         except (UnavailableError, MissingInputError):

@@ -78,6 +78,8 @@ def _changed_deps(
         else:
             known = checkout.identify(dep.location)
             md5 = known.md5 if known else None
+        if md5 is None and dep.path in recorded and checkout.is_unlisted(dep.location):
+            continue
         if md5 is None:
             yield f"deleted dependency: {dep.location}"
         elif dep.path not in recorded:
