@@ -11,7 +11,6 @@ import os
 import subprocess
 import tempfile
 import threading
-import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -270,8 +269,8 @@ def test_no_capability_is_gained(place: Place) -> None:
 
 def test_hiding_takes_milliseconds(place: Place) -> None:
     def measure() -> dict[str, tuple[int, str]]:
-        started = time.perf_counter()
+        started = sum(os.times()[:4])  # of this process and its children: other load does not count
         hide_directories([place.keys])
-        return {"seconds": (0, str(time.perf_counter() - started))}
+        return {"seconds": (0, str(sum(os.times()[:4]) - started))}
 
     assert float(in_child(measure, place.user)["seconds"][1]) < 1
