@@ -113,6 +113,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _read_options(arguments: argparse.Namespace, here: str) -> RunOptions:
+    pull = arguments.pull or arguments.commit is not None or None
     return RunOptions(
         log=arguments.log,
         select=arguments.select,
@@ -124,7 +125,7 @@ def _read_options(arguments: argparse.Namespace, here: str) -> RunOptions:
             force_downstream=arguments.force_downstream,
             run_cache=not arguments.no_run_cache,
         ),
-        pull=arguments.pull or arguments.commit is not None or None,
+        pull=False if arguments.allow_missing else pull,
         allow_missing=arguments.allow_missing,
         wait=arguments.wait,
         environment=arguments.environment,

@@ -237,12 +237,7 @@ class GraphRun:
         options = self._options
         settings = self._project.settings
         pulls = settings.pull if options.pull is None else options.pull
-        if (
-            pulls
-            and not options.allow_missing
-            and self.checkout.manifest.layout.remote
-            and self._project.brokered is not None
-        ):
+        if pulls and self.checkout.manifest.layout.remote and self._project.brokered is not None:
             self._project.brokered.prepare()
         environment = find_stage_variables(self._project, self._rules)
         return build_options(

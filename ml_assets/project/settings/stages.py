@@ -9,7 +9,7 @@ from security.content.setting import seconds, setting
 
 @dataclass(frozen=True)
 class StageSettings:
-    """The limits of the stages whose names match the pattern.
+    """Limits of the stages that match the pattern.
 
     The first table that matches counts.
     """

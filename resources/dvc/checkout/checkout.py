@@ -140,7 +140,7 @@ class Checkout:
         return self.read(location)
 
     def is_unlisted(self, location: str) -> bool:
-        """Whether a location lies in an absent directory whose files are unknown."""
+        """Whether a location is in an absent directory without a known listing."""
         return False
 
     def keeps(self, known: KnownContent) -> bool:

@@ -71,9 +71,9 @@ class SparseCheckout(Checkout):
         return self._find_around(absent, location)
 
     def is_unlisted(self, location: str) -> bool:
-        """Whether a location lies in an absent directory whose files are unknown.
+        """Whether a location is in an absent directory without a known listing.
 
-        Only where nothing is fetched: otherwise the listing is.
+        A checkout that fetches gets the listing from the remote.
         """
         out = self.manifest.inside.get(location)
         if self._fetches or out is None or self._find_absent(out) is None:

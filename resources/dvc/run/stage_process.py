@@ -153,8 +153,8 @@ def _follow(
             receiver.feed(chunk)
         else:
             receiver.pause()
-        if time.monotonic() > deadline and not timed_out:
-            timed_out = not _has_ended(pid)
+        if time.monotonic() > deadline and not cancellation.cancelled:
+            timed_out = timed_out or not _has_ended(pid)
         if timed_out or cancellation.cancelled:
             asked_at = _ask_to_stop(pid, asked_at)
         if not ready or not reading:
@@ -166,7 +166,7 @@ def _follow(
             time.sleep(pause)
             pause = min(2 * pause, 0.05)
     receiver.end()
-    return timed_out and not cancellation.cancelled
+    return timed_out
 
 
 def _has_ended(pid: int) -> bool:

@@ -353,3 +353,12 @@ def test_cancelled_command_is_not_reported_as_out_of_time(tmp_path: Path) -> Non
     cancellation.cancel()
 
     assert not run("sleep 60", tmp_path, cancellation, seconds=0.0).timed_out
+
+
+def test_command_that_is_cancelled_after_its_time_has_not_passed(tmp_path: Path) -> None:
+    cancellation = Cancellation()
+    threading.Timer(0.6, cancellation.cancel).start()
+
+    usage = run("trap 'sleep 1; exit 0' TERM; sleep 60 & wait", tmp_path, cancellation, seconds=0.2)
+
+    assert usage.timed_out
